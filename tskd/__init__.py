@@ -1,0 +1,27 @@
+"""Knowledge distillation for time-series forecasting with privileged information."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tskd.auditing import audit
+    from tskd.distilled import DistilledModel
+    from tskd.teacher import Teacher
+
+__version__ = "0.1.0"
+__all__ = ["DistilledModel", "Teacher", "__version__", "audit"]
+
+# torch and darts take seconds to import; names are fetched when first used
+_HOMES = {"DistilledModel": "tskd.distilled", "Teacher": "tskd.teacher", "audit": "tskd.auditing"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

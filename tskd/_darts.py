@@ -1,0 +1,365 @@
+"""The only file that touches darts' private names (darts 0.48)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import darts.models
+import pytorch_lightning as pl
+import torch
+from darts import TimeSeries
+from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
+from darts.models.forecasting.rnn_model import RNNModel
+from darts.models.forecasting.torch_forecasting_model import (
+    DualCovariatesTorchModel,
+    FutureCovariatesTorchModel,
+    MixedCovariatesTorchModel,
+    PastCovariatesTorchModel,
+    SplitCovariatesTorchModel,
+    TorchForecastingModel,
+)
+from darts.utils.data.torch_datasets._data_module import TorchDataModule
+from darts.utils.data.torch_datasets.training_dataset import SequentialTorchTrainingDataset
+from darts.utils.data.torch_datasets.utils import (
+    ModuleStage,
+    PLModuleInput,
+    PLModuleOutput,
+    TorchTrainingBatch,
+    _batch_collate_fn_train,
+)
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from tskd.windows import INPUT_SLOTS, Windows, training_keys
+
+__all__ = [
+    "ModuleStage",
+    "PLForecastingModule",
+    "PLModuleOutput",
+    "RNNModel",
+    "TorchDataModule",
+    "TorchForecastingModel",
+    "TorchTrainingBatch",
+    "component_names",
+    "connect",
+    "data_of",
+    "dimensions",
+    "encode",
+    "fit_through",
+    "forecast",
+    "forward",
+    "is_fitted",
+    "label_loss",
+    "load",
+    "models_that_read",
+    "point_forecast",
+    "reads",
+    "replace_data",
+    "restoring",
+    "rolling",
+    "trained_until",
+    "training_windows",
+    "trains",
+    "update_metrics",
+    "uses_static_covariates",
+]
+
+Run = Callable[[pl.Trainer, PLForecastingModule, TorchDataModule, str | None], None]
+
+
+class _HandOver:
+    """Stands in for a Trainer, so that darts' own `fit` hands over the initialised network and the data sets.
+
+    The training then happens inside darts' decorated call: seeds, checks and encoders are darts'.
+    """
+
+    def __init__(self, model: TorchForecastingModel, run: Run, trainer: pl.Trainer | None, **options: Any) -> None:
+        self._model = model
+        self._run = run
+        self._given = trainer
+        self._options = options
+        self._built: pl.Trainer | None = None
+
+    @property
+    def precision(self) -> Any:
+        return self._model.trainer_params.get("precision") if self._given is None else self._given.precision
+
+    @property
+    def trainer(self) -> pl.Trainer:
+        if self._built is None:
+            epochs = self._options["epochs"]
+            self._built = self._model._setup_trainer(
+                self._given,
+                self._model.model or _Untrained(),
+                self._options["verbose"],
+                epochs if epochs > 0 else self._model.n_epochs,
+            )
+        return self._built
+
+    @property
+    def strategy(self) -> Any:
+        return self.trainer.strategy
+
+    @property
+    def checkpoint_callbacks(self) -> list[Any]:
+        return self.trainer.checkpoint_callbacks
+
+    def fit(self, model: PLForecastingModule, datamodule: TorchDataModule, ckpt_path: str | None = None) -> None:
+        self._run(self.trainer, model, datamodule, ckpt_path)
+
+
+class _Untrained:
+    epochs_trained = 0
+
+
+def fit_through(
+    model: TorchForecastingModel,
+    run: Run,
+    *,
+    trainer: pl.Trainer | None = None,
+    verbose: bool | None = None,
+    epochs: int = 0,
+    **fit_kwargs: Any,
+) -> None:
+    """darts' `model.fit(**fit_kwargs)`, with `run(trainer, network, data, checkpoint)` in place of `trainer.fit`.
+
+    Raises whatever darts or `run` raise; the model is then as it was before.
+    """
+    hand_over = _HandOver(model, run, trainer, verbose=verbose, epochs=epochs)
+    with restoring(model):
+        model.fit(trainer=hand_over, verbose=verbose, epochs=epochs, **fit_kwargs)
+        model.trainer = hand_over.trainer
+        connect(model)
+
+
+def connect(model: TorchForecastingModel) -> None:
+    """Make the model's trainer hold the model's own network, so that darts saves that one."""
+    model.trainer.strategy.connect(model.model)
+
+
+@contextmanager
+def restoring(model: TorchForecastingModel) -> Iterator[None]:
+    """Undo everything a failed fit did to the model: its attributes, its weights, its random state."""
+    before = dict(model.__dict__)
+    before["trainer_params"] = dict(model.trainer_params)
+    if "_random_instance" in before:
+        before["_random_instance"] = copy.deepcopy(before["_random_instance"])
+    network = model.model
+    weights = None if network is None else copy.deepcopy(network.state_dict())
+    try:
+        yield
+    except BaseException:
+        model.__dict__.clear()
+        model.__dict__.update(before)
+        if network is not None:
+            network.load_state_dict(weights)
+        raise
+
+
+def is_fitted(model: TorchForecastingModel) -> bool:
+    return bool(model._fit_called) and model.model is not None
+
+
+def trains(model: TorchForecastingModel) -> bool:
+    """False for a foundation model that is used as it comes."""
+    return bool(model._requires_training)
+
+
+def reads(model: TorchForecastingModel, slot: str) -> bool:
+    """Whether the model's class takes covariates of this slot, `"past"` or `"future"`."""
+    return bool(model.supports_past_covariates if slot == "past" else model.supports_future_covariates)
+
+
+def models_that_read(slot: str) -> list[str]:
+    """Names of darts' torch models whose class takes covariates of this slot."""
+    families = {
+        "past": (PastCovariatesTorchModel, MixedCovariatesTorchModel, SplitCovariatesTorchModel),
+        "future": (DualCovariatesTorchModel, FutureCovariatesTorchModel, MixedCovariatesTorchModel),
+    }
+    classes = {name: getattr(darts.models, name) for name in darts.models.__all__}
+    return sorted(
+        name
+        for name, found in classes.items()
+        if isinstance(found, type)
+        and issubclass(found, families[slot])
+        and not issubclass(found, RNNModel)
+        and not name.startswith("GlobalNaive")
+    )
+
+
+def uses_static_covariates(model: TorchForecastingModel) -> bool:
+    return bool(model.uses_static_covariates)
+
+
+def training_windows(
+    dataset: SequentialTorchTrainingDataset, visible: Mapping[str, Tensor] | None = None
+) -> tuple[Tensor, Windows]:
+    """Keys `[N, 2]` in the data set's own order, and the windows they name."""
+    if not isinstance(dataset, SequentialTorchTrainingDataset):
+        raise TypeError(f"expected darts' sequential training data set, got {type(dataset).__name__}")
+    if dataset.min_input_chunk_length != dataset.input_chunk_length:
+        raise ValueError(
+            f"input_chunk_length is the range {(dataset.min_input_chunk_length, dataset.input_chunk_length)}; "
+            "give one number: windows of varying lookback are not supported"
+        )
+    lookback, horizon = dataset.input_chunk_length, dataset.output_chunk_length
+    output_shift = dataset.shift - lookback
+    keys = training_keys(
+        [len(s) for s in dataset.series],
+        lookback,
+        horizon,
+        output_shift,
+        dataset.stride,
+        dataset.max_samples_per_ts,
+    )
+    windows = Windows.of(
+        dataset.series,
+        dataset.past_covariates,
+        dataset.future_covariates,
+        dataset.sample_weight,
+        lookback=lookback,
+        horizon=horizon,
+        output_shift=output_shift,
+        static_covariates=dataset.uses_static_covariates_covariates,
+        visible=visible,
+    )
+    return keys, windows
+
+
+def data_of(data: TorchDataModule) -> tuple[SequentialTorchTrainingDataset, SequentialTorchTrainingDataset | None]:
+    return data.train_dataset, data.val_dataset
+
+
+def replace_data(data: TorchDataModule, train: Dataset, val: Dataset | None) -> None:
+    """Put data sets that gather whole batches into darts' data module; its loaders keep every other setting."""
+    if data.dataloader_kwargs.get("collate_fn") is not _batch_collate_fn_train:
+        raise ValueError("dataloader_kwargs['collate_fn'] is not supported: batches are gathered, not collated")
+    data.train_dataset, data.val_dataset = train, val
+    data.dataloader_kwargs["collate_fn"] = _whole_batch
+
+
+def _whole_batch(batch: Any) -> Any:
+    return batch
+
+
+def forward(network: PLForecastingModule, batch: TorchTrainingBatch, stage: ModuleStage) -> PLModuleOutput:
+    return network(batch.to_module_input(stage=stage))
+
+
+def label_loss(
+    network: PLForecastingModule, output: PLModuleOutput, batch: TorchTrainingBatch, stage: ModuleStage
+) -> Tensor:
+    """The model's own darts loss."""
+    criterion = network.train_criterion if stage is ModuleStage.TRAIN else network.val_criterion
+    return network._compute_loss(output, batch.future_target, criterion, batch.sample_weight)
+
+
+def update_metrics(
+    network: PLForecastingModule, output: PLModuleOutput, batch: TorchTrainingBatch, stage: ModuleStage
+) -> None:
+    metrics = network.train_metrics if stage is ModuleStage.TRAIN else network.val_metrics
+    network._update_metrics(output, batch.future_target, metrics)
+
+
+def point_forecast(network: PLForecastingModule, prediction: Tensor) -> Tensor:
+    """The forecast `[B, H, C]` in a network's output `[B, H, C, P]`: itself, the median quantile, or the mean."""
+    likelihood = network.likelihood
+    if likelihood is None:
+        return prediction.squeeze(-1)
+    if hasattr(likelihood, "_median_idx"):
+        return prediction[..., likelihood._median_idx]
+    distribution = likelihood._distr_from_params(likelihood._params_from_output(prediction))
+    # a Cauchy has no mean; its median is its location
+    return distribution.loc if isinstance(distribution, torch.distributions.Cauchy) else distribution.mean
+
+
+def forecast(model: TorchForecastingModel, slots: Mapping[str, Tensor]) -> Tensor:
+    """A fitted model's point forecasts `[B, H, C]` of gathered windows, in evaluation mode, without gradient.
+
+    The network's mode is put back, module by module.
+    """
+    network = model.model
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        with torch.no_grad():
+            given = {
+                name: values.to(device=network.device, dtype=network.dtype)
+                for name, values in slots.items()
+                if name in INPUT_SLOTS
+            }
+            prediction = network(PLModuleInput(**given, stage=ModuleStage.PREDICT)).prediction
+            return point_forecast(network, prediction).cpu()
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def load(class_name: str, path: Path) -> TorchForecastingModel:
+    """A saved model, by darts' safe loading.
+
+    Raises:
+        ValueError: the class is not one of darts' torch models.
+    """
+    found: Any = getattr(darts.models, class_name, None)
+    if TorchForecastingModel not in getattr(found, "__mro__", ()):
+        raise ValueError(f"{class_name!r} is not a torch model of darts.models")
+    return found.load(str(path))
+
+
+def trained_until(model: TorchForecastingModel) -> Any:
+    """Last time stamp of the series a model was fitted on; None where darts does not keep it."""
+    return None if model.training_series is None else model.training_series.end_time()
+
+
+def component_names(model: TorchForecastingModel) -> list[str]:
+    """Components of the series that a model keeps of its training (none after a fit on several)."""
+    kept = (model.training_series, model.past_covariate_series, model.future_covariate_series)
+    return [str(component) for series in kept if series is not None for component in series.components]
+
+
+def dimensions(model: TorchForecastingModel) -> dict[str, int | None]:
+    """Components of every slot that a fitted model was trained on."""
+    return model.train_sample.component_dims()
+
+
+def encode(
+    model: TorchForecastingModel,
+    series: list[TimeSeries],
+    past_covariates: list[TimeSeries] | None,
+    future_covariates: list[TimeSeries] | None,
+) -> tuple[list[TimeSeries] | None, list[TimeSeries] | None]:
+    """Covariates with the encodings of a fitted model's `add_encoders` appended."""
+    if model.encoders is None or not model.encoders.encoding_available:
+        return past_covariates, future_covariates
+    return model.generate_fit_predict_encodings(
+        n=model.output_chunk_length + model.output_chunk_shift,
+        series=series,
+        past_covariates=past_covariates,
+        future_covariates=future_covariates,
+    )
+
+
+def rolling(student: TorchForecastingModel, refit: Callable[..., TorchForecastingModel]) -> TorchForecastingModel:
+    """A view of the student for darts' rolling evaluation, in which fitting anew means `refit(student, series, ...)`.
+
+    `refit` receives an untrained student and darts' fit arguments, and returns the student trained.
+    """
+    plain: Any = type(student)
+
+    def untrained_model(self: TorchForecastingModel) -> TorchForecastingModel:
+        return rolling(plain.untrained_model(student), refit)
+
+    def fit(self: TorchForecastingModel, series: Any, **kwargs: Any) -> TorchForecastingModel:
+        trained = refit(student, series, **kwargs)
+        self.__dict__.update(trained.__dict__)
+        return self
+
+    view_class: Any = type(plain)(plain.__name__, (plain,), {"untrained_model": untrained_model, "fit": fit})
+    view = object.__new__(view_class)
+    view.__dict__.update(student.__dict__)
+    return view

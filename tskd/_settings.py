@@ -1,0 +1,41 @@
+"""Objects that can say how to make them again: the parts of a distillation are named by class and settings."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+
+class Described:
+    """Mixin for objects that keep every argument of their `__init__` as an attribute of the same name."""
+
+    def settings(self) -> dict[str, Any]:
+        """Arguments that make an equal object."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(
+            f"{name}={value!r}"
+            for (name, parameter), value in zip(
+                inspect.signature(type(self)).parameters.items(), self.settings().values(), strict=True
+            )
+            if value is not parameter.default and value != parameter.default
+        )
+        return f"{type(self).__name__}({arguments})"
+
+
+def described(part: Described) -> dict[str, Any]:
+    """Class name and settings, as JSON can hold them."""
+    return {"class": type(part).__name__, "kwargs": part.settings()}
+
+
+def restored(description: dict[str, Any], module: Any) -> Any:
+    """The object that `described` wrote; its class must be a public name of `module`.
+
+    Raises:
+        ValueError: the class is not one of the module's public names.
+    """
+    name = description["class"]
+    if name not in module.__all__:
+        raise ValueError(f"{name!r} is not in {module.__name__}; there are {', '.join(module.__all__)}")
+    return getattr(module, name)(**description["kwargs"])

@@ -1,0 +1,80 @@
+"""How far the teachers are trusted against the labels: α in L = (1 − α)·L_labels + α·L_teachers."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from tskd._settings import Described
+
+__all__ = ["Balance", "FixedBalance", "ScheduledBalance"]
+
+
+class Balance(Described, ABC):
+    """The share α of the teachers in the loss, 0 (plain training) to 1 (pure distillation)."""
+
+    @abstractmethod
+    def alpha(self, epoch: int) -> float:
+        """α in the epoch that follows `epoch` completed ones."""
+
+
+@dataclass(frozen=True, repr=False)
+class FixedBalance(Balance):
+    """The same α in every epoch.
+
+    Args:
+        value: α, 0 to 1.
+    """
+
+    value: float = 0.5
+
+    def __post_init__(self) -> None:
+        _refuse_outside(self.value, "balance")
+
+    def alpha(self, epoch: int) -> float:
+        return self.value
+
+
+@dataclass(frozen=True, repr=False)
+class ScheduledBalance(Balance):
+    """α rises linearly from 0, holds, and falls linearly to its final value.
+
+    Args:
+        value: α at its height, 0 to 1.
+        warm_up: epochs of the rise; α is 0 in the first of them, and at its height after the last.
+        hold: epochs at the height; None for all that remain.
+        decay: epochs of the fall after `hold`.
+        final: α after the fall, 0 to 1.
+    """
+
+    value: float = 0.5
+    warm_up: int = 0
+    hold: int | None = None
+    decay: int = 0
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        _refuse_outside(self.value, "value")
+        _refuse_outside(self.final, "final")
+        for name in ("warm_up", "hold", "decay"):
+            epochs = getattr(self, name)
+            if epochs is not None and (not isinstance(epochs, int) or epochs < 0):
+                raise ValueError(f"{name}={epochs!r}: give a number of epochs, 0 or more")
+        if self.hold is None and self.decay:
+            raise ValueError(f"decay={self.decay} never begins with hold=None: give the epochs to hold")
+
+    def alpha(self, epoch: int) -> float:
+        if epoch < self.warm_up:
+            return self.value * epoch / self.warm_up
+        if self.hold is None or epoch < self.warm_up + self.hold:
+            return self.value
+        gone = epoch - self.warm_up - self.hold
+        if gone >= self.decay:
+            return self.final
+        return self.value + (self.final - self.value) * gone / self.decay
+
+
+def _refuse_outside(value: float, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1:
+        raise ValueError(f"{name}={value!r}: give a number from 0 (labels only) to 1 (teachers only)")

@@ -1,0 +1,82 @@
+"""Data sets that gather a whole batch at once, for darts' own loaders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from tskd._darts import TorchTrainingBatch
+from tskd.knowledge import Knowledge
+from tskd.windows import Windows
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch of distillation.
+
+    Attributes:
+        labels: the student's own darts batch.
+        keys: (series, origin) of its windows `[B, 2]`.
+        forecasts: what the teachers say of them `[K, B, H, C]`; 0 where it is not valid.
+        valid: whether a teacher's forecast of a window can be used `[K, B]`.
+    """
+
+    labels: TorchTrainingBatch
+    keys: Tensor
+    forecasts: Tensor
+    valid: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        slots = {
+            name: value.to(device)
+            for name in TorchTrainingBatch.__dataclass_fields__
+            if (value := getattr(self.labels, name)) is not None
+        }
+        return replace(
+            self,
+            labels=TorchTrainingBatch(**slots),
+            keys=self.keys.to(device),
+            forecasts=self.forecasts.to(device),
+            valid=self.valid.to(device),
+        )
+
+
+class WindowData(Dataset):
+    """Windows in a given order, as darts' own batches."""
+
+    def __init__(self, keys: Tensor, windows: Windows) -> None:
+        self.keys = keys
+        self.windows: Windows | None = windows
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitems__(self, indices: list[int]) -> Any:
+        assert self.windows is not None
+        return TorchTrainingBatch(**self.windows.gather(self.keys[indices]))
+
+    def release(self) -> None:
+        """Let go of the data; a trainer that outlives the fit keeps a reference to this object."""
+        self.windows = None
+
+
+class DistillationData(WindowData):
+    """Windows with the teachers' knowledge of them."""
+
+    def __init__(self, keys: Tensor, windows: Windows, knowledge: Knowledge) -> None:
+        super().__init__(keys, windows)
+        self.knowledge: Knowledge | None = knowledge
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        assert self.knowledge is not None
+        keys = self.keys[indices]
+        forecasts, valid = self.knowledge.of(keys)
+        return Batch(super().__getitems__(indices), keys, forecasts, valid)
+
+    def release(self) -> None:
+        super().release()
+        self.knowledge = None

@@ -1,0 +1,43 @@
+"""Matching the teacher's point forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+from torch import Tensor
+from torch.nn import functional
+
+from tskd.losses.base import Comparison, DistillationLoss
+
+Metric = Literal["mse", "mae", "huber"]
+DISTANCES: dict[str, Callable[..., Tensor]] = {
+    "mse": functional.mse_loss,
+    "mae": functional.l1_loss,
+    "huber": functional.huber_loss,
+}
+
+
+class OutputKD(DistillationLoss):
+    """Distance of the student's forecast s from the teacher's t, at every step and component.
+
+    Hinton, Vinyals and Dean (2015, arXiv:1503.02531) match softened class probabilities; a point forecast has no
+    temperature, so the regression form is the plain distance: (s − t)² for `"mse"`, |s − t| for `"mae"`, and Huber's
+    with δ = 1 for `"huber"`. Under MSE, labels weighted 1 − α and this term weighted α are a regression on the blended
+    target (1 − α)·y + α·t.
+
+    Args:
+        metric: `"mse"`, `"mae"` or `"huber"`, in the units in which the model is trained (squared for `"mse"`).
+        weight: coefficient of the term.
+
+    Returns (forward): `[B, H, C]`.
+    """
+
+    def __init__(self, metric: Metric = "mse", weight: float = 1.0) -> None:
+        super().__init__(weight)
+        if metric not in get_args(Metric):
+            raise ValueError(f"metric={metric!r}: give one of {', '.join(get_args(Metric))}")
+        self.metric = metric
+
+    def forward(self, pair: Comparison) -> Tensor:
+        return DISTANCES[self.metric](pair.student, pair.teacher, reduction="none")

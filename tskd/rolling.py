@@ -1,0 +1,116 @@
+"""Rolling evaluation: with `retrain`, everything is distilled afresh on what was known at each origin."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from darts import TimeSeries
+from darts.models.forecasting.forecasting_model import ForecastingModel
+
+from tskd import _darts
+from tskd.checks import SeriesLike, as_list
+from tskd.teacher import Teacher
+
+if TYPE_CHECKING:
+    from tskd.distilled import DistilledModel
+
+ROLLING = tuple(inspect.signature(ForecastingModel.historical_forecasts).parameters)
+
+
+def historical_forecasts(
+    model: DistilledModel,
+    series: SeriesLike,
+    past_covariates: SeriesLike | None = None,
+    future_covariates: SeriesLike | None = None,
+    *,
+    retrain: Any = True,
+    privileged: Mapping[str, SeriesLike] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """See `DistilledModel.historical_forecasts`."""
+    if retrain is False:
+        if privileged is not None:
+            raise ValueError("privileged= is for retrain: without it the student alone forecasts, and needs none")
+        return model.student.historical_forecasts(series, past_covariates, future_covariates, retrain=False, **kwargs)
+    together = isinstance(series, TimeSeries) or kwargs.get("apply_globally", False)
+    if not together:
+        # darts evaluates several series one by one, and does not say which it is at
+        return [
+            historical_forecasts(
+                model,
+                series[index],
+                None if past_covariates is None else past_covariates[index],
+                None if future_covariates is None else future_covariates[index],
+                retrain=retrain,
+                privileged={name: _one(values, index) for name, values in (privileged or {}).items()},
+                **kwargs,
+            )
+            for index in range(len(series))
+        ]
+
+    def refit(student: Any, series: Any, **fit_kwargs: Any) -> Any:
+        return _afresh(model, student, series, privileged, fit_kwargs).student
+
+    view = _darts.rolling(model.student, refit)
+    return view.historical_forecasts(series, past_covariates, future_covariates, retrain=retrain, **kwargs)
+
+
+def evaluate(
+    model: DistilledModel,
+    method: str,
+    series: SeriesLike,
+    past_covariates: SeriesLike | None = None,
+    future_covariates: SeriesLike | None = None,
+    historical_forecasts: Any = None,
+    *,
+    retrain: Any = True,
+    privileged: Mapping[str, SeriesLike] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """darts' `backtest` or `residuals` of forecasts that are distilled at each origin."""
+    darts_method = getattr(model.student, method)
+    if historical_forecasts is None:
+        default = inspect.signature(darts_method).parameters["last_points_only"].default
+        last_points_only = kwargs.pop("last_points_only", default)
+        rolling_kwargs = {name: kwargs[name] for name in kwargs if name in ROLLING}
+        historical_forecasts = model.historical_forecasts(
+            series,
+            past_covariates,
+            future_covariates,
+            retrain=retrain,
+            privileged=privileged,
+            last_points_only=last_points_only,
+            **rolling_kwargs,
+        )
+        kwargs["last_points_only"] = last_points_only
+    return darts_method(series, past_covariates, future_covariates, historical_forecasts, **kwargs)
+
+
+def _afresh(
+    model: DistilledModel, student: Any, series: Any, privileged: Mapping[str, SeriesLike] | None, fit_kwargs: Any
+) -> DistilledModel:
+    targets = as_list(series, "series") or []
+    teachers = [_as_given(teacher, targets) for teacher in model.given_teachers]
+    fresh = type(model)(student, teachers, model.losses, model.weighting, model.balance)
+    if fit_kwargs.get("val_series") is not None:
+        fit_kwargs.setdefault("val_privileged", privileged)
+    return fresh.fit(series, privileged=privileged, **fit_kwargs)
+
+
+def _as_given(teacher: Teacher, targets: Sequence[TimeSeries]) -> Teacher:
+    if not teacher.fitted:
+        return teacher
+    seen = _darts.trained_until(teacher.model)
+    origin = max(target.end_time() for target in targets)
+    if seen is not None and seen > origin:
+        raise ValueError(
+            f"teacher {teacher.name!r} was passed in fitted on data up to {seen}, after the origin {origin}: pass it "
+            "unfitted, to be fitted at each origin, or fitted on data that end before the first"
+        )
+    return teacher
+
+
+def _one(values: SeriesLike, index: int) -> TimeSeries:
+    return values if isinstance(values, TimeSeries) else values[index]

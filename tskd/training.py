@@ -1,0 +1,184 @@
+"""One step of distillation, as a Lightning module that behaves as the student's own network does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from tskd import _darts
+from tskd._darts import ModuleStage, TorchTrainingBatch
+from tskd.balance import Balance
+from tskd.batches import Batch
+from tskd.losses import Comparison
+from tskd.objective import Objective, effective_number
+from tskd.weighting import Step
+
+STUDENT = "student."
+OWN_STATE = "distillation"
+
+
+class Distillation(pl.LightningModule):
+    """Trains a student's network on L = (1 − α)·L_labels + α·L_teachers.
+
+    With α = 0 every random draw, gradient, log and checkpoint is what darts' own training gives. Checkpoints are in
+    darts' layout, the state of the distillation beside it. Projectors have an optimizer of their own: in the
+    student's, clipping would scale both.
+
+    Args:
+        network: the student's network.
+        objective: losses and weighting, set up.
+        balance: α by epoch.
+        names: the teachers, for logs.
+    """
+
+    def __init__(
+        self, network: _darts.PLForecastingModule, objective: Objective, balance: Balance, names: list[str]
+    ) -> None:
+        super().__init__()
+        self.student = network
+        self.objective = objective
+        self.balance = balance
+        self.names = names
+        trainable = [p for p in objective.parameters() if p.requires_grad]
+        self._own_optimizer = torch.optim.Adam(trainable) if trainable else None
+        self._sums: dict[str, Tensor] = {}
+        self._steps = 0
+        # loggers and checkpoints show the student's hyperparameters
+        self._hparams = network._hparams
+        self._hparams_initial = network._hparams_initial
+        self._hparams_name = network._hparams_name
+        self._log_hyperparams = network._log_hyperparams
+
+    def __getattr__(self, name: str) -> Any:
+        # a user's callback may ask for anything that the student's own module has
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "student":
+                raise
+            return getattr(self.student, name)
+
+    def configure_optimizers(self) -> Any:
+        return self.student.configure_optimizers()
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        if self._own_optimizer is not None:
+            self._own_optimizer.step()
+            self._own_optimizer.zero_grad()
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return batch if device.type == "cpu" else batch.to(device)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        output, labels = self._label_loss(batch.labels, ModuleStage.TRAIN)
+        alpha = self.balance.alpha(self.current_epoch)
+        loss = labels
+        if alpha > 0:
+            term = self._teacher_loss(output, batch, "train")
+            loss = (1 - alpha) * labels if term is None else (1 - alpha) * labels + alpha * term
+        self._log_loss("train_loss", loss, batch.labels)
+        self._add("train_label_loss", labels)
+        self._add("balance", torch.as_tensor(alpha))
+        self._steps += 1
+        _darts.update_metrics(self.student, output, batch.labels, ModuleStage.TRAIN)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        output, labels = self._label_loss(batch.labels, ModuleStage.VALIDATE)
+        self._log_loss("val_loss", labels, batch.labels)
+        _darts.update_metrics(self.student, output, batch.labels, ModuleStage.VALIDATE)
+        return labels
+
+    def on_train_epoch_end(self) -> None:
+        self._log_metrics(self.student.train_metrics)
+        for name, total in self._sums.items():
+            self.log(name, total / self._steps, sync_dist=True)
+        self._sums.clear()
+        self._steps = 0
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_metrics(self.student.val_metrics)
+
+    def on_fit_end(self) -> None:
+        self.student.on_fit_end()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.student.on_save_checkpoint(checkpoint)
+        state = checkpoint["state_dict"]
+        own = {name: value for name, value in state.items() if not name.startswith(STUDENT)}
+        checkpoint["state_dict"] = {
+            name.removeprefix(STUDENT): value for name, value in state.items() if name.startswith(STUDENT)
+        }
+        if own:
+            optimizer = None if self._own_optimizer is None else self._own_optimizer.state_dict()
+            checkpoint[OWN_STATE] = {"state_dict": own, "optimizer": optimizer}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.student.on_load_checkpoint(checkpoint)
+        own = checkpoint.get(OWN_STATE)
+        if own is not None and own["optimizer"] is not None and self._own_optimizer is not None:
+            self._own_optimizer.load_state_dict(own["optimizer"])
+        # a checkpoint of plain darts training has no state of ours: ours stays as it is
+        kept = {name: value for name, value in self.state_dict().items() if not name.startswith(STUDENT)}
+        student = {STUDENT + name: value for name, value in checkpoint["state_dict"].items()}
+        checkpoint["state_dict"] = student | (kept if own is None else own["state_dict"])
+
+    def _label_loss(self, batch: TorchTrainingBatch, stage: ModuleStage) -> tuple[_darts.PLModuleOutput, Tensor]:
+        output = _darts.forward(self.student, batch, stage)
+        return output, _darts.label_loss(self.student, output, batch, stage)
+
+    def _teacher_loss(self, output: _darts.PLModuleOutput, batch: Batch, stage: str) -> Tensor | None:
+        if not self.names:
+            return None
+        forecast = _darts.point_forecast(self.student, output.prediction)
+        step = Step(
+            batch.forecasts,
+            batch.valid,
+            forecast.detach(),
+            batch.labels.future_target,
+            batch.keys,
+            self.current_epoch,
+        )
+        outcome = self.objective(forecast, step, batch.labels.sample_weight)
+        if outcome.term is not None:
+            self._add(f"{stage}_distillation_loss", outcome.term)
+        self._add("masked_fraction", 1 - batch.valid.float().mean())
+        self._add("effective_teachers", effective_number(outcome.weights))
+        for name, weight in zip(self.names, outcome.weights, strict=True):
+            self._add(f"weight/{name}", weight)
+        return outcome.term
+
+    def _add(self, name: str, value: Tensor) -> None:
+        value = value.detach()
+        self._sums[name] = self._sums[name] + value if name in self._sums else value
+
+    def _log_loss(self, name: str, loss: Tensor, batch: TorchTrainingBatch) -> None:
+        self.log(name, loss, batch_size=batch.past_target.shape[0], prog_bar=True, sync_dist=True)
+
+    def _log_metrics(self, metrics: Any) -> None:
+        if len(metrics):
+            self.log_dict(metrics.compute(), on_epoch=True, on_step=False, logger=True, prog_bar=True, sync_dist=True)
+            metrics.reset()
+
+
+def probe(batch: Batch) -> Comparison:
+    """A comparison of the real shapes, for losses to set up their trainable parts."""
+    target = batch.labels.future_target
+    teacher = batch.forecasts[0] if len(batch.forecasts) else torch.zeros_like(target)
+    return Comparison(torch.zeros_like(target), teacher, target)
+
+
+@contextmanager
+def isolated_randomness() -> Iterator[None]:
+    """Leave the global random states as they were: whatever is drawn inside must not move the student's training."""
+    state = np.random.get_state()
+    with torch.random.fork_rng():
+        yield
+    np.random.set_state(state)

@@ -1,0 +1,7 @@
+"""Multi-teacher weightings: how several teachers are combined. None knows which loss it weighs."""
+
+from tskd.weighting.base import Step, Weighting
+from tskd.weighting.fixed import Fixed
+from tskd.weighting.uniform import Uniform
+
+__all__ = ["Fixed", "Step", "Uniform", "Weighting"]

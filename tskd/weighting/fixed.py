@@ -1,0 +1,42 @@
+"""Weights that the user gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from tskd.checks import refuse_unknown
+from tskd.weighting.base import Step, Weighting
+
+
+class Fixed(Weighting):
+    """Given weights, normalised over the valid teachers of each window. Weights per window `[K, B]`.
+
+    Args:
+        weights: by teacher name, or in the order of the teachers; non-negative, not all 0.
+
+    Raises:
+        ValueError: negative or no weights; (at the start of fit) names or number other than the teachers'.
+    """
+
+    def __init__(self, weights: Mapping[str, float] | Sequence[float]) -> None:
+        super().__init__()
+        self.weights = dict(weights) if isinstance(weights, Mapping) else list(weights)
+        values = list(self.weights.values()) if isinstance(self.weights, dict) else self.weights
+        if not values or any(not math.isfinite(v) or v < 0 for v in values) or sum(values) == 0:
+            raise ValueError(f"weights={weights!r}: give finite numbers, none negative and not all 0")
+        self._ordered = values
+
+    def set_up(self, names: list[str]) -> None:
+        if isinstance(self.weights, dict):
+            refuse_unknown(self.weights, names, "teacher in Fixed weights")
+            refuse_unknown(names, self.weights, "Fixed weight for teacher")
+            self._ordered = [self.weights[name] for name in names]
+        elif len(self.weights) != len(names):
+            raise ValueError(f"Fixed has {len(self.weights)} weights for {len(names)} teachers {names}")
+
+    def scores(self, step: Step) -> Tensor:
+        weights = step.forecasts.new_tensor(self._ordered)
+        return weights[:, None].expand(step.valid.shape)
