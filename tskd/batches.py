@@ -31,6 +31,9 @@ class Batch:
     valid: Tensor
 
     def to(self, device: torch.device) -> Batch:
+        """Itself on a device; Lightning moves whatever has this method."""
+        if self.keys.device == device:
+            return self
         slots = {
             name: value.to(device)
             for name in TorchTrainingBatch.__dataclass_fields__

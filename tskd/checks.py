@@ -8,6 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from darts import TimeSeries
+from torch import Tensor
+
+from tskd.windows import steps_between
 
 SeriesLike: TypeAlias = TimeSeries | Sequence[TimeSeries]
 
@@ -92,6 +95,27 @@ def require_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
             f"{what} covers {series.start_time()} to {series.end_time()}, but the windows need {start} to {end}: "
             f"missing {' and '.join(missing)}"
         )
+
+
+def require_windows(given: Mapping[str, Any], model: Any, keys: Tensor, prefix: str = "") -> None:
+    """Raise a ValueError that names the missing dates if covariates do not cover the windows `keys [N, 2]`.
+
+    Args:
+        given: `series`, `past_covariates` and `future_covariates`, lists or None.
+        model: the darts model whose windows they are.
+    """
+    reach = {"past_covariates": 0, "future_covariates": model.output_chunk_shift + model.output_chunk_length}
+    for slot, ahead in reach.items():
+        for index, covariates in enumerate(given[slot] or []):
+            target = given["series"][index]
+            what = f"{prefix}{slot}" + (f"[{index}]" if len(given["series"]) > 1 else "")
+            try:
+                steps_between(covariates, target)
+            except ValueError as error:
+                raise ValueError(f"{what} does not fit the target: {error}") from None
+            origins = keys[keys[:, 0] == index, 1]
+            first, last = int(origins.min()) - model.input_chunk_length + 1, int(origins.max()) + ahead
+            require_span(covariates, target.time_index[first], target.time_index[last], what)
 
 
 def as_privileged(

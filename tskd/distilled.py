@@ -19,6 +19,7 @@ from tskd.checks import (
     as_privileged,
     components_of,
     refuse_other_components,
+    require_windows,
 )
 from tskd.knowledge import Knowledge, judge, unique
 from tskd.losses import DistillationLoss, OutputKD
@@ -28,7 +29,7 @@ from tskd.rolling import evaluate, historical_forecasts
 from tskd.teacher import Teacher, horizon_of, refuse_unteachable
 from tskd.training import Distillation, isolated_randomness, probe
 from tskd.weighting import Uniform, Weighting
-from tskd.windows import Windows
+from tskd.windows import Windows, training_keys_of
 
 
 class DistilledModel:
@@ -103,16 +104,17 @@ class DistilledModel:
         Raises:
             TypeError, ValueError: data that cannot be used; raised before any training.
         """
-        given = self._checked(series, past_covariates, future_covariates, "")
+        rows: dict[str, Any] = {"stride": stride, "max_samples_per_ts": max_samples_per_ts}
+        given = self._checked(series, past_covariates, future_covariates, "", rows)
         held_out = {}
         if val_series is not None:
-            held_out = self._checked(val_series, val_past_covariates, val_future_covariates, "val_")
+            held_out = self._checked(val_series, val_past_covariates, val_future_covariates, "val_", rows)
             refuse_other_components(held_out["series"], list(given["series"][0].components), "val_series")
         known = as_privileged(privileged, self._names, len(given["series"]), "privileged")
         known_val = None
         if held_out and val_privileged is not None:
             known_val = as_privileged(val_privileged, self._names, len(held_out["series"]), "val_privileged")
-        rows = {"sample_weight": sample_weight, "stride": stride, "max_samples_per_ts": max_samples_per_ts}
+        rows["sample_weight"] = sample_weight
         with isolated_randomness():
             teachers = tuple(
                 self._fitted(teacher, given, known, held_out, known_val, verbose=verbose, **rows)
@@ -235,7 +237,7 @@ class DistilledModel:
     def _names(self) -> list[str]:
         return list(dict.fromkeys(name for teacher in self.teachers for name in teacher.names))
 
-    def _checked(self, series: Any, past: Any, future: Any, prefix: str) -> dict[str, Any]:
+    def _checked(self, series: Any, past: Any, future: Any, prefix: str, rows: Mapping[str, Any]) -> dict[str, Any]:
         targets = as_list(series, f"{prefix}series")
         if not targets:
             raise ValueError(f"{prefix}series is empty")
@@ -246,6 +248,7 @@ class DistilledModel:
         }
         for what, expected in self._components.items():
             refuse_other_components(given[what], expected, f"{prefix}{what}")
+        require_windows(given, self.student, training_keys_of(self.student, targets, **rows), prefix)
         return given
 
     def _refuse_other_components(self, series: Any, past: Any, future: Any) -> None:

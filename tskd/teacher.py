@@ -12,10 +12,10 @@ from torch import Tensor
 
 from tskd import _darts
 from tskd.batches import WindowData
-from tskd.checks import SeriesLike, as_list, as_privileged, components_of, refuse_other_components
+from tskd.checks import SeriesLike, as_list, as_privileged, components_of, refuse_other_components, require_windows
 from tskd.privileged import FutureHorizon, Source
 from tskd.views import View, widen
-from tskd.windows import Windows, training_keys
+from tskd.windows import Windows, training_keys_of
 
 BATCH = 1024
 
@@ -99,11 +99,12 @@ class Teacher:
         if self.fitted:
             raise ValueError(f"teacher {self.name!r} is fitted already, and fitted teachers are never changed")
         model = self.model.untrained_model()
-        train = self._arguments(series, past_covariates, future_covariates, privileged, "privileged")
+        rows = {name: value for name, value in fit_kwargs.items() if name in ("stride", "max_samples_per_ts")}
+        train = self._arguments(series, past_covariates, future_covariates, privileged, "privileged", rows)
         val = None
         if val_series is not None:
             val = self._arguments(
-                val_series, val_past_covariates, val_future_covariates, val_privileged, "val_privileged"
+                val_series, val_past_covariates, val_future_covariates, val_privileged, "val_privileged", rows
             )
             fit_kwargs |= {f"val_{name}": value for name, value in val[0].items() if value is not None}
 
@@ -186,12 +187,7 @@ class Teacher:
         """
         targets = as_list(series, "series") or []
         windows = self.windows(targets, past_covariates, future_covariates, privileged)
-        keys = training_keys(
-            [len(target) for target in targets],
-            self.model.input_chunk_length,
-            self.model.output_chunk_length,
-            self.model.output_chunk_shift,
-        ).unique(dim=0)
+        keys = training_keys_of(self.model, targets).unique(dim=0)
         values, covered = self.forecasts(windows, keys)
         answers: list[list[TimeSeries]] = [[] for _ in targets]
         for (index, origin), forecast in zip(keys[covered].tolist(), values[covered].numpy(), strict=True):
@@ -208,8 +204,13 @@ class Teacher:
         future_covariates: SeriesLike | None,
         privileged: Mapping[str, SeriesLike] | None,
         what: str,
+        rows: Mapping[str, Any] | None = None,
     ) -> tuple[dict[str, Any], View]:
-        """The model's own series and covariates, checked and widened by what the sources show."""
+        """The model's own series and covariates, checked and widened by what the sources show.
+
+        Args:
+            rows: darts' `stride` and `max_samples_per_ts`; if given, covariates must cover the training windows.
+        """
         prefix = "val_" if what.startswith("val_") else ""
         targets = as_list(series, f"{prefix}series") or []
         known = as_privileged(privileged, self.names, len(targets), f"{what} of teacher {self.name!r}")
@@ -217,6 +218,10 @@ class Teacher:
             slot: as_list(given, f"{prefix}{slot}_covariates", len(targets)) if _darts.reads(self.model, slot) else None
             for slot, given in (("past", past_covariates), ("future", future_covariates))
         }
+        if rows is not None:
+            keys = training_keys_of(self.model, targets, **rows)
+            own = {f"{slot}_covariates": items for slot, items in deployable.items()}
+            require_windows({"series": targets, **own}, self.model, keys, prefix)
         view = widen(
             targets,
             deployable["past"],

@@ -73,9 +73,6 @@ class Distillation(pl.LightningModule):
             self._own_optimizer.step()
             self._own_optimizer.zero_grad()
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        return batch if device.type == "cpu" else batch.to(device)
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         output, labels = self._label_loss(batch.labels, ModuleStage.TRAIN)
         alpha = self.balance.alpha(self.current_epoch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from darts import TimeSeries
@@ -64,6 +65,20 @@ def training_keys(
         for index, (count, length) in enumerate(zip(available, lengths, strict=True))
     ]
     return torch.cat(keys)
+
+
+def training_keys_of(
+    model: Any, series: Sequence[TimeSeries], stride: int = 1, max_samples_per_ts: int | None = None
+) -> Tensor:
+    """Keys `[N, 2]` of the windows on which a darts torch model trains."""
+    return training_keys(
+        [len(s) for s in series],
+        model.input_chunk_length,
+        model.output_chunk_length,
+        model.output_chunk_shift,
+        stride,
+        max_samples_per_ts,
+    )
 
 
 @dataclass(frozen=True)
