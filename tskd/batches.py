@@ -1,4 +1,4 @@
-"""Data sets that gather a whole batch at once, for darts' own loaders."""
+"""Batches of distillation: windows with the teachers' knowledge of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from tskd._darts import TorchTrainingBatch
 from tskd.knowledge import Knowledge
+from tskd.window_data import WindowData
 from tskd.windows import Windows
 
 
-@dataclass(frozen=True)
+@dataclass
 class Batch:
     """One batch of distillation.
 
@@ -29,6 +29,12 @@ class Batch:
     keys: Tensor
     forecasts: Tensor
     valid: Tensor
+
+    def __getattr__(self, name: str) -> Any:
+        # a user's callback may read a batch as darts gives it
+        if name not in TorchTrainingBatch.__dataclass_fields__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.labels, name)
 
     def to(self, device: torch.device) -> Batch:
         """Itself on a device; Lightning moves whatever has this method."""
@@ -46,25 +52,6 @@ class Batch:
             forecasts=self.forecasts.to(device),
             valid=self.valid.to(device),
         )
-
-
-class WindowData(Dataset):
-    """Windows in a given order, as darts' own batches."""
-
-    def __init__(self, keys: Tensor, windows: Windows) -> None:
-        self.keys = keys
-        self.windows: Windows | None = windows
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def __getitems__(self, indices: list[int]) -> Any:
-        assert self.windows is not None
-        return TorchTrainingBatch(**self.windows.gather(self.keys[indices]))
-
-    def release(self) -> None:
-        """Let go of the data; a trainer that outlives the fit keeps a reference to this object."""
-        self.windows = None
 
 
 class DistillationData(WindowData):

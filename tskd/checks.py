@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,6 +30,8 @@ def as_list(series: SeriesLike | None, what: str, count: int | None = None) -> l
     """
     if series is None:
         return None
+    if not isinstance(series, TimeSeries | Sequence) or isinstance(series, str):
+        raise TypeError(f"{what} must be a TimeSeries or a sequence of them, got {type(series).__name__}")
     items = [series] if isinstance(series, TimeSeries) else list(series)
     for item in items:
         if not isinstance(item, TimeSeries):
@@ -54,6 +58,19 @@ def _refuse_unusable(series: TimeSeries, where: str) -> None:
             f"{where} has {int(bad.sum())} missing or infinite values, the first at "
             f"{series.time_index[step]} in {series.components[component]!r}; fill them first, from the past only"
         )
+
+
+def refuse_not_whole(value: Any, least: int, name: str, meaning: str) -> None:
+    """Raise a ValueError unless a value is a whole number and at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name}={value!r}: give {meaning}, {least} or more")
+
+
+def refuse_not_real(value: Any, least: float, most: float, name: str, meaning: str) -> None:
+    """Raise a ValueError unless a value is a finite number from `least` to `most`."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not math.isfinite(number) or not least <= number <= most:
+        raise ValueError(f"{name}={value!r}: give {meaning}")
 
 
 def refuse_unknown(given: Iterable[str], known: Iterable[str], what: str) -> None:
@@ -97,16 +114,21 @@ def require_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
         )
 
 
-def require_windows(given: Mapping[str, Any], model: Any, keys: Tensor, prefix: str = "") -> None:
-    """Raise a ValueError that names the missing dates if covariates do not cover the windows `keys [N, 2]`.
+def require_windows(given: Mapping[str, Any], keys: Tensor, lookback: int, labels: range, prefix: str = "") -> None:
+    """Raise a ValueError that names the missing dates if a series does not cover the windows `keys [N, 2]`.
 
     Args:
-        given: `series`, `past_covariates` and `future_covariates`, lists or None.
-        model: the darts model whose windows they are.
+        given: `series`; `past_covariates`, `future_covariates` and `sample_weight`, lists, or None or absent.
+        lookback: steps up to the origin that the windows span.
+        labels: steps, relative to the origin, of their labels.
     """
-    reach = {"past_covariates": 0, "future_covariates": model.output_chunk_shift + model.output_chunk_length}
-    for slot, ahead in reach.items():
-        for index, covariates in enumerate(given[slot] or []):
+    spans = {
+        "past_covariates": (1 - lookback, 0),
+        "future_covariates": (1 - lookback, labels[-1]),
+        "sample_weight": (labels[0], labels[-1]),
+    }
+    for slot, (begin, end) in spans.items():
+        for index, covariates in enumerate(given.get(slot) or []):
             target = given["series"][index]
             what = f"{prefix}{slot}" + (f"[{index}]" if len(given["series"]) > 1 else "")
             try:
@@ -114,7 +136,7 @@ def require_windows(given: Mapping[str, Any], model: Any, keys: Tensor, prefix: 
             except ValueError as error:
                 raise ValueError(f"{what} does not fit the target: {error}") from None
             origins = keys[keys[:, 0] == index, 1]
-            first, last = int(origins.min()) - model.input_chunk_length + 1, int(origins.max()) + ahead
+            first, last = int(origins.min()) + begin, int(origins.max()) + end
             require_span(covariates, target.time_index[first], target.time_index[last], what)
 
 
@@ -126,6 +148,8 @@ def as_privileged(
     Raises:
         ValueError: a name is unknown or missing, or its series cannot be used.
     """
+    if privileged is not None and not isinstance(privileged, Mapping):
+        raise TypeError(f"{what} must be a dict of series by name, got {type(privileged).__name__}")
     given = dict(privileged or {})
     refuse_unknown(given, names, f"name in {what}")
     absent = [name for name in names if name not in given]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from darts import TimeSeries
+from darts.utils.utils import generate_index
 from torch import Tensor
 
 from tskd.checks import require_span
-from tskd.privileged import Source
+from tskd.privileged import Block, Source
+from tskd.windows import steps_between
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class View:
 
     past_covariates: list[TimeSeries] | None
     future_covariates: list[TimeSeries] | None
-    visible: Mapping[str, Tensor]
+    visible: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def widen(
@@ -34,75 +36,104 @@ def widen(
     future_covariates: Sequence[TimeSeries] | None,
     privileged: Mapping[str, Sequence[TimeSeries]],
     sources: Sequence[Source],
-    horizon: int,
-    output_shift: int,
+    lookback: int,
+    horizon: range,
+    sees_inputs: bool = True,
+    pad: bool = True,
 ) -> View:
-    """The deployable view plus what the sources show.
+    """The deployable view plus what the sources show; without the former if the teacher does not see the inputs.
 
     Args:
         past_covariates, future_covariates: the deployable ones; those of the sources come behind them.
         privileged: series by name, one for each target series.
-        horizon, output_shift: the teacher's output_chunk_length and output_chunk_shift.
+        lookback, horizon: the teacher's input_chunk_length, and the steps after the origin that it forecasts.
+        pad: whether the covariates hold NaN where they are not known, or end there.
 
     Raises:
         ValueError: a privileged series does not cover the windows, or is not on a grid that its source can read.
     """
-    stacks: dict[str, list[list[TimeSeries]]] = {
-        "past": [[] if past_covariates is None else [past_covariates[i]] for i in range(len(series))],
-        "future": [[] if future_covariates is None else [future_covariates[i]] for i in range(len(series))],
-    }
-    masks: list[np.ndarray] = [] if future_covariates is None else [_all(future_covariates[0], horizon)]
-    last = horizon + output_shift
+    past: list[list[Block]] = [[] for _ in series]
+    future: list[list[Block]] = [[] for _ in series]
+    if sees_inputs:
+        for blocks, covariates in ((past, past_covariates), (future, future_covariates)):
+            for index, values in enumerate(covariates or []):
+                blocks[index].append(Block(values))
     for source in sources:
         for index, target in enumerate(series):
             given = target if source.name is None else privileged[source.name][index]
-            covariates = source.covariates(given, target)
-            _require(source, covariates, target, last)
-            stacks[source.slot][index].append(covariates)
-        if source.slot == "future":
-            steps = source.visible(output_shift + 1, last)
-            whole = _all(stacks["future"][0][-1], horizon)
-            masks.append(whole if steps is None else whole & steps[:, None])
+            found = source.blocks(given, target, horizon)
+            _require(source, given, found, target, horizon)
+            (past if source.slot == "past" else future)[index].extend(found)
     visible = {}
-    if masks and not all(mask.all() for mask in masks):
-        visible["future_covariates"] = torch.from_numpy(np.concatenate(masks, axis=1))
-    return View(_stacked(stacks["past"], series), _stacked(stacks["future"], series), visible)
+    if future[0]:
+        steps = [_columns(block, block.steps, len(horizon)) for block in future[0]]
+        history = [_columns(block, np.full(lookback, block.history and sees_inputs), lookback) for block in future[0]]
+        visible = {"future_covariates": _joined(steps), "historic_future_covariates": _joined(history)}
+    if not sees_inputs:
+        visible["past_target"] = torch.zeros(lookback, series[0].n_components, dtype=torch.bool)
+    visible = {slot: mask for slot, mask in visible.items() if not bool(mask.all())}
+    return View(_stacked(past, series, pad), _stacked(future, series, pad), visible)
 
 
-def _all(covariates: TimeSeries, horizon: int) -> np.ndarray:
-    return np.ones((horizon, covariates.n_components), dtype=bool)
+def _columns(block: Block, steps: np.ndarray | None, length: int) -> np.ndarray:
+    shown = np.ones(length, dtype=bool) if steps is None else steps
+    return np.repeat(shown[:, None], block.values.n_components, axis=1)
 
 
-def _require(source: Source, covariates: TimeSeries, target: TimeSeries, last: int) -> None:
-    if covariates.freq != target.freq:
+def _joined(masks: list[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.concatenate(masks, axis=1))
+
+
+def _require(source: Source, given: TimeSeries, blocks: list[Block], target: TimeSeries, horizon: range) -> None:
+    what = f"privileged[{source.name!r}] as {type(source).__name__} reads it"
+    values = blocks[0].values
+    if values.freq != target.freq:
         raise ValueError(
-            f"privileged[{source.name!r}] has frequency {covariates.freq_str!r}, the target {target.freq_str!r}; "
-            "HighResolution folds a finer series, any other must be resampled"
+            f"{what} has frequency {values.freq_str!r}, the target {target.freq_str!r}; HighResolution folds a finer "
+            "series, any other must be resampled"
         )
-    start = target.start_time() + source.incomplete_steps * target.freq
-    end = target.end_time()
+    try:
+        steps_between(values, target)
+    except ValueError as error:
+        raise ValueError(f"{what} does not fit the target: {error}") from None
+    final = target.end_time()
     if source.slot == "past":
         # what lies past the end of the target is not known: windows that would read there are left out, not refused
-        end = min(end - last * target.freq, end - int(source.reads_until(last)) * target.freq)
-    require_span(covariates, start, end, f"privileged[{source.name!r}] as {type(source).__name__} reads it")
+        last = horizon[-1]
+        final = min(final - last * target.freq, final - int(source.reads_until(last)) * target.freq)
+        require_span(values, values.start_time(), final, what)
+    require_span(given, target.start_time(), final, what)
 
 
-def _stacked(stacks: list[list[TimeSeries]], series: Sequence[TimeSeries]) -> list[TimeSeries] | None:
-    if not stacks[0]:
+def _stacked(blocks: list[list[Block]], series: Sequence[TimeSeries], pad: bool) -> list[TimeSeries] | None:
+    if not blocks[0]:
         return None
-    return [_stack(parts, target.dtype) for parts, target in zip(stacks, series, strict=True)]
+    return [_stack([b.values for b in parts], target, pad) for parts, target in zip(blocks, series, strict=True)]
 
 
-def _stack(parts: list[TimeSeries], dtype: np.dtype) -> TimeSeries:
-    """Components of several covariates side by side, over the span that all of them have."""
-    if len(parts) == 1:
-        return parts[0].astype(dtype)
-    start = max(part.start_time() for part in parts)
-    end = min(part.end_time() for part in parts)
-    cut = [part.slice(start, end) for part in parts]
-    names = [component for part in cut for component in part.components]
+def _stack(parts: list[TimeSeries], target: TimeSeries, pad: bool) -> TimeSeries:
+    """Components of several covariates side by side, with the target's dtype.
+
+    Args:
+        pad: over the span of them all and of the target, NaN where one is not known (windows that would read it are
+            left out later; darts asks that the newest one exists); else over the span that all of them have.
+    """
+    names = [component for part in parts for component in part.components]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"covariates share component names {repeated}; rename them")
-    values = np.concatenate([part.values(copy=False) for part in cut], axis=1).astype(dtype)
-    return TimeSeries.from_times_and_values(cut[0].time_index, values, columns=names)
+    spans = [*parts, target] if pad else parts
+    widest, narrowest = (min, max) if pad else (max, min)
+    origin = parts[0]
+    first = widest(steps_between(origin, part) for part in spans)
+    end = narrowest(steps_between(origin, part) + len(part) for part in spans)
+    values = np.full((end - first, len(names)), np.nan, dtype=target.dtype)
+    column = 0
+    for part in parts:
+        at = steps_between(origin, part) - first
+        rows = slice(max(at, 0), min(at + len(part), end - first))
+        columns = slice(column, column + part.n_components)
+        values[rows, columns] = part.values(copy=False)[rows.start - at : rows.stop - at]
+        column = columns.stop
+    times = generate_index(start=origin.start_time() + first * origin.freq, length=end - first, freq=origin.freq)
+    return TimeSeries.from_times_and_values(times, values, columns=names)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+import numpy as np
 import torch
 from darts import TimeSeries
 from darts.utils.utils import n_steps_between
@@ -32,7 +32,7 @@ def training_keys(
     horizon: int,
     output_shift: int = 0,
     stride: int = 1,
-    max_samples_per_series: int | None = None,
+    max_samples_per_ts: int | None = None,
 ) -> Tensor:
     """Keys `[N, 2]` of the training windows in darts' order: per series from the newest window back.
 
@@ -51,8 +51,8 @@ def training_keys(
                 f"(lookback {lookback} + shift {output_shift} + horizon {horizon})"
             )
     per_series = max(available)
-    if max_samples_per_series is not None:
-        per_series = min(per_series, max_samples_per_series)
+    if max_samples_per_ts is not None:
+        per_series = min(per_series, max_samples_per_ts)
     back = torch.arange(per_series)
     keys = [
         torch.stack(
@@ -65,20 +65,6 @@ def training_keys(
         for index, (count, length) in enumerate(zip(available, lengths, strict=True))
     ]
     return torch.cat(keys)
-
-
-def training_keys_of(
-    model: Any, series: Sequence[TimeSeries], stride: int = 1, max_samples_per_ts: int | None = None
-) -> Tensor:
-    """Keys `[N, 2]` of the windows on which a darts torch model trains."""
-    return training_keys(
-        [len(s) for s in series],
-        model.input_chunk_length,
-        model.output_chunk_length,
-        model.output_chunk_shift,
-        stride,
-        max_samples_per_ts,
-    )
 
 
 @dataclass(frozen=True)
@@ -129,7 +115,7 @@ class Slot:
         end = lengths.cumsum(0)
         begin = end - lengths
         lead = [steps_between(v, s) for v, s in zip(values, series, strict=True)]
-        tables = [torch.from_numpy(v.values(copy=False)) for v in values]
+        tables = [_tensor(v.values(copy=False)) for v in values]
         table = torch.cat(tables) if len(tables) > 1 else tables[0]
         return cls(table.contiguous(), begin, end, begin + torch.tensor(lead), first, length, visible)
 
@@ -202,8 +188,14 @@ class Windows:
         }
         static = None
         if static_covariates and series[0].static_covariates is not None:
-            static = torch.stack([torch.from_numpy(s.static_covariates_values(copy=False)) for s in series])
+            static = torch.stack([_tensor(s.static_covariates_values(copy=False)) for s in series])
         return cls(slots, static)
+
+    def shape(self, slot: str) -> tuple[int, ...] | None:
+        """Shape of a slot in one window; None if it is not used."""
+        if slot == "static_covariates":
+            return None if self.static is None else tuple(self.static.shape[1:])
+        return (self.slots[slot].length, self.slots[slot].table.shape[1]) if slot in self.slots else None
 
     def covers(self, keys: Tensor) -> Tensor:
         """`[N]`, true where every input (labels not counted) exists and is finite."""
@@ -216,6 +208,11 @@ class Windows:
         if self.static is not None:
             batch["static_covariates"] = self.static.index_select(0, keys[:, 0])
         return batch
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    """The same memory, unless it must not be written to: torch knows no such tensors."""
+    return torch.from_numpy(values if values.flags.writeable else values.copy())
 
 
 def steps_between(earlier: TimeSeries, later: TimeSeries) -> int:

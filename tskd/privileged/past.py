@@ -1,0 +1,78 @@
+"""Privileged values of the lookback: costly sensors, and finer samples than the student will have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar, Literal, get_args
+
+from darts import TimeSeries
+
+from tskd.checks import refuse_not_whole
+from tskd.privileged.alignment import fold, refuse_contradiction
+from tskd.privileged.base import Block, Kind, Source, until_end
+
+Coarse = Literal["point", "mean", "sum"]
+
+
+@dataclass(frozen=True, repr=False)
+class CostlySensors(Source):
+    """Other channels, up to t.
+
+    Args:
+        name: key in `privileged`.
+        until: last step read, relative to the origin; above 0 the lookback window of the sensors ends that much later.
+    """
+
+    until: int = 0
+    slot: ClassVar[Kind] = "past"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._refuse_target()
+        refuse_not_whole(self.until, 0, "until", "a step at or after the origin")
+
+    def reads_until(self, horizon: int, samples_per_step: int = 1) -> Fraction:
+        return Fraction(self.until)
+
+    def blocks(self, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[Block]:
+        # at each stamp the value `until` steps later: a window of the lookback's length then ends at t+until
+        known = until_end(privileged, series).shift(-self.until)
+        return [Block(_relabelled(self, known))]
+
+
+@dataclass(frozen=True, repr=False)
+class HighResolution(Source):
+    """Finer samples of the lookback, k per step of the target, folded into k channels each.
+
+    The fine window ends at the last instant that the target's value at t contains: at t itself if the coarse series
+    is made of point samples, at the last fine sample of t's own step if it is a mean or sum of that step (labelled by
+    its start). The first declaration can never read the future. The second is believed only if the data prove it:
+    some component of the coarse series must be the declared aggregate of one of the fine series.
+
+    Args:
+        name: key in `privileged`; a series whose step divides the target's.
+        coarse: how the coarse series came from the fine one, `"point"`, `"mean"` or `"sum"`.
+    """
+
+    coarse: Coarse = "point"
+    slot: ClassVar[Kind] = "past"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._refuse_target()
+        if self.coarse not in get_args(Coarse):
+            raise ValueError(f"coarse={self.coarse!r}: give one of {', '.join(get_args(Coarse))}")
+
+    def reads_until(self, horizon: int, samples_per_step: int = 1) -> Fraction:
+        return Fraction(0 if self.coarse == "point" else samples_per_step - 1, samples_per_step)
+
+    def blocks(self, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[Block]:
+        if self.coarse != "point":
+            refuse_contradiction(privileged, series, self.coarse)
+        return [Block(_relabelled(self, fold(privileged, series, whole_step=self.coarse != "point")))]
+
+
+def _relabelled(source: Source, series: TimeSeries) -> TimeSeries:
+    components = [str(component) for component in series.components]
+    return series.with_columns_renamed(components, source.labels(components))

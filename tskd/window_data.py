@@ -1,0 +1,30 @@
+"""Windows in a given order, gathered a whole batch at once, for darts' own loaders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from tskd._darts import TorchTrainingBatch
+from tskd.windows import Windows
+
+
+class WindowData(Dataset):
+    """Windows in a given order, as darts' own batches."""
+
+    def __init__(self, keys: Tensor, windows: Windows) -> None:
+        self.keys = keys
+        self.windows: Windows | None = windows
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitems__(self, indices: list[int]) -> Any:
+        assert self.windows is not None
+        return TorchTrainingBatch(**self.windows.gather(self.keys[indices]))
+
+    def release(self) -> None:
+        """Let go of the data; a trainer that outlives the fit keeps a reference to this object."""
+        self.windows = None
