@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ import darts.models
 import pytorch_lightning as pl
 import torch
 from darts import TimeSeries
+from darts.models.forecasting.forecasting_model import GlobalForecastingModel
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.models.forecasting.rnn_model import RNNModel
+from darts.models.forecasting.tcn_model import TCNModel
 from darts.models.forecasting.torch_forecasting_model import (
     DualCovariatesTorchModel,
     FutureCovariatesTorchModel,
@@ -23,13 +25,12 @@ from darts.models.forecasting.torch_forecasting_model import (
     TorchForecastingModel,
 )
 from darts.utils.data.torch_datasets._data_module import TorchDataModule
-from darts.utils.data.torch_datasets.training_dataset import SequentialTorchTrainingDataset
+from darts.utils.data.torch_datasets.training_dataset import ShiftedTorchTrainingDataset
 from darts.utils.data.torch_datasets.utils import (
     ModuleStage,
     PLModuleInput,
     PLModuleOutput,
     TorchTrainingBatch,
-    _batch_collate_fn_train,
 )
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -44,23 +45,27 @@ __all__ = [
     "TorchDataModule",
     "TorchForecastingModel",
     "TorchTrainingBatch",
-    "component_names",
+    "answer",
     "connect",
     "data_of",
-    "dimensions",
     "encode",
     "fit_through",
-    "forecast",
     "forward",
     "is_fitted",
+    "is_network",
+    "kept_components",
     "label_loss",
+    "label_steps",
     "load",
     "models_that_read",
+    "needs_target",
     "point_forecast",
     "reads",
     "replace_data",
     "restoring",
     "rolling",
+    "shapes",
+    "spread",
     "trained_until",
     "training_windows",
     "trains",
@@ -149,7 +154,9 @@ def restoring(model: TorchForecastingModel) -> Iterator[None]:
     if "_random_instance" in before:
         before["_random_instance"] = copy.deepcopy(before["_random_instance"])
     network = model.model
-    weights = None if network is None else copy.deepcopy(network.state_dict())
+    if network is not None:
+        weights, trainer = copy.deepcopy(network.state_dict()), network._trainer
+        modes = [(module, module.training) for module in network.modules()]
     try:
         yield
     except BaseException:
@@ -157,11 +164,17 @@ def restoring(model: TorchForecastingModel) -> Iterator[None]:
         model.__dict__.update(before)
         if network is not None:
             network.load_state_dict(weights)
+            network._trainer = trainer
+            _put_back(modes)
         raise
 
 
-def is_fitted(model: TorchForecastingModel) -> bool:
-    return bool(model._fit_called) and model.model is not None
+def is_fitted(model: GlobalForecastingModel) -> bool:
+    return bool(model._fit_called) and not (is_network(model) and model.model is None)
+
+
+def is_network(model: Any) -> bool:
+    return isinstance(model, TorchForecastingModel)
 
 
 def trains(model: TorchForecastingModel) -> bool:
@@ -169,9 +182,18 @@ def trains(model: TorchForecastingModel) -> bool:
     return bool(model._requires_training)
 
 
-def reads(model: TorchForecastingModel, slot: str) -> bool:
+def reads(model: GlobalForecastingModel, slot: str) -> bool:
     """Whether the model's class takes covariates of this slot, `"past"` or `"future"`."""
     return bool(model.supports_past_covariates if slot == "past" else model.supports_future_covariates)
+
+
+def needs_target(model: GlobalForecastingModel) -> str:
+    """Why a model cannot do without the target's past; empty if it can."""
+    if is_network(model):
+        # normalising by the statistics of a hidden past would multiply the forecast by nearly 0
+        normalised = model.model_params.get("use_reversible_instance_norm")
+        return "normalises by the target's past (use_reversible_instance_norm)" if normalised else ""
+    return "" if model.extreme_lags[0] is None else "reads lags of the target; give lags=None"
 
 
 def models_that_read(slot: str) -> list[str]:
@@ -196,16 +218,17 @@ def uses_static_covariates(model: TorchForecastingModel) -> bool:
 
 
 def training_windows(
-    dataset: SequentialTorchTrainingDataset, visible: Mapping[str, Tensor] | None = None
+    dataset: ShiftedTorchTrainingDataset, visible: Mapping[str, Tensor] | None = None
 ) -> tuple[Tensor, Windows]:
     """Keys `[N, 2]` in the data set's own order, and the windows they name."""
-    if not isinstance(dataset, SequentialTorchTrainingDataset):
-        raise TypeError(f"expected darts' sequential training data set, got {type(dataset).__name__}")
+    if not isinstance(dataset, ShiftedTorchTrainingDataset):
+        raise TypeError(f"expected a training data set of darts, got {type(dataset).__name__}")
     if dataset.min_input_chunk_length != dataset.input_chunk_length:
         raise ValueError(
             f"input_chunk_length is the range {(dataset.min_input_chunk_length, dataset.input_chunk_length)}; "
             "give one number: windows of varying lookback are not supported"
         )
+    # negative for TCN, whose labels begin within the lookback
     lookback, horizon = dataset.input_chunk_length, dataset.output_chunk_length
     output_shift = dataset.shift - lookback
     keys = training_keys(
@@ -230,14 +253,12 @@ def training_windows(
     return keys, windows
 
 
-def data_of(data: TorchDataModule) -> tuple[SequentialTorchTrainingDataset, SequentialTorchTrainingDataset | None]:
+def data_of(data: TorchDataModule) -> tuple[ShiftedTorchTrainingDataset, ShiftedTorchTrainingDataset | None]:
     return data.train_dataset, data.val_dataset
 
 
 def replace_data(data: TorchDataModule, train: Dataset, val: Dataset | None) -> None:
     """Put data sets that gather whole batches into darts' data module; its loaders keep every other setting."""
-    if data.dataloader_kwargs.get("collate_fn") is not _batch_collate_fn_train:
-        raise ValueError("dataloader_kwargs['collate_fn'] is not supported: batches are gathered, not collated")
     data.train_dataset, data.val_dataset = train, val
     data.dataloader_kwargs["collate_fn"] = _whole_batch
 
@@ -277,14 +298,40 @@ def point_forecast(network: PLForecastingModule, prediction: Tensor) -> Tensor:
     return distribution.loc if isinstance(distribution, torch.distributions.Cauchy) else distribution.mean
 
 
-def forecast(model: TorchForecastingModel, slots: Mapping[str, Tensor]) -> Tensor:
-    """A fitted model's point forecasts `[B, H, C]` of gathered windows, in evaluation mode, without gradient.
+def spread(network: PLForecastingModule, prediction: Tensor) -> Tensor | None:
+    """The standard deviation `[B, H, C]` in a network's output, or None for a point forecast.
+
+    Of quantiles, that of the Gaussian with the same distance between the outermost pair.
+    """
+    likelihood = network.likelihood
+    if likelihood is None:
+        return None
+    if hasattr(likelihood, "_median_idx"):
+        low, high = (
+            torch.special.ndtri(torch.tensor(q, dtype=prediction.dtype))
+            for q in likelihood.quantiles[:: len(likelihood.quantiles) - 1]
+        )
+        return (prediction[..., -1] - prediction[..., 0]) / (high - low)
+    return likelihood._distr_from_params(likelihood._params_from_output(prediction)).stddev
+
+
+def answer(model: TorchForecastingModel, slots: Mapping[str, Tensor], layers: Sequence[str] = ()) -> dict[str, Tensor]:
+    """What a fitted model says of gathered windows, in evaluation mode, without gradient.
 
     The network's mode is put back, module by module.
+
+    Args:
+        layers: paths of hidden layers in the network whose outputs are wanted.
+
+    Returns:
+        `forecasts [B, H, C]`, `spread [B, H, C]` if it forecasts a distribution, `features.<layer>` as the layer gives
+        them (of several outputs the first).
     """
     network = model.model
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
+    found: dict[str, Tensor] = {}
+    hooks = [_listen(network, layer, found) for layer in layers]
     try:
         with torch.no_grad():
             given = {
@@ -293,10 +340,27 @@ def forecast(model: TorchForecastingModel, slots: Mapping[str, Tensor]) -> Tenso
                 if name in INPUT_SLOTS
             }
             prediction = network(PLModuleInput(**given, stage=ModuleStage.PREDICT)).prediction
-            return point_forecast(network, prediction).cpu()
+            found["forecasts"] = point_forecast(network, prediction)
+            deviation = spread(network, prediction)
+            if deviation is not None:
+                found["spread"] = deviation
+            return {name: values.clone().cpu() for name, values in found.items()}
     finally:
-        for module, mode in modes:
-            module.training = mode
+        for hook in hooks:
+            hook.remove()
+        _put_back(modes)
+
+
+def _put_back(modes: list[tuple[torch.nn.Module, bool]]) -> None:
+    for module, mode in modes:
+        module.training = mode
+
+
+def _listen(network: PLForecastingModule, layer: str, found: dict[str, Tensor]) -> Any:
+    def keep(module: Any, inputs: Any, output: Any) -> None:
+        found[f"features.{layer}"] = output[0] if isinstance(output, tuple) else output
+
+    return network.get_submodule(layer).register_forward_hook(keep)
 
 
 def load(class_name: str, path: Path) -> TorchForecastingModel:
@@ -306,8 +370,8 @@ def load(class_name: str, path: Path) -> TorchForecastingModel:
         ValueError: the class is not one of darts' torch models.
     """
     found: Any = getattr(darts.models, class_name, None)
-    if TorchForecastingModel not in getattr(found, "__mro__", ()):
-        raise ValueError(f"{class_name!r} is not a torch model of darts.models")
+    if GlobalForecastingModel not in getattr(found, "__mro__", ()):
+        raise ValueError(f"{class_name!r} is not a global model of darts.models")
     return found.load(str(path))
 
 
@@ -316,15 +380,27 @@ def trained_until(model: TorchForecastingModel) -> Any:
     return None if model.training_series is None else model.training_series.end_time()
 
 
-def component_names(model: TorchForecastingModel) -> list[str]:
-    """Components of the series that a model keeps of its training (none after a fit on several)."""
-    kept = (model.training_series, model.past_covariate_series, model.future_covariate_series)
-    return [str(component) for series in kept if series is not None for component in series.components]
+def kept_components(model: GlobalForecastingModel) -> dict[str, list[str]]:
+    """Components, by slot, of the series that a fitted model keeps of its training (none after a fit on several)."""
+    kept = {
+        "series": model.training_series,
+        "past_covariates": model.past_covariate_series,
+        "future_covariates": model.future_covariate_series,
+    }
+    return {slot: [str(c) for c in series.components] for slot, series in kept.items() if series is not None}
 
 
-def dimensions(model: TorchForecastingModel) -> dict[str, int | None]:
-    """Components of every slot that a fitted model was trained on."""
-    return model.train_sample.component_dims()
+def label_steps(model: TorchForecastingModel) -> range:
+    """Steps, relative to the origin, of the labels on which a model trains; the last of them are its forecast."""
+    last = model.output_chunk_shift + model.output_chunk_length
+    length = model.input_chunk_length if isinstance(model, TCNModel) else model.output_chunk_length
+    return range(last - length + 1, last + 1)
+
+
+def shapes(model: TorchForecastingModel) -> dict[str, tuple[int, ...] | None]:
+    """Shape of every input slot in the windows that a fitted model was trained on."""
+    found = model.train_sample.sample_shapes()
+    return {slot: found[slot] for slot in INPUT_SLOTS}
 
 
 def encode(
@@ -344,22 +420,32 @@ def encode(
     )
 
 
-def rolling(student: TorchForecastingModel, refit: Callable[..., TorchForecastingModel]) -> TorchForecastingModel:
+def rolling(
+    student: TorchForecastingModel,
+    refit: Callable[..., TorchForecastingModel],
+    blind: Callable[[Any], Any] | None = None,
+) -> TorchForecastingModel:
     """A view of the student for darts' rolling evaluation, in which fitting anew means `refit(student, series, ...)`.
 
-    `refit` receives an untrained student and darts' fit arguments, and returns the student trained.
+    Args:
+        refit: receives an untrained student and darts' fit arguments, and returns the student trained.
+        blind: what the student sees of the target it is handed to forecast; None for all.
     """
     plain: Any = type(student)
 
     def untrained_model(self: TorchForecastingModel) -> TorchForecastingModel:
-        return rolling(plain.untrained_model(student), refit)
+        return rolling(plain.untrained_model(student), refit, blind)
 
     def fit(self: TorchForecastingModel, series: Any, **kwargs: Any) -> TorchForecastingModel:
         trained = refit(student, series, **kwargs)
         self.__dict__.update(trained.__dict__)
         return self
 
-    view_class: Any = type(plain)(plain.__name__, (plain,), {"untrained_model": untrained_model, "fit": fit})
+    def predict(self: TorchForecastingModel, n: int, series: Any = None, **kwargs: Any) -> Any:
+        return plain.predict(self, n, series=series if blind is None else blind(series), **kwargs)
+
+    methods = {"untrained_model": untrained_model, "fit": fit, "predict": predict}
+    view_class: Any = type(plain)(plain.__name__, (plain,), methods)
     view = object.__new__(view_class)
     view.__dict__.update(student.__dict__)
     return view

@@ -4,44 +4,37 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
-ORIGINS = 2**32
+from tskd.asking import Asked
+from tskd.keys import encode
+from tskd.store import Store
+
+FORECASTS, COVERED = "forecasts", "covered"
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """Forecasts of K teachers for M windows.
+    """What K teachers say of M windows.
 
     Attributes:
-        codes: the windows' keys as sorted numbers `[M]` (see `encode`).
-        forecasts: `[K, M, H, C]`, in the units of the target; 0 where not valid.
-        valid: `[K, M]`, false where a teacher has no finite forecast of a window.
+        codes: the windows' keys as sorted numbers `[M]`.
+        fields: of each teacher, arrays over the windows: `forecasts [M, H, C]` in the units of the target; `spread
+            [M, H, C]` if it forecasts a distribution; `features.<layer>` of hidden layers asked for.
+        valid: of each teacher, where it has a finite forecast `[M]`.
+        like: a tensor of the student's target `[1, H, C]`, for its shape and dtype.
     """
 
     codes: Tensor
-    forecasts: Tensor
-    valid: Tensor
-
-    @classmethod
-    def collect(cls, keys: Tensor, forecasts: Sequence[Tensor], valid: Sequence[Tensor], like: Tensor) -> Knowledge:
-        """Join the answers of K teachers, each `[M, H, C]` and `[M]`, to the windows `keys [M, 2]`.
-
-        Args:
-            keys: each window once, in any order.
-            like: a tensor of the student's target `[…, H, C]`: gives dtype, and the shape where there is no teacher.
-        """
-        codes, order = encode(keys).sort()
-        if not forecasts:
-            return cls(codes, like.new_zeros(0, len(keys), *like.shape[-2:]), codes.new_zeros(0, len(keys)).bool())
-        known = torch.stack(list(valid))[:, order]
-        values = torch.stack([f.to(like.dtype) for f in forecasts])[:, order]
-        return cls(codes, values.where(known[:, :, None, None], 0), known)
+    fields: Sequence[Mapping[str, Tensor]]
+    valid: Sequence[Tensor]
+    like: Tensor
 
     def of(self, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Forecasts `[K, B, H, C]` and validity `[K, B]` of the windows `keys [B, 2]`.
@@ -49,23 +42,63 @@ class Knowledge:
         Raises:
             KeyError: a window that the teachers were not asked about.
         """
+        rows = self._rows(keys)
+        if not self.fields:
+            return self.like.new_zeros(0, len(keys), *self.like.shape[1:]), torch.zeros(0, len(keys), dtype=torch.bool)
+        forecasts = torch.stack([fields[FORECASTS].index_select(0, rows) for fields in self.fields])
+        valid = torch.stack([valid.index_select(0, rows) for valid in self.valid])
+        return forecasts.where(valid[:, :, None, None], 0), valid
+
+    def field(self, teacher: int, name: str, keys: Tensor) -> Tensor:
+        """Another field of one teacher, for the windows `keys [B, 2]`: `[B, …]`."""
+        return self.fields[teacher][name].index_select(0, self._rows(keys))
+
+    def _rows(self, keys: Tensor) -> Tensor:
         codes = encode(keys)
         rows = torch.searchsorted(self.codes, codes).clamp(max=len(self.codes) - 1)
         unknown = self.codes[rows] != codes
         if bool(unknown.any()):
             raise KeyError(f"no knowledge of window (series, origin) = {tuple(keys[unknown][0].tolist())}")
-        return self.forecasts.index_select(1, rows), self.valid.index_select(1, rows)
+        return rows
 
 
-def encode(keys: Tensor) -> Tensor:
-    """Keys `[N, 2]` as one whole number each, in the same order."""
-    return keys[:, 0] * ORIGINS + keys[:, 1]
+def collect(
+    name: str,
+    asked: Asked,
+    keys: Tensor,
+    steps: slice,
+    dtype: torch.dtype,
+    store: Store,
+    layers: Sequence[str] = (),
+    progress: bool = True,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Ask one teacher about the windows `keys [M, 2]`, each once and sorted, or read what it answered before.
 
+    Args:
+        name: the teacher's, for messages.
+        steps: the part of its horizon that the student forecasts too.
+        dtype: of what is kept.
+        store: where it is kept.
+        layers: hidden layers whose output is wanted.
 
-def unique(keys: Tensor) -> Tensor:
-    """The windows of a plan, each once: short series repeat theirs."""
-    codes = encode(keys).unique()
-    return torch.stack([codes // ORIGINS, codes % ORIGINS], dim=1)
+    Returns:
+        Its fields, and where its forecast can be used `[M]`.
+    """
+    with store.open(lambda: asked.fingerprint(keys, steps, dtype, layers), len(keys)) as entry:
+        if not entry.complete:
+            covered = asked.covers(keys)
+            at = torch.nonzero(covered)[:, 0]
+            entry.write(COVERED, torch.arange(len(keys)), covered)
+            bar = tqdm(total=len(at), desc=f"teacher {name}", unit="window", disable=not progress, delay=2, leave=False)
+            for rows, found in asked.of(keys[covered], layers):
+                for field, values in found.items():
+                    entry.write(field, at[rows], (values if "." in field else values[:, steps]).to(dtype))
+                bar.update(len(rows))
+            bar.close()
+        fields = entry.read()
+    if FORECASTS not in fields:
+        raise ValueError(f"teacher {name!r} has its inputs for none of the {len(keys)} windows")
+    return fields, judge(name, fields[FORECASTS], fields.pop(COVERED))
 
 
 def judge(name: str, forecasts: Tensor, covered: Tensor) -> Tensor:

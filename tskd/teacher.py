@@ -5,29 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from darts import TimeSeries
-from darts.models.forecasting.forecasting_model import GlobalForecastingModel
 from torch import Tensor
 
-from tskd import _darts
-from tskd.batches import WindowData
+from tskd import _darts, global_models, networks
+from tskd.asking import Asked
 from tskd.checks import SeriesLike, as_list, as_privileged, components_of, refuse_other_components, require_windows
-from tskd.privileged import FutureHorizon, Source
+from tskd.crossfit import CrossFit, Folds
+from tskd.eligibility import refuse_unteachable, several
+from tskd.privileged import Source
+from tskd.reach import horizon_of, lookback_of
 from tskd.views import View, widen
-from tskd.windows import Windows, training_keys_of
-
-BATCH = 1024
+from tskd.windows import training_keys
 
 
 class Teacher:
-    """A darts torch model, and a declaration of what it may see beyond the deployable inputs.
+    """A darts global model, and a declaration of what it may see beyond the deployable inputs.
 
     Args:
-        model: a darts torch model. If it is fitted it is used as it is and never changed; else a copy is fitted, on
-            the student's rows.
+        model: any of darts' global models. If it is fitted it is used as it is and never changed; else copies are
+            fitted, on the student's rows.
         privileged: source or sources of privileged information; None for an ordinary teacher.
         name: for messages, logs and `Fixed` weights; the model's class name if None.
+        sees_inputs: if false, the teacher sees the privileged part alone, and neither the target's past nor the
+            deployable covariates.
+        cross_fit: number of folds, or a `CrossFit`; the teacher is then several, and each training window is judged by
+            those that did not train on it or near it.
 
     Raises:
         TypeError: the model cannot be a teacher, or a source is none.
@@ -39,27 +42,34 @@ class Teacher:
         model: Any,
         privileged: Source | Sequence[Source] | None = None,
         name: str | None = None,
+        *,
+        sees_inputs: bool = True,
+        cross_fit: int | CrossFit | None = None,
     ) -> None:
-        self.model = refuse_unteachable(model, "teacher")
+        self.model = refuse_unteachable(model)
         self.name = type(model).__name__ if name is None else name
-        self.sources: tuple[Source, ...] = (
-            () if privileged is None else (privileged,) if isinstance(privileged, Source) else tuple(privileged)
-        )
-        self._components: dict[str, list[str]] = {}
-        if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"teacher name {name!r}: give a text")
-        for source in self.sources:
-            self._refuse_unreadable(source)
-        if len(set(self.sources)) < len(self.sources):
-            raise ValueError(f"teacher {self.name!r} lists a source twice: {list(self.sources)}")
+        sources = () if privileged is None else privileged
+        self.sources: tuple[Source, ...] = several(sources, Source, f"privileged of teacher {self.name!r}")
+        self.sees_inputs = sees_inputs
+        self.cross_fit = cross_fit if cross_fit is None or isinstance(cross_fit, CrossFit) else CrossFit(cross_fit)
+        self.models: tuple[Any, ...] = (model,)
+        self.folds: Folds | None = None
+        self.components: dict[str, list[str]] = _darts.kept_components(model)
+        # last time stamp it was fitted on; None where darts does not keep it, after a fit on several series
+        self.seen_until: Any = _darts.trained_until(model)
+        self._refuse_impossible()
 
     def __repr__(self) -> str:
-        sources = f", privileged={list(self.sources)}" if self.sources else ""
-        return f"Teacher({type(self.model).__name__}{sources}, name={self.name!r}{', fitted' if self.fitted else ''})"
+        parts = [type(self.model).__name__]
+        parts += [f"privileged={list(self.sources)}"] if self.sources else []
+        parts += [f"name={self.name!r}"]
+        parts += [] if self.sees_inputs else ["sees_inputs=False"]
+        parts += [] if self.cross_fit is None else [f"cross_fit={self.cross_fit}"]
+        return f"Teacher({', '.join(parts)}{', fitted' if self.fitted else ''})"
 
     @property
     def fitted(self) -> bool:
-        return _darts.is_fitted(self.model)
+        return all(_darts.is_fitted(model) for model in self.models)
 
     @property
     def names(self) -> list[str]:
@@ -70,6 +80,11 @@ class Teacher:
     def horizon(self) -> range:
         """Steps after the origin that the model forecasts."""
         return horizon_of(self.model)
+
+    @property
+    def lookback(self) -> int:
+        """Steps up to the origin that the model reads."""
+        return lookback_of(self.model)
 
     def fit(
         self,
@@ -98,79 +113,84 @@ class Teacher:
         """
         if self.fitted:
             raise ValueError(f"teacher {self.name!r} is fitted already, and fitted teachers are never changed")
-        model = self.model.untrained_model()
         rows = {name: value for name, value in fit_kwargs.items() if name in ("stride", "max_samples_per_ts")}
-        train = self._arguments(series, past_covariates, future_covariates, privileged, "privileged", rows)
-        val = None
-        if val_series is not None:
-            val = self._arguments(
+        arguments, view = self._arguments(series, past_covariates, future_covariates, privileged, "privileged", rows)
+        held_out = None
+        if val_series is not None and _darts.is_network(self.model):
+            found, held_out = self._arguments(
                 val_series, val_past_covariates, val_future_covariates, val_privileged, "val_privileged", rows
             )
-            fit_kwargs |= {f"val_{name}": value for name, value in val[0].items() if value is not None}
+            fit_kwargs |= {f"val_{name}": value for name, value in found.items() if value is not None}
+        keys = self._training_keys(arguments["series"], rows)
+        reach = self.lookback + self.horizon[-1]
+        folds = None if self.cross_fit is None else Folds.of(self.cross_fit, arguments["series"], keys, reach)
+        models = [
+            self._fit_one(arguments, view, held_out, keys, folds, fold, fit_kwargs)
+            for fold in range(1 if folds is None else folds.count)
+        ]
+        return Teacher.of_fitted(
+            models,
+            self.sources,
+            self.name,
+            sees_inputs=self.sees_inputs,
+            cross_fit=self.cross_fit,
+            folds=folds,
+            components=components_of(**arguments),
+            seen_until=max(target.end_time() for target in arguments["series"]),
+        )
 
-        def run(trainer: Any, network: Any, data: Any, checkpoint: str | None) -> None:
-            found, held_out = _darts.data_of(data)
-            sets = [WindowData(*_complete(found, train[1]))]
-            if held_out is not None and val is not None:
-                sets.append(WindowData(*_complete(held_out, val[1])))
-            _darts.replace_data(data, sets[0], sets[1] if len(sets) > 1 else None)
-            try:
-                trainer.fit(model=network, datamodule=data, ckpt_path=checkpoint)
-            finally:
-                for items in sets:
-                    items.release()
+    @classmethod
+    def of_fitted(
+        cls,
+        models: Sequence[Any],
+        sources: Sequence[Source],
+        name: str,
+        *,
+        sees_inputs: bool,
+        cross_fit: CrossFit | None,
+        folds: Folds | None,
+        components: dict[str, list[str]],
+        seen_until: Any,
+    ) -> Teacher:
+        """A teacher put together from what `fit` made: its models, one for each fold, and what they were fitted on."""
+        teacher = cls(models[0], sources, name, sees_inputs=sees_inputs)
+        teacher.cross_fit = cross_fit
+        teacher.models = tuple(models)
+        teacher.folds = folds
+        teacher.components = components
+        teacher.seen_until = seen_until
+        return teacher
 
-        _darts.fit_through(model, run, **train[0], **fit_kwargs)
-        fitted = Teacher(model, self.sources, self.name)
-        fitted._components = components_of(**train[0])
-        return fitted
-
-    def forecasts(self, windows: Windows, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Point forecasts of the windows `keys [M, 2]`, and for which of them the inputs exist.
-
-        Returns:
-            `[M, H, C]` over the teacher's own horizon, NaN where an input is missing; `[M]`.
-        """
-        covered = windows.covers(keys)
-        parts = [_darts.forecast(self.model, windows.gather(part, labels=False)) for part in keys[covered].split(BATCH)]
-        if not parts:
-            return torch.full((len(keys), 1, 1), torch.nan), covered
-        answered = torch.cat(parts)
-        values = answered.new_full((len(keys), *answered.shape[1:]), torch.nan)
-        values[covered] = answered
-        return values, covered
-
-    def windows(
+    def ask(
         self,
         series: SeriesLike,
         past_covariates: SeriesLike | None = None,
         future_covariates: SeriesLike | None = None,
         privileged: Mapping[str, SeriesLike] | None = None,
-        what: str = "privileged",
-    ) -> Windows:
-        """What the fitted teacher sees of every window of some series.
+    ) -> Asked:
+        """The fitted teacher in front of some series, to be asked about any of their windows.
 
         Raises:
             ValueError: it is not fitted, or was fitted with other components.
         """
         if not self.fitted:
             raise ValueError(f"teacher {self.name!r} is not fitted; call fit() first")
-        given, view = self._arguments(series, past_covariates, future_covariates, privileged, what)
-        for slot, expected in self._components.items():
-            refuse_other_components(given[slot], expected, f"{slot} of teacher {self.name!r}")
-        past, future = _darts.encode(self.model, given["series"], given["past_covariates"], given["future_covariates"])
-        windows = Windows.of(
-            given["series"],
-            past,
-            future,
-            lookback=self.model.input_chunk_length,
-            horizon=self.model.output_chunk_length,
-            output_shift=self.model.output_chunk_shift,
-            static_covariates=_darts.uses_static_covariates(self.model),
-            visible=view.visible,
-        )
-        self._refuse_other_dimensions(windows)
-        return windows
+        arguments, view = self._arguments(series, past_covariates, future_covariates, privileged, "privileged")
+        for slot, expected in self.components.items():
+            refuse_other_components(arguments[slot], expected, f"{slot} of teacher {self.name!r}")
+        answers: networks.Answers | global_models.Answers
+        if _darts.is_network(self.model):
+            try:
+                answers = networks.Answers(self.models, networks.windows(self.model, arguments, view))
+            except ValueError as error:
+                raise ValueError(f"teacher {self.name!r}: {error}") from None
+        else:
+            answers = global_models.Answers(self.models, arguments)
+        return Asked(arguments["series"], answers, len(self.models), self.folds)
+
+    def refuse_unusable(self, what: str = "privileged", **data: Any) -> None:
+        """Raise a ValueError for series, covariates or privileged series (as in `ask`) that cannot be used in `fit`."""
+        self._arguments(**data, what=what, rows={})
 
     def historical_forecasts(
         self,
@@ -186,9 +206,9 @@ class Teacher:
             A list of forecasts for one series, a list of lists for several.
         """
         targets = as_list(series, "series") or []
-        windows = self.windows(targets, past_covariates, future_covariates, privileged)
-        keys = training_keys_of(self.model, targets).unique(dim=0)
-        values, covered = self.forecasts(windows, keys)
+        asked = self.ask(targets, past_covariates, future_covariates, privileged)
+        keys = self._training_keys(targets, {}).unique(dim=0)
+        values, covered = asked.forecasts(keys)
         answers: list[list[TimeSeries]] = [[] for _ in targets]
         for (index, origin), forecast in zip(keys[covered].tolist(), values[covered].numpy(), strict=True):
             target = targets[index]
@@ -196,6 +216,39 @@ class Teacher:
             times = target.time_index[first : first + len(forecast)]
             answers[index].append(TimeSeries.from_times_and_values(times, forecast, columns=target.components))
         return answers[0] if isinstance(series, TimeSeries) else answers
+
+    def _fit_one(
+        self,
+        arguments: dict[str, Any],
+        view: View,
+        held_out: View | None,
+        keys: Tensor,
+        folds: Folds | None,
+        fold: int,
+        fit_kwargs: Mapping[str, Any],
+    ) -> Any:
+        model = self.model.untrained_model()
+
+        def keep(some: Tensor) -> Tensor:
+            assert folds is not None
+            return folds.trains(arguments["series"], some, fold)
+
+        chosen = None if folds is None else keep
+        if _darts.is_network(model):
+            networks.fit(model, arguments, view, held_out, chosen, **fit_kwargs)
+        else:
+            global_models.fit(model, arguments, keys, chosen, **fit_kwargs)
+        return model
+
+    def _training_keys(self, targets: Sequence[TimeSeries], rows: Mapping[str, Any]) -> Tensor:
+        return training_keys(
+            [len(target) for target in targets],
+            self.lookback,
+            len(self.horizon),
+            self.horizon[0] - 1,
+            rows.get("stride", 1),
+            rows.get("max_samples_per_ts"),
+        )
 
     def _arguments(
         self,
@@ -215,22 +268,27 @@ class Teacher:
         targets = as_list(series, f"{prefix}series") or []
         known = as_privileged(privileged, self.names, len(targets), f"{what} of teacher {self.name!r}")
         deployable = {
-            slot: as_list(given, f"{prefix}{slot}_covariates", len(targets)) if _darts.reads(self.model, slot) else None
+            slot: as_list(given, f"{prefix}{slot}_covariates", len(targets)) if self._reads(slot) else None
             for slot, given in (("past", past_covariates), ("future", future_covariates))
         }
         if rows is not None:
-            keys = training_keys_of(self.model, targets, **rows)
             own = {f"{slot}_covariates": items for slot, items in deployable.items()}
-            require_windows({"series": targets, **own}, self.model, keys, prefix)
+            require_windows(
+                {"series": targets, **own}, self._training_keys(targets, rows), self.lookback, self.horizon, prefix
+            )
         view = widen(
             targets,
             deployable["past"],
             deployable["future"],
             known,
             self.sources,
-            self.model.output_chunk_length,
-            self.model.output_chunk_shift,
+            self.lookback,
+            self.horizon,
+            self.sees_inputs,
+            pad=_darts.is_network(self.model),
         )
+        if not _darts.is_network(self.model):
+            global_models.refuse_hidden(self.model, view, self.horizon, self.name)
         arguments = {
             "series": targets,
             "past_covariates": view.past_covariates,
@@ -238,55 +296,31 @@ class Teacher:
         }
         return arguments, view
 
-    def _refuse_unreadable(self, source: Any) -> None:
-        if not isinstance(source, Source):
-            raise TypeError(f"teacher {self.name!r}: privileged holds {type(source).__name__}, not a source")
+    def _reads(self, slot: str) -> bool:
+        return self.sees_inputs and _darts.reads(self.model, slot)
+
+    def _refuse_impossible(self) -> None:
         model = type(self.model).__name__
-        if not _darts.reads(self.model, source.slot):
-            raise ValueError(
-                f"{source!r} needs {source.slot} covariates, which {model} does not take; these models do: "
-                f"{', '.join(_darts.models_that_read(source.slot))}"
-            )
-        last = self.horizon[-1]
-        if isinstance(source, FutureHorizon) and source.reads_until(last) > last:
-            raise ValueError(f"{source!r} reads beyond step {last}, the end of the horizon of {model}: lower end=")
-        if isinstance(source, FutureHorizon) and source.start > last:
-            raise ValueError(f"{source!r} starts beyond step {last}, the end of the horizon of {model}: lower start=")
-
-    def _refuse_other_dimensions(self, windows: Windows) -> None:
-        for slot, expected in _darts.dimensions(self.model).items():
-            if slot in ("static_covariates", "future_target"):
-                continue
-            found = windows.slots[slot].table.shape[1] if slot in windows.slots else None
-            if found != expected:
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"teacher name {self.name!r}: give a text")
+        for source in self.sources:
+            if not _darts.reads(self.model, source.slot):
                 raise ValueError(
-                    f"teacher {self.name!r} was fitted with {expected} components of {slot}, but is given {found}; "
-                    "check its sources, their order, and the covariates"
+                    f"{source!r} needs {source.slot} covariates, which {model} as it is set up does not take; these "
+                    f"torch models do: {', '.join(_darts.models_that_read(source.slot))}"
                 )
-
-
-def horizon_of(model: Any) -> range:
-    """Steps after the origin that a model forecasts."""
-    return range(model.output_chunk_shift + 1, model.output_chunk_shift + model.output_chunk_length + 1)
-
-
-def refuse_unteachable(model: Any, role: str) -> Any:
-    """The model, if tskd can train or ask it; the reason why not otherwise."""
-    kind = type(model).__name__
-    if isinstance(model, _darts.RNNModel):
-        raise TypeError(f"{kind} predicts one step at a time and cannot be a {role}; use BlockRNNModel")
-    if isinstance(model, _darts.TorchForecastingModel):
-        return model
-    if isinstance(model, GlobalForecastingModel):
-        raise TypeError(f"{kind} is not a torch model; a {role} must be one of darts' torch models")
-    raise TypeError(
-        f"a {role} must be a darts torch model, got {kind}: a local model would have to be fitted anew for every window"
-    )
-
-
-def _complete(dataset: Any, view: View) -> tuple[Tensor, Windows]:
-    keys, windows = _darts.training_windows(dataset, view.visible)
-    covered = windows.covers(keys)
-    if not bool(covered.any()):
-        raise ValueError("no training window has all its inputs")
-    return keys[covered], windows
+            try:
+                source.refuse_horizon(self.horizon)
+            except ValueError as error:
+                raise ValueError(f"teacher {self.name!r}, {model}: {error}") from None
+        if len(set(self.sources)) < len(self.sources):
+            raise ValueError(f"teacher {self.name!r} lists a source twice: {list(self.sources)}")
+        if self.cross_fit is not None and self.fitted:
+            raise ValueError(f"teacher {self.name!r} is fitted; cross_fit needs a model that is not")
+        if self.sees_inputs:
+            return
+        if not self.sources:
+            raise ValueError(f"teacher {self.name!r} sees neither inputs nor privileged information")
+        reason = _darts.needs_target(self.model)
+        if reason:
+            raise ValueError(f"teacher {self.name!r} with sees_inputs=False: {model} {reason}")

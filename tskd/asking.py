@@ -1,0 +1,82 @@
+"""Asking fitted teachers: which of several models judges which window."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from darts import TimeSeries
+from torch import Tensor
+
+from tskd import global_models, networks
+from tskd.crossfit import Folds
+
+# of what is computed from teacher and data; raised when that changes
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A fitted teacher in front of some series.
+
+    Attributes:
+        series: the targets.
+        answers: of its models, one or as many as there are folds.
+        models: how many there are.
+        folds: of a cross-fitted teacher.
+    """
+
+    series: Sequence[TimeSeries]
+    answers: networks.Answers | global_models.Answers
+    models: int = 1
+    folds: Folds | None = None
+
+    def covers(self, keys: Tensor) -> Tensor:
+        """`[M]`, for which of the windows `keys [M, 2]` the inputs exist."""
+        return self.answers.covers(keys)
+
+    def of(self, keys: Tensor, layers: Sequence[str] = ()) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        """What the teacher says of covered windows `keys [M, 2]`.
+
+        A window of the training period is judged by the model that left its fold out, any other by the mean of all.
+
+        Yields:
+            Rows of `keys [m]`, and `forecasts`, `spread` and `features.<layer>` of these windows.
+        """
+        judge = torch.zeros(len(keys), dtype=torch.long)
+        if self.folds is not None:
+            judge = self.folds.of_windows(self.series, keys)
+        for model in judge.unique().tolist():
+            rows = torch.nonzero(judge == model)[:, 0]
+            if model >= 0:
+                for part, found in self.answers.of(model, keys[rows], layers):
+                    yield rows[part], found
+                continue
+            each = (self.answers.of(number, keys[rows], layers) for number in range(self.models))
+            for parts in zip(*each, strict=True):
+                given = [found for _, found in parts]
+                yield rows[parts[0][0]], {name: torch.stack([g[name] for g in given]).mean(0) for name in given[0]}
+
+    def fingerprint(self, keys: Tensor, steps: slice, dtype: torch.dtype, layers: Sequence[str] = ()) -> str:
+        """A name for what the teacher says of these windows: another for other weights, data, windows or wishes."""
+        digest = hashlib.blake2b(digest_size=20)
+        wishes = (VERSION, keys.shape, steps, str(dtype), tuple(layers), self.models, self.folds and repr(self.folds))
+        digest.update(repr(wishes).encode())
+        digest.update(keys.numpy().tobytes())
+        self.answers.add_to(digest)
+        return digest.hexdigest()
+
+    def forecasts(self, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Point forecasts `[M, H, C]` over the teacher's own horizon, NaN where an input is missing, and where none is
+        `[M]`."""
+        covered = self.covers(keys)
+        at = torch.nonzero(covered)[:, 0]
+        values: Tensor | None = None
+        for rows, found in self.of(keys[covered]):
+            given = found["forecasts"]
+            if values is None:
+                values = given.new_full((len(keys), *given.shape[1:]), torch.nan)
+            values[at[rows]] = given
+        return torch.full((len(keys), 1, 1), torch.nan) if values is None else values, covered

@@ -1,0 +1,51 @@
+"""Which darts models can be a teacher or a student, and why another cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from darts.models.forecasting.forecasting_model import ForecastingModel, GlobalForecastingModel
+
+from tskd import _darts
+
+
+def refuse_unteachable(model: Any) -> Any:
+    """The model, if it can be a teacher; the reason why not otherwise."""
+    kind = _kind(model)
+    if isinstance(model, _darts.RNNModel):
+        raise TypeError(f"{kind} predicts one step at a time and cannot be a teacher; use BlockRNNModel")
+    if isinstance(model, GlobalForecastingModel) and model.supports_transferable_series_prediction:
+        return model
+    reason = "; a local model would have to be fitted anew for every window" if _is_model(model) else ""
+    raise TypeError(f"a teacher must be one of darts' global models, got {kind}{reason}")
+
+
+def refuse_untrainable(model: Any) -> Any:
+    """The model, if it can be a student; the reason why not otherwise."""
+    kind = _kind(model)
+    if isinstance(model, _darts.RNNModel):
+        raise TypeError(f"{kind} predicts one step at a time and cannot be a student; use BlockRNNModel")
+    if not _darts.is_network(model):
+        raise TypeError(f"a student must be one of darts' torch models, got {kind}")
+    if not _darts.trains(model):
+        raise TypeError(f"{kind} is used as it comes and is not trained; it cannot be a student")
+    return model
+
+
+def several(value: Any, wanted: type, what: str) -> tuple[Any, ...]:
+    """One object of a class, or a list of them, as a tuple; a TypeError that says what else was given."""
+    items = (value,) if isinstance(value, wanted) else value
+    if not isinstance(items, list | tuple):
+        raise TypeError(f"{what} must be a {wanted.__name__} or a list of them, got {_kind(value)}")
+    for item in items:
+        if not isinstance(item, wanted):
+            raise TypeError(f"{what} must hold objects of {wanted.__name__}, got {_kind(item)}")
+    return tuple(items)
+
+
+def _kind(value: Any) -> str:
+    return f"the class {value.__name__} (give an object of it)" if isinstance(value, type) else type(value).__name__
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, ForecastingModel)

@@ -1,0 +1,155 @@
+"""Fitting and asking teachers that are any other of darts' global models: linear, trees, ensembles.
+
+They are asked by darts' own `historical_forecasts`, which gives one forecast for every window.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from darts import TimeSeries
+from torch import Tensor
+
+from tskd.keys import encode
+from tskd.reach import horizon_of, lookback_of
+from tskd.views import View
+
+SAMPLES = 200
+
+Keep = Callable[[Tensor], Tensor]
+
+
+def refuse_hidden(model: Any, view: View, horizon: range, name: str) -> None:
+    """Raise a ValueError if the model reads steps that it must not see: it cannot be shown a part of a slot.
+
+    Args:
+        horizon: steps after the origin that it forecasts.
+    """
+    hidden = {
+        first + int(step)
+        for slot, first in (("future_covariates", horizon[0]), ("historic_future_covariates", 1 - lookback_of(model)))
+        if slot in view.visible
+        for step in (~view.visible[slot]).any(1).nonzero()[:, 0]
+    }
+    lags = getattr(model, "lags", None)
+    read = hidden if lags is None else {lag + 1 for lag in lags.get("future", [])} & hidden
+    if read:
+        raise ValueError(
+            f"teacher {name!r}: {type(model).__name__} reads its future covariates at steps {sorted(read)} after the "
+            "origin, which its sources do not show; leave them out of lags_future_covariates, or use a torch model"
+        )
+
+
+def fit(model: Any, arguments: Mapping[str, Any], keys: Tensor, keep: Keep | None, **fit_kwargs: Any) -> None:
+    """darts' `fit`, with those arguments that the model's class knows.
+
+    Args:
+        keys: the training windows `[N, 2]`.
+        keep: which of them to train on; the series are cut into the stretches that these windows span.
+    """
+    known = inspect.signature(model.fit).parameters
+    given = {
+        name: value for name, value in ({**arguments, **fit_kwargs}).items() if value is not None and name in known
+    }
+    if keep is not None:
+        pieces = list(_pieces(model, keys[keep(keys)]))
+        if not pieces:
+            raise ValueError("no window is left to train on")
+        given["series"] = [arguments["series"][index][first:end] for index, first, end in pieces]
+        for slot in ("past_covariates", "future_covariates"):
+            if slot in given:
+                given[slot] = [arguments[slot][index] for index, _, _ in pieces]
+        if "sample_weight" in given and not isinstance(given["sample_weight"], str):
+            weights = given["sample_weight"]
+            weights = [weights] if isinstance(weights, TimeSeries) else weights
+            given["sample_weight"] = [weights[index] for index, _, _ in pieces]
+    model.fit(**given)
+
+
+def _pieces(model: Any, keys: Tensor) -> list[tuple[int, int, int]]:
+    """Stretches (series, first step, end) that the windows of consecutive origins span."""
+    back, ahead = lookback_of(model), horizon_of(model)[-1]
+    pieces: list[tuple[int, int, int]] = []
+    for index, origin in keys.unique(dim=0).tolist():
+        first, end = max(0, origin - back + 1), origin + ahead + 1
+        if pieces and pieces[-1][0] == index and pieces[-1][2] == end - 1:
+            pieces[-1] = (index, pieces[-1][1], end)
+        else:
+            pieces.append((index, first, end))
+    return pieces
+
+
+class Answers:
+    """Every forecast that fitted models can make of some series.
+
+    Args:
+        models: fitted.
+        arguments: the series and their covariates, lists or None.
+    """
+
+    def __init__(self, models: Sequence[Any], arguments: Mapping[str, Any]) -> None:
+        self.models = models
+        self.arguments = arguments
+
+    @cached_property
+    def _found(self) -> list[tuple[Tensor, Tensor, Tensor | None]]:
+        return [_historical(model, self.arguments) for model in self.models]
+
+    def covers(self, keys: Tensor) -> Tensor:
+        codes, known = encode(keys), self._found[0][0]
+        if not len(known):
+            return torch.zeros(len(keys), dtype=torch.bool)
+        return known[torch.searchsorted(known, codes).clamp(max=len(known) - 1)] == codes
+
+    def add_to(self, digest: Any) -> None:
+        """Feed everything that the answers depend on to a hash."""
+        for model in self.models:
+            digest.update(pickle.dumps(model))
+        for slot, items in sorted(self.arguments.items()):
+            for series in items or []:
+                digest.update(repr((slot, series.start_time(), series.freq_str, list(series.components))).encode())
+                digest.update(series.values(copy=False).tobytes())
+
+    def of(self, model: int, keys: Tensor, layers: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+        """See `tskd.networks.Answers`; there are no hidden layers."""
+        if layers:
+            raise ValueError("it has no hidden layers")
+        codes, values, spread = self._found[model]
+        rows = torch.searchsorted(codes, encode(keys))
+        found = {"forecasts": values[rows]} | ({} if spread is None else {"spread": spread[rows]})
+        yield slice(0, len(keys)), found
+
+
+def _historical(model: Any, arguments: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor | None]:
+    spreads = model.supports_probabilistic_prediction
+    settings = {"num_samples": SAMPLES, "random_state": 0} if spreads else {}
+    found = model.historical_forecasts(
+        arguments["series"],
+        past_covariates=arguments["past_covariates"],
+        future_covariates=arguments["future_covariates"],
+        forecast_horizon=len(horizon_of(model)),
+        stride=1,
+        retrain=False,
+        last_points_only=False,
+        verbose=False,
+        show_warnings=False,
+        **settings,
+    )
+    keys, values = [], []
+    for index, (series, forecasts) in enumerate(zip(arguments["series"], found, strict=True)):
+        for forecast in forecasts:
+            step = series.get_index_at_point(forecast.start_time())
+            keys.append((index, step - model.output_chunk_shift - 1))
+            values.append(forecast.all_values(copy=False))
+    if not keys:
+        width = arguments["series"][0].n_components
+        return torch.zeros(0, dtype=torch.long), torch.zeros(0, len(horizon_of(model)), width), None
+    codes, order = encode(torch.tensor(keys)).sort()
+    stacked = torch.from_numpy(np.stack(values))[order]
+    return codes, stacked.mean(-1), stacked.std(-1) if spreads else None

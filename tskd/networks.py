@@ -1,0 +1,136 @@
+"""Fitting and asking teachers that are darts torch models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tskd import _darts
+from tskd.views import View
+from tskd.window_data import WindowData
+from tskd.windows import INPUT_SLOTS, Windows
+
+BATCH = 1024
+
+Keep = Callable[[Tensor], Tensor]
+
+
+def fit(
+    model: Any, arguments: Mapping[str, Any], view: View, held_out: View | None, keep: Keep | None, **fit_kwargs: Any
+) -> None:
+    """darts' `fit`, on those windows whose inputs exist.
+
+    Args:
+        arguments: series and covariates; those of the validation part are in `fit_kwargs`.
+        view, held_out: what is hidden of the training and the validation windows.
+        keep: which of the windows `[N, 2]` to train on `[N]`; None for all.
+    """
+
+    def run(trainer: Any, network: Any, data: Any, checkpoint: str | None) -> None:
+        found, found_val = _darts.data_of(data)
+        sets = [_complete(found, view, keep)]
+        if found_val is not None and held_out is not None:
+            sets.append(_complete(found_val, held_out, None))
+        _darts.replace_data(data, sets[0], sets[1] if len(sets) > 1 else None)
+        try:
+            trainer.fit(model=network, datamodule=data, ckpt_path=checkpoint)
+        finally:
+            for items in sets:
+                items.release()
+
+    if fit_kwargs.get("dataloader_kwargs"):
+        # darts takes entries out of it
+        fit_kwargs["dataloader_kwargs"] = dict(fit_kwargs["dataloader_kwargs"])
+    _darts.fit_through(model, run, **arguments, **fit_kwargs)
+
+
+def windows(model: Any, arguments: Mapping[str, Any], view: View) -> Windows:
+    """What the fitted model sees of every window.
+
+    Raises:
+        ValueError: it was fitted with other numbers of components.
+    """
+    past, future = _darts.encode(
+        model, arguments["series"], arguments["past_covariates"], arguments["future_covariates"]
+    )
+    found = Windows.of(
+        arguments["series"],
+        past,
+        future,
+        lookback=model.input_chunk_length,
+        horizon=model.output_chunk_length,
+        output_shift=model.output_chunk_shift,
+        static_covariates=_darts.uses_static_covariates(model),
+        visible=view.visible,
+    )
+    for slot, expected in _darts.shapes(model).items():
+        given = found.shape(slot)
+        if given != expected:
+            raise ValueError(
+                f"it was fitted with {slot} of shape {expected}, but is given {given}; check its sources, their order, "
+                "and the covariates"
+            )
+    return found
+
+
+class Answers:
+    """What fitted networks say of the windows of some series.
+
+    Args:
+        models: fitted models of one architecture.
+        seen: what they see of every window.
+    """
+
+    def __init__(self, models: Sequence[Any], seen: Windows) -> None:
+        self.models = models
+        self.seen = seen
+
+    def covers(self, keys: Tensor) -> Tensor:
+        return self.seen.covers(keys)
+
+    def add_to(self, digest: Any) -> None:
+        """Feed everything that the answers depend on to a hash."""
+        for model in self.models:
+            network = model.model
+            digest.update(repr((type(network).__name__, type(network.likelihood).__name__)).encode())
+            digest.update(repr(sorted((k, v) for k, v in network.hparams.items() if _plain(v))).encode())
+            for name, value in network.state_dict().items():
+                digest.update(name.encode() + value.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        for name, slot in self.seen.slots.items():
+            if name in INPUT_SLOTS:
+                digest.update(repr((name, slot.first, slot.length, slot.table.shape, str(slot.table.dtype))).encode())
+                for part in (slot.table, slot.begin, slot.end, slot.zero, slot.visible):
+                    digest.update(b"-" if part is None else part.contiguous().numpy().tobytes())
+        digest.update(b"-" if self.seen.static is None else self.seen.static.contiguous().numpy().tobytes())
+
+    def of(self, model: int, keys: Tensor, layers: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+        """What one model says of the windows `keys [M, 2]`, all of which must be covered.
+
+        Yields:
+            A stretch of the windows, and of these `forecasts [m, H, C]`, `spread [m, H, C]` (the standard deviation, if
+            the model forecasts a distribution), and `features.<layer>` of hidden layers, as the layer gives it.
+        """
+        for start in range(0, len(keys), BATCH):
+            part = keys[start : start + BATCH]
+            slots = self.seen.gather(part, labels=False)
+            yield slice(start, start + len(part)), _darts.answer(self.models[model], slots, layers)
+
+
+def _plain(value: Any) -> bool:
+    """Whether a hyperparameter prints alike in every process; the others are classes and objects of training."""
+    if isinstance(value, list | tuple):
+        return all(_plain(item) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _complete(dataset: Any, view: View, keep: Keep | None) -> WindowData:
+    keys, found = _darts.training_windows(dataset, view.visible)
+    chosen = found.covers(keys)
+    if keep is not None:
+        chosen &= keep(keys)
+    if not bool(chosen.any()):
+        raise ValueError("no window is left to train on: none has all its inputs")
+    return WindowData(keys[chosen], found)

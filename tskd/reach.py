@@ -1,0 +1,22 @@
+"""What a darts model spans around a forecast origin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tskd import _darts
+
+
+def horizon_of(model: Any) -> range:
+    """Steps after the origin that a model forecasts."""
+    # an ensemble reports the chunk of the model that combines the others, one step after the other
+    members = getattr(model, "forecasting_models", None) or [model]
+    first = model.output_chunk_shift + 1
+    return range(first, first + min(member.output_chunk_length for member in members))
+
+
+def lookback_of(model: Any) -> int:
+    """Steps up to the origin that a model reads."""
+    if _darts.is_network(model):
+        return model.input_chunk_length
+    return max(1, *(-lag for lag in model.extreme_lags[0:5:2] if lag is not None))

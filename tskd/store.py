@@ -1,0 +1,194 @@
+"""Where teachers' answers are kept: in memory, or memory-mapped on disk, for this run or for later ones.
+
+An entry on disk is a folder named by a fingerprint of teacher, data and windows. It is written under another name and
+renamed when it is complete, so that one that bears its name is whole; its arrays are checked against their checksums
+when it is read. An entry that is torn, stale or tampered with is set aside and computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+INDEX = "index.json"
+CHUNK = 2**24
+IN_MEMORY = 2**28
+ABANDONED = 24 * 3600
+logger = logging.getLogger(__name__)
+
+
+class Entry:
+    """Arrays over M windows, to be written by rows and then read.
+
+    Args:
+        windows: M.
+        folder: where the arrays lie; None for memory, or a file without a name if they are large.
+        arrays: those that are there already.
+    """
+
+    def __init__(self, windows: int, folder: Path | None, arrays: dict[str, np.ndarray] | None = None) -> None:
+        self.windows = windows
+        self.folder = folder
+        self.complete = arrays is not None
+        self._arrays = arrays or {}
+
+    def write(self, name: str, rows: Tensor, values: Tensor) -> None:
+        """Put `values [m, …]` into rows of the array; rows never written are 0."""
+        given = values.numpy()
+        if name not in self._arrays:
+            self._arrays[name] = self._new(name, (self.windows, *given.shape[1:]), given.dtype)
+        self._arrays[name][rows.numpy()] = given
+
+    def read(self) -> dict[str, Tensor]:
+        """All arrays, as tensors that are not to be written to."""
+        return {name: torch.from_numpy(array) for name, array in self._arrays.items()}
+
+    def keep(self, place: Path) -> None:
+        """Move a folder that is complete to where it will be found."""
+        assert self.folder is not None
+        try:
+            digests = {}
+            for name, array in self._arrays.items():
+                if isinstance(array, np.memmap):
+                    array.flush()
+                digests[name] = _digest(self.folder / f"{name}.npy")
+            (self.folder / INDEX).write_text(json.dumps({"arrays": digests}))
+            for path in (*self.folder.iterdir(), self.folder):
+                _sync(path)
+        except OSError as error:
+            raise _cannot_take(self.folder, error) from error
+        # where another process was first, what it wrote is the same
+        with suppress(OSError):
+            os.rename(self.folder, place)
+            _sync(place.parent)
+
+    def _new(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        size = int(np.prod(shape)) * dtype.itemsize
+        if self.folder is None and size <= IN_MEMORY:
+            return np.zeros(shape, dtype)
+        folder = Path(tempfile.gettempdir()) if self.folder is None else self.folder
+        path = folder / (f"tskd-{uuid.uuid4().hex}.npy" if self.folder is None else f"{name}.npy")
+        try:
+            array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+            _reserve(path)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise _cannot_take(folder, error) from error
+        if self.folder is None:
+            # the space is given back when the array is no longer used
+            path.unlink()
+        return array
+
+
+class Store:
+    """Keeps teachers' answers.
+
+    Args:
+        folder: where they outlive the run; None to keep them for as long as they are used.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def open(self, fingerprint: Callable[[], str], windows: int) -> Iterator[Entry]:
+        """The entry of this fingerprint: complete, or new, and kept if the block that fills it ends well.
+
+        Raises:
+            OSError: the disk is full, or the folder cannot be written to.
+        """
+        if self.folder is None:
+            yield Entry(windows, None)
+            return
+        place = self.folder / fingerprint()
+        arrays = _verified(place, windows)
+        if arrays is not None:
+            yield Entry(windows, place, arrays)
+            return
+        draft = self.folder / f".{place.name}.{uuid.uuid4().hex}"
+        try:
+            draft.mkdir(parents=True)
+        except OSError as error:
+            raise _cannot_take(self.folder, error) from error
+        _clear_abandoned(self.folder)
+        try:
+            entry = Entry(windows, draft)
+            yield entry
+            entry.keep(place)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _verified(folder: Path, windows: int) -> dict[str, np.ndarray] | None:
+    """The arrays in a folder, if every one is what was written; else the folder is removed."""
+    if not folder.is_dir():
+        return None
+    try:
+        arrays = {}
+        for name, digest in json.loads((folder / INDEX).read_text())["arrays"].items():
+            if _digest(folder / f"{name}.npy") != digest:
+                raise ValueError(f"{name}.npy is not what was written")
+            arrays[name] = np.load(folder / f"{name}.npy", mmap_mode="c")
+            if len(arrays[name]) != windows:
+                raise ValueError(f"{name}.npy has {len(arrays[name])} windows, not {windows}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        logger.warning("%s is damaged and is computed again: %s", folder, error)
+        aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+        with suppress(OSError):
+            os.rename(folder, aside)
+            shutil.rmtree(aside, ignore_errors=True)
+        return None
+    return arrays
+
+
+def _cannot_take(folder: Path, error: OSError) -> OSError:
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    return OSError(error.errno, f"{folder} cannot take what the teachers know ({free / 2**20:.1f} MiB free): {error}")
+
+
+def _clear_abandoned(folder: Path) -> None:
+    """Remove drafts of processes that were killed long ago."""
+    for draft in folder.glob(".*.*"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > ABANDONED:
+                shutil.rmtree(draft, ignore_errors=True)
+
+
+def _reserve(path: Path) -> None:
+    """Take the whole space now: on a disk that fills later, writing to the mapping would end the process."""
+    if hasattr(os, "posix_fallocate"):
+        handle = os.open(path, os.O_RDWR)
+        try:
+            os.posix_fallocate(handle, 0, os.fstat(handle).st_size)
+        finally:
+            os.close(handle)
+
+
+def _digest(path: Path) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while part := file.read(CHUNK):
+            found.update(part)
+    return found.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
