@@ -144,10 +144,10 @@ def _training_past(model: DistilledModel, test_start: Any) -> Iterator[Finding]:
     """Rows of anybody's training that overlap the test part."""
     if test_start is None:
         return
-    trained = {"student": model.student} | {f"teacher {t.name!r}": t.model for t in model.teachers}
-    for who, fitted in trained.items():
+    ends = {"student": _darts.trained_until(model.student)}
+    ends |= {f"teacher {teacher.name!r}": teacher.seen_until for teacher in model.teachers}
+    for who, end in ends.items():
         tried = f"training rows of the {who} from {test_start} on"
-        end = _darts.trained_until(fitted)
         if end is None:
             yield Finding(tried, True, "darts keeps no training series of it; not looked at")
         else:
@@ -183,7 +183,7 @@ def _beyond_cutoff(
 
 def _names_in_file(model: DistilledModel, known: Mapping[str, list[TimeSeries]]) -> Finding:
     """Privileged component names in the saved student."""
-    deployable = set(_darts.component_names(model.student))
+    deployable = {name for names in _darts.kept_components(model.student).values() for name in names}
     names = {str(c) for items in known.values() for c in items[0].components} | set(known)
     tried = f"names {sorted(names - deployable)} in the saved student"
     with tempfile.TemporaryDirectory() as folder:

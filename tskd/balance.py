@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from tskd._settings import Described
+from tskd.checks import refuse_not_real, refuse_not_whole
 
 __all__ = ["Balance", "FixedBalance", "ScheduledBalance"]
 
@@ -44,7 +44,7 @@ class ScheduledBalance(Balance):
         value: α at its height, 0 to 1.
         warm_up: epochs of the rise; α is 0 in the first of them, and at its height after the last.
         hold: epochs at the height; None for all that remain.
-        decay: epochs of the fall after `hold`.
+        decay: epochs of the fall after `hold`; α is at its final value in the last of them.
         final: α after the fall, 0 to 1.
     """
 
@@ -59,8 +59,8 @@ class ScheduledBalance(Balance):
         _refuse_outside(self.final, "final")
         for name in ("warm_up", "hold", "decay"):
             epochs = getattr(self, name)
-            if epochs is not None and (not isinstance(epochs, int) or epochs < 0):
-                raise ValueError(f"{name}={epochs!r}: give a number of epochs, 0 or more")
+            if epochs is not None:
+                refuse_not_whole(epochs, 0, name, "a number of epochs")
         if self.hold is None and self.decay:
             raise ValueError(f"decay={self.decay} never begins with hold=None: give the epochs to hold")
 
@@ -69,12 +69,11 @@ class ScheduledBalance(Balance):
             return self.value * epoch / self.warm_up
         if self.hold is None or epoch < self.warm_up + self.hold:
             return self.value
-        gone = epoch - self.warm_up - self.hold
-        if gone >= self.decay:
+        fallen = epoch - self.warm_up - self.hold + 1
+        if fallen >= self.decay:
             return self.final
-        return self.value + (self.final - self.value) * gone / self.decay
+        return self.value + (self.final - self.value) * fallen / self.decay
 
 
 def _refuse_outside(value: float, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1:
-        raise ValueError(f"{name}={value!r}: give a number from 0 (labels only) to 1 (teachers only)")
+    refuse_not_real(value, 0, 1, name, "a number from 0 (labels only) to 1 (teachers only)")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tskd import _darts, balance, losses, privileged, weighting
 from tskd._settings import described, restored
+from tskd.crossfit import CrossFit, Folds, stamp, stamp_text
 from tskd.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -31,23 +32,30 @@ def save(model: DistilledModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model.student.save(str(folder / "student.pt"))
     for index, teacher in enumerate(model.teachers):
-        teacher.model.save(str(folder / f"teacher{index}.pt"), clean=True)
+        for number, fitted in enumerate(teacher.models):
+            fitted.save(str(_place(folder, index, number)), clean=True)
     description = {
         "format": FORMAT,
         "student": type(model.student).__name__,
-        "components": model._components,
+        "components": model.components,
         "teachers": [
             {
                 "name": teacher.name,
                 "class": type(teacher.model).__name__,
                 "sources": [described(source) for source in teacher.sources],
-                "components": teacher._components,
+                "sees_inputs": teacher.sees_inputs,
+                "models": len(teacher.models),
+                "cross_fit": None if teacher.cross_fit is None else described(teacher.cross_fit),
+                "folds": None if teacher.folds is None else teacher.folds.description(),
+                "components": teacher.components,
+                "seen_until": stamp_text(teacher.seen_until),
             }
             for teacher in model.teachers
         ],
         "losses": [described(loss) for loss in model.losses],
         "weighting": described(model.weighting),
         "balance": described(model.balance),
+        "soft_sensor": model.soft_sensor,
     }
     # written last: a folder without it is not a saved model
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
@@ -66,21 +74,33 @@ def load(kind: type[DistilledModel], folder: Path) -> DistilledModel:
     description: dict[str, Any] = json.loads(path.read_text())
     if description.get("format") != FORMAT:
         raise ValueError(f"{path} has format {description.get('format')!r}; this version reads {FORMAT}")
-    teachers = []
-    for index, entry in enumerate(description["teachers"]):
-        teacher = Teacher(
-            _darts.load(entry["class"], folder / f"teacher{index}.pt"),
-            [restored(source, privileged) for source in entry["sources"]],
-            entry["name"],
-        )
-        teacher._components = entry["components"]
-        teachers.append(teacher)
+    teachers = [_teacher(folder, index, entry) for index, entry in enumerate(description["teachers"])]
     model = kind(
         _darts.load(description["student"], folder / "student.pt"),
         teachers,
         [restored(loss, losses) for loss in description["losses"]],
         restored(description["weighting"], weighting),
         restored(description["balance"], balance),
+        soft_sensor=description["soft_sensor"],
     )
-    model._components = description["components"]
+    model.components = description["components"]
     return model
+
+
+def _teacher(folder: Path, index: int, entry: dict[str, Any]) -> Teacher:
+    models = [_darts.load(entry["class"], _place(folder, index, number)) for number in range(entry["models"])]
+    sources = [restored(source, privileged) for source in entry["sources"]]
+    return Teacher.of_fitted(
+        models,
+        sources,
+        entry["name"],
+        sees_inputs=entry["sees_inputs"],
+        cross_fit=None if entry["cross_fit"] is None else CrossFit(**entry["cross_fit"]["kwargs"]),
+        folds=None if entry["folds"] is None else Folds.described(entry["folds"]),
+        components=entry["components"],
+        seen_until=stamp(entry["seen_until"]),
+    )
+
+
+def _place(folder: Path, teacher: int, model: int) -> Path:
+    return folder / f"teacher{teacher}.{model}.pt"

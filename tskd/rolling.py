@@ -11,6 +11,7 @@ from darts.models.forecasting.forecasting_model import ForecastingModel
 
 from tskd import _darts
 from tskd.checks import SeriesLike, as_list
+from tskd.soft_sensor import blanked
 from tskd.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -33,6 +34,13 @@ def historical_forecasts(
     if retrain is False:
         if privileged is not None:
             raise ValueError("privileged= is for retrain: without it the student alone forecasts, and needs none")
+        if model.soft_sensor:
+            if kwargs.get("forecast_horizon", 1) > model.student.output_chunk_length:
+                raise ValueError(
+                    f"forecast_horizon={kwargs['forecast_horizon']} is beyond the output chunk of "
+                    f"{model.student.output_chunk_length}: darts would feed a soft sensor its own forecasts"
+                )
+            series = blanked(series)
         return model.student.historical_forecasts(series, past_covariates, future_covariates, retrain=False, **kwargs)
     together = isinstance(series, TimeSeries) or kwargs.get("apply_globally", False)
     if not together:
@@ -53,7 +61,7 @@ def historical_forecasts(
     def refit(student: Any, series: Any, **fit_kwargs: Any) -> Any:
         return _afresh(model, student, series, privileged, fit_kwargs).student
 
-    view = _darts.rolling(model.student, refit)
+    view = _darts.rolling(model.student, refit, blanked if model.soft_sensor else None)
     return view.historical_forecasts(series, past_covariates, future_covariates, retrain=retrain, **kwargs)
 
 
@@ -93,7 +101,7 @@ def _afresh(
 ) -> DistilledModel:
     targets = as_list(series, "series") or []
     teachers = [_as_given(teacher, targets) for teacher in model.given_teachers]
-    fresh = type(model)(student, teachers, model.losses, model.weighting, model.balance)
+    fresh = type(model)(student, teachers, model.losses, model.weighting, model.balance, soft_sensor=model.soft_sensor)
     if fit_kwargs.get("val_series") is not None:
         fit_kwargs.setdefault("val_privileged", privileged)
     return fresh.fit(series, privileged=privileged, **fit_kwargs)
@@ -102,12 +110,13 @@ def _afresh(
 def _as_given(teacher: Teacher, targets: Sequence[TimeSeries]) -> Teacher:
     if not teacher.fitted:
         return teacher
-    seen = _darts.trained_until(teacher.model)
     origin = max(target.end_time() for target in targets)
-    if seen is not None and seen > origin:
+    if teacher.seen_until is None or teacher.seen_until > origin:
+        seen = "on nobody knows what (darts keeps no end of several series; Teacher.fit does)"
+        seen = seen if teacher.seen_until is None else f"on data up to {teacher.seen_until}"
         raise ValueError(
-            f"teacher {teacher.name!r} was passed in fitted on data up to {seen}, after the origin {origin}: pass it "
-            "unfitted, to be fitted at each origin, or fitted on data that end before the first"
+            f"teacher {teacher.name!r} was passed in fitted {seen}, and the origin is {origin}: pass it unfitted, to "
+            "be fitted at each origin, or fitted on data that end before the first"
         )
     return teacher
 

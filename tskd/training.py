@@ -15,7 +15,6 @@ from tskd import _darts
 from tskd._darts import ModuleStage, TorchTrainingBatch
 from tskd.balance import Balance
 from tskd.batches import Batch
-from tskd.losses import Comparison
 from tskd.objective import Objective, effective_number
 from tskd.weighting import Step
 
@@ -77,7 +76,7 @@ class Distillation(pl.LightningModule):
         output, labels = self._label_loss(batch.labels, ModuleStage.TRAIN)
         alpha = self.balance.alpha(self.current_epoch)
         loss = labels
-        if alpha > 0:
+        if alpha > 0 and self.names:
             term = self._teacher_loss(output, batch, "train")
             loss = (1 - alpha) * labels if term is None else (1 - alpha) * labels + alpha * term
         self._log_loss("train_loss", loss, batch.labels)
@@ -132,18 +131,13 @@ class Distillation(pl.LightningModule):
         return output, _darts.label_loss(self.student, output, batch, stage)
 
     def _teacher_loss(self, output: _darts.PLModuleOutput, batch: Batch, stage: str) -> Tensor | None:
-        if not self.names:
-            return None
-        forecast = _darts.point_forecast(self.student, output.prediction)
-        step = Step(
-            batch.forecasts,
-            batch.valid,
-            forecast.detach(),
-            batch.labels.future_target,
-            batch.keys,
-            self.current_epoch,
-        )
-        outcome = self.objective(forecast, step, batch.labels.sample_weight)
+        # TCN also predicts steps of its lookback; the forecast is what comes last
+        steps = slice(-batch.forecasts.shape[2], None)
+        forecast = _darts.point_forecast(self.student, output.prediction)[:, steps]
+        target = batch.labels.future_target[:, steps]
+        step = Step(batch.forecasts, batch.valid, forecast.detach(), target, batch.keys, self.current_epoch)
+        weight = batch.labels.sample_weight
+        outcome = self.objective(forecast, step, None if weight is None else weight[:, steps])
         if outcome.term is not None:
             self._add(f"{stage}_distillation_loss", outcome.term)
         self._add("masked_fraction", 1 - batch.valid.float().mean())
@@ -163,13 +157,6 @@ class Distillation(pl.LightningModule):
         if len(metrics):
             self.log_dict(metrics.compute(), on_epoch=True, on_step=False, logger=True, prog_bar=True, sync_dist=True)
             metrics.reset()
-
-
-def probe(batch: Batch) -> Comparison:
-    """A comparison of the real shapes, for losses to set up their trainable parts."""
-    target = batch.labels.future_target
-    teacher = batch.forecasts[0] if len(batch.forecasts) else torch.zeros_like(target)
-    return Comparison(torch.zeros_like(target), teacher, target)
 
 
 @contextmanager

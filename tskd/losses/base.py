@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from tskd._settings import Described
+from tskd.checks import refuse_not_real
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,7 @@ class DistillationLoss(Described, nn.Module):
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
-        if not (isinstance(weight, int | float) and math.isfinite(weight) and weight >= 0):
-            raise ValueError(f"weight={weight!r}: give a finite number, 0 or more")
+        refuse_not_real(weight, 0, math.inf, "weight", "a finite number, 0 or more")
         self.weight = weight
 
     def set_up(self, probe: Comparison) -> None:

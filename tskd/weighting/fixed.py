@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from tskd.checks import refuse_unknown
+from tskd.checks import refuse_not_real, refuse_unknown
 from tskd.weighting.base import Step, Weighting
 
 
@@ -25,8 +25,10 @@ class Fixed(Weighting):
         super().__init__()
         self.weights = dict(weights) if isinstance(weights, Mapping) else list(weights)
         values = list(self.weights.values()) if isinstance(self.weights, dict) else self.weights
-        if not values or any(not math.isfinite(v) or v < 0 for v in values) or sum(values) == 0:
-            raise ValueError(f"weights={weights!r}: give finite numbers, none negative and not all 0")
+        for value in values:
+            refuse_not_real(value, 0, math.inf, "weight", f"finite numbers, none negative, in weights={weights!r}")
+        if not sum(values):
+            raise ValueError(f"weights={weights!r}: give at least one that is not 0")
         self._ordered = values
 
     def set_up(self, names: list[str]) -> None:

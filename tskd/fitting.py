@@ -1,0 +1,213 @@
+"""One fit: check the data, fit the teachers that need it, ask them all, train the student."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import torch
+from darts import TimeSeries
+from torch import Tensor
+
+from tskd import _darts
+from tskd.asking import Asked
+from tskd.batches import DistillationData
+from tskd.checks import as_list, as_privileged, components_of, refuse_other_components, require_windows
+from tskd.keys import encode, unique
+from tskd.knowledge import Knowledge, collect
+from tskd.losses import Comparison
+from tskd.objective import Objective
+from tskd.reach import horizon_of
+from tskd.store import Store
+from tskd.teacher import Teacher
+from tskd.training import Distillation, isolated_randomness
+from tskd.windows import Windows, training_keys
+
+if TYPE_CHECKING:
+    from tskd.distilled import DistilledModel
+
+
+@dataclass(frozen=True)
+class Data:
+    """Checked series of one part, training or validation.
+
+    Attributes:
+        given: `series`, `past_covariates`, `future_covariates`: lists, or None.
+        privileged: series by name; None if there are none for a validation part.
+    """
+
+    given: dict[str, Any]
+    privileged: dict[str, list[TimeSeries]] | None
+
+    def refuse_other_components(self, train: Data) -> None:
+        """Raise a ValueError where this validation part has other components than the training part."""
+        expected = components_of(**train.given) | {f"privileged[{k!r}]": v for k, v in _components(train).items()}
+        found = {**self.given, **{f"privileged[{name!r}]": items for name, items in (self.privileged or {}).items()}}
+        for what, items in found.items():
+            refuse_other_components(items, expected.get(what), f"val_{what}")
+
+    def of(self, teacher: Teacher) -> dict[str, list[TimeSeries]]:
+        """What this teacher's sources read."""
+        return {name: (self.privileged or {})[name] for name in teacher.names}
+
+
+def _components(data: Data) -> dict[str, list[str]]:
+    return components_of(**(data.privileged or {}))
+
+
+def checked(
+    model: DistilledModel,
+    series: Any,
+    past_covariates: Any,
+    future_covariates: Any,
+    privileged: Mapping[str, Any] | None,
+    sample_weight: Any,
+    rows: Mapping[str, Any],
+    prefix: str = "",
+) -> Data:
+    """The data of one part, if every window of the student has its inputs.
+
+    Args:
+        rows: darts' `stride` and `max_samples_per_ts`.
+        prefix: `"val_"` for the validation part.
+    """
+    targets = as_list(series, f"{prefix}series")
+    if not targets:
+        raise ValueError(f"{prefix}series is empty")
+    given = {
+        "series": targets,
+        "past_covariates": as_list(past_covariates, f"{prefix}past_covariates", len(targets)),
+        "future_covariates": as_list(future_covariates, f"{prefix}future_covariates", len(targets)),
+    }
+    for what, expected in model.components.items():
+        refuse_other_components(given[what], expected, f"{prefix}{what}")
+    if model.soft_sensor and given["past_covariates"] is None and given["future_covariates"] is None:
+        raise ValueError("a soft sensor sees covariates alone: give past_covariates or future_covariates")
+    steps, lookback = horizon_of(model.student), model.student.input_chunk_length
+    keys = training_keys([len(target) for target in targets], lookback, len(steps), steps[0] - 1, **rows)
+    weights = None
+    if not isinstance(sample_weight, str):
+        weights = as_list(sample_weight, f"{prefix}sample_weight", len(targets))
+    labels = _darts.label_steps(model.student)
+    require_windows({**given, "sample_weight": weights}, keys, lookback, labels, prefix)
+    if prefix and privileged is None:
+        return Data(given, None)
+    names = list(dict.fromkeys(name for teacher in model.teachers for name in teacher.names))
+    return Data(given, as_privileged(privileged, names, len(targets), f"{prefix}privileged"))
+
+
+def fit(
+    model: DistilledModel,
+    train: Data,
+    held_out: Data | None,
+    rows: Mapping[str, Any],
+    cache: Path | None,
+    verbose: bool | None,
+    **fit_kwargs: Any,
+) -> tuple[Teacher, ...]:
+    """Train the model's student; returns its teachers, all fitted.
+
+    Args:
+        rows: darts' `stride`, `max_samples_per_ts` and `sample_weight`, for teachers and student alike.
+        cache: folder for what the teachers say.
+        fit_kwargs: darts', for the student alone.
+    """
+    _refuse_early(model, train, held_out, fit_kwargs)
+    with isolated_randomness():
+        teachers = tuple(_fitted(teacher, train, held_out, verbose, rows) for teacher in model.teachers)
+        asked = [teacher.ask(**train.given, privileged=train.of(teacher)) for teacher in teachers]
+    names = [teacher.name for teacher in teachers]
+    store = Store(cache)
+    visible = _visible(model, train.given["series"][0].n_components)
+
+    def run(trainer: Any, network: Any, data: Any, checkpoint: str | None) -> None:
+        found, found_val = _darts.data_of(data)
+        with isolated_randomness():
+            keys, windows = _darts.training_windows(found, visible)
+            knowledge = _ask(model, teachers, asked, windows, keys, store, progress=verbose is not False)
+            sets = [DistillationData(keys, windows, knowledge)]
+            if found_val is not None:
+                keys, windows = _darts.training_windows(found_val, visible)
+                nothing = _ask(model, (), (), windows, keys, store, progress=False)
+                sets.append(DistillationData(keys, windows, nothing))
+            objective = _objective(model, train)
+        module = Distillation(network, objective, model.balance, names)
+        _darts.replace_data(data, sets[0], sets[1] if len(sets) > 1 else None)
+        try:
+            trainer.fit(model=module, datamodule=data, ckpt_path=checkpoint)
+        finally:
+            for items in sets:
+                items.release()
+
+    validation = {} if held_out is None else {f"val_{name}": value for name, value in held_out.given.items()}
+    _darts.fit_through(model.student, run, **train.given, **validation, **rows, verbose=verbose, **fit_kwargs)
+    return teachers
+
+
+def _refuse_early(model: DistilledModel, train: Data, held_out: Data | None, fit_kwargs: Mapping[str, Any]) -> None:
+    """Everything that would go wrong after a teacher has been trained, before any is."""
+    if "collate_fn" in (fit_kwargs.get("dataloader_kwargs") or {}):
+        raise ValueError("dataloader_kwargs['collate_fn'] is not supported: batches are gathered, not collated")
+    with isolated_randomness():
+        _objective(model, train)
+    for teacher in model.teachers:
+        if teacher.fitted:
+            teacher.ask(**train.given, privileged=train.of(teacher))
+            continue
+        teacher.refuse_unusable(**train.given, privileged=train.of(teacher))
+        if _validates(held_out, teacher):
+            teacher.refuse_unusable(**held_out.given, privileged=held_out.of(teacher), what="val_privileged")
+
+
+def _objective(model: DistilledModel, train: Data) -> Objective:
+    objective = Objective(model.losses, [teacher.name for teacher in model.teachers], model.weighting)
+    nothing = torch.zeros(1, model.student.output_chunk_length, train.given["series"][0].n_components)
+    objective.set_up(Comparison(nothing, nothing, nothing))
+    return objective
+
+
+def _validates(held_out: Data | None, teacher: Teacher) -> TypeGuard[Data]:
+    """Whether a validation part has what the teacher's sources read."""
+    return held_out is not None and (held_out.privileged is not None or not teacher.names)
+
+
+def _fitted(
+    teacher: Teacher, train: Data, held_out: Data | None, verbose: bool | None, rows: Mapping[str, Any]
+) -> Teacher:
+    if teacher.fitted:
+        return teacher
+    validation: dict[str, Any] = {}
+    if _validates(held_out, teacher):
+        validation = {f"val_{name}": value for name, value in held_out.given.items()}
+        validation["val_privileged"] = held_out.of(teacher)
+    return teacher.fit(**train.given, privileged=train.of(teacher), **validation, **rows, verbose=verbose)
+
+
+def _ask(
+    model: DistilledModel,
+    teachers: Sequence[Teacher],
+    asked: Sequence[Asked],
+    windows: Windows,
+    keys: Tensor,
+    store: Store,
+    *,
+    progress: bool,
+) -> Knowledge:
+    like = windows.gather(keys[:1])["future_target"]
+    wanted = unique(keys)
+    steps = horizon_of(model.student)
+    found = []
+    for teacher, one in zip(teachers, asked, strict=True):
+        first = steps[0] - teacher.horizon[0]
+        part = slice(first, first + len(steps))
+        found.append(collect(teacher.name, one, wanted, part, like.dtype, store, progress=progress))
+    return Knowledge(encode(wanted), [fields for fields, _ in found], [valid for _, valid in found], like)
+
+
+def _visible(model: DistilledModel, components: int) -> dict[str, Tensor]:
+    """What the student may read of the target's past."""
+    if not model.soft_sensor:
+        return {}
+    return {"past_target": torch.zeros(model.student.input_chunk_length, components, dtype=torch.bool)}
