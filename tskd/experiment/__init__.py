@@ -1,0 +1,20 @@
+"""Experiments: a student alone, distilled from teachers, and the controls that say what a gain is due to."""
+
+from typing import TYPE_CHECKING, Any
+
+from tskd.experiment.config import Arm, Experiment, TeacherConfig
+from tskd.experiment.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from tskd.experiment.results import Results
+
+__all__ = ["Arm", "ConfigError", "Experiment", "Results", "RunError", "TeacherConfig"]
+
+
+def __getattr__(name: str) -> Any:
+    # results need pandas; a configuration does not
+    if name == "Results":
+        from tskd.experiment.results import Results
+
+        return Results
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

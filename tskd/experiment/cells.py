@@ -1,0 +1,215 @@
+"""The fits of one seed: the student alone, every teacher once, and every candidate of every arm."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any, cast
+
+import numpy as np
+from darts import TimeSeries
+from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
+
+from tskd import DistilledModel, Teacher
+from tskd.datasets import DataSet
+from tskd.experiment.config import Arm, Experiment
+from tskd.experiment.errors import RunError
+from tskd.experiment.placebo import placebo
+from tskd.experiment.preparation import Part, Prepared, examples, prepare
+from tskd.experiment.quiet import TRAINER, quiet
+from tskd.experiment.scoring import aligned, errors, mean
+from tskd.experiment.specs import BALANCE, LOSS, MODEL, PRIVILEGED, WEIGHTING, Spec, make
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fit and its errors on the z-scored scale.
+
+    `kind` is "student" or "teacher", `name` that of the arm or teacher, `candidate` the position in the arm's list of
+    balances. `mse`, `mae` [W] and `step_mse`, `step_mae` [H] are of the test windows (NaN where nothing is scored),
+    `validation_mse` of the validation windows; `forecasts` [E, H, C] are of the example windows.
+    """
+
+    kind: str
+    name: str
+    seed: int
+    candidate: int
+    seconds: float
+    validation_mse: float
+    mse: np.ndarray
+    mae: np.ndarray
+    step_mse: np.ndarray
+    step_mae: np.ndarray
+    forecasts: np.ndarray
+    warnings: tuple[str, ...]
+
+
+def teachers_of(experiment: Experiment) -> list[tuple[str, bool]]:
+    """The teachers to fit, as name and whether it is the placebo: all as they are, and those of the placebo arms."""
+    shuffled = (name for arm in experiment.arms if arm.placebo for name in arm.teachers)
+    return [(name, False) for name in experiment.teachers] + [
+        (name, True) for name in dict.fromkeys(shuffled) if experiment.teachers[name].privileged
+    ]
+
+
+def planned(experiment: Experiment) -> int:
+    """Number of cells of one seed."""
+    candidates = sum(len(arm.balance) for arm in experiment.arms if arm.teachers)
+    return 1 + len(teachers_of(experiment)) + candidates
+
+
+class SeedRun:
+    """Everything that one seed trains: the same seed gives every arm's student the same initial weights and batches."""
+
+    def __init__(self, experiment: Experiment, data: DataSet, seed: int) -> None:
+        self.experiment = experiment
+        self.seed = seed
+        self._sources: dict[tuple[str, bool], list[Any]] = {}
+        privileged = dict(data.privileged)
+        for name, shuffled in teachers_of(experiment):
+            sources = [make(source, PRIVILEGED) for source in experiment.teachers[name].privileged]
+            if shuffled:
+                replaced = [placebo(source, data, seed) for source in sources]
+                sources = [source for source, _ in replaced]
+                for _, series in replaced:
+                    privileged |= series
+            self._sources[name, shuffled] = sources
+        self.prepared: Prepared = prepare(
+            replace(data, privileged=privileged), *experiment.chunk_lengths(experiment.student)
+        )
+        self._teachers: dict[tuple[str, bool], Teacher] = {}
+
+    def cells(self) -> Iterator[Cell]:
+        """All fits of the seed, each as soon as it is done."""
+        alone = self._cell("student", self.experiment.alone.name, 0, lambda: self.alone, self._student_forecasts)
+        yield alone
+        for name, shuffled in teachers_of(self.experiment):
+            yield self._cell(
+                "teacher",
+                f"{name} (placebo)" if shuffled else name,
+                0,
+                partial(self.teacher, name, shuffled),
+                self._teacher_forecasts,
+            )
+        for arm in self.experiment.arms:
+            for candidate, balance in enumerate(arm.balance if arm.teachers else ()):
+                if balance == 0:
+                    yield replace(alone, name=arm.name, candidate=candidate, seconds=0.0)
+                    continue
+                yield self._cell(
+                    "student",
+                    arm.name,
+                    candidate,
+                    partial(self.distilled, arm, candidate),
+                    self._student_forecasts,
+                )
+
+    @cached_property
+    def alone(self) -> TorchForecastingModel:
+        """The student trained by darts itself. Balance 0 is this very student, so no arm trains it again."""
+        return self._student().fit(**self._data(self.experiment.student))
+
+    def teacher(self, name: str, shuffled: bool = False) -> Teacher:
+        """The fitted teacher, or its placebo; fitted when first asked for."""
+        config = self.experiment.teachers[name]
+        key = (name, shuffled and bool(config.privileged))
+        if key not in self._teachers:
+            # with the student's own seed, a teacher like the student would be its twin and teach it nothing
+            model = _model(config.model, zlib.crc32(f"{name} {self.seed}".encode()))
+            unfitted = Teacher(model, privileged=self._sources[key], name=name)
+            self._teachers[key] = unfitted.fit(**self._data(config.model, unfitted.names))
+        return self._teachers[key]
+
+    def distilled(self, arm: Arm, candidate: int) -> DistilledModel:
+        """The student of an arm, with one candidate for the balance."""
+        balance = arm.balance[candidate]
+        model = DistilledModel(
+            student=self._student(),
+            teachers=[self.teacher(name, arm.placebo) for name in arm.teachers],
+            losses=[make(loss, LOSS) for loss in arm.losses],
+            weighting=make(arm.weighting, WEIGHTING),
+            balance=balance if isinstance(balance, float) else make(balance, BALANCE),
+        )
+        names = dict.fromkeys(name for teacher in model.teachers for name in teacher.names)
+        return model.fit(**self._data(self.experiment.student, names))
+
+    def _student(self) -> TorchForecastingModel:
+        return _model(self.experiment.student, self.seed)
+
+    def _data(self, model: Spec, privileged: Iterable[str] = ()) -> dict[str, Any]:
+        """Arguments of a `fit`: the training part, and the validation part for a model whose callbacks watch it."""
+        train, held_out = self.prepared.train, self.prepared.validation
+        data: dict[str, Any] = {"series": train.series, **self._covariates(train)}
+        names = list(privileged)
+        if names:
+            data["privileged"] = {name: train.privileged[name] for name in names}
+        if model.kwargs.get("pl_trainer_kwargs", {}).get("callbacks"):
+            data |= {f"val_{slot}": series for slot, series in self._covariates(held_out).items()}
+            data["val_series"] = held_out.series
+            if names:
+                data["val_privileged"] = {name: held_out.privileged[name] for name in names}
+        return data
+
+    def _covariates(self, part: Part) -> dict[str, TimeSeries]:
+        """What a deployed student may read of a part besides the target; no teacher gets more but by its sources."""
+        student = self._student()
+        readable = {
+            "past_covariates": part.past_covariates if student.supports_past_covariates else None,
+            "future_covariates": part.future_covariates if student.supports_future_covariates else None,
+        }
+        return {slot: series for slot, series in readable.items() if series is not None}
+
+    def _student_forecasts(self, model: Any, part: Part) -> Sequence[TimeSeries]:
+        return model.historical_forecasts(
+            part.series,
+            **self._covariates(part),
+            forecast_horizon=part.truth.shape[1],
+            stride=1,
+            retrain=False,
+            last_points_only=False,
+        )
+
+    def _teacher_forecasts(self, teacher: Teacher, part: Part) -> Sequence[TimeSeries]:
+        known = {name: part.privileged[name] for name in teacher.names}
+        answers = teacher.historical_forecasts(part.series, **self._covariates(part), privileged=known)
+        return cast("list[TimeSeries]", answers)
+
+    def _cell(self, kind: str, name: str, candidate: int, fit: Callable[[], Any], forecast: Callable[..., Any]) -> Cell:
+        began = time.perf_counter()
+        label = f"{'arm' if kind == 'student' else 'teacher'} {name!r}, seed {self.seed}"
+        try:
+            with quiet() as warned:
+                model = fit()
+                seconds = time.perf_counter() - began
+                held_out, test = (
+                    aligned(forecast(model, part), part) for part in (self.prepared.validation, self.prepared.test)
+                )
+        except Exception as error:
+            raise RunError(f"{label} failed: {type(error).__name__}: {error}") from error
+        if kind == "student" and not (np.isfinite(held_out).all() and np.isfinite(test).all()):
+            raise RunError(f"{label}: the student's forecasts are not all finite; lower its learning rate.")
+        validation = errors(held_out, self.prepared.validation)[0]
+        squared, absolute = errors(test, self.prepared.test)
+        return Cell(
+            kind=kind,
+            name=name,
+            seed=self.seed,
+            candidate=candidate,
+            seconds=seconds,
+            validation_mse=float(mean(mean(validation, axis=(1, 2)), axis=0)),
+            mse=mean(squared, axis=(1, 2)),
+            mae=mean(absolute, axis=(1, 2)),
+            step_mse=mean(squared, axis=(0, 2)),
+            step_mae=mean(absolute, axis=(0, 2)),
+            forecasts=test[examples(len(test))],
+            warnings=tuple(f"{label}: {message}" for message in warned),
+        )
+
+
+def _model(spec: Spec, seed: int) -> TorchForecastingModel:
+    trainer = {**TRAINER, **spec.kwargs.get("pl_trainer_kwargs", {})}
+    kwargs = {**spec.kwargs, "pl_trainer_kwargs": trainer, "random_state": seed}
+    return spec.model_copy(update={"kwargs": kwargs}).build(MODEL)

@@ -1,0 +1,226 @@
+"""What an experiment is: its data, student, teachers, arms and seeds, from Python or from a YAML file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from tskd import datasets
+from tskd.experiment.errors import ConfigError, explain
+from tskd.experiment.reading import read_yaml
+from tskd.experiment.specs import BALANCE, LOSS, MODEL, PRIVILEGED, WEIGHTING, Spec, Strict, make, nearest, part, plain
+
+if TYPE_CHECKING:
+    from tskd.experiment.results import Results
+
+ALONE = "alone"
+CANDIDATES = (0.0, 0.25, 0.5, 1.0)
+
+
+class TeacherConfig(Strict):
+    """A teacher: a darts torch model, and the sources of privileged information that it sees.
+
+    In Python an unfitted `tskd.Teacher` will do; its name is the key under `teachers`.
+    """
+
+    model: Any
+    privileged: tuple[Any, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_teacher(cls, data: Any) -> Any:
+        if not hasattr(data, "sources"):
+            return data
+        if data.fitted:
+            raise ValueError(f"teacher {data.name!r} is fitted; an experiment fits its teachers itself, once a seed")
+        return {"model": data.model, "privileged": data.sources}
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _model(cls, value: Any) -> Any:
+        return _point_forecaster(part(value, MODEL))
+
+    @field_validator("privileged", mode="before")
+    @classmethod
+    def _privileged(cls, value: Any) -> Any:
+        return () if value is None else tuple(part(item, PRIVILEGED) for item in _many(value))
+
+
+class Arm(Strict):
+    """One way to train the student, run with every seed.
+
+    Without `teachers` it is the student alone. `balance` is a number, a balance, or a list of candidates of which the
+    one with the lowest validation error (mean over the seeds; of equals the first) is used. `placebo` shuffles what the
+    teachers' sources read, see `tskd.experiment.placebo`.
+    """
+
+    name: str
+    teachers: tuple[str, ...] = ()
+    losses: tuple[Any, ...] = Field(default=("OutputKD",), validate_default=True)
+    weighting: Any = Field(default="Uniform", validate_default=True)
+    balance: tuple[Any, ...] = Field(default=CANDIDATES, validate_default=True)
+    placebo: bool = False
+
+    @field_validator("teachers", mode="before")
+    @classmethod
+    def _teachers(cls, value: Any) -> Any:
+        return tuple(_many(value))
+
+    @field_validator("losses", mode="before")
+    @classmethod
+    def _losses(cls, value: Any) -> Any:
+        return tuple(part(item, LOSS) for item in _many(value))
+
+    @field_validator("weighting", mode="before")
+    @classmethod
+    def _weighting(cls, value: Any) -> Any:
+        return part(value, WEIGHTING)
+
+    @field_validator("balance", mode="before")
+    @classmethod
+    def _balance(cls, value: Any) -> Any:
+        candidates = tuple(_candidate(item) for item in _many(value))
+        if not candidates:
+            raise ValueError("give a number, a balance, or a list of candidates, not an empty list.")
+        return candidates
+
+
+class Experiment(Strict):
+    """A comparison of arms on one data set: `Experiment(...)` or `Experiment.from_yaml(path)`, then `run()`.
+
+    `data` is the name of a data set (`tskd.datasets.names()`) or a `tskd.datasets.DataSet`. Models, losses and so on
+    are given as `{"class": ..., "kwargs": {...}}`, as a class name, or as objects. The student alone is always run: an
+    arm called 'alone' is put first if no arm is without teachers. `seeds`: a list, or how many to take from 0 on.
+    """
+
+    name: str
+    data: Any
+    student: Any
+    teachers: dict[str, TeacherConfig] = Field(default_factory=dict)
+    arms: tuple[Arm, ...] = ()
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if not re.fullmatch(r"\w[\w .-]*", value):
+            raise ValueError("it names a folder: give letters, digits, blanks, '.', '_', '-', a letter or digit first.")
+        return value
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _data(cls, value: Any) -> Any:
+        if isinstance(value, str) and value not in datasets.names():
+            raise ValueError(f"there is no data set {value!r}. {nearest(value, datasets.names())}")
+        if not isinstance(value, str | datasets.DataSet):
+            raise ValueError(f"give the name of a data set ({', '.join(datasets.names())}) or a DataSet.")
+        return value
+
+    @field_validator("student", mode="before")
+    @classmethod
+    def _student(cls, value: Any) -> Any:
+        return _point_forecaster(part(value, MODEL))
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _seeds(cls, value: Any) -> Any:
+        seeds = tuple(range(value)) if isinstance(value, int) else tuple(_many(value))
+        if not seeds or len(set(seeds)) < len(seeds):
+            raise ValueError("give at least one seed, and none twice.")
+        return seeds
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Experiment:
+        without = [arm.name for arm in self.arms if not arm.teachers]
+        if len(without) > 1:
+            raise ValueError(f"arms: only one arm can be without teachers; they are {', '.join(map(repr, without))}.")
+        if not without:
+            object.__setattr__(self, "arms", (Arm(name=ALONE), *self.arms))
+        names = [arm.name for arm in self.arms]
+        for arm in self.arms:
+            if names.count(arm.name) > 1:
+                raise ValueError(f"arms: the name {arm.name!r} is given to {names.count(arm.name)} arms.")
+            if arm.placebo and not any(self.teachers[t].privileged for t in arm.teachers if t in self.teachers):
+                raise ValueError(f"arm {arm.name!r}: placebo needs a teacher with privileged information to shuffle.")
+            for name in arm.teachers:
+                if name not in self.teachers:
+                    raise ValueError(f"arm {arm.name!r}: unknown teacher {name!r}. {nearest(name, self.teachers)}")
+        student = self.chunk_lengths(self.student)
+        for name, teacher in self.teachers.items():
+            if self.chunk_lengths(teacher.model) != student:
+                raise ValueError(
+                    f"teacher {name!r}: (lookback, horizon) is {self.chunk_lengths(teacher.model)}, the student's is "
+                    f"{student}; an experiment compares them on the same windows, so they must be equal."
+                )
+        return self
+
+    @staticmethod
+    def chunk_lengths(model: Spec) -> tuple[int, int]:
+        """Lookback and horizon of a model, in steps."""
+        return model.kwargs["input_chunk_length"], model.kwargs["output_chunk_length"]
+
+    def dataset(self) -> datasets.DataSet:
+        """The data set, loaded if it was given by name."""
+        return datasets.load(self.data) if isinstance(self.data, str) else self.data
+
+    @property
+    def alone(self) -> Arm:
+        """The arm without teachers."""
+        return next(arm for arm in self.arms if not arm.teachers)
+
+    def is_privileged(self, arm: Arm) -> bool:
+        """Whether a teacher of the arm sees privileged information, and not a placebo of it."""
+        return not arm.placebo and any(self.teachers[name].privileged for name in arm.teachers)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Experiment:
+        """The experiment described by a YAML file. Raises ConfigError."""
+        try:
+            return cls.model_validate(read_yaml(path))
+        except ValidationError as error:
+            raise ConfigError("\n  ".join([f"{path}:", *explain(error)])) from error
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from error
+
+    def to_yaml(self) -> str:
+        """The whole configuration, defaults included; what was given as a Python object stands there as its repr."""
+        return yaml.safe_dump(plain(self), sort_keys=False, allow_unicode=True, width=100)
+
+    def run(self, progress: bool = True, workers: int = 1) -> Results:
+        """Train all arms with all seeds and score them on the test part.
+
+        `workers`: processes that share the seeds; results do not depend on it. With more than one, a script must guard
+        its entry with `if __name__ == "__main__":`, as always in multiprocessing. Raises ConfigError for data that lack
+        what the teachers read, RunError for a fit that fails.
+        """
+        from tskd.experiment.runner import run
+
+        return run(self, progress=progress, workers=workers)
+
+
+def _many(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _candidate(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = float(value)
+        make(Spec.model_validate({"class": "FixedBalance", "kwargs": {"value": value}}), BALANCE)
+        return value
+    return part(value, BALANCE)
+
+
+def _point_forecaster(spec: Spec) -> Spec:
+    """The model if the runner can score it; ValueError with the reason if not."""
+    if "random_state" in spec.kwargs:
+        raise ValueError("random_state is set by the experiment, from `seeds`; leave it out.")
+    model = spec.build(MODEL)
+    if model.likelihood is not None:
+        raise ValueError(f"{spec.class_} has a likelihood; point forecasts are scored: give `likelihood: null`.")
+    if model.output_chunk_shift:
+        raise ValueError("output_chunk_shift must be 0: the scored windows follow the origin without a gap.")
+    return spec

@@ -1,0 +1,23 @@
+"""What can go wrong, said so that it can be mended."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message names the file, the key, the value and what is allowed."""
+
+
+class RunError(RuntimeError):
+    """A fit that failed; the message names the arm or teacher, the seed and the cause."""
+
+
+def explain(error: ValidationError) -> list[str]:
+    """One line a mistake: where it is, what is wrong, what was given."""
+    lines = []
+    for item in error.errors():
+        where = "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in item["loc"]).lstrip(".")
+        given = "" if item["type"] == "value_error" else f" (given: {item['input']!r})"
+        lines.append(f"{where + ': ' if where else ''}{item['msg'].removeprefix('Value error, ')}{given}")
+    return lines

@@ -1,0 +1,70 @@
+"""Placebo: what a teacher would gain from its extra input if that carried no information about the window.
+
+The privileged rows are permuted among rows of the same time of day (of the same four weeks of the year for data of a
+day or coarser), so that everything but their relation to the window stays: their distribution, and its daily or yearly
+cycle. Training, validation and test rows are permuted among themselves: no part learns of a later one. No row keeps
+its place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+
+import numpy as np
+import pandas as pd
+from darts import TimeSeries
+
+from tskd.datasets import DataSet
+from tskd.privileged import HighResolution, Source
+from tskd.privileged.alignment import fold
+
+
+def placebo(source: Source, data: DataSet, seed: int) -> tuple[Source, dict[str, TimeSeries]]:
+    """A source like `source` that reads shuffled rows, and the privileged series it reads, by name.
+
+    Fine samples of the lookback keep the coarse value that they make up, which is no privilege: only their deviations
+    from it are permuted, among coarse steps.
+    """
+    name = f"placebo of {source!r}"
+    rng = np.random.default_rng([seed, zlib.crc32(repr(source).encode())])
+    original = data.series if source.name is None else data.privileged[source.name]
+    if isinstance(source, HighResolution):
+        shuffled = _shuffled_detail(original, data, source, rng)
+    else:
+        values = original.values(copy=False)
+        shuffled = original.with_values(values[_permutation(original.time_index, data, rng)])
+    return dataclasses.replace(source, name=name), {name: shuffled}
+
+
+def strata(times: pd.Index) -> np.ndarray:
+    """A number for each time stamp [T]: its time of day, or its four weeks of the year if a step is a day or more."""
+    if not isinstance(times, pd.DatetimeIndex):
+        return np.zeros(len(times), dtype=int)
+    if len(times) > 1 and times[1] - times[0] < pd.Timedelta(days=1):
+        return (times - times.normalize()).total_seconds().to_numpy().astype(int)
+    return np.minimum((times.dayofyear.to_numpy() - 1) // 28, 12)
+
+
+def _permutation(times: pd.Index, data: DataSet, rng: np.random.Generator) -> np.ndarray:
+    """For each row [T] the row that takes its place: another one of its stratum and part, unless it is the only one."""
+    part = (times >= data.validation_start).astype(int) + (times >= data.test_start)
+    groups = pd.MultiIndex.from_arrays([part, strata(times)])
+    taken = np.arange(len(times))
+    for rows in pd.Series(taken).groupby([groups.get_level_values(0), groups.get_level_values(1)]).indices.values():
+        cycle = rng.permutation(rows)
+        taken[cycle] = np.roll(cycle, 1)
+    return taken
+
+
+def _shuffled_detail(fine: TimeSeries, data: DataSet, source: HighResolution, rng: np.random.Generator) -> TimeSeries:
+    """`fine` with the deviations of its samples from the value of their coarse step permuted among coarse steps."""
+    folded = fold(fine, data.series, whole_step=source.coarse != "point")
+    samples = folded.values(copy=False).reshape(len(folded), -1, fine.n_components)
+    level = samples[:, -1:] if source.coarse == "point" else samples.mean(axis=1, keepdims=True)
+    mixed = level + (samples - level)[_permutation(folded.time_index, data, rng)]
+    offsets = np.arange(samples.shape[1]) - (samples.shape[1] - 1 if source.coarse == "point" else 0)
+    rows = fine.time_index.get_indexer(folded.time_index)[:, None] + offsets
+    values = fine.values(copy=True)
+    values[rows] = mixed
+    return fine.with_values(values)

@@ -1,0 +1,152 @@
+"""A data set made ready: scaled with statistics of the training part alone, and cut at the split."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from darts import TimeSeries
+
+from tskd.datasets import DataSet
+
+EXAMPLES = 3
+"""Test windows whose forecasts are kept for the figures: evenly spaced, never picked by how they look."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Mean and standard deviation of each target component `[C]` over the training rows."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    def undo(self, values: np.ndarray) -> np.ndarray:
+        """Scaled values [..., C] in the units of the data set."""
+        return values * self.deviation + self.mean
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the split, reaching back `lookback` rows into the part before (the training part: not at all).
+
+    `truth` [W, H, C] are the targets of its W windows, `scored` [W, H] whether a target may be scored, `starts` [W] the
+    time stamps of their first targets.
+    """
+
+    series: TimeSeries
+    privileged: dict[str, TimeSeries]
+    past_covariates: TimeSeries | None
+    future_covariates: TimeSeries | None
+    truth: np.ndarray
+    scored: np.ndarray
+    starts: pd.Index
+
+    @property
+    def deployable(self) -> dict[str, TimeSeries]:
+        """The covariates that there are, under darts' names."""
+        given = {"past_covariates": self.past_covariates, "future_covariates": self.future_covariates}
+        return {name: series for name, series in given.items() if series is not None}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The three parts of a data set, and how its target was scaled."""
+
+    data: DataSet
+    scale: Scale
+    train: Part
+    validation: Part
+    test: Part
+
+
+def prepare(data: DataSet, lookback: int, horizon: int) -> Prepared:
+    """Scale `data` and cut it into windows of `lookback` + `horizon` steps.
+
+    A privileged or covariate component named like a target component is scaled like it, any other by its own mean and
+    deviation before the end of the training part. A part holds no target or privileged value from after its end. Raises
+    ValueError for a part without a single window.
+    """
+    training = data.series.drop_after(data.validation_start)
+    statistics = {name: _statistics(training[name]) for name in data.series.components}
+
+    def scaled(series: TimeSeries | None) -> TimeSeries | None:
+        return None if series is None else _scaled(series, statistics, data.validation_start)
+
+    series = _scaled(data.series, statistics, data.validation_start)
+    whole = {
+        "series": series,
+        "privileged": {name: _scaled(p, statistics, data.validation_start) for name, p in data.privileged.items()},
+        "past_covariates": scaled(data.past_covariates),
+        "future_covariates": scaled(data.future_covariates),
+    }
+    position = {stamp: data.series.time_index.get_loc(stamp) for stamp in (data.validation_start, data.test_start)}
+    bounds = {
+        "training": (lookback, position[data.validation_start]),
+        "validation": (position[data.validation_start], position[data.test_start]),
+        "test": (position[data.test_start], len(series)),
+    }
+    parts = {}
+    for name, (first, end) in bounds.items():
+        if end - first < horizon or first < lookback:
+            raise ValueError(
+                f"data set {data.name!r}: the {name} part has no window of {lookback} + {horizon} steps; it has "
+                f"{end - first} steps of its own. Choose a shorter lookback or horizon, or another split."
+            )
+        parts[name] = _part(whole, data.filled, first - lookback, end, lookback, horizon)
+    mean, deviation = (np.array([statistics[c][i] for c in series.components]) for i in (0, 1))
+    return Prepared(data, Scale(mean, deviation), parts["training"], parts["validation"], parts["test"])
+
+
+def fingerprint(data: DataSet) -> str:
+    """16 hexadecimal digits that change with any value, time stamp, or the split of a data set."""
+    digest = hashlib.sha256(f"{data.validation_start} {data.test_start}".encode())
+    named = {"": data.series, "past": data.past_covariates, "future": data.future_covariates}
+    for name, series in {**named, **{f"privileged {k}": v for k, v in sorted(data.privileged.items())}}.items():
+        if series is not None:
+            digest.update(f"{name} {list(series.components)} {series.start_time()} {series.freq_str}".encode())
+            digest.update(np.ascontiguousarray(series.values(copy=False)).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def examples(windows: int) -> np.ndarray:
+    """Positions [E] of the example windows among all `windows`."""
+    return np.unique(np.linspace(0, windows - 1, EXAMPLES + 2)[1:-1].round().astype(int))
+
+
+def _statistics(component: TimeSeries) -> tuple[float, float]:
+    values = component.values(copy=False).astype("float64")
+    deviation = float(values.std())
+    return float(values.mean()), deviation if deviation > 0 else 1.0
+
+
+def _scaled(series: TimeSeries, statistics: dict[str, tuple[float, float]], validation_start: Any) -> TimeSeries:
+    known = series.drop_after(validation_start)
+    used = [statistics.get(c) or _statistics(known[c]) for c in series.components]
+    mean, deviation = np.array(used).T
+    return series.with_values((series.values(copy=False) - mean) / deviation).astype("float32")
+
+
+def _part(whole: dict[str, Any], filled: frozenset[Any], first: int, end: int, lookback: int, horizon: int) -> Part:
+    series = whole["series"][first:end]
+    after = whole["series"].time_index[end] if end < len(whole["series"]) else None
+
+    def cut(other: TimeSeries) -> TimeSeries:
+        return other if after is None or other.end_time() < after else other.drop_after(after)
+
+    targets = series.values(copy=False)[lookback:]
+    times = series.time_index[lookback:]
+    windows = np.lib.stride_tricks.sliding_window_view
+    known = ~np.isin(times, pd.Index(list(filled), dtype=times.dtype))
+    return Part(
+        series=series,
+        privileged={name: cut(p) for name, p in whole["privileged"].items()},
+        past_covariates=None if whole["past_covariates"] is None else cut(whole["past_covariates"]),
+        # known in advance: a deployed student reads them over its horizon, past the end of the part's targets
+        future_covariates=whole["future_covariates"],
+        truth=windows(targets, horizon, axis=0).transpose(0, 2, 1),
+        scored=windows(known, horizon),
+        starts=times[: len(times) - horizon + 1],
+    )
