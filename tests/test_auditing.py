@@ -93,9 +93,11 @@ def test_training_that_overlaps_the_test_part_is_found() -> None:
 
 def test_a_source_that_reads_past_the_cutoff_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     model = distilled(OPEN, CostlySensors("lab"), LAB)
-    honest = CostlySensors.covariates
+    honest = CostlySensors.blocks
     monkeypatch.setattr(
-        CostlySensors, "covariates", lambda self, privileged, series: honest(self, privileged.shift(-5), series)
+        CostlySensors,
+        "blocks",
+        lambda self, privileged, series, horizon: honest(self, privileged.shift(-5), series, horizon),
     )
     assert any("its forecasts moved" in text for text in failed(run(model, OPEN, LAB)))
 

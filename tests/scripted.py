@@ -1,0 +1,37 @@
+"""A teacher that answers from a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from tskd import Teacher, networks
+from tskd.asking import Asked
+
+Script = Callable[[Tensor, Tensor], Tensor]
+
+
+class Scripted(Teacher):
+    """A fitted teacher whose forecasts are a function of the labels `[M, H, C]` and keys `[M, 2]`."""
+
+    def __init__(self, model: Any, answer: Script, name: str = "scripted") -> None:
+        super().__init__(model, name=name)
+        self.answer = answer
+
+    def ask(self, *args: Any, **kwargs: Any) -> Asked:
+        asked = super().ask(*args, **kwargs)
+        assert isinstance(asked.answers, networks.Answers)
+        return replace(asked, answers=_Answers(asked.answers, self.answer))
+
+
+class _Answers(networks.Answers):
+    def __init__(self, honest: networks.Answers, answer: Script) -> None:
+        super().__init__(honest.models, honest.seen)
+        self.answer = answer
+
+    def of(self, model: int, keys: Tensor, layers: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+        labels = self.seen.gather(keys)["future_target"].clone()
+        yield slice(0, len(keys)), {"forecasts": self.answer(labels, keys)}

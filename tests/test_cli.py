@@ -1,0 +1,128 @@
+"""The command line: instant help, errors without a traceback, and a run from YAML to page."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tskd.cli import main
+from tskd.experiment import Experiment, Results
+
+CONFIG = """
+name: tiny
+data: co2
+student: &model
+  class: DLinearModel
+  kwargs: {input_chunk_length: 13, output_chunk_length: 6, kernel_size: 5, n_epochs: 1}
+teachers:
+  weekly: {model: *model, privileged: {class: HighResolution, kwargs: {name: weekly, coarse: mean}}}
+arms:
+  - {name: weekly, teachers: weekly, balance: [0, 1]}
+  - {name: placebo, teachers: weekly, balance: 1, placebo: true}
+seeds: 2
+"""
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from tskd.cli import main; sys.exit(main(sys.argv[1:]))"
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_help_is_instant_and_imports_nothing_heavy() -> None:
+    heavy = ("torch", "darts", "pandas", "numpy", "matplotlib", "pydantic", "yaml", "pytorch_lightning")
+    code = f"import sys, tskd.cli; sys.exit(str(found) if (found := [m for m in {heavy!r} if m in sys.modules]) else 0)"
+    began = time.perf_counter()
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert loaded.returncode == 0, loaded.stderr
+    shown = run("--help")
+    assert shown.returncode == 0 and "run" in shown.stdout
+    assert time.perf_counter() - began < 2
+
+
+def test_a_command_is_required() -> None:
+    assert run().returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("seeds: 2", "seed: 2", "unknown key 'seed'. Did you mean 'seeds'?"),
+        ("class: DLinearModel", "class: os.system", "class 'os.system' is not allowed as darts torch model"),
+        ("name: weekly, coarse: mean", "name: daily, coarse: mean", "no privileged series 'daily'"),
+        ("kernel_size: 5, ", "kernel_size: [, ", "this is not YAML"),
+    ],
+)
+def test_a_bad_configuration_is_explained_and_exits_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, expected: str
+) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(CONFIG.replace(old, new))
+    assert main(["run", str(path), "--out", str(tmp_path / "out")]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("tskd: ") and expected in shown.err
+    assert "Traceback" not in shown.err and shown.out == ""
+
+
+def test_a_missing_file_and_a_blocked_folder_exit_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(tmp_path / "none.yaml")]) == 2
+    assert "none.yaml: the file cannot be read: No such file or directory." in capsys.readouterr().err
+    path = tmp_path / "good.yaml"
+    path.write_text(CONFIG)
+    assert main(["run", str(path), "--out", str(path)]) == 2
+    assert str(path) in capsys.readouterr().err
+
+
+def test_a_run_that_fails_exits_with_1(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tskd.cli._cores", lambda: 2)
+    path = tmp_path / "diverging.yaml"
+    path.write_text(CONFIG.replace("n_epochs: 1", "n_epochs: 3, optimizer_cls: SGD, optimizer_kwargs: {lr: 1e30}"))
+    assert main(["run", str(path), "--out", str(tmp_path / "out")]) == 1
+    error = capfd.readouterr().err
+    assert re.search(r"^tskd: arm 'alone', seed [01]: .* not all finite", error.splitlines()[-1])
+    assert "Traceback" not in error
+
+
+def test_a_run_ends_with_table_and_page_and_does_not_depend_on_workers(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tskd.cli._cores", lambda: 2)
+    path, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    path.write_text(CONFIG)
+    assert main(["run", str(path), "--out", str(out)]) == 0
+    shown = capfd.readouterr()
+    printed = shown.out.strip().splitlines()
+    assert printed[-1] == str(out / "report.html")
+    assert any(line.startswith("teacher weekly (placebo)") for line in printed)
+    # the bar alone: no chatter of darts or Lightning
+    assert "12/12" in shown.err
+    assert not [line for line in shown.err.replace("\r", "\n").splitlines() if line.strip() and "tiny:" not in line]
+    assert {file.name for file in out.iterdir()} == {
+        "rows.csv",
+        "candidates.csv",
+        "windows.csv",
+        "steps.csv",
+        "forecasts.csv",
+        "facts.json",
+        "figures",
+        "report.html",
+    }
+    assert f"tskd run {path} --out {out}" in (out / "report.html").read_text(encoding="utf-8")
+    here, there = Experiment.from_yaml(path).run(progress=False, workers=1), Results.load(out)
+    for table in ("candidates", "windows", "steps", "forecasts"):
+        pd.testing.assert_frame_equal(getattr(there, table), getattr(here, table), check_dtype=False, check_exact=True)
+
+
+def test_the_demo_can_be_run() -> None:
+    demo = Experiment.from_yaml(Path(__file__).parent.parent / "configs" / "demo.yaml")
+    assert len(demo.seeds) >= 5 and demo.data == "co2"
+    assert any(arm.placebo for arm in demo.arms) and any(demo.is_privileged(arm) for arm in demo.arms)
+    plain = [arm for arm in demo.arms if arm.teachers and not arm.placebo and not demo.is_privileged(arm)]
+    assert plain, "self-distillation is a control"
