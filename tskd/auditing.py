@@ -19,6 +19,7 @@ from darts import TimeSeries
 from tskd import _darts
 from tskd.checks import SeriesLike, as_list, as_privileged
 from tskd.distilled import DistilledModel
+from tskd.soft_sensor import blanked
 
 __all__ = ["Audit", "Finding", "audit"]
 
@@ -218,6 +219,7 @@ def _perturbed(
     horizon = model.student.output_chunk_length
     origins = [target[: -(len(target) // 3)] for target in targets]
     start = [origin.end_time() + origin.freq for origin in origins]
+    shown = blanked(origins) if model.soft_sensor else origins
     if not _darts.reads(model.student, "past"):
         past = None
     if not _darts.reads(model.student, "future"):
@@ -225,7 +227,7 @@ def _perturbed(
 
     def forecasts(student: Any, covariates: list[TimeSeries] | None) -> list[np.ndarray]:
         found = student.predict(
-            horizon, origins, past_covariates=covariates, future_covariates=future, random_state=0, verbose=False
+            horizon, shown, past_covariates=covariates, future_covariates=future, random_state=0, verbose=False
         )
         return [forecast.values() for forecast in found]
 
