@@ -24,7 +24,7 @@ from torch import Tensor
 
 from tests.conftest import QUIET, walk
 from tskd import DistilledModel, Teacher
-from tskd.privileged import Block, CostlySensors, FutureHorizon, HighResolution, Source
+from tskd.privileged import Block, CostlySensors, FutureHorizon, HighResolution, Source, WayPoint
 from tskd.privileged import alignment as alignment_module
 
 L, H, K = 4, 3, 4
@@ -65,6 +65,7 @@ class Case:
     until: dict[str | None, Fraction | int]
     shift: int = 0
     from_means: bool = False
+    blind: bool = False
     lengths: tuple[int, ...] = (16,)
     series: list[TimeSeries] = field(init=False)
     privileged: dict[str, list[TimeSeries]] = field(init=False)
@@ -91,7 +92,7 @@ class Case:
         return {"series": self.series, "privileged": self.privileged}
 
     def teacher(self) -> Teacher:
-        return Teacher(teacher_model(self.shift), self.sources, name="t")
+        return Teacher(teacher_model(self.shift), self.sources, name="t", sees_inputs=not self.blind)
 
     def with_sample(self, name: str | None, index: int, position: int) -> tuple[Case, pd.Timestamp]:
         """The case with one sample of one privileged series (of the target for None) moved, and its time."""
@@ -168,6 +169,20 @@ CASES = {
         from_means=True,
         lengths=(12, 11),
     ),
+    "a way point": Case((WayPoint("lab", 2),), {"lab": 2}),
+    "a way point alone": Case((WayPoint("lab", 2),), {"lab": 2}, blind=True),
+    "a way point of the target": Case((WayPoint(None, 1),), {None: 1}),
+    "a way point beyond the horizon": Case((WayPoint("lab", 5),), {"lab": 5}),
+    "beyond the horizon": Case((FutureHorizon("lab", start=4, end=5),), {"lab": 5}),
+    "across the end of the horizon": Case((FutureHorizon("lab", start=3, end=7),), {"lab": 7}),
+    "beyond the horizon of a shifted model": Case((FutureHorizon("lab", start=6, end=7),), {"lab": 7}, shift=2),
+    "coarser means": Case((FutureHorizon("lab", mean_over=2),), {"lab": 2}),
+    "coarser means from the second step on": Case((FutureHorizon("lab", start=2, end=5, mean_over=2),), {"lab": 5}),
+    "noise": Case((FutureHorizon("lab", end=2, noise_variance=0.3),), {"lab": 2}),
+    "series of unequal length, way point and means beyond": Case(
+        (WayPoint("sky", 2), FutureHorizon("lab", start=3, end=6, mean_over=2)), {"sky": 2, "lab": 6}, lengths=(13, 15)
+    ),
+    "sensors alone": Case((CostlySensors("lab", until=1),), {"lab": 1}, blind=True, lengths=(14, 11)),
     "two sources on one series": Case((CostlySensors("lab"), FutureHorizon("lab", end=2)), {"lab": 2}),
 }
 
@@ -727,7 +742,7 @@ def test_a_nonlinear_teacher_leaks_no_more_than_a_linear_one() -> None:
     class Deep(Case):
         def teacher(self) -> Teacher:
             model = TiDEModel(L, H, hidden_size=8, n_epochs=1, random_state=1, pl_trainer_kwargs=QUIET)
-            return Teacher(model, self.sources, name="t")
+            return Teacher(model, self.sources, name="t", sees_inputs=not self.blind)
 
     leaks, _ = search(Deep(case.sources, case.until, lengths=(12,)))
     assert not leaks

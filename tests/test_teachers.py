@@ -256,3 +256,29 @@ def test_an_archive_teacher_is_asked_about_these_windows() -> None:
     single: TimeSeries = forecasts[5]
     known = SERIES[0].drop_after(single.start_time())
     np.testing.assert_allclose(single.values(), archive.model.predict(4, known).values(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_teacher_of_other_components_gives_those_of_the_student(tmp_path: Path) -> None:
+    channels = [walk(60, 3, name="z"), walk(45, 3, seed=1, name="z", start="2020-01-01 06:00")]
+    students = [c["z1"] for c in channels]
+    longer = [walk(80, 3, seed=9, name="z", start="2019-12-31 20:00")[:4].append(c) for c in channels[:1]]
+    given = {"channels": [*longer, channels[1]]}
+    teacher = Teacher(TiDEModel(6, 4, **NETWORK), target="channels", name="wide").fit(students, privileged=given)
+    keys = training_keys([60, 45], 6, 4).unique(dim=0)
+    values, covered = teacher.ask(students, privileged=given).forecasts(keys)
+    assert bool(covered.all()) and values.shape == (len(keys), 4, 1)
+    for row in (0, 17, len(keys) - 1):
+        index, origin = keys[row].tolist()
+        expected = teacher.model.predict(4, channels[index][: origin + 1])["z1"]
+        np.testing.assert_allclose(values[row].numpy(), expected.values(), rtol=1e-4, atol=1e-5)
+    moved = [c.with_values(c.values() + 7 * (np.arange(len(c)) > 20)[:, None].astype("float32")) for c in channels]
+    early = keys[keys[:, 1] <= 20]
+    again = teacher.ask([c["z1"] for c in moved], privileged={"channels": moved}).forecasts(early)[0]
+    assert torch.equal(again, teacher.ask(students, privileged=given).forecasts(early)[0])
+    model = DistilledModel(TiDEModel(6, 4, **NETWORK), teacher).fit(students, privileged=given)
+    model.save(tmp_path / "model")
+    loaded = DistilledModel.load(tmp_path / "model").teachers[0]
+    assert torch.equal(loaded.ask(students, privileged=given).forecasts(keys)[0], values)
+    with pytest.raises(ValueError, match=r"lacks \['z9'\]"):
+        renamed = [s.with_columns_renamed("z1", "z9") for s in students]
+        Teacher(TiDEModel(6, 4), target="channels").fit(renamed, privileged=given)

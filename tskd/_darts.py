@@ -398,9 +398,9 @@ def label_steps(model: TorchForecastingModel) -> range:
 
 
 def shapes(model: TorchForecastingModel) -> dict[str, tuple[int, ...] | None]:
-    """Shape of every input slot in the windows that a fitted model was trained on."""
-    found = model.train_sample.sample_shapes()
-    return {slot: found[slot] for slot in INPUT_SLOTS}
+    """Components of every input slot that a fitted model was trained on; of static covariates the whole shape."""
+    found = {slot: shape for slot, shape in model.train_sample.sample_shapes().items() if slot in INPUT_SLOTS}
+    return {slot: shape and (shape if slot == "static_covariates" else shape[1:]) for slot, shape in found.items()}
 
 
 def encode(

@@ -26,12 +26,14 @@ class Asked:
         answers: of its models, one or as many as there are folds.
         models: how many there are.
         folds: of a cross-fitted teacher.
+        columns: of its forecasts, those of the student's components; None for all.
     """
 
     series: Sequence[TimeSeries]
     answers: networks.Answers | global_models.Answers
     models: int = 1
     folds: Folds | None = None
+    columns: tuple[int, ...] | None = None
 
     def covers(self, keys: Tensor) -> Tensor:
         """`[M]`, for which of the windows `keys [M, 2]` the inputs exist."""
@@ -45,6 +47,13 @@ class Asked:
         Yields:
             Rows of `keys [m]`, and `forecasts`, `spread` and `features.<layer>` of these windows.
         """
+        for rows, found in self._of(keys, layers):
+            if self.columns is not None:
+                chosen = list(self.columns)
+                found = {name: values if "." in name else values[..., chosen] for name, values in found.items()}
+            yield rows, found
+
+    def _of(self, keys: Tensor, layers: Sequence[str]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         judge = torch.zeros(len(keys), dtype=torch.long)
         if self.folds is not None:
             judge = self.folds.of_windows(self.series, keys)
@@ -62,7 +71,16 @@ class Asked:
     def fingerprint(self, keys: Tensor, steps: slice, dtype: torch.dtype, layers: Sequence[str] = ()) -> str:
         """A name for what the teacher says of these windows: another for other weights, data, windows or wishes."""
         digest = hashlib.blake2b(digest_size=20)
-        wishes = (VERSION, keys.shape, steps, str(dtype), tuple(layers), self.models, self.folds and repr(self.folds))
+        wishes = (
+            VERSION,
+            keys.shape,
+            steps,
+            str(dtype),
+            tuple(layers),
+            self.models,
+            self.folds and repr(self.folds),
+            self.columns,
+        )
         digest.update(repr(wishes).encode())
         digest.update(keys.numpy().tobytes())
         self.answers.add_to(digest)

@@ -15,7 +15,7 @@ from tskd.crossfit import CrossFit, Folds
 from tskd.eligibility import refuse_unteachable, several
 from tskd.privileged import Source
 from tskd.reach import horizon_of, lookback_of
-from tskd.views import View, widen
+from tskd.views import View, own_targets, widen
 from tskd.windows import training_keys
 
 
@@ -29,6 +29,8 @@ class Teacher:
         name: for messages, logs and `Fixed` weights; the model's class name if None.
         sees_inputs: if false, the teacher sees the privileged part alone, and neither the target's past nor the
             deployable covariates.
+        target: key in `privileged` of the series that the teacher itself forecasts, if that has other components than
+            the student's target; the student's must be among them.
         cross_fit: number of folds, or a `CrossFit`; the teacher is then several, and each training window is judged by
             those that did not train on it or near it.
 
@@ -44,6 +46,7 @@ class Teacher:
         name: str | None = None,
         *,
         sees_inputs: bool = True,
+        target: str | None = None,
         cross_fit: int | CrossFit | None = None,
     ) -> None:
         self.model = refuse_unteachable(model)
@@ -51,6 +54,7 @@ class Teacher:
         sources = () if privileged is None else privileged
         self.sources: tuple[Source, ...] = several(sources, Source, f"privileged of teacher {self.name!r}")
         self.sees_inputs = sees_inputs
+        self.target = target
         self.cross_fit = cross_fit if cross_fit is None or isinstance(cross_fit, CrossFit) else CrossFit(cross_fit)
         self.models: tuple[Any, ...] = (model,)
         self.folds: Folds | None = None
@@ -64,6 +68,7 @@ class Teacher:
         parts += [f"privileged={list(self.sources)}"] if self.sources else []
         parts += [f"name={self.name!r}"]
         parts += [] if self.sees_inputs else ["sees_inputs=False"]
+        parts += [] if self.target is None else [f"target={self.target!r}"]
         parts += [] if self.cross_fit is None else [f"cross_fit={self.cross_fit}"]
         return f"Teacher({', '.join(parts)}{', fitted' if self.fitted else ''})"
 
@@ -73,8 +78,9 @@ class Teacher:
 
     @property
     def names(self) -> list[str]:
-        """Keys of `privileged` that the sources read."""
-        return list(dict.fromkeys(source.name for source in self.sources if source.name is not None))
+        """Keys of `privileged` that the sources read, or the teacher forecasts."""
+        read = [*(source.name for source in self.sources), self.target]
+        return list(dict.fromkeys(name for name in read if name is not None))
 
     @property
     def horizon(self) -> range:
@@ -133,6 +139,7 @@ class Teacher:
             self.sources,
             self.name,
             sees_inputs=self.sees_inputs,
+            target=self.target,
             cross_fit=self.cross_fit,
             folds=folds,
             components=components_of(**arguments),
@@ -147,13 +154,14 @@ class Teacher:
         name: str,
         *,
         sees_inputs: bool,
+        target: str | None,
         cross_fit: CrossFit | None,
         folds: Folds | None,
         components: dict[str, list[str]],
         seen_until: Any,
     ) -> Teacher:
         """A teacher put together from what `fit` made: its models, one for each fold, and what they were fitted on."""
-        teacher = cls(models[0], sources, name, sees_inputs=sees_inputs)
+        teacher = cls(models[0], sources, name, sees_inputs=sees_inputs, target=target)
         teacher.cross_fit = cross_fit
         teacher.models = tuple(models)
         teacher.folds = folds
@@ -186,7 +194,9 @@ class Teacher:
                 raise ValueError(f"teacher {self.name!r}: {error}") from None
         else:
             answers = global_models.Answers(self.models, arguments)
-        return Asked(arguments["series"], answers, len(self.models), self.folds)
+        wanted, own = (list(items[0].components) for items in (as_list(series, "series") or [], arguments["series"]))
+        columns = None if wanted == own else tuple(own.index(component) for component in wanted)
+        return Asked(arguments["series"], answers, len(self.models), self.folds, columns)
 
     def refuse_unusable(self, what: str = "privileged", **data: Any) -> None:
         """Raise a ValueError for series, covariates or privileged series (as in `ask`) that cannot be used in `fit`."""
@@ -272,10 +282,15 @@ class Teacher:
             for slot, given in (("past", past_covariates), ("future", future_covariates))
         }
         if rows is not None:
-            own = {f"{slot}_covariates": items for slot, items in deployable.items()}
+            covariates = {f"{slot}_covariates": items for slot, items in deployable.items()}
             require_windows(
-                {"series": targets, **own}, self._training_keys(targets, rows), self.lookback, self.horizon, prefix
+                {"series": targets, **covariates},
+                self._training_keys(targets, rows),
+                self.lookback,
+                self.horizon,
+                prefix,
             )
+        own = targets if self.target is None else own_targets(known[self.target], targets, self.target)
         view = widen(
             targets,
             deployable["past"],
@@ -285,12 +300,13 @@ class Teacher:
             self.lookback,
             self.horizon,
             self.sees_inputs,
+            components=own[0].n_components,
             pad=_darts.is_network(self.model),
         )
         if not _darts.is_network(self.model):
             global_models.refuse_hidden(self.model, view, self.horizon, self.name)
         arguments = {
-            "series": targets,
+            "series": own,
             "past_covariates": view.past_covariates,
             "future_covariates": view.future_covariates,
         }

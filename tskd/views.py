@@ -38,8 +38,9 @@ def widen(
     sources: Sequence[Source],
     lookback: int,
     horizon: range,
-    sees_inputs: bool = True,
-    pad: bool = True,
+    sees_inputs: bool,
+    components: int,
+    pad: bool,
 ) -> View:
     """The deployable view plus what the sources show; without the former if the teacher does not see the inputs.
 
@@ -47,6 +48,7 @@ def widen(
         past_covariates, future_covariates: the deployable ones; those of the sources come behind them.
         privileged: series by name, one for each target series.
         lookback, horizon: the teacher's input_chunk_length, and the steps after the origin that it forecasts.
+        components: of the teacher's own target.
         pad: whether the covariates hold NaN where they are not known, or end there.
 
     Raises:
@@ -70,9 +72,28 @@ def widen(
         history = [_columns(block, np.full(lookback, block.history and sees_inputs), lookback) for block in future[0]]
         visible = {"future_covariates": _joined(steps), "historic_future_covariates": _joined(history)}
     if not sees_inputs:
-        visible["past_target"] = torch.zeros(lookback, series[0].n_components, dtype=torch.bool)
+        visible["past_target"] = torch.zeros(lookback, components, dtype=torch.bool)
     visible = {slot: mask for slot, mask in visible.items() if not bool(mask.all())}
     return View(_stacked(past, series, pad), _stacked(future, series, pad), visible)
+
+
+def own_targets(given: Sequence[TimeSeries], series: Sequence[TimeSeries], name: str) -> list[TimeSeries]:
+    """The series that a teacher forecasts in place of the student's targets, over the same span.
+
+    Raises:
+        ValueError: one does not cover the target, or lacks a component of it.
+    """
+    for own, target in zip(given, series, strict=True):
+        what = f"privileged[{name!r}] as a teacher's target"
+        absent = [component for component in target.components if component not in own.components]
+        if absent:
+            raise ValueError(f"{what} has components {list(own.components)} and lacks {absent} of the student's target")
+        try:
+            steps_between(own, target)
+        except ValueError as error:
+            raise ValueError(f"{what} does not fit the student's target: {error}") from None
+        require_span(own, target.start_time(), target.end_time(), what)
+    return [own.slice_intersect(target) for own, target in zip(given, series, strict=True)]
 
 
 def _columns(block: Block, steps: np.ndarray | None, length: int) -> np.ndarray:

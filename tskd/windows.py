@@ -192,10 +192,9 @@ class Windows:
         return cls(slots, static)
 
     def shape(self, slot: str) -> tuple[int, ...] | None:
-        """Shape of a slot in one window; None if it is not used."""
-        if slot == "static_covariates":
-            return None if self.static is None else tuple(self.static.shape[1:])
-        return (self.slots[slot].length, self.slots[slot].table.shape[1]) if slot in self.slots else None
+        """Components of a slot, of static covariates the whole shape; None if it is not used."""
+        table = self.static if slot == "static_covariates" else self.slots[slot].table if slot in self.slots else None
+        return None if table is None else tuple(table.shape[1:])
 
     def covers(self, keys: Tensor) -> Tensor:
         """`[N]`, true where every input (labels not counted) exists and is finite."""
