@@ -32,7 +32,7 @@ def distilled(past: TimeSeries, source: Source, privileged: TimeSeries, until: i
 
 
 def failed(result: Audit) -> list[str]:
-    return [f"{finding.tried}: {finding.detail}" for finding in result.findings if not finding.passed]
+    return [f"{finding.tried}: {finding.detail}" for finding in result.findings if finding.passed is False]
 
 
 def run(model: DistilledModel, past: TimeSeries, privileged: TimeSeries, test_start: int = 60) -> Audit:

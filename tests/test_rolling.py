@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from darts import TimeSeries
@@ -90,3 +92,31 @@ def test_validation_at_each_origin_reaches_the_teachers_too() -> None:
     settings = ROLLING | {"val_length": 10, "start": -1, "stride": 1, "forecast_horizon": 1}
     found = model().historical_forecasts(SERIES, privileged={"lab": LAB}, **settings)
     assert len(found) == 1
+
+
+def test_each_series_has_its_own_weights() -> None:
+    series, weights = [SERIES, walk(35, seed=7)], [walk(40, seed=11) ** 2, walk(35, seed=12) ** 2]
+    labs = [LAB, walk(60, seed=8, name="lab")]
+    together = model().historical_forecasts(series, privileged={"lab": labs}, sample_weight=weights, **ROLLING)
+    alone = model().historical_forecasts(series[1], privileged={"lab": labs[1]}, sample_weight=weights[1], **ROLLING)
+    np.testing.assert_array_equal(together[1].values(), alone.values())
+
+
+def test_covariates_of_several_series_are_several() -> None:
+    with pytest.raises(ValueError, match="past_covariates holds 1 series, but there are 2"):
+        model().historical_forecasts([SERIES, SERIES], LAB, privileged={"lab": [LAB, LAB]}, **ROLLING)
+
+
+def test_a_loaded_model_is_distilled_afresh_like_the_saved_one(tmp_path: Path) -> None:
+    fitted = model().fit(SERIES, privileged={"lab": LAB})
+    fitted.save(tmp_path / "model")
+    again = DistilledModel.load(tmp_path / "model")
+    found = [m.historical_forecasts(SERIES, privileged={"lab": LAB}, **ROLLING).values() for m in (fitted, again)]
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_teacher_has_seen_its_validation_too() -> None:
+    teacher = Teacher(TiDEModel(**SETTINGS)).fit(SERIES[:25], val_series=SERIES[20:])
+    distilled = DistilledModel(DLinearModel(**SETTINGS), teacher)
+    with pytest.raises(ValueError, match="fitted on data up to"):
+        distilled.historical_forecasts(SERIES, **ROLLING)

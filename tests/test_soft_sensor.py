@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from darts.dataprocessing.transformers import Scaler
 from darts.metrics import mae
 from darts.models import DLinearModel, TiDEModel
+from darts.utils.likelihood_models import GaussianLikelihood
 
 from tests.conftest import QUIET, walk
-from tskd import DistilledModel, Teacher
+from tskd import DistilledModel, Teacher, audit
 from tskd.privileged import CostlySensors, FutureHorizon
 from tskd.soft_sensor import blank
 
@@ -147,3 +149,58 @@ def test_teachers_of_a_soft_sensor_may_see_the_target() -> None:
     moved = [s.with_values(s.values() + 1) for s in SERIES]
     after = model.teachers[0].historical_forecasts(moved, PAST, privileged={"lab": LAB})[0][3].values()
     assert not np.array_equal(before, after)
+
+
+def test_the_plain_student_keeps_nothing_of_the_target(tmp_path: Path) -> None:
+    student = DLinearModel(8, 4, **SETTINGS)
+    values = 1234.5 + SERIES[0].values()
+    DistilledModel(student, soft_sensor=True).fit(SERIES[0].with_values(values), PAST[0])
+    assert not student.training_series.values().any()
+    assert not student.train_sample.past_target.any() and not student.train_sample.future_target.any()
+    shown = student.predict(4, past_covariates=PAST[0])
+    zeros = blank(student, SERIES[0].end_time(), SERIES[0].freq, ["y0", "y1"], "float32")
+    np.testing.assert_array_equal(shown.values(), student.predict(4, zeros, PAST[0]).values())
+
+
+def test_rolling_evaluation_has_no_way_round(model: DistilledModel) -> None:
+    rolling: dict[str, Any] = {"start": -8, "start_format": "position", "last_points_only": False}
+    moved = SERIES[0].with_values(SERIES[0].values() + 50)
+    found = [
+        model.historical_forecasts(s, PAST[0], retrain=0, forecast_horizon=4, **rolling) for s in (SERIES[0], moved)
+    ]
+    assert all(np.array_equal(a.values(), b.values()) for a, b in zip(*found, strict=True))
+    with pytest.raises(ValueError, match="beyond the output chunk of 4"):
+        model.historical_forecasts(SERIES[0], PAST[0], privileged={"lab": LAB[0]}, forecast_horizon=6, **rolling)
+    with pytest.raises(ValueError, match="scale the series before"):
+        model.historical_forecasts(
+            SERIES[0], PAST[0], retrain=False, forecast_horizon=4, data_transformers={"series": Scaler()}, **rolling
+        )
+
+
+def test_every_chunk_draws_samples_of_its_own() -> None:
+    student = DLinearModel(8, 4, likelihood=GaussianLikelihood(), **SETTINGS)
+    model = DistilledModel(student, soft_sensor=True).fit(SERIES[0], PAST[0])
+    forecast = model.predict(8, SERIES[0], PAST[0], num_samples=200, random_state=1).all_values()[:, 0]
+    assert abs(np.corrcoef(forecast[0], forecast[4])[0, 1]) < 0.5
+
+
+def test_where_to_start_may_be_a_text_and_must_lie_on_the_grid(model: DistilledModel) -> None:
+    stamp = SERIES[0].end_time() + SERIES[0].freq
+    expected = model.predict(4, SERIES[0], PAST[0]).values()
+    np.testing.assert_array_equal(model.predict(4, past_covariates=PAST[0], start=str(stamp)).values(), expected)
+    with pytest.raises(ValueError, match=r"start=.*do not lie on one grid"):
+        model.predict(4, past_covariates=PAST[0], start=stamp + pd.Timedelta("5min"))
+
+
+def test_static_covariates_are_remembered() -> None:
+    series = SERIES[0].with_static_covariates(pd.DataFrame({"place": [1.0]}))
+    model = DistilledModel(TiDEModel(8, 4, **SETTINGS), soft_sensor=True).fit(series, PAST[0])
+    start = series.end_time() + series.freq
+    found = model.predict(4, past_covariates=PAST[0], start=start).values()
+    np.testing.assert_array_equal(found, model.predict(4, series, PAST[0]).values())
+
+
+def test_an_audit_changes_the_target_too(model: DistilledModel) -> None:
+    result = audit(model, SERIES, PAST, privileged={"lab": LAB}, verbose=False)
+    assert result.passed
+    assert any("the target's past changed" in finding.tried for finding in result.findings)

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from darts import TimeSeries
-from darts.models import DLinearModel, TiDEModel
+from darts.models import DLinearModel, LinearRegressionModel, NaiveEnsembleModel, TiDEModel, TSMixerModel
 
 from tests.conftest import QUIET, walk
 from tskd import DistilledModel, Teacher, store
@@ -221,12 +222,14 @@ def test_killed_while_writing(fitted: Teacher, tmp_path: Path) -> None:
 
 
 def test_drafts_of_processes_killed_long_ago_are_cleared(fitted: Teacher, tmp_path: Path) -> None:
-    old, fresh = tmp_path / ".abc.old", tmp_path / ".abc.new"
-    for draft in (old, fresh):
-        draft.mkdir()
-    os.utime(old, (0, 0))
+    old, fresh = (tmp_path / f".{digit * 40}.{digit * 32}" for digit in "ab")
+    notes = tmp_path / ".my.notes"
+    for folder in (old, fresh, notes):
+        folder.mkdir()
+    for folder in (old, notes):
+        os.utime(folder, (0, 0))
     student(fitted, tmp_path)
-    assert not old.exists() and fresh.exists()
+    assert not old.exists() and fresh.exists() and notes.exists()
 
 
 def test_two_processes_at_once(fitted: Teacher, tmp_path: Path) -> None:
@@ -244,3 +247,32 @@ def test_two_processes_at_once(fitted: Teacher, tmp_path: Path) -> None:
     for folder in folders:
         np.testing.assert_array_equal(np.load(folder / "student.npy"), expected)
     assert len(entries(tmp_path / "shared")) == 1
+
+
+def test_static_covariates_are_part_of_the_name(tmp_path: Path, asked: list[int]) -> None:
+    def placed(value: float) -> list[TimeSeries]:
+        frames = [pd.DataFrame({"place": [value + index]}) for index in range(2)]
+        return [s.with_static_covariates(f) for s, f in zip((SERIES, walk(90, seed=5)), frames, strict=True)]
+
+    model = LinearRegressionModel(lags=4, output_chunk_length=4, use_static_covariates=True)
+    fitted = Teacher(model).fit(placed(0.0))
+    names = [
+        fitted.ask(placed(value)).fingerprint(torch.tensor([[0, 20]]), slice(0, 4), torch.float32)
+        for value in (0.0, 5.0, 0.0)
+    ]
+    assert names[0] == names[2] != names[1]
+
+
+def test_networks_with_batch_norm_and_ensembles_of_networks(tmp_path: Path) -> None:
+    normed = TSMixerModel(8, 4, norm_type="TimeBatchNorm2d", hidden_size=4, **SETTINGS)
+    ensemble = NaiveEnsembleModel([TiDEModel(8, 4, **SETTINGS), TiDEModel(8, 4, **SETTINGS)])
+    for model, kept in ((normed, 1), (ensemble, 0)):
+        folder = tmp_path / type(model).__name__
+        fitted = Teacher(model).fit(SERIES)
+        weights = []
+        for cache in (None, folder, folder):
+            one = DLinearModel(8, 4, **SETTINGS)
+            DistilledModel(one, fitted, balance=1).fit(SERIES, cache=cache)
+            weights.append(torch.cat([value.flatten() for value in one.model.state_dict().values()]))
+        assert all(torch.equal(w, weights[0]) for w in weights)
+        assert (len(entries(folder)) if folder.exists() else 0) == kept

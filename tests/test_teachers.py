@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from darts import TimeSeries
@@ -282,3 +283,49 @@ def test_a_teacher_of_other_components_gives_those_of_the_student(tmp_path: Path
     with pytest.raises(ValueError, match=r"lacks \['z9'\]"):
         renamed = [s.with_columns_renamed("z1", "z9") for s in students]
         Teacher(TiDEModel(6, 4), target="channels").fit(renamed, privileged=given)
+
+
+def test_trees_are_refused_privileged_steps_beyond_their_horizon() -> None:
+    for source in (WayPoint("lab", 1), FutureHorizon("lab")):
+        model = LinearRegressionModel(lags=5, lags_future_covariates=[0, 5], output_chunk_length=2)
+        with pytest.raises(ValueError, match=r"at steps \[6\] after the origin"):
+            Teacher(model, source).fit(SERIES, privileged={"lab": LAB})
+
+
+def test_a_fitted_teacher_is_never_left_to_the_covariates_it_kept() -> None:
+    own, other = walk(60, name="open"), walk(60, seed=3)
+    teacher = Teacher(LinearRegressionModel(lags=3, lags_past_covariates=3, output_chunk_length=2)).fit(other, own)
+    with pytest.raises(ValueError, match=r"past_covariates \['open0'\], but is given none"):
+        teacher.ask(SERIES[0])
+
+
+def test_a_blind_teacher_sees_no_static_covariates_and_no_foundation_model_is_blind(tmp_path: Path) -> None:
+    frames = [pd.DataFrame({"place": [value]}) for value in (0.0, 9.0)]
+    first, second = (SERIES[0].with_static_covariates(frame) for frame in frames)
+    blind = Teacher(TiDEModel(6, 4, **NETWORK), CostlySensors("lab"), sees_inputs=False)
+    fitted = blind.fit(first, privileged={"lab": LAB[0]})
+    keys = torch.tensor([[0, 20]])
+    found = [fitted.ask(s, privileged={"lab": LAB[0]}).forecasts(keys)[0] for s in (first, second)]
+    assert torch.equal(*found)
+    with pytest.raises(ValueError, match="normalises by the target's past"):
+        Teacher(tiny_chronos(tmp_path / "chronos"), FutureHorizon("lab"), sees_inputs=False)
+
+
+def test_a_single_quantile_has_no_spread() -> None:
+    teacher = teacher_of(TiDEModel(6, 4, likelihood=QuantileRegression([0.5]), **NETWORK))
+    (_, found), *_ = teacher.ask(SERIES).of(torch.tensor([[0, 20]]))
+    assert set(found) == {"forecasts"}
+
+
+def test_a_series_too_short_for_a_tree_teacher_is_left_out() -> None:
+    teacher = teacher_of(LinearRegressionModel(lags=12, output_chunk_length=4), SERIES[0])
+    _, covered = teacher.ask([SERIES[0], SERIES[1][:10]]).forecasts(torch.tensor([[0, 20], [1, 5]]))
+    assert covered.tolist() == [True, False]
+
+
+def test_asking_changes_no_random_state() -> None:
+    model = NaiveEnsembleModel([TiDEModel(6, 4, **NETWORK), TiDEModel(6, 4, **NETWORK)]).fit(SERIES[0])
+    before = [member._random_instance.get_state()[1].copy() for member in model.forecasting_models]
+    Teacher(model).historical_forecasts(SERIES[0])
+    after = [member._random_instance.get_state()[1] for member in model.forecasting_models]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import darts.models
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from darts import TimeSeries
@@ -50,7 +51,9 @@ __all__ = [
     "data_of",
     "encode",
     "fit_through",
+    "forget_target",
     "forward",
+    "holds_networks",
     "is_fitted",
     "is_network",
     "kept_components",
@@ -64,6 +67,7 @@ __all__ = [
     "replace_data",
     "restoring",
     "rolling",
+    "same_randomness",
     "shapes",
     "spread",
     "trained_until",
@@ -187,9 +191,30 @@ def reads(model: GlobalForecastingModel, slot: str) -> bool:
     return bool(model.supports_past_covariates if slot == "past" else model.supports_future_covariates)
 
 
+def holds_networks(model: GlobalForecastingModel) -> bool:
+    """Whether an ensemble has networks among its members."""
+    members = getattr(model, "forecasting_models", [])
+    return any(is_network(member) or holds_networks(member) for member in members)
+
+
+@contextmanager
+def same_randomness(model: GlobalForecastingModel) -> Iterator[None]:
+    """Leave a model's random state, and that of an ensemble's members, as it was."""
+    models = [model, *getattr(model, "forecasting_models", [])]
+    before = [copy.deepcopy(getattr(one, "_random_instance", None)) for one in models]
+    try:
+        yield
+    finally:
+        for one, state in zip(models, before, strict=True):
+            if state is not None:
+                one._random_instance = state
+
+
 def needs_target(model: GlobalForecastingModel) -> str:
     """Why a model cannot do without the target's past; empty if it can."""
     if is_network(model):
+        if not trains(model):
+            return "is a foundation model, and normalises by the target's past"
         # normalising by the statistics of a hidden past would multiply the forecast by nearly 0
         normalised = model.model_params.get("use_reversible_instance_norm")
         return "normalises by the target's past (use_reversible_instance_norm)" if normalised else ""
@@ -307,6 +332,8 @@ def spread(network: PLForecastingModule, prediction: Tensor) -> Tensor | None:
     if likelihood is None:
         return None
     if hasattr(likelihood, "_median_idx"):
+        if len(likelihood.quantiles) < 2:
+            return None
         low, high = (
             torch.special.ndtri(torch.tensor(q, dtype=prediction.dtype))
             for q in likelihood.quantiles[:: len(likelihood.quantiles) - 1]
@@ -388,6 +415,16 @@ def kept_components(model: GlobalForecastingModel) -> dict[str, list[str]]:
         "future_covariates": model.future_covariate_series,
     }
     return {slot: [str(c) for c in series.components] for slot, series in kept.items() if series is not None}
+
+
+def forget_target(model: TorchForecastingModel) -> None:
+    """Put zeros where darts keeps target values of the training: a soft sensor's file holds none of them."""
+    if model.training_series is not None:
+        model.training_series = model.training_series.with_values(np.zeros_like(model.training_series.values()))
+    sample = model.train_sample
+    model.train_sample = sample.replace(
+        past_target=np.zeros_like(sample.past_target), future_target=np.zeros_like(sample.future_target)
+    )
 
 
 def label_steps(model: TorchForecastingModel) -> range:

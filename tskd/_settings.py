@@ -24,9 +24,16 @@ class Described:
         return f"{type(self).__name__}({arguments})"
 
 
-def described(part: Described) -> dict[str, Any]:
-    """Class name and settings, as JSON can hold them."""
-    return {"class": type(part).__name__, "kwargs": part.settings()}
+def described(part: Described, module: Any) -> dict[str, Any]:
+    """Class name and settings, as JSON can hold them.
+
+    Raises:
+        ValueError: the class is not one of the module's public names, so that it could not be restored.
+    """
+    name = type(part).__name__
+    if getattr(module, name, None) is not type(part):
+        raise ValueError(f"{name!r} cannot be saved: it is not in {module.__name__}")
+    return {"class": name, "kwargs": part.settings()}
 
 
 def restored(description: dict[str, Any], module: Any) -> Any:

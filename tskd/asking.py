@@ -42,7 +42,7 @@ class Asked:
     def of(self, keys: Tensor, layers: Sequence[str] = ()) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """What the teacher says of covered windows `keys [M, 2]`.
 
-        A window of the training period is judged by the model that left its fold out, any other by the mean of all.
+        A window that a fold was kept from is judged by the model of that fold, any later one by the mean of all.
 
         Yields:
             Rows of `keys [m]`, and `forecasts`, `spread` and `features.<layer>` of these windows.
@@ -68,8 +68,13 @@ class Asked:
                 given = [found for _, found in parts]
                 yield rows[parts[0][0]], {name: torch.stack([g[name] for g in given]).mean(0) for name in given[0]}
 
-    def fingerprint(self, keys: Tensor, steps: slice, dtype: torch.dtype, layers: Sequence[str] = ()) -> str:
-        """A name for what the teacher says of these windows: another for other weights, data, windows or wishes."""
+    def fingerprint(self, keys: Tensor, steps: slice, dtype: torch.dtype, layers: Sequence[str] = ()) -> str | None:
+        """A name for what the teacher says of these windows: another for other weights, data, windows or wishes.
+
+        None for a model whose weights cannot be told (an ensemble of networks): what it says is not kept.
+        """
+        if not self.answers.can_be_named:
+            return None
         digest = hashlib.blake2b(digest_size=20)
         wishes = (
             VERSION,
@@ -83,6 +88,8 @@ class Asked:
         )
         digest.update(repr(wishes).encode())
         digest.update(keys.numpy().tobytes())
+        if self.folds is not None:
+            digest.update(self.folds.of_windows(self.series, keys).numpy().tobytes())
         self.answers.add_to(digest)
         return digest.hexdigest()
 

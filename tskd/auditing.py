@@ -34,12 +34,12 @@ class Finding:
 
     Attributes:
         tried: what was done.
-        passed: whether the student held.
+        passed: whether the student held; None where it could not be told.
         detail: what was seen.
     """
 
     tried: str
-    passed: bool
+    passed: bool | None
     detail: str
 
 
@@ -51,11 +51,12 @@ class Audit:
 
     @property
     def passed(self) -> bool:
-        return all(finding.passed for finding in self.findings)
+        return all(finding.passed is not False for finding in self.findings)
 
     def __str__(self) -> str:
-        lines = [f"{'ok  ' if f.passed else 'LEAK'}  {f.tried}: {f.detail}" for f in self.findings]
-        found = sum(not f.passed for f in self.findings)
+        marks = {True: "ok  ", False: "LEAK", None: "?   "}
+        lines = [f"{marks[f.passed]}  {f.tried}: {f.detail}" for f in self.findings]
+        found = sum(f.passed is False for f in self.findings)
         verdict = "no leak found" if not found else f"{found} of {len(self.findings)} checks found a leak"
         return "\n".join([*lines, verdict])
 
@@ -76,13 +77,16 @@ def audit(
         model: fitted.
         series, past_covariates, future_covariates, privileged: the data it was fitted on and is to be used on, test
             part included.
-        test_start: first time stamp of the test part; without it, overlap of training and test is not looked at.
+        test_start: first time stamp of the test part, or its text; None if overlap of training and test does not
+            matter.
 
     Raises:
         ValueError: the model is not fitted.
     """
     if not _darts.is_fitted(model.student):
         raise ValueError("audit needs a fitted model; call fit() first")
+    if isinstance(test_start, str):
+        test_start = pd.Timestamp(test_start)
     targets = as_list(series, "series") or []
     past = as_list(past_covariates, "past_covariates", len(targets))
     future = as_list(future_covariates, "future_covariates", len(targets))
@@ -150,7 +154,7 @@ def _training_past(model: DistilledModel, test_start: Any) -> Iterator[Finding]:
     for who, end in ends.items():
         tried = f"training rows of the {who} from {test_start} on"
         if end is None:
-            yield Finding(tried, True, "darts keeps no training series of it; not looked at")
+            yield Finding(tried, None, "darts keeps no training series of it")
         else:
             yield Finding(tried, bool(end < test_start), f"its training ends at {end}")
 
@@ -243,6 +247,14 @@ def _perturbed(
         model.student.save(str(path), clean=True)
         alone = _darts.load(type(model.student).__name__, path)
         yield finding("the student saved and loaded alone", forecasts(alone, past))
+    if model.soft_sensor:
+        others = [_moved(origin, after=origin.start_time()) for origin in origins]
+        kept, moved = (
+            model.predict(horizon, o, past, future, random_state=0, verbose=False) for o in (origins, others)
+        )
+        before = [forecast.values() for forecast in kept]
+        yield finding("the target's past changed", [forecast.values() for forecast in moved])
+        before = forecasts(model.student, past)
     if past is not None:
         moved = [_moved(p, after=s) for p, s in zip(past, start, strict=True)]
         yield finding("past covariates after the origin changed", forecasts(model.student, moved))

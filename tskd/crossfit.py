@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from torch import Tensor
 from tskd._settings import Described
 from tskd.checks import refuse_not_whole
 from tskd.windows import steps_between
+
+# which of some windows [N, 2] to train on [N]
+Keep = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,7 +48,7 @@ class Folds:
     Attributes:
         count: number of folds.
         block: steps in a block.
-        reach: steps of a window, lookback to end of horizon: origins closer than this share data.
+        reach: steps of a window, from its lookback to the last that it reads or forecasts: closer origins share data.
         axis: a series at whose first step the time axis is 0.
         last: step of the axis of the last origin trained on.
     """
@@ -96,9 +99,9 @@ class Folds:
         return cls(description["count"], description["block"], description["reach"], axis, description["last"])
 
     def of_windows(self, series: Sequence[TimeSeries], keys: Tensor) -> Tensor:
-        """Fold of each window `[N]`; -1 for those after the training windows, which belong to none."""
+        """Fold of each window `[N]`; -1 for those that share no step with any training window and follow them all."""
         steps = _steps(self.axis, series, keys)
-        return (steps.div(self.block, rounding_mode="floor") % self.count).where(steps <= self.last, -1)
+        return (steps.div(self.block, rounding_mode="floor") % self.count).where(steps < self.last + self.reach, -1)
 
     def trains(self, series: Sequence[TimeSeries], keys: Tensor, fold: int) -> Tensor:
         """`[N]`, true for the windows that share no step with any window whose origin lies in the fold."""

@@ -55,7 +55,8 @@ class DistilledModel:
         self.weighting = Uniform() if weighting is None else weighting
         self.balance = balance if isinstance(balance, Balance) else FixedBalance(balance)
         self.soft_sensor = soft_sensor
-        self._given: tuple[Teacher, ...] | None = None
+        # as they were passed in, before `fit` fits copies of them
+        self.given_teachers = self.teachers
         self.components: dict[str, list[str]] = _darts.kept_components(self.student)
         self._refuse_impossible()
 
@@ -121,7 +122,6 @@ class DistilledModel:
             val_sample_weight=val_sample_weight,
             load_best=load_best,
         )
-        self._given = self.given_teachers
         self.teachers = teachers
         self.components = components_of(**train.given)
         return self
@@ -192,22 +192,18 @@ class DistilledModel:
         """darts' `residuals`, plus `privileged=` for `retrain` (see `historical_forecasts`)."""
         return evaluate(self, "residuals", series, *args, **kwargs)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, clean: bool = False) -> None:
         """Write the model into the folder `path`: student and teachers in darts' format, the rest as JSON.
 
-        `model.student.save(...)` saves the student alone, to be deployed.
+        With `clean=True` the student is saved as darts does then, without trainer settings: a callback of the user's
+        own cannot be read back by safe loading. `model.student.save(...)` saves the student alone, to be deployed.
         """
-        save(self, Path(path))
+        save(self, Path(path), clean)
 
     @classmethod
     def load(cls, path: str | Path) -> DistilledModel:
         """Read what `save` wrote, by darts' safe loading."""
         return load(cls, Path(path))
-
-    @property
-    def given_teachers(self) -> tuple[Teacher, ...]:
-        """The teachers as they were passed in, before `fit` fitted copies of them."""
-        return self.teachers if self._given is None else self._given
 
     def _refuse_other_components(self, series: Any, past: Any, future: Any) -> None:
         for what, given in (("series", series), ("past_covariates", past), ("future_covariates", future)):

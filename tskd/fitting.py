@@ -83,7 +83,8 @@ def checked(
     }
     for what, expected in model.components.items():
         refuse_other_components(given[what], expected, f"{prefix}{what}")
-    if model.soft_sensor and given["past_covariates"] is None and given["future_covariates"] is None:
+    without = given["past_covariates"] is None and given["future_covariates"] is None
+    if model.soft_sensor and without and not model.student.model_params.get("add_encoders"):
         raise ValueError("a soft sensor sees covariates alone: give past_covariates or future_covariates")
     steps, lookback = horizon_of(model.student), model.student.input_chunk_length
     keys = training_keys([len(target) for target in targets], lookback, len(steps), steps[0] - 1, **rows)
@@ -114,7 +115,7 @@ def fit(
         cache: folder for what the teachers say.
         fit_kwargs: darts', for the student alone.
     """
-    _refuse_early(model, train, held_out, fit_kwargs)
+    _refuse_early(model, train, held_out, rows, fit_kwargs)
     with isolated_randomness():
         teachers = tuple(_fitted(teacher, train, held_out, verbose, rows) for teacher in model.teachers)
         asked = [teacher.ask(**train.given, privileged=train.of(teacher)) for teacher in teachers]
@@ -143,11 +144,20 @@ def fit(
 
     validation = {} if held_out is None else {f"val_{name}": value for name, value in held_out.given.items()}
     _darts.fit_through(model.student, run, **train.given, **validation, **rows, verbose=verbose, **fit_kwargs)
+    if model.soft_sensor:
+        _darts.forget_target(model.student)
     return teachers
 
 
-def _refuse_early(model: DistilledModel, train: Data, held_out: Data | None, fit_kwargs: Mapping[str, Any]) -> None:
+def _refuse_early(
+    model: DistilledModel,
+    train: Data,
+    held_out: Data | None,
+    rows: Mapping[str, Any],
+    fit_kwargs: Mapping[str, Any],
+) -> None:
     """Everything that would go wrong after a teacher has been trained, before any is."""
+    windows = {name: rows[name] for name in ("stride", "max_samples_per_ts")}
     if "collate_fn" in (fit_kwargs.get("dataloader_kwargs") or {}):
         raise ValueError("dataloader_kwargs['collate_fn'] is not supported: batches are gathered, not collated")
     with isolated_randomness():
@@ -156,9 +166,9 @@ def _refuse_early(model: DistilledModel, train: Data, held_out: Data | None, fit
         if teacher.fitted:
             teacher.ask(**train.given, privileged=train.of(teacher))
             continue
-        teacher.refuse_unusable(**train.given, privileged=train.of(teacher))
+        teacher.refuse_unusable(windows, **train.given, privileged=train.of(teacher))
         if _validates(held_out, teacher):
-            teacher.refuse_unusable(**held_out.given, privileged=held_out.of(teacher), what="val_privileged")
+            teacher.refuse_unusable(windows, "val_privileged", **held_out.given, privileged=held_out.of(teacher))
 
 
 def _objective(model: DistilledModel, train: Data) -> Objective:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,20 +16,21 @@ import torch
 from darts import TimeSeries
 from torch import Tensor
 
+from tskd import _darts
+from tskd.crossfit import Keep
 from tskd.keys import encode
 from tskd.reach import horizon_of, lookback_of
 from tskd.views import View
 
 SAMPLES = 200
 
-Keep = Callable[[Tensor], Tensor]
 
-
-def refuse_hidden(model: Any, view: View, horizon: range, name: str) -> None:
+def refuse_hidden(model: Any, view: View, horizon: range, name: str, privileged: bool) -> None:
     """Raise a ValueError if the model reads steps that it must not see: it cannot be shown a part of a slot.
 
     Args:
         horizon: steps after the origin that it forecasts.
+        privileged: whether there are privileged values among its future covariates.
     """
     hidden = {
         first + int(step)
@@ -38,7 +39,8 @@ def refuse_hidden(model: Any, view: View, horizon: range, name: str) -> None:
         for step in (~view.visible[slot]).any(1).nonzero()[:, 0]
     }
     lags = getattr(model, "lags", None)
-    read = hidden if lags is None else {lag + 1 for lag in lags.get("future", [])} & hidden
+    steps = hidden if lags is None else {lag + 1 for lag in lags.get("future", [])}
+    read = {step for step in steps if step in hidden or (privileged and step > horizon[-1])}
     if read:
         raise ValueError(
             f"teacher {name!r}: {type(model).__name__} reads its future covariates at steps {sorted(read)} after the "
@@ -99,7 +101,15 @@ class Answers:
 
     @cached_property
     def _found(self) -> list[tuple[Tensor, Tensor, Tensor | None]]:
-        return [_historical(model, self.arguments) for model in self.models]
+        found = []
+        for model in self.models:
+            with _darts.same_randomness(model):
+                found.append(_historical(model, self.arguments))
+        return found
+
+    @property
+    def can_be_named(self) -> bool:
+        return not any(_darts.holds_networks(model) for model in self.models)
 
     def covers(self, keys: Tensor) -> Tensor:
         codes, known = encode(keys), self._found[0][0]
@@ -115,6 +125,8 @@ class Answers:
             for series in items or []:
                 digest.update(repr((slot, series.start_time(), series.freq_str, list(series.components))).encode())
                 digest.update(series.values(copy=False).tobytes())
+                static = series.static_covariates
+                digest.update(b"-" if static is None else repr((list(static), static.to_numpy().tolist())).encode())
 
     def of(self, model: int, keys: Tensor, layers: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
         """See `tskd.networks.Answers`; there are no hidden layers."""
@@ -129,10 +141,15 @@ class Answers:
 def _historical(model: Any, arguments: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor | None]:
     spreads = model.supports_probabilistic_prediction
     settings = {"num_samples": SAMPLES, "random_state": 0} if spreads else {}
+    # darts refuses them all if one has no window
+    long = [i for i, s in enumerate(arguments["series"]) if len(s) >= lookback_of(model) + horizon_of(model)[-1]]
+    given: dict[str, Any] = {
+        slot: None if items is None else [items[i] for i in long] for slot, items in arguments.items()
+    }
     found = model.historical_forecasts(
-        arguments["series"],
-        past_covariates=arguments["past_covariates"],
-        future_covariates=arguments["future_covariates"],
+        given["series"],
+        past_covariates=given["past_covariates"],
+        future_covariates=given["future_covariates"],
         forecast_horizon=len(horizon_of(model)),
         stride=1,
         retrain=False,
@@ -142,7 +159,7 @@ def _historical(model: Any, arguments: Mapping[str, Any]) -> tuple[Tensor, Tenso
         **settings,
     )
     keys, values = [], []
-    for index, (series, forecasts) in enumerate(zip(arguments["series"], found, strict=True)):
+    for index, series, forecasts in zip(long, given["series"], found, strict=True):
         for forecast in forecasts:
             step = series.get_index_at_point(forecast.start_time())
             keys.append((index, step - model.output_chunk_shift - 1))

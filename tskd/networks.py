@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from tskd import _darts
+from tskd.crossfit import Keep
 from tskd.views import View
 from tskd.window_data import WindowData
 from tskd.windows import INPUT_SLOTS, Windows
 
 BATCH = 1024
-
-Keep = Callable[[Tensor], Tensor]
 
 
 def fit(
@@ -70,8 +69,8 @@ def windows(model: Any, arguments: Mapping[str, Any], view: View) -> Windows:
         given = found.shape(slot)
         if given != expected:
             raise ValueError(
-                f"it was fitted with {slot} of shape {expected}, but is given {given}; check its sources, their order, "
-                "and the covariates"
+                f"it was fitted with components {expected} of {slot}, but is given {given}; check its sources, their "
+                "order, and the covariates"
             )
     return found
 
@@ -88,6 +87,8 @@ class Answers:
         self.models = models
         self.seen = seen
 
+    can_be_named = True
+
     def covers(self, keys: Tensor) -> Tensor:
         return self.seen.covers(keys)
 
@@ -98,7 +99,8 @@ class Answers:
             digest.update(repr((type(network).__name__, type(network.likelihood).__name__)).encode())
             digest.update(repr(sorted((k, v) for k, v in network.hparams.items() if _plain(v))).encode())
             for name, value in network.state_dict().items():
-                digest.update(name.encode() + value.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+                digest.update(repr((name, value.dtype, value.shape)).encode())
+                digest.update(value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         for name, slot in self.seen.slots.items():
             if name in INPUT_SLOTS:
                 digest.update(repr((name, slot.first, slot.length, slot.table.shape, str(slot.table.dtype))).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,11 @@ DESCRIPTION = "distilled.json"
 FORMAT = 1
 
 
-def save(model: DistilledModel, folder: Path) -> None:
-    """Write student, teachers and settings into a folder.
+def save(model: DistilledModel, folder: Path, clean: bool = False) -> None:
+    """Write student, teachers and settings into a folder, all of it or nothing.
+
+    Args:
+        clean: darts' own, for the student: without training series and trainer settings.
 
     Raises:
         ValueError: the model is not fitted.
@@ -29,11 +33,6 @@ def save(model: DistilledModel, folder: Path) -> None:
         raise ValueError("the model is not fitted; there is nothing to save")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not an empty folder; give a new one")
-    folder.mkdir(parents=True, exist_ok=True)
-    model.student.save(str(folder / "student.pt"))
-    for index, teacher in enumerate(model.teachers):
-        for number, fitted in enumerate(teacher.models):
-            fitted.save(str(_place(folder, index, number)), clean=True)
     description = {
         "format": FORMAT,
         "student": type(model.student).__name__,
@@ -42,24 +41,36 @@ def save(model: DistilledModel, folder: Path) -> None:
             {
                 "name": teacher.name,
                 "class": type(teacher.model).__name__,
-                "sources": [described(source) for source in teacher.sources],
+                "sources": [described(source, privileged) for source in teacher.sources],
                 "sees_inputs": teacher.sees_inputs,
                 "target": teacher.target,
                 "models": len(teacher.models),
-                "cross_fit": None if teacher.cross_fit is None else described(teacher.cross_fit),
+                "cross_fit": None if teacher.cross_fit is None else teacher.cross_fit.settings(),
                 "folds": None if teacher.folds is None else teacher.folds.description(),
                 "components": teacher.components,
+                "given_fitted": given.fitted,
                 "seen_until": stamp_text(teacher.seen_until),
             }
-            for teacher in model.teachers
+            for teacher, given in zip(model.teachers, model.given_teachers, strict=True)
         ],
-        "losses": [described(loss) for loss in model.losses],
-        "weighting": described(model.weighting),
-        "balance": described(model.balance),
+        "losses": [described(loss, losses) for loss in model.losses],
+        "weighting": described(model.weighting, weighting),
+        "balance": described(model.balance, balance),
         "soft_sensor": model.soft_sensor,
     }
-    # written last: a folder without it is not a saved model
-    (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+    text = json.dumps(description, indent=2, default=_number)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tskd-") as draft:
+        place = Path(draft) / "model"
+        place.mkdir()
+        model.student.save(str(place / "student.pt"), clean=clean)
+        for index, teacher in enumerate(model.teachers):
+            for number, fitted in enumerate(teacher.models):
+                fitted.save(str(_place(place, index, number)), clean=True)
+        (place / DESCRIPTION).write_text(text + "\n")
+        if folder.exists():
+            folder.rmdir()
+        place.rename(folder)
 
 
 def load(kind: type[DistilledModel], folder: Path) -> DistilledModel:
@@ -85,7 +96,18 @@ def load(kind: type[DistilledModel], folder: Path) -> DistilledModel:
         soft_sensor=description["soft_sensor"],
     )
     model.components = description["components"]
+    model.given_teachers = tuple(
+        teacher if entry["given_fitted"] else teacher.unfitted()
+        for teacher, entry in zip(teachers, description["teachers"], strict=True)
+    )
     return model
+
+
+def _number(value: Any) -> Any:
+    """A NumPy number as JSON can hold it."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{value!r} cannot be saved as JSON")
 
 
 def _teacher(folder: Path, index: int, entry: dict[str, Any]) -> Teacher:
@@ -97,7 +119,7 @@ def _teacher(folder: Path, index: int, entry: dict[str, Any]) -> Teacher:
         entry["name"],
         sees_inputs=entry["sees_inputs"],
         target=entry["target"],
-        cross_fit=None if entry["cross_fit"] is None else CrossFit(**entry["cross_fit"]["kwargs"]),
+        cross_fit=None if entry["cross_fit"] is None else CrossFit(**entry["cross_fit"]),
         folds=None if entry["folds"] is None else Folds.described(entry["folds"]),
         components=entry["components"],
         seen_until=stamp(entry["seen_until"]),

@@ -31,31 +31,40 @@ def historical_forecasts(
     **kwargs: Any,
 ) -> Any:
     """See `DistilledModel.historical_forecasts`."""
-    if retrain is False:
+    if model.soft_sensor:
+        _refuse_for_soft_sensor(model, kwargs)
+    # darts takes 0 for False
+    if isinstance(retrain, int) and not retrain:
         if privileged is not None:
             raise ValueError("privileged= is for retrain: without it the student alone forecasts, and needs none")
         if model.soft_sensor:
-            if kwargs.get("forecast_horizon", 1) > model.student.output_chunk_length:
-                raise ValueError(
-                    f"forecast_horizon={kwargs['forecast_horizon']} is beyond the output chunk of "
-                    f"{model.student.output_chunk_length}: darts would feed a soft sensor its own forecasts"
-                )
             series = blanked(series)
         return model.student.historical_forecasts(series, past_covariates, future_covariates, retrain=False, **kwargs)
     together = isinstance(series, TimeSeries) or kwargs.get("apply_globally", False)
     if not together:
         # darts evaluates several series one by one, and does not say which it is at
+        count = len(series)
+        past = as_list(past_covariates, "past_covariates", count)
+        future = as_list(future_covariates, "future_covariates", count)
+        known = {name: as_list(values, f"privileged[{name!r}]", count) for name, values in (privileged or {}).items()}
+        for name, value in (kwargs.get("fit_kwargs") or {}).items():
+            if isinstance(value, list | tuple):
+                raise ValueError(f"fit_kwargs[{name!r}] is a list; with several series, evaluate them one by one")
+        weights = kwargs.pop("sample_weight", None)
+        if not isinstance(weights, str):
+            weights = as_list(weights, "sample_weight", count)
         return [
             historical_forecasts(
                 model,
-                series[index],
-                None if past_covariates is None else past_covariates[index],
-                None if future_covariates is None else future_covariates[index],
+                one,
+                None if past is None else past[index],
+                None if future is None else future[index],
                 retrain=retrain,
-                privileged={name: _one(values, index) for name, values in (privileged or {}).items()},
+                privileged={name: items[index] for name, items in known.items() if items is not None},
+                sample_weight=weights[index] if isinstance(weights, list) else weights,
                 **kwargs,
             )
-            for index in range(len(series))
+            for index, one in enumerate(series)
         ]
 
     def refit(student: Any, series: Any, **fit_kwargs: Any) -> Any:
@@ -110,8 +119,9 @@ def _afresh(
 def _as_given(teacher: Teacher, targets: Sequence[TimeSeries]) -> Teacher:
     if not teacher.fitted:
         return teacher
-    origin = max(target.end_time() for target in targets)
-    if teacher.seen_until is None or teacher.seen_until > origin:
+    origin = min(target.end_time() for target in targets)
+    comparable = isinstance(teacher.seen_until, type(origin))
+    if not comparable or teacher.seen_until > origin:
         seen = "on nobody knows what (darts keeps no end of several series; Teacher.fit does)"
         seen = seen if teacher.seen_until is None else f"on data up to {teacher.seen_until}"
         raise ValueError(
@@ -121,5 +131,12 @@ def _as_given(teacher: Teacher, targets: Sequence[TimeSeries]) -> Teacher:
     return teacher
 
 
-def _one(values: SeriesLike, index: int) -> TimeSeries:
-    return values if isinstance(values, TimeSeries) else values[index]
+def _refuse_for_soft_sensor(model: DistilledModel, kwargs: Mapping[str, Any]) -> None:
+    length = model.student.output_chunk_length
+    if kwargs.get("forecast_horizon", 1) > length:
+        raise ValueError(
+            f"forecast_horizon={kwargs['forecast_horizon']} is beyond the output chunk of {length}: darts would feed a "
+            "soft sensor its own forecasts"
+        )
+    if kwargs.get("data_transformers"):
+        raise ValueError("data_transformers would scale the zeros that a soft sensor is shown; scale the series before")

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from darts import TimeSeries, concatenate
 from darts.utils.utils import generate_index
 
 from tskd.checks import SeriesLike
+from tskd.windows import steps_between
 
 
 def blank(student: Any, end: Any, freq: Any, components: Sequence[str], dtype: Any, static: Any = None) -> TimeSeries:
@@ -52,6 +54,7 @@ def predict(
         ValueError: it is not said where to start, or not how long a step is.
     """
     several = [item for item in (series, past_covariates, future_covariates) if item is not None]
+    several += [] if several or student.training_series is None else [student.training_series]
     if not several:
         raise ValueError("predict needs covariates: a soft sensor sees nothing else")
     if not isinstance(several[0], TimeSeries):
@@ -61,9 +64,10 @@ def predict(
             for index in range(len(several[0]))
         ]
     grid = several[0]
-    static = series.static_covariates if isinstance(series, TimeSeries) else None
+    kept = series if isinstance(series, TimeSeries) else student.training_series
+    static = None if kept is None else kept.static_covariates
     if start is not None:
-        end = start - grid.freq
+        end = _before(start, grid)
     elif isinstance(series, TimeSeries):
         end = series.end_time()
     else:
@@ -71,7 +75,7 @@ def predict(
     length = student.output_chunk_length
     if n > length and student.output_chunk_shift:
         raise ValueError(f"n={n} is beyond the output chunk of {length}, which output_chunk_shift does not allow")
-    chunks = []
+    chunks: list[TimeSeries] = []
     for done in range(0, n, length):
         zeros = blank(student, end + done * grid.freq, grid.freq, components, grid.dtype, static)
         chunks.append(
@@ -80,10 +84,27 @@ def predict(
                 series=zeros,
                 past_covariates=past_covariates,
                 future_covariates=future_covariates,
-                **predict_kwargs,
+                **_for_chunk(predict_kwargs, len(chunks)),
             )
         )
     return concatenate(chunks, axis=0) if len(chunks) > 1 else chunks[0]
+
+
+def _before(start: Any, grid: TimeSeries) -> Any:
+    """The time stamp one step before `start`, which must lie on the grid of a series."""
+    stamp = pd.Timestamp(start) if isinstance(grid.start_time(), pd.Timestamp) else start
+    times = generate_index(start=stamp, length=1, freq=grid.freq)
+    try:
+        steps_between(grid, TimeSeries.from_times_and_values(times, np.zeros((1, 1)), freq=grid.freq))
+    except ValueError as error:
+        raise ValueError(f"start={start!r} does not fit the covariates: {error}") from None
+    return stamp - grid.freq
+
+
+def _for_chunk(predict_kwargs: dict[str, Any], number: int) -> dict[str, Any]:
+    """Arguments of one chunk's prediction: with the same seed, every chunk would have the same samples."""
+    seed = predict_kwargs.get("random_state")
+    return predict_kwargs if seed is None else {**predict_kwargs, "random_state": seed + number}
 
 
 def _one(item: Any, index: int) -> Any:

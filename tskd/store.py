@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -27,6 +28,7 @@ INDEX = "index.json"
 CHUNK = 2**24
 IN_MEMORY = 2**28
 ABANDONED = 24 * 3600
+DRAFT = re.compile(r"\.[0-9a-f]{40}\.[0-9a-f]{32}")
 logger = logging.getLogger(__name__)
 
 
@@ -104,16 +106,19 @@ class Store:
         self.folder = folder
 
     @contextmanager
-    def open(self, fingerprint: Callable[[], str], windows: int) -> Iterator[Entry]:
+    def open(self, fingerprint: Callable[[], str | None], windows: int) -> Iterator[Entry]:
         """The entry of this fingerprint: complete, or new, and kept if the block that fills it ends well.
+
+        An entry without a fingerprint is not kept.
 
         Raises:
             OSError: the disk is full, or the folder cannot be written to.
         """
-        if self.folder is None:
+        name = None if self.folder is None else fingerprint()
+        if self.folder is None or name is None:
             yield Entry(windows, None)
             return
-        place = self.folder / fingerprint()
+        place = self.folder / name
         arrays = _verified(place, windows)
         if arrays is not None:
             yield Entry(windows, place, arrays)
@@ -162,9 +167,10 @@ def _cannot_take(folder: Path, error: OSError) -> OSError:
 
 def _clear_abandoned(folder: Path) -> None:
     """Remove drafts of processes that were killed long ago."""
-    for draft in folder.glob(".*.*"):
+    for draft in folder.iterdir():
         with suppress(OSError):
-            if time.time() - draft.stat().st_mtime > ABANDONED:
+            # the folder is the user's, and may hold anything
+            if DRAFT.fullmatch(draft.name) and time.time() - draft.stat().st_mtime > ABANDONED:
                 shutil.rmtree(draft, ignore_errors=True)
 
 

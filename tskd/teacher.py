@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,8 +28,8 @@ class Teacher:
             fitted, on the student's rows.
         privileged: source or sources of privileged information; None for an ordinary teacher.
         name: for messages, logs and `Fixed` weights; the model's class name if None.
-        sees_inputs: if false, the teacher sees the privileged part alone, and neither the target's past nor the
-            deployable covariates.
+        sees_inputs: if false, the teacher sees the privileged part alone, and neither the target's past nor deployable
+            or static covariates.
         target: key in `privileged` of the series that the teacher itself forecasts, if that has other components than
             the student's target; the student's must be among them.
         cross_fit: number of folds, or a `CrossFit`; the teacher is then several, and each training window is judged by
@@ -128,7 +129,8 @@ class Teacher:
             )
             fit_kwargs |= {f"val_{name}": value for name, value in found.items() if value is not None}
         keys = self._training_keys(arguments["series"], rows)
-        reach = self.lookback + self.horizon[-1]
+        last = self.horizon[-1]
+        reach = self.lookback + max([last, *(math.ceil(source.reads_until(last)) for source in self.sources)])
         folds = None if self.cross_fit is None else Folds.of(self.cross_fit, arguments["series"], keys, reach)
         models = [
             self._fit_one(arguments, view, held_out, keys, folds, fold, fit_kwargs)
@@ -143,7 +145,7 @@ class Teacher:
             cross_fit=self.cross_fit,
             folds=folds,
             components=components_of(**arguments),
-            seen_until=max(target.end_time() for target in arguments["series"]),
+            seen_until=max(target.end_time() for target in [*arguments["series"], *fit_kwargs.get("val_series", [])]),
         )
 
     @classmethod
@@ -169,6 +171,17 @@ class Teacher:
         teacher.seen_until = seen_until
         return teacher
 
+    def unfitted(self) -> Teacher:
+        """The same teacher, to be fitted anew."""
+        return Teacher(
+            self.model.untrained_model(),
+            self.sources,
+            self.name,
+            sees_inputs=self.sees_inputs,
+            target=self.target,
+            cross_fit=self.cross_fit,
+        )
+
     def ask(
         self,
         series: SeriesLike,
@@ -185,6 +198,8 @@ class Teacher:
             raise ValueError(f"teacher {self.name!r} is not fitted; call fit() first")
         arguments, view = self._arguments(series, past_covariates, future_covariates, privileged, "privileged")
         for slot, expected in self.components.items():
+            if arguments[slot] is None:
+                raise ValueError(f"teacher {self.name!r} was fitted with {slot} {expected}, but is given none")
             refuse_other_components(arguments[slot], expected, f"{slot} of teacher {self.name!r}")
         answers: networks.Answers | global_models.Answers
         if _darts.is_network(self.model):
@@ -198,9 +213,13 @@ class Teacher:
         columns = None if wanted == own else tuple(own.index(component) for component in wanted)
         return Asked(arguments["series"], answers, len(self.models), self.folds, columns)
 
-    def refuse_unusable(self, what: str = "privileged", **data: Any) -> None:
-        """Raise a ValueError for series, covariates or privileged series (as in `ask`) that cannot be used in `fit`."""
-        self._arguments(**data, what=what, rows={})
+    def refuse_unusable(self, rows: Mapping[str, Any], what: str = "privileged", **data: Any) -> None:
+        """Raise a ValueError for series, covariates or privileged series (as in `ask`) that cannot be used in `fit`.
+
+        Args:
+            rows: darts' `stride` and `max_samples_per_ts`.
+        """
+        self._arguments(**data, what=what, rows=rows)
 
     def historical_forecasts(
         self,
@@ -291,6 +310,8 @@ class Teacher:
                 prefix,
             )
         own = targets if self.target is None else own_targets(known[self.target], targets, self.target)
+        if not self.sees_inputs:
+            own = [target.with_static_covariates(None) for target in own]
         view = widen(
             targets,
             deployable["past"],
@@ -304,7 +325,8 @@ class Teacher:
             pad=_darts.is_network(self.model),
         )
         if not _darts.is_network(self.model):
-            global_models.refuse_hidden(self.model, view, self.horizon, self.name)
+            futures = any(source.slot == "future" for source in self.sources)
+            global_models.refuse_hidden(self.model, view, self.horizon, self.name, futures)
         arguments = {
             "series": own,
             "past_covariates": view.past_covariates,

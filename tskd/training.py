@@ -163,6 +163,8 @@ class Distillation(pl.LightningModule):
 def isolated_randomness() -> Iterator[None]:
     """Leave the global random states as they were: whatever is drawn inside must not move the student's training."""
     state = np.random.get_state()
-    with torch.random.fork_rng():
-        yield
-    np.random.set_state(state)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        np.random.set_state(state)
