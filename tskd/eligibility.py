@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from darts.models.forecasting.forecasting_model import ForecastingModel, GlobalForecastingModel
 
 from tskd import _darts
+
+if TYPE_CHECKING:
+    from tskd.teacher import Teacher
 
 
 def refuse_unteachable(model: Any) -> Any:
@@ -18,6 +21,34 @@ def refuse_unteachable(model: Any) -> Any:
         return model
     reason = "; a local model would have to be fitted anew for every window" if _is_model(model) else ""
     raise TypeError(f"a teacher must be one of darts' global models, got {kind}{reason}")
+
+
+def refuse_impossible(teacher: Teacher) -> None:
+    """Raise a ValueError for a teacher that cannot work, whatever the data."""
+    model = type(teacher.model).__name__
+    if not isinstance(teacher.name, str) or not teacher.name:
+        raise ValueError(f"teacher name {teacher.name!r}: give a text")
+    for source in teacher.sources:
+        if not _darts.reads(teacher.model, source.slot):
+            raise ValueError(
+                f"{source!r} needs {source.slot} covariates, which {model} as it is set up does not take; these "
+                f"torch models do: {', '.join(_darts.models_that_read(source.slot))}"
+            )
+        try:
+            source.refuse_horizon(teacher.horizon)
+        except ValueError as error:
+            raise ValueError(f"teacher {teacher.name!r}, {model}: {error}") from None
+    if len(set(teacher.sources)) < len(teacher.sources):
+        raise ValueError(f"teacher {teacher.name!r} lists a source twice: {list(teacher.sources)}")
+    if teacher.cross_fit is not None and teacher.fitted:
+        raise ValueError(f"teacher {teacher.name!r} is fitted; cross_fit needs a model that is not")
+    if teacher.sees_inputs:
+        return
+    if not teacher.sources:
+        raise ValueError(f"teacher {teacher.name!r} sees neither inputs nor privileged information")
+    reason = _darts.needs_target(teacher.model)
+    if reason:
+        raise ValueError(f"teacher {teacher.name!r} with sees_inputs=False: {model} {reason}")
 
 
 def refuse_untrainable(model: Any) -> Any:

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from tskd import _darts, global_models, networks
 from tskd.asking import Asked
-from tskd.checks import SeriesLike, as_list, as_privileged, components_of, refuse_other_components, require_windows
+from tskd.checks import SeriesLike, as_list, components_of, refuse_other_components
 from tskd.crossfit import CrossFit, Folds
-from tskd.eligibility import refuse_unteachable, several
+from tskd.eligibility import refuse_impossible, refuse_unteachable, several
 from tskd.privileged import Source
 from tskd.reach import horizon_of, lookback_of
-from tskd.views import View, own_targets, widen
+from tskd.showing import arguments_of
+from tskd.views import View
 from tskd.windows import training_keys
 
 
@@ -62,7 +63,7 @@ class Teacher:
         self.components: dict[str, list[str]] = _darts.kept_components(model)
         # last time stamp it was fitted on; None where darts does not keep it, after a fit on several series
         self.seen_until: Any = _darts.trained_until(model)
-        self._refuse_impossible()
+        refuse_impossible(self)
 
     def __repr__(self) -> str:
         parts = [type(self.model).__name__]
@@ -121,14 +122,14 @@ class Teacher:
         if self.fitted:
             raise ValueError(f"teacher {self.name!r} is fitted already, and fitted teachers are never changed")
         rows = {name: value for name, value in fit_kwargs.items() if name in ("stride", "max_samples_per_ts")}
-        arguments, view = self._arguments(series, past_covariates, future_covariates, privileged, "privileged", rows)
+        arguments, view = arguments_of(self, series, past_covariates, future_covariates, privileged, "privileged", rows)
         held_out = None
         if val_series is not None and _darts.is_network(self.model):
-            found, held_out = self._arguments(
-                val_series, val_past_covariates, val_future_covariates, val_privileged, "val_privileged", rows
+            found, held_out = arguments_of(
+                self, val_series, val_past_covariates, val_future_covariates, val_privileged, "val_privileged", rows
             )
             fit_kwargs |= {f"val_{name}": value for name, value in found.items() if value is not None}
-        keys = self._training_keys(arguments["series"], rows)
+        keys = self.training_keys(arguments["series"], rows)
         last = self.horizon[-1]
         reach = self.lookback + max([last, *(math.ceil(source.reads_until(last)) for source in self.sources)])
         folds = None if self.cross_fit is None else Folds.of(self.cross_fit, arguments["series"], keys, reach)
@@ -196,7 +197,7 @@ class Teacher:
         """
         if not self.fitted:
             raise ValueError(f"teacher {self.name!r} is not fitted; call fit() first")
-        arguments, view = self._arguments(series, past_covariates, future_covariates, privileged, "privileged")
+        arguments, view = arguments_of(self, series, past_covariates, future_covariates, privileged, "privileged")
         for slot, expected in self.components.items():
             if arguments[slot] is None:
                 raise ValueError(f"teacher {self.name!r} was fitted with {slot} {expected}, but is given none")
@@ -219,7 +220,7 @@ class Teacher:
         Args:
             rows: darts' `stride` and `max_samples_per_ts`.
         """
-        self._arguments(**data, what=what, rows=rows)
+        arguments_of(self, **data, what=what, rows=rows)
 
     def historical_forecasts(
         self,
@@ -236,7 +237,7 @@ class Teacher:
         """
         targets = as_list(series, "series") or []
         asked = self.ask(targets, past_covariates, future_covariates, privileged)
-        keys = self._training_keys(targets, {}).unique(dim=0)
+        keys = self.training_keys(targets, {}).unique(dim=0)
         values, covered = asked.forecasts(keys)
         answers: list[list[TimeSeries]] = [[] for _ in targets]
         for (index, origin), forecast in zip(keys[covered].tolist(), values[covered].numpy(), strict=True):
@@ -269,7 +270,8 @@ class Teacher:
             global_models.fit(model, arguments, keys, chosen, **fit_kwargs)
         return model
 
-    def _training_keys(self, targets: Sequence[TimeSeries], rows: Mapping[str, Any]) -> Tensor:
+    def training_keys(self, targets: Sequence[TimeSeries], rows: Mapping[str, Any]) -> Tensor:
+        """Keys `[N, 2]` of the training windows, with darts' `stride` and `max_samples_per_ts` in `rows`."""
         return training_keys(
             [len(target) for target in targets],
             self.lookback,
@@ -278,87 +280,3 @@ class Teacher:
             rows.get("stride", 1),
             rows.get("max_samples_per_ts"),
         )
-
-    def _arguments(
-        self,
-        series: SeriesLike,
-        past_covariates: SeriesLike | None,
-        future_covariates: SeriesLike | None,
-        privileged: Mapping[str, SeriesLike] | None,
-        what: str,
-        rows: Mapping[str, Any] | None = None,
-    ) -> tuple[dict[str, Any], View]:
-        """The model's own series and covariates, checked and widened by what the sources show.
-
-        Args:
-            rows: darts' `stride` and `max_samples_per_ts`; if given, covariates must cover the training windows.
-        """
-        prefix = "val_" if what.startswith("val_") else ""
-        targets = as_list(series, f"{prefix}series") or []
-        known = as_privileged(privileged, self.names, len(targets), f"{what} of teacher {self.name!r}")
-        deployable = {
-            slot: as_list(given, f"{prefix}{slot}_covariates", len(targets)) if self._reads(slot) else None
-            for slot, given in (("past", past_covariates), ("future", future_covariates))
-        }
-        if rows is not None:
-            covariates = {f"{slot}_covariates": items for slot, items in deployable.items()}
-            require_windows(
-                {"series": targets, **covariates},
-                self._training_keys(targets, rows),
-                self.lookback,
-                self.horizon,
-                prefix,
-            )
-        own = targets if self.target is None else own_targets(known[self.target], targets, self.target)
-        if not self.sees_inputs:
-            own = [target.with_static_covariates(None) for target in own]
-        view = widen(
-            targets,
-            deployable["past"],
-            deployable["future"],
-            known,
-            self.sources,
-            self.lookback,
-            self.horizon,
-            self.sees_inputs,
-            components=own[0].n_components,
-            pad=_darts.is_network(self.model),
-        )
-        if not _darts.is_network(self.model):
-            futures = any(source.slot == "future" for source in self.sources)
-            global_models.refuse_hidden(self.model, view, self.horizon, self.name, futures)
-        arguments = {
-            "series": own,
-            "past_covariates": view.past_covariates,
-            "future_covariates": view.future_covariates,
-        }
-        return arguments, view
-
-    def _reads(self, slot: str) -> bool:
-        return self.sees_inputs and _darts.reads(self.model, slot)
-
-    def _refuse_impossible(self) -> None:
-        model = type(self.model).__name__
-        if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"teacher name {self.name!r}: give a text")
-        for source in self.sources:
-            if not _darts.reads(self.model, source.slot):
-                raise ValueError(
-                    f"{source!r} needs {source.slot} covariates, which {model} as it is set up does not take; these "
-                    f"torch models do: {', '.join(_darts.models_that_read(source.slot))}"
-                )
-            try:
-                source.refuse_horizon(self.horizon)
-            except ValueError as error:
-                raise ValueError(f"teacher {self.name!r}, {model}: {error}") from None
-        if len(set(self.sources)) < len(self.sources):
-            raise ValueError(f"teacher {self.name!r} lists a source twice: {list(self.sources)}")
-        if self.cross_fit is not None and self.fitted:
-            raise ValueError(f"teacher {self.name!r} is fitted; cross_fit needs a model that is not")
-        if self.sees_inputs:
-            return
-        if not self.sources:
-            raise ValueError(f"teacher {self.name!r} sees neither inputs nor privileged information")
-        reason = _darts.needs_target(self.model)
-        if reason:
-            raise ValueError(f"teacher {self.name!r} with sees_inputs=False: {model} {reason}")
