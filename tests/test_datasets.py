@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from statsmodels.datasets import co2
 
-from tskd.datasets import DataSet, fill_from_past, load, names
+from tskd.datasets import DataSet, carry_forward, fill_from_past, load, names
+from tskd.datasets.beijing import BEIJING
+from tskd.datasets.files import File, series_of
+from tskd.datasets.weather import JENA
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +94,7 @@ def test_a_series_that_starts_with_a_gap_is_refused() -> None:
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    assert names() == ["co2"]
+    assert {"co2", "ett-loads", "beijing-neighbours", "weather-future"} <= set(names()) and names() == sorted(names())
     with pytest.raises(ValueError, match="Did you mean 'co2'"):
         load("c02")
 
@@ -96,3 +102,92 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 def test_a_split_out_of_order_is_refused(data: DataSet) -> None:
     with pytest.raises(ValueError, match="in order"):
         replace(data, test_start=data.validation_start)
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TSKD_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_a_missing_file_is_named_with_its_source(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FileNotFoundError, match=r"'ETTh1.csv' \(from https:.*ETTh1.csv\) is not in the folder .*TSKD"):
+        load("ett-loads")
+    monkeypatch.delenv("TSKD_DATA")
+    with pytest.raises(FileNotFoundError, match=r"'weather.csv' \(from https://.*name that in TSKD_DATA"):
+        load("weather-future")
+
+
+def test_another_file_of_the_same_name_is_refused(folder: Path) -> None:
+    (folder / "ETTh1.csv").write_text("date,OT\n2016-07-01,1\n")
+    with pytest.raises(ValueError, match=r"SHA-256 of its content is \w{64}, expected f18de3ad"):
+        load("ett-loads")
+
+
+def test_a_file_may_be_compressed_or_not(folder: Path) -> None:
+    text = b"a,b\n1,2\n"
+    file = File("some.csv", "nowhere", hashlib.sha256(text).hexdigest())
+    (folder / "some.csv.gz").write_bytes(gzip.compress(text))
+    assert file.csv().to_dict("list") == {"a": [1], "b": [2]}
+    (folder / "some.csv").write_bytes(text)
+    assert file.content() == text
+
+
+def test_parquet_without_pyarrow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"pip install 'tskd\[data\]'"):
+        load("beijing-met")
+
+
+def test_a_gap_at_the_start_of_a_stretch_is_refused() -> None:
+    table = pd.DataFrame({"a": [np.nan, 1.0]}, index=pd.date_range("2020-01-01", periods=2, freq="h"))
+    with pytest.raises(ValueError, match="column 'a' has no value at 2020-01-01 00:00:00, nor any before it"):
+        series_of(carry_forward(table), ["a"])
+    assert carry_forward(table[::-1])["a"].tolist() == [1, 1]
+
+
+REAL = sorted(set(names()) - {"co2"})
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_data_are_complete_and_split_as_stated(name: str, data_folder: Path) -> None:
+    found = load(name)
+    others = [found.past_covariates, found.future_covariates, *found.privileged.values()]
+    for series in (found.series, *(other for other in others if other is not None)):
+        assert np.isfinite(series.values()).all()
+        assert series.start_time() <= found.series.start_time() and series.end_time() >= found.series.end_time()
+    times = found.series.time_index
+    parts = [(times < found.validation_start).sum(), (times < found.test_start).sum(), len(times)]
+    assert 2000 <= parts[0] <= 4000 and 1000 <= parts[1] - parts[0] <= 1300 and parts[2] - parts[1] >= 2000
+    assert found.filled <= set(times) and found.unit and found.licence and found.source and found.title and found.notes
+
+
+def test_ett_hours_are_the_quarter_hours_at_their_stamp(data_folder: Path) -> None:
+    data = load("ett-fine")
+    np.testing.assert_array_equal(data.privileged["fine"].values()[::4], data.series.values())
+
+
+def test_weather_sentinels_doubles_and_gaps_are_filled_from_the_past(data_folder: Path) -> None:
+    data = load("weather-future")
+    assert data.filled == {pd.Timestamp("2020-05-29 10:00"), pd.Timestamp("2020-05-29 11:00")}
+    raw = JENA.csv(index_col="date", encoding_errors="replace")
+    for stamp in data.filled:
+        assert data.series[stamp].values().item() == pytest.approx(raw.loc["2020-05-29 09:30:00", "T (degC)"])
+    assert data.privileged["met"].values().min() > -100
+
+
+def test_beijing_gaps_are_filled_from_the_past_and_known(data_folder: Path) -> None:
+    data, raw = load("beijing-met"), BEIJING.parquet()
+    station = raw[raw.station == "Aotizhongxin"].set_index("datetime")["PM2.5"]
+    assert data.filled == {stamp for stamp in data.series.time_index if np.isnan(station[stamp])}
+    for stamp in sorted(data.filled)[::20]:
+        before = station[:stamp].dropna().iloc[-1]
+        assert data.series[stamp].values().item() == pytest.approx(before)
+    assert len(data.archive) == 11 and data.privileged["own"] == data.series
+    others = load("beijing-neighbours").privileged["neighbours"]
+    assert list(others.components) == [item.name for item in data.archive]
+    cut = data.archive[0].series
+    np.testing.assert_array_equal(others["Changping"].values()[: len(cut)], cut.values())

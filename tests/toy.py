@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
-from tskd.datasets import DataSet
+from tskd.datasets import ArchiveSeries, DataSet
 
 STEPS, VALIDATION, TEST = 400, 240, 320
 LOOKBACK, HORIZON = 8, 4
@@ -35,6 +35,48 @@ def toy_data(later: float = 0.0) -> DataSet:
         test_start=times[TEST],
         filled=frozenset(times[[330, 331]]),
         title="Toy series",
+        unit="K",
+        source="made up",
+        licence="public domain",
+    )
+
+
+def toy_stations(target: float = 0.0, elsewhere: float = 0.0) -> DataSet:
+    """An analyser, two cheap sensors to replace it, and an archive of two other stations.
+
+    `target` changes the target after the training part, `elsewhere` the units of the archive's.
+    """
+    rng = np.random.default_rng(11)
+    times = pd.date_range("2021-03-01", periods=STEPS, freq="h")
+
+    def station(level: float) -> tuple[TimeSeries, TimeSeries]:
+        cheap = np.stack([np.sin(2 * np.pi * np.arange(STEPS) / 24), rng.normal(size=STEPS).cumsum() / 5], axis=1)
+        values = level + cheap @ [2.0, 1.0] + rng.normal(size=STEPS) / 4
+        return (
+            TimeSeries.from_times_and_values(times, values, columns=["y"]),
+            TimeSeries.from_times_and_values(times, cheap, columns=["c0", "c1"]),
+        )
+
+    series, cheap = station(20.0)
+    others = [station(level) for level in (0.0, 50.0)]
+    values = series.values(copy=True)
+    values[VALIDATION:] += target * rng.normal(size=(STEPS - VALIDATION, 1))
+    return DataSet(
+        name="stations",
+        series=series.with_values(values),
+        privileged={"own": series},
+        past_covariates=cheap,
+        validation_start=times[VALIDATION],
+        test_start=times[TEST],
+        archive=tuple(
+            ArchiveSeries(
+                f"station {number}",
+                other[:VALIDATION] * (1 + elsewhere * number),
+                {"own": other[:VALIDATION] * (1 + elsewhere * number)},
+                covariates[:VALIDATION],
+            )
+            for number, (other, covariates) in enumerate(others, 1)
+        ),
         unit="K",
         source="made up",
         licence="public domain",

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tskd.experiment.config import Arm, Experiment, TeacherConfig
+from tskd.experiment.config import Arm, Experiment
 from tskd.experiment.errors import ConfigError, RunError
+from tskd.experiment.teachers import TeacherConfig
 
 if TYPE_CHECKING:
     from tskd.experiment.results import Results

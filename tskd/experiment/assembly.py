@@ -91,7 +91,7 @@ def _forecasts(experiment: Experiment, prepared: Prepared, cells: Sequence[Cell]
     lookback, horizon = experiment.chunk_lengths(experiment.student)
     frames = []
     for number, window in enumerate(examples(len(part.truth))):
-        past = slice(window, window + lookback + horizon)
+        past = slice(window + part.reach - lookback, window + part.reach + horizon)
         times = part.series.time_index[past]
         lines = {"truth": (times, part.series.values(copy=False)[past])}
         for cell in cells:
@@ -115,12 +115,20 @@ def _facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
         "config": experiment.to_yaml(),
         "alone": experiment.alone.name,
         "student": str(experiment.student),
+        "soft_sensor": experiment.soft_sensor,
         "lookback": lookback,
         "horizon": horizon,
         "seeds": list(experiment.seeds),
         "examples": len(examples(len(prepared.test.truth))),
         "teachers": [
-            {"name": name, "model": str(teacher.model), "privileged": [str(source) for source in teacher.privileged]}
+            {
+                "name": name,
+                "model": str(teacher.model),
+                "privileged": [str(source) for source in teacher.privileged],
+                "sees_inputs": teacher.sees_inputs,
+                "cross_fit": None if teacher.cross_fit is None else teacher.cross_fit.folds,
+                "archive": teacher.archive,
+            }
             for name, teacher in experiment.teachers.items()
         ],
         "arms": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, cast
@@ -17,11 +17,14 @@ from tskd import DistilledModel, Teacher
 from tskd.datasets import DataSet
 from tskd.experiment.config import Arm, Experiment
 from tskd.experiment.errors import RunError
-from tskd.experiment.placebo import placebo
+from tskd.experiment.placebo import archive_placebo, placebo
 from tskd.experiment.preparation import Part, Prepared, examples, prepare
 from tskd.experiment.quiet import TRAINER, quiet
 from tskd.experiment.scoring import aligned, errors, mean
-from tskd.experiment.specs import BALANCE, LOSS, MODEL, PRIVILEGED, WEIGHTING, Spec, make
+from tskd.experiment.specs import BALANCE, LOSS, MODEL, TEACHER, WEIGHTING, Role, Spec, make
+from tskd.experiment.supply import Supply
+from tskd.experiment.teachers import inputs_of, with_inputs
+from tskd.privileged import Source
 
 
 @dataclass(frozen=True)
@@ -67,19 +70,28 @@ class SeedRun:
     def __init__(self, experiment: Experiment, data: DataSet, seed: int) -> None:
         self.experiment = experiment
         self.seed = seed
-        self._sources: dict[tuple[str, bool], list[Any]] = {}
+        readable = [slot for slot in ("past", "future") if getattr(self._student(), f"supports_{slot}_covariates")]
+        if experiment.soft_sensor:
+            data = with_inputs(data, readable)
+        self._sources: dict[tuple[str, bool], list[Source]] = {}
         privileged = dict(data.privileged)
+        archive = [dict(item.privileged) for item in data.archive]
         for name, shuffled in teachers_of(experiment):
-            sources = [make(source, PRIVILEGED) for source in experiment.teachers[name].privileged]
+            sources = experiment.teachers[name].sources()
             if shuffled:
+                for number, item in enumerate(data.archive if experiment.teachers[name].archive else ()):
+                    for source in sources:
+                        archive[number] |= archive_placebo(source, item, data, seed)
                 replaced = [placebo(source, data, seed) for source in sources]
                 sources = [source for source, _ in replaced]
                 for _, series in replaced:
                     privileged |= series
             self._sources[name, shuffled] = sources
-        self.prepared: Prepared = prepare(
-            replace(data, privileged=privileged), *experiment.chunk_lengths(experiment.student)
-        )
+        items = tuple(replace(item, privileged=p) for item, p in zip(data.archive, archive, strict=True))
+        lookback, horizon = experiment.chunk_lengths(experiment.student)
+        whole = replace(data, privileged=privileged, archive=items)
+        self.prepared: Prepared = prepare(whole, lookback, horizon, experiment.lookback)
+        self.supply = Supply(self.prepared, readable, lookback)
         self._teachers: dict[tuple[str, bool], Teacher] = {}
 
     def cells(self) -> Iterator[Cell]:
@@ -108,9 +120,12 @@ class SeedRun:
                 )
 
     @cached_property
-    def alone(self) -> TorchForecastingModel:
+    def alone(self) -> Any:
         """The student trained by darts itself. Balance 0 is this very student, so no arm trains it again."""
-        return self._student().fit(**self._data(self.experiment.student))
+        student, data = self._student(), self.supply.training(self.experiment.student)
+        if self.experiment.soft_sensor:
+            return DistilledModel(student, soft_sensor=True).fit(**data)
+        return student.fit(**data)
 
     def teacher(self, name: str, shuffled: bool = False) -> Teacher:
         """The fitted teacher, or its placebo; fitted when first asked for."""
@@ -118,9 +133,13 @@ class SeedRun:
         key = (name, shuffled and bool(config.privileged))
         if key not in self._teachers:
             # with the student's own seed, a teacher like the student would be its twin and teach it nothing
-            model = _model(config.model, zlib.crc32(f"{name} {self.seed}".encode()))
-            unfitted = Teacher(model, privileged=self._sources[key], name=name)
-            self._teachers[key] = unfitted.fit(**self._data(config.model, unfitted.names))
+            model = _model(config.model, zlib.crc32(f"{name} {self.seed}".encode()), TEACHER)
+            inputs = inputs_of(model, self.supply.slots) if self.experiment.soft_sensor else None
+            unfitted = config.teacher(name, model, self._sources[key], inputs)
+            data = self.supply.training(config.model, unfitted.names)
+            if config.archive:
+                data |= self.supply.archive(unfitted.names)
+            self._teachers[key] = unfitted.fit(**data)
         return self._teachers[key]
 
     def distilled(self, arm: Arm, candidate: int) -> DistilledModel:
@@ -132,41 +151,20 @@ class SeedRun:
             losses=[make(loss, LOSS) for loss in arm.losses],
             weighting=make(arm.weighting, WEIGHTING),
             balance=balance if isinstance(balance, float) else make(balance, BALANCE),
+            soft_sensor=self.experiment.soft_sensor,
         )
         names = dict.fromkeys(name for teacher in model.teachers for name in teacher.names)
-        return model.fit(**self._data(self.experiment.student, names))
+        return model.fit(**self.supply.training(self.experiment.student, names))
 
     def _student(self) -> TorchForecastingModel:
         return _model(self.experiment.student, self.seed)
 
-    def _data(self, model: Spec, privileged: Iterable[str] = ()) -> dict[str, Any]:
-        """Arguments of a `fit`: the training part, and the validation part for a model whose callbacks watch it."""
-        train, held_out = self.prepared.train, self.prepared.validation
-        data: dict[str, Any] = {"series": train.series, **self._covariates(train)}
-        names = list(privileged)
-        if names:
-            data["privileged"] = {name: train.privileged[name] for name in names}
-        if model.kwargs.get("pl_trainer_kwargs", {}).get("callbacks"):
-            data |= {f"val_{slot}": series for slot, series in self._covariates(held_out).items()}
-            data["val_series"] = held_out.series
-            if names:
-                data["val_privileged"] = {name: held_out.privileged[name] for name in names}
-        return data
-
-    def _covariates(self, part: Part) -> dict[str, TimeSeries]:
-        """What a deployed student may read of a part besides the target; no teacher gets more but by its sources."""
-        student = self._student()
-        readable = {
-            "past_covariates": part.past_covariates if student.supports_past_covariates else None,
-            "future_covariates": part.future_covariates if student.supports_future_covariates else None,
-        }
-        return {slot: series for slot, series in readable.items() if series is not None}
-
     def _student_forecasts(self, model: Any, part: Part) -> Sequence[TimeSeries]:
         return model.historical_forecasts(
             part.series,
-            **self._covariates(part),
+            **self.supply.covariates(part),
             forecast_horizon=part.truth.shape[1],
+            start=part.starts[0],
             stride=1,
             retrain=False,
             last_points_only=False,
@@ -174,8 +172,9 @@ class SeedRun:
 
     def _teacher_forecasts(self, teacher: Teacher, part: Part) -> Sequence[TimeSeries]:
         known = {name: part.privileged[name] for name in teacher.names}
-        answers = teacher.historical_forecasts(part.series, **self._covariates(part), privileged=known)
-        return cast("list[TimeSeries]", answers)
+        answers = teacher.historical_forecasts(part.series, **self.supply.covariates(part), privileged=known)
+        # of a lookback shorter than the part reaches back, there are earlier ones
+        return [answer for answer in cast("list[TimeSeries]", answers) if answer.start_time() >= part.starts[0]]
 
     def _cell(self, kind: str, name: str, candidate: int, fit: Callable[[], Any], forecast: Callable[..., Any]) -> Cell:
         began = time.perf_counter()
@@ -209,7 +208,8 @@ class SeedRun:
         )
 
 
-def _model(spec: Spec, seed: int) -> TorchForecastingModel:
-    trainer = {**TRAINER, **spec.kwargs.get("pl_trainer_kwargs", {})}
-    kwargs = {**spec.kwargs, "pl_trainer_kwargs": trainer, "random_state": seed}
-    return spec.model_copy(update={"kwargs": kwargs}).build(MODEL)
+def _model(spec: Spec, seed: int, role: Role = MODEL) -> Any:
+    kwargs = {**spec.kwargs, "random_state": seed}
+    if issubclass(role.allowed(spec.class_), TorchForecastingModel):
+        kwargs["pl_trainer_kwargs"] = {**TRAINER, **spec.kwargs.get("pl_trainer_kwargs", {})}
+    return spec.model_copy(update={"kwargs": kwargs}).build(role)

@@ -11,43 +11,16 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tskd import datasets
 from tskd.experiment.errors import ConfigError, explain
+from tskd.experiment.quiet import quiet
 from tskd.experiment.reading import read_yaml
-from tskd.experiment.specs import BALANCE, LOSS, MODEL, PRIVILEGED, WEIGHTING, Spec, Strict, make, nearest, part, plain
+from tskd.experiment.specs import BALANCE, LOSS, MODEL, TEACHER, WEIGHTING, Spec, Strict, make, nearest, part, plain
+from tskd.experiment.teachers import TeacherConfig, many, point_forecaster, reach
 
 if TYPE_CHECKING:
     from tskd.experiment.results import Results
 
 ALONE = "alone"
 CANDIDATES = (0.0, 0.25, 0.5, 1.0)
-
-
-class TeacherConfig(Strict):
-    """A teacher: a darts torch model, and the sources of privileged information that it sees.
-
-    In Python an unfitted `tskd.Teacher` will do; its name is the key under `teachers`.
-    """
-
-    model: Any
-    privileged: tuple[Any, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_teacher(cls, data: Any) -> Any:
-        if not hasattr(data, "sources"):
-            return data
-        if data.fitted:
-            raise ValueError(f"teacher {data.name!r} is fitted; an experiment fits its teachers itself, once a seed")
-        return {"model": data.model, "privileged": data.sources}
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def _model(cls, value: Any) -> Any:
-        return _point_forecaster(part(value, MODEL))
-
-    @field_validator("privileged", mode="before")
-    @classmethod
-    def _privileged(cls, value: Any) -> Any:
-        return () if value is None else tuple(part(item, PRIVILEGED) for item in _many(value))
 
 
 class Arm(Strict):
@@ -68,12 +41,12 @@ class Arm(Strict):
     @field_validator("teachers", mode="before")
     @classmethod
     def _teachers(cls, value: Any) -> Any:
-        return tuple(_many(value))
+        return tuple(many(value))
 
     @field_validator("losses", mode="before")
     @classmethod
     def _losses(cls, value: Any) -> Any:
-        return tuple(part(item, LOSS) for item in _many(value))
+        return tuple(part(item, LOSS) for item in many(value))
 
     @field_validator("weighting", mode="before")
     @classmethod
@@ -83,7 +56,7 @@ class Arm(Strict):
     @field_validator("balance", mode="before")
     @classmethod
     def _balance(cls, value: Any) -> Any:
-        candidates = tuple(_candidate(item) for item in _many(value))
+        candidates = tuple(_candidate(item) for item in many(value))
         if not candidates:
             raise ValueError("give a number, a balance, or a list of candidates, not an empty list.")
         return candidates
@@ -95,6 +68,7 @@ class Experiment(Strict):
     `data` is the name of a data set (`tskd.datasets.names()`) or a `tskd.datasets.DataSet`. Models, losses and so on
     are given as `{"class": ..., "kwargs": {...}}`, as a class name, or as objects. The student alone is always run: an
     arm called 'alone' is put first if no arm is without teachers. `seeds`: a list, or how many to take from 0 on.
+    `soft_sensor`: no student sees the target's past, in training or in use, and no teacher does but by its sources.
     """
 
     name: str
@@ -103,6 +77,7 @@ class Experiment(Strict):
     teachers: dict[str, TeacherConfig] = Field(default_factory=dict)
     arms: tuple[Arm, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    soft_sensor: bool = False
 
     @field_validator("name")
     @classmethod
@@ -123,12 +98,12 @@ class Experiment(Strict):
     @field_validator("student", mode="before")
     @classmethod
     def _student(cls, value: Any) -> Any:
-        return _point_forecaster(part(value, MODEL))
+        return point_forecaster(part(value, MODEL))
 
     @field_validator("seeds", mode="before")
     @classmethod
     def _seeds(cls, value: Any) -> Any:
-        seeds = tuple(range(value)) if isinstance(value, int) else tuple(_many(value))
+        seeds = tuple(range(value)) if isinstance(value, int) else tuple(many(value))
         if not seeds or len(set(seeds)) < len(seeds):
             raise ValueError("give at least one seed, and none twice.")
         return seeds
@@ -149,18 +124,38 @@ class Experiment(Strict):
             for name in arm.teachers:
                 if name not in self.teachers:
                     raise ValueError(f"arm {arm.name!r}: unknown teacher {name!r}. {nearest(name, self.teachers)}")
-        student = self.chunk_lengths(self.student)
+        if self.soft_sensor:
+            self._refuse_as_soft_sensor()
+        horizon = self.chunk_lengths(self.student)[1]
         for name, teacher in self.teachers.items():
-            if self.chunk_lengths(teacher.model) != student:
+            teacher.refuse_impossible(name, self.soft_sensor)
+            last = reach(teacher.model, TEACHER)[1]
+            if last < horizon:
                 raise ValueError(
-                    f"teacher {name!r}: (lookback, horizon) is {self.chunk_lengths(teacher.model)}, the student's is "
-                    f"{student}; an experiment compares them on the same windows, so they must be equal."
+                    f"teacher {name!r}: it forecasts {last} steps, the student {horizon}; a teacher's horizon must "
+                    "include the student's."
                 )
         return self
 
+    def _refuse_as_soft_sensor(self) -> None:
+        from tskd import DistilledModel
+
+        with quiet():
+            student = self.student.build(MODEL)
+        try:
+            DistilledModel(student, soft_sensor=True)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"soft_sensor: {error}.") from error
+
+    @property
+    def lookback(self) -> int:
+        """The longest lookback, in steps, of student and teachers."""
+        models = [reach(teacher.model, TEACHER) for teacher in self.teachers.values()]
+        return max([self.chunk_lengths(self.student)[0], *(lookback for lookback, _ in models)])
+
     @staticmethod
     def chunk_lengths(model: Spec) -> tuple[int, int]:
-        """Lookback and horizon of a model, in steps."""
+        """Lookback and horizon of a torch model, in steps."""
         return model.kwargs["input_chunk_length"], model.kwargs["output_chunk_length"]
 
     def dataset(self) -> datasets.DataSet:
@@ -202,25 +197,9 @@ class Experiment(Strict):
         return run(self, progress=progress, workers=workers)
 
 
-def _many(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
-
-
 def _candidate(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = float(value)
         make(Spec.model_validate({"class": "FixedBalance", "kwargs": {"value": value}}), BALANCE)
         return value
     return part(value, BALANCE)
-
-
-def _point_forecaster(spec: Spec) -> Spec:
-    """The model if the runner can score it; ValueError with the reason if not."""
-    if "random_state" in spec.kwargs:
-        raise ValueError("random_state is set by the experiment, from `seeds`; leave it out.")
-    model = spec.build(MODEL)
-    if model.likelihood is not None:
-        raise ValueError(f"{spec.class_} has a likelihood; point forecasts are scored: give `likelihood: null`.")
-    if model.output_chunk_shift:
-        raise ValueError("output_chunk_shift must be 0: the scored windows follow the origin without a gap.")
-    return spec

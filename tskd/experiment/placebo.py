@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
-from tskd.datasets import DataSet
+from tskd.datasets import ArchiveSeries, DataSet
 from tskd.privileged import HighResolution, Source
 from tskd.privileged.alignment import fold
 
@@ -28,13 +28,13 @@ def placebo(source: Source, data: DataSet, seed: int) -> tuple[Source, dict[str,
     """
     name = f"placebo of {source!r}"
     rng = np.random.default_rng([seed, zlib.crc32(repr(source).encode())])
-    original = data.series if source.name is None else data.privileged[source.name]
-    if isinstance(source, HighResolution):
-        shuffled = _shuffled_detail(original, data, source, rng)
-    else:
-        values = original.values(copy=False)
-        shuffled = original.with_values(values[_permutation(original.time_index, data, rng)])
-    return dataclasses.replace(source, name=name), {name: shuffled}
+    return dataclasses.replace(source, name=name), {name: _shuffled(source, data, data, rng)}
+
+
+def archive_placebo(source: Source, item: ArchiveSeries, data: DataSet, seed: int) -> dict[str, TimeSeries]:
+    """The same for one series of the archive of `data`: what `placebo`'s source reads there, by name."""
+    rng = np.random.default_rng([seed, zlib.crc32(f"{source!r} {item.name}".encode())])
+    return {f"placebo of {source!r}": _shuffled(source, item, data, rng)}
 
 
 def strata(times: pd.Index) -> np.ndarray:
@@ -44,6 +44,14 @@ def strata(times: pd.Index) -> np.ndarray:
     if len(times) > 1 and times[1] - times[0] < pd.Timedelta(days=1):
         return (times - times.normalize()).total_seconds().to_numpy().astype(int)
     return np.minimum((times.dayofyear.to_numpy() - 1) // 28, 12)
+
+
+def _shuffled(source: Source, item: DataSet | ArchiveSeries, data: DataSet, rng: np.random.Generator) -> TimeSeries:
+    original = item.series if source.name is None else item.privileged[source.name]
+    if isinstance(source, HighResolution):
+        return _shuffled_detail(original, item.series, data, source, rng)
+    values = original.values(copy=False)
+    return original.with_values(values[_permutation(original.time_index, data, rng)])
 
 
 def _permutation(times: pd.Index, data: DataSet, rng: np.random.Generator) -> np.ndarray:
@@ -57,9 +65,11 @@ def _permutation(times: pd.Index, data: DataSet, rng: np.random.Generator) -> np
     return taken
 
 
-def _shuffled_detail(fine: TimeSeries, data: DataSet, source: HighResolution, rng: np.random.Generator) -> TimeSeries:
+def _shuffled_detail(
+    fine: TimeSeries, coarse: TimeSeries, data: DataSet, source: HighResolution, rng: np.random.Generator
+) -> TimeSeries:
     """`fine` with the deviations of its samples from the value of their coarse step permuted among coarse steps."""
-    folded = fold(fine, data.series, whole_step=source.coarse != "point")
+    folded = fold(fine, coarse, whole_step=source.coarse != "point")
     samples = folded.values(copy=False).reshape(len(folded), -1, fine.n_components)
     level = samples[:, -1:] if source.coarse == "point" else samples.mean(axis=1, keepdims=True)
     mixed = level + (samples - level)[_permutation(folded.time_index, data, rng)]

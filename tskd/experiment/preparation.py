@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
-from tskd.datasets import DataSet
+from tskd.datasets import ArchiveSeries, DataSet
 
 EXAMPLES = 3
 """Test windows whose forecasts are kept for the figures: evenly spaced, never picked by how they look."""
@@ -30,7 +30,9 @@ class Scale:
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the split, reaching back `lookback` rows into the part before (the training part: not at all).
+    """One part of the split, reaching back `reach` rows into the part before.
+
+    The training part begins with the data: there, `reach` is the student's lookback, and no row lies before.
 
     `truth` [W, H, C] are the targets of its W windows, `scored` [W, H] whether a target may be scored, `starts` [W] the
     time stamps of their first targets.
@@ -43,6 +45,7 @@ class Part:
     truth: np.ndarray
     scored: np.ndarray
     starts: pd.Index
+    reach: int
 
     @property
     def deployable(self) -> dict[str, TimeSeries]:
@@ -53,22 +56,26 @@ class Part:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The three parts of a data set, and how its target was scaled."""
+    """The three parts of a data set, its archive scaled, and how its target was scaled."""
 
     data: DataSet
     scale: Scale
     train: Part
     validation: Part
     test: Part
+    archive: tuple[ArchiveSeries, ...] = ()
 
 
-def prepare(data: DataSet, lookback: int, horizon: int) -> Prepared:
+def prepare(data: DataSet, lookback: int, horizon: int, longest: int | None = None) -> Prepared:
     """Scale `data` and cut it into windows of `lookback` + `horizon` steps.
 
     A privileged or covariate component named like a target component is scaled like it, any other by its own mean and
     deviation before the end of the training part. A part holds no target or privileged value from after its end. Raises
     ValueError for a part without a single window.
+
+    `longest`: rows that validation and test part reach back, if a teacher's lookback is longer than the student's.
     """
+    longest = lookback if longest is None else longest
     training = data.series.drop_after(data.validation_start)
     statistics = {name: _statistics(training[name]) for name in data.series.components}
 
@@ -84,30 +91,35 @@ def prepare(data: DataSet, lookback: int, horizon: int) -> Prepared:
     }
     position = {stamp: data.series.time_index.get_loc(stamp) for stamp in (data.validation_start, data.test_start)}
     bounds = {
-        "training": (lookback, position[data.validation_start]),
-        "validation": (position[data.validation_start], position[data.test_start]),
-        "test": (position[data.test_start], len(series)),
+        "training": (lookback, position[data.validation_start], lookback),
+        "validation": (position[data.validation_start], position[data.test_start], longest),
+        "test": (position[data.test_start], len(series), longest),
     }
     parts = {}
-    for name, (first, end) in bounds.items():
-        if end - first < horizon or first < lookback:
+    for name, (first, end, reach) in bounds.items():
+        if end - first < horizon or first < reach:
             raise ValueError(
-                f"data set {data.name!r}: the {name} part has no window of {lookback} + {horizon} steps; it has "
+                f"data set {data.name!r}: the {name} part has no window of {reach} + {horizon} steps; it has "
                 f"{end - first} steps of its own. Choose a shorter lookback or horizon, or another split."
             )
-        parts[name] = _part(whole, data.filled, first - lookback, end, lookback, horizon)
+        parts[name] = _part(whole, data.filled, first - reach, end, reach, horizon)
     mean, deviation = (np.array([statistics[c][i] for c in series.components]) for i in (0, 1))
-    return Prepared(data, Scale(mean, deviation), parts["training"], parts["validation"], parts["test"])
+    archive = tuple(_scaled_archive(item, data.validation_start) for item in data.archive)
+    return Prepared(data, Scale(mean, deviation), parts["training"], parts["validation"], parts["test"], archive)
 
 
 def fingerprint(data: DataSet) -> str:
     """16 hexadecimal digits that change with any value, time stamp, or the split of a data set."""
     digest = hashlib.sha256(f"{data.validation_start} {data.test_start}".encode())
-    named = {"": data.series, "past": data.past_covariates, "future": data.future_covariates}
-    for name, series in {**named, **{f"privileged {k}": v for k, v in sorted(data.privileged.items())}}.items():
-        if series is not None:
-            digest.update(f"{name} {list(series.components)} {series.start_time()} {series.freq_str}".encode())
-            digest.update(np.ascontiguousarray(series.values(copy=False)).tobytes())
+    items: list[DataSet | ArchiveSeries] = [data, *data.archive]
+    for item in items:
+        if item is not data:
+            digest.update(f"archive {item.name}".encode())
+        named = {"": item.series, "past": item.past_covariates, "future": item.future_covariates}
+        for name, series in {**named, **{f"privileged {k}": v for k, v in sorted(item.privileged.items())}}.items():
+            if series is not None:
+                digest.update(f"{name} {list(series.components)} {series.start_time()} {series.freq_str}".encode())
+                digest.update(np.ascontiguousarray(series.values(copy=False)).tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -123,21 +135,37 @@ def _statistics(component: TimeSeries) -> tuple[float, float]:
 
 
 def _scaled(series: TimeSeries, statistics: dict[str, tuple[float, float]], validation_start: Any) -> TimeSeries:
-    known = series.drop_after(validation_start)
+    known = series if series.end_time() < validation_start else series.drop_after(validation_start)
     used = [statistics.get(c) or _statistics(known[c]) for c in series.components]
     mean, deviation = np.array(used).T
     return series.with_values((series.values(copy=False) - mean) / deviation).astype("float32")
 
 
-def _part(whole: dict[str, Any], filled: frozenset[Any], first: int, end: int, lookback: int, horizon: int) -> Part:
+def _scaled_archive(item: ArchiveSeries, validation_start: Any) -> ArchiveSeries:
+    """Another series, scaled by its own mean and deviation: stations differ in level."""
+    statistics = {name: _statistics(item.series[name]) for name in item.series.components}
+
+    def scaled(series: TimeSeries) -> TimeSeries:
+        return _scaled(series, statistics, validation_start)
+
+    return replace(
+        item,
+        series=scaled(item.series),
+        privileged={name: scaled(series) for name, series in item.privileged.items()},
+        past_covariates=None if item.past_covariates is None else scaled(item.past_covariates),
+        future_covariates=None if item.future_covariates is None else scaled(item.future_covariates),
+    )
+
+
+def _part(whole: dict[str, Any], filled: frozenset[Any], first: int, end: int, reach: int, horizon: int) -> Part:
     series = whole["series"][first:end]
     after = whole["series"].time_index[end] if end < len(whole["series"]) else None
 
     def cut(other: TimeSeries) -> TimeSeries:
         return other if after is None or other.end_time() < after else other.drop_after(after)
 
-    targets = series.values(copy=False)[lookback:]
-    times = series.time_index[lookback:]
+    targets = series.values(copy=False)[reach:]
+    times = series.time_index[reach:]
     windows = np.lib.stride_tricks.sliding_window_view
     known = ~np.isin(times, pd.Index(list(filled), dtype=times.dtype))
     return Part(
@@ -149,4 +177,5 @@ def _part(whole: dict[str, Any], filled: frozenset[Any], first: int, end: int, l
         truth=windows(targets, horizon, axis=0).transpose(0, 2, 1),
         scored=windows(known, horizon),
         starts=times[: len(times) - horizon + 1],
+        reach=reach,
     )

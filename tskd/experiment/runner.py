@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from tskd.datasets import DataSet
+from tskd.datasets import ArchiveSeries, DataSet
 from tskd.experiment.assembly import assemble
 from tskd.experiment.config import Experiment
 from tskd.experiment.errors import ConfigError, RunError
 from tskd.experiment.preparation import Prepared, prepare
 from tskd.experiment.results import Results
-from tskd.experiment.specs import PRIVILEGED, make, nearest
+from tskd.experiment.specs import MODEL, nearest
 
 if TYPE_CHECKING:
     from tskd.experiment.cells import Cell
@@ -30,7 +30,10 @@ def run(experiment: Experiment, progress: bool, workers: int) -> Results:
     from tskd.experiment.cells import planned
 
     began = time.perf_counter()
-    data = experiment.dataset()
+    try:
+        data = experiment.dataset()
+    except (FileNotFoundError, ImportError, ValueError) as error:
+        raise ConfigError(str(error)) from error
     prepared = _checked(experiment, data)
     cells: list[Cell] = []
     total = planned(experiment) * len(experiment.seeds)
@@ -61,16 +64,33 @@ def one_thread() -> Iterator[None]:
 def _checked(experiment: Experiment, data: DataSet) -> Prepared:
     """The data, if they hold what the experiment reads."""
     for name, teacher in experiment.teachers.items():
-        for source in (make(item, PRIVILEGED) for item in teacher.privileged):
-            if source.name is not None and source.name not in data.privileged:
-                raise ConfigError(
-                    f"teacher {name!r}: data set {data.name!r} has no privileged series {source.name!r}. "
-                    f"{nearest(source.name, data.privileged)}"
-                )
+        if teacher.archive and not data.archive:
+            raise ConfigError(f"teacher {name!r}: data set {data.name!r} has no archive to fit it on.")
+        rows: list[tuple[str, DataSet | ArchiveSeries]] = [(f"data set {data.name!r}", data)]
+        rows += [(f"archive series {item.name!r}", item) for item in data.archive if teacher.archive]
+        for source in teacher.sources():
+            for where, item in rows:
+                if source.name is not None and source.name not in item.privileged:
+                    raise ConfigError(
+                        f"teacher {name!r}: {where} has no privileged series {source.name!r}. "
+                        f"{nearest(source.name, item.privileged)}"
+                    )
+    if experiment.soft_sensor:
+        _refuse_blind(experiment, data)
     try:
-        return prepare(data, *experiment.chunk_lengths(experiment.student))
+        return prepare(data, *experiment.chunk_lengths(experiment.student), experiment.lookback)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def _refuse_blind(experiment: Experiment, data: DataSet) -> None:
+    student = experiment.student.build(MODEL)
+    readable = [slot for slot in ("past_covariates", "future_covariates") if getattr(student, f"supports_{slot}")]
+    if not any(getattr(data, slot) is not None for slot in readable):
+        raise ConfigError(
+            f"soft_sensor: the student reads {' and '.join(readable) or 'no covariates'}, and data set {data.name!r} "
+            "has none: it would see nothing at all."
+        )
 
 
 def _seed(experiment: Experiment, data: DataSet, seed: int, tick: Callable[[], Any]) -> list[Cell]:

@@ -12,13 +12,16 @@ from tskd.experiment.preparation import Part
 
 
 def aligned(forecasts: Sequence[TimeSeries], part: Part) -> np.ndarray:
-    """Forecasts [W, H, C] in the order of the part's windows, NaN for a window without one."""
+    """Forecasts [W, H, C] in the order of the part's windows, NaN for a window without one.
+
+    Steps beyond the part's horizon are left out.
+    """
     values = np.full(part.truth.shape, np.nan)
     positions = part.starts.get_indexer(pd.Index([forecast.start_time() for forecast in forecasts]))
     if (positions < 0).any():
         raise ValueError("a forecast does not start at a window of its part")
     for position, forecast in zip(positions, forecasts, strict=True):
-        values[position] = forecast.values(copy=False)
+        values[position] = forecast.values(copy=False)[: part.truth.shape[1]]
     return values
 
 

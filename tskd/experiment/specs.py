@@ -1,6 +1,6 @@
 """Objects named in a configuration: a class by its public name and its arguments, from an allow-list only.
 
-A configuration file is data. It may name darts' torch models, the parts of tskd, torch's optimizers and Lightning's
+A configuration file is data. It may name darts' global models, the parts of tskd, torch's optimizers and Lightning's
 EarlyStopping, and nothing else that Python could import.
 """
 
@@ -55,6 +55,9 @@ class Role:
 
 MODEL = Role(
     "darts torch model", "darts.models", "darts.models.forecasting.torch_forecasting_model.TorchForecastingModel"
+)
+TEACHER = Role(
+    "darts global model", "darts.models", "darts.models.forecasting.forecasting_model.GlobalForecastingModel"
 )
 PRIVILEGED = Role("source of privileged information", "tskd.privileged", "tskd.privileged.Source")
 LOSS = Role("distillation loss", "tskd.losses", "tskd.losses.DistillationLoss")
@@ -111,7 +114,7 @@ def part(value: Any, role: Role) -> Any:
             value = Spec.model_validate(value)
         except ValidationError as error:
             raise ValueError(" ".join(explain(error))) from error
-    elif role is MODEL and role.holds(value):
+    elif role in (MODEL, TEACHER) and role.holds(value):
         value = Spec.model_validate({"class": type(value).__name__, "kwargs": dict(value.model_params)})
     if isinstance(value, Spec):
         with quiet():

@@ -1,0 +1,177 @@
+"""What each kind of privilege and each kind of teacher gains on public data: one table of many experiments.
+
+    TSKD_DATA=folder/of/data python benchmarks/lupi.py
+
+Runs every configuration in `configs/lupi/` whose results are not in the folder of results yet, then writes
+`benchmarks/results/lupi.csv` and the tables in `benchmarks/README.md` and `README.md`. All ratios are of test errors, to those of the
+student alone; below 1 is better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from tskd.cli import main as tskd
+from tskd.experiment import Experiment, Results
+from tskd.experiment.statistics import Comparison
+
+HERE = Path(__file__).parent
+BEGIN, END = "<!-- lupi: written by lupi.py -->", "<!-- lupi: end -->"
+PREAMBLE = """## Kinds of privileged information and of teachers
+
+`TSKD_DATA=folder/of/data python benchmarks/lupi.py`, or for one line `tskd run configs/lupi/<case>.yaml`.
+
+Ratios of test MSE to that of the same student alone, mean over 5 seeds, with 95 % intervals over test windows (paired
+block bootstrap); below 1 is better. *Teacher*: the bound that its forecasts set. *Distilled*: the student that it
+taught. *Self-distilled*: taught by a teacher that sees what the student sees. *Placebo*: the privileged rows permuted
+within the hour of the day. The balance of every arm is the one of 0, 0.25, 0.5 and 1 with the lowest validation error;
+0 is the student alone, and gives 1.000 exactly. *Gain by privilege*: distinguishably below the student alone and below
+every control here, each comparison by itself; among so many, one may be by chance. Not controlled for: weight decay and
+input size tuned for the student alone, training size, archive rows pooled with the target's. Beijing students were
+chosen on validation after one first test result of beijing-neighbours with a DLinear had been seen. Seconds are those of the whole
+experiment, two processes on two busy cores."""
+CONTROLS = {"self-distilled": "self", "placebo": "placebo"}
+FINDINGS = {
+    "privilege": "gain by privilege",
+    "gain": "gain, but a control has it too",
+    "none": "no gain",
+    "unknown": "too few windows",
+}
+COLUMNS = {
+    "case": "case",
+    "privilege": "what the teacher sees",
+    "teacher": "teacher / alone",
+    "distilled": "distilled / alone",
+    "balance": "balance",
+    "self": "self-distilled / alone",
+    "placebo": "placebo / alone",
+    "finding": "finding",
+    "windows": "test windows",
+    "seconds": "seconds",
+}
+
+SHORT = ("case", "privilege", "teacher", "distilled", "self", "placebo", "finding")
+LEAD = """`TSKD_DATA=folder python benchmarks/lupi.py` runs all of `configs/lupi/` and writes this table; what the columns mean, and
+with which care to read them, stands in [benchmarks](benchmarks/README.md)."""
+
+
+def main() -> None:
+    """Run what is missing, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--configs", type=Path, default=HERE.parent / "configs" / "lupi", help="folder of YAML files")
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "lupi", help="folder of results")
+    parser.add_argument("--table-only", action="store_true", help="run nothing: use what is finished")
+    options = parser.parse_args()
+    paths = sorted(options.configs.glob("*.yaml"))
+    finished = []
+    for path in tqdm(paths, desc="experiments", unit="run"):
+        folder = options.runs / path.stem
+        if not is_finished(path, folder):
+            if options.table_only:
+                print(f"{path.stem}: not finished", file=sys.stderr)
+                continue
+            if tskd(["run", str(path), "--out", str(folder)]):
+                print(f"{path.stem}: failed; it is not in the table", file=sys.stderr)
+                continue
+        finished.append(folder)
+    rows = [row for folder in finished for row in rows_of(folder.name, Results.load(folder))]
+    table = pd.DataFrame(rows)
+    (HERE / "results").mkdir(exist_ok=True)
+    table.to_csv(HERE / "results" / "lupi.csv", index=False, float_format="%.4f")
+    write_section(HERE / "README.md", f"{PREAMBLE}\n\n{markdown(rows, COLUMNS)}")
+    write_section(HERE.parent / "README.md", f"{LEAD}\n\n{markdown(rows, SHORT)}")
+
+
+def is_finished(config: Path, folder: Path) -> bool:
+    """Whether the folder holds the results of this very configuration."""
+    if not (folder / "facts.json").is_file():
+        return False
+    return Results.load(folder).facts["config"] == Experiment.from_yaml(config).to_yaml()
+
+
+def rows_of(case: str, results: Results) -> list[dict[str, Any]]:
+    """One row for each arm of an experiment that is not a control: numbers, as the CSV file has them."""
+    facts = results.facts
+    arms = {arm["name"]: arm for arm in facts["arms"] if arm["teachers"]}
+    teachers = {teacher["name"]: teacher for teacher in facts["teachers"]}
+    balance = results.rows[results.rows.kind == "student"].groupby("name").balance.first()
+    rows = []
+    for name, arm in arms.items():
+        if name in CONTROLS:
+            continue
+        compared = {"teacher": results.compare(arm["teachers"][0], kind="teacher"), "distilled": results.compare(name)}
+        if arm["privileged"]:
+            compared |= {short: results.compare(control) for control, short in CONTROLS.items() if control in arms}
+        row: dict[str, Any] = {
+            "case": case if arm["privileged"] else f"{case}, {name}",
+            "privilege": described(teachers[arm["teachers"][0]], facts["soft_sensor"]),
+            "balance": balance[name],
+            "finding": FINDINGS[results.verdict.outcome] if arm["privileged"] else "a control",
+            "windows": compared["distilled"].windows,
+            "blocks": round(compared["distilled"].blocks, 1),
+            "seeds": len(facts["seeds"]),
+            "seconds": facts["seconds"],
+            "fingerprint": facts["fingerprint"],
+        }
+        for short, comparison in compared.items():
+            row |= {short: 1 + comparison.relative, f"{short}_low": low(comparison), f"{short}_high": high(comparison)}
+        rows.append(row)
+    return rows
+
+
+def low(comparison: Comparison) -> float:
+    """Lower end of the interval of a ratio."""
+    return 1 + comparison.low
+
+
+def high(comparison: Comparison) -> float:
+    """Upper end of the interval of a ratio."""
+    return 1 + comparison.high
+
+
+def described(teacher: dict[str, Any], soft_sensor: bool) -> str:
+    """What a teacher sees and how it is made, in a few words."""
+    sources = ", ".join(f"`{source}`" for source in teacher["privileged"]) or "no privilege"
+    model = str(teacher["model"]).partition("(")[0].removesuffix("Model")
+    ways = [
+        model,
+        "" if teacher["sees_inputs"] else "sees no inputs",
+        f"{teacher['cross_fit']} folds" if teacher["cross_fit"] else "",
+        "fitted on the archive" if teacher["archive"] else "",
+        "soft sensor" if soft_sensor else "",
+    ]
+    return f"{sources} ({', '.join(way for way in ways if way)})"
+
+
+def markdown(rows: Iterable[dict[str, Any]], columns: Iterable[str]) -> str:
+    """The table, ratios with 95 % intervals."""
+    columns = list(columns)
+    lines = [" | ".join(COLUMNS[column] for column in columns), " | ".join("---" for _ in columns)]
+    lines += [" | ".join(cell(row, column) for column in columns) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def cell(row: dict[str, Any], column: str) -> str:
+    """One cell of the table."""
+    if f"{column}_low" in row:
+        return f"{row[column]:.3f} [{row[f'{column}_low']:.3f}, {row[f'{column}_high']:.3f}]"
+    return f"{row[column]:.0f}" if column == "seconds" else str(row.get(column, ""))
+
+
+def write_section(path: Path, section: str) -> None:
+    """Put a section between its marks in a file, at the end if it has none yet."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else "# Benchmarks\n"
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2] if rest else "\n"
+    path.write_text(f"{before.rstrip()}\n\n{BEGIN}\n\n{section}\n\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Electricity: two transformers' oil temperature (ETT) and the load of Spain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tskd.datasets.base import DataSet
+from tskd.datasets.files import File, missing, series_of
+from tskd.datasets.filling import carry_forward
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ETT = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/main/ETT-small/"
+ETTH1 = File("ETTh1.csv", f"{_ETT}ETTh1.csv", "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066")
+ETTM1 = File("ETTm1.csv", f"{_ETT}ETTm1.csv", "6ce1759b1a18e3328421d5d75fadcb316c449fcd7cec32820c8dafda71986c9e")
+SPAIN = File(
+    "spain_energy.csv",
+    "https://www.kaggle.com/datasets/nicholasjhana/energy-consumption-generation-prices-and-weather",
+    "14cd13e020d87af0ab49db8e0f1e4d308320ec5b8d2dec23bab4d27c75c7733a",
+)
+LOADS = ["HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL"]
+ADVANCE = {
+    "total load forecast": "load forecast",
+    "forecast solar day ahead": "solar forecast",
+    "forecast wind onshore day ahead": "wind forecast",
+    "price day ahead": "price day ahead",
+}
+
+
+def ett_loads() -> DataSet:
+    """Oil temperature of a transformer from its six loads; its own past is what only the teacher sees."""
+    return DataSet(
+        **_ett("ett-loads"),
+        privileged={"own": _oil(_stretch(ETTH1))},
+        past_covariates=series_of(_stretch(ETTH1), LOADS),
+        title="Oil temperature of a transformer (ETTh1) from its loads",
+        notes="For a soft sensor: the temperature's own past, 'own', is privileged; the six loads are the student's. "
+        + _ETT_NOTE,
+    )
+
+
+def ett_fine() -> DataSet:
+    """Hourly oil temperature of a transformer; its quarter hours are privileged."""
+    return DataSet(
+        **_ett("ett-fine"),
+        privileged={"fine": _oil(_stretch(ETTM1))},
+        title="Oil temperature of a transformer (ETTh1), with its quarter hours (ETTm1)",
+        notes="An hourly value is the quarter-hourly one at its stamp, in every row: a point sample, not a mean. "
+        + _ETT_NOTE,
+    )
+
+
+def spain_load() -> DataSet:
+    """Hourly load of Spain; what was forecast the day before for load, sun, wind and price is privileged."""
+    import pandas as pd
+
+    table = SPAIN.csv()
+    table.index = pd.DatetimeIndex(pd.to_datetime(table["time"], utc=True)).tz_localize(None)
+    raw = table["2017-01-01":"2017-10-14"]
+    filled = carry_forward(table)["2017-01-01":"2017-10-14"]
+    return DataSet(
+        name="spain-load",
+        series=series_of(filled, {"total load actual": "load"}),
+        privileged={"forecast": series_of(filled, ADVANCE)},
+        validation_start=pd.Timestamp("2017-06-01"),
+        test_start=pd.Timestamp("2017-07-15"),
+        filled=missing(raw["total load actual"]),
+        title="Load of Spain, with day-ahead forecasts",
+        unit="MW",
+        source=SPAIN.address,
+        licence="not verified",
+        notes="Times are UTC. January to May 2017 to train, to mid-July to validate, to mid-October to test. A missing "
+        "value is the last one before it; such a load is not scored.",
+    )
+
+
+_ETT_NOTE = "From July 2016 on: 150 days to train, the next 50 to validate, the next 100 to test; nothing is missing."
+
+
+def _ett(name: str) -> dict[str, Any]:
+    series = _oil(_stretch(ETTH1))
+    return {
+        "name": name,
+        "series": series,
+        "validation_start": series.time_index[150 * 24],
+        "test_start": series.time_index[200 * 24],
+        "unit": "°C",
+        "source": _ETT,
+        "licence": "CC BY-ND 4.0: the files may be passed on unchanged only",
+    }
+
+
+def _stretch(file: File) -> pd.DataFrame:
+    """300 days, from July 2016 on."""
+    return file.csv(index_col="date", parse_dates=True)["2016-07-01":"2017-04-26"]
+
+
+def _oil(table: pd.DataFrame) -> Any:
+    return series_of(table, ["OT"])
