@@ -3,8 +3,8 @@
     TSKD_DATA=folder/of/data python benchmarks/lupi.py
 
 Runs every configuration in `configs/lupi/` whose results are not in the folder of results yet, then writes
-`benchmarks/results/lupi.csv` and the tables in `benchmarks/README.md` and `README.md`. All ratios are of test errors, to those of the
-student alone; below 1 is better.
+`benchmarks/results/lupi.csv` and the tables in `benchmarks/README.md` and `README.md`. All ratios are of test errors,
+to those of the student alone; below 1 is better.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ block bootstrap); below 1 is better. *Teacher*: the bound that its forecasts set
 taught. *Self-distilled*: taught by a teacher that sees what the student sees. *Placebo*: the privileged rows permuted
 within the hour of the day. The balance of every arm is the one of 0, 0.25, 0.5 and 1 with the lowest validation error;
 0 is the student alone, and gives 1.000 exactly. *Gain by privilege*: distinguishably below the student alone and below
-every control here, each comparison by itself; among so many, one may be by chance. Not controlled for: weight decay and
-input size tuned for the student alone, training size, archive rows pooled with the target's. Beijing students were
-chosen on validation after one first test result of beijing-neighbours with a DLinear had been seen. Seconds are those of the whole
-experiment, two processes on two busy cores."""
+every control here, each comparison by itself; among so many, one may be by chance. Not controlled for: weight decay
+and input size tuned for the student alone, training size, archive rows pooled with the target's. Beijing students were
+chosen on validation after one first test result of beijing-neighbours with a DLinear had been seen. Seconds are those
+of the whole experiment, two processes on two busy cores."""
 CONTROLS = {"self-distilled": "self", "placebo": "placebo"}
 FINDINGS = {
     "privilege": "gain by privilege",
@@ -58,8 +58,8 @@ COLUMNS = {
 }
 
 SHORT = ("case", "privilege", "teacher", "distilled", "self", "placebo", "finding")
-LEAD = """`TSKD_DATA=folder python benchmarks/lupi.py` runs all of `configs/lupi/` and writes this table; what the columns mean, and
-with which care to read them, stands in [benchmarks](benchmarks/README.md)."""
+LEAD = """`TSKD_DATA=folder python benchmarks/lupi.py` runs all of `configs/lupi/` and writes this table; what the columns
+mean, and with which care to read them, stands in [benchmarks](benchmarks/README.md)."""
 
 
 def main() -> None:
