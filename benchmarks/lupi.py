@@ -58,8 +58,8 @@ COLUMNS = {
 }
 
 SHORT = ("case", "privilege", "teacher", "distilled", "self", "placebo", "finding")
-LEAD = """`TSKD_DATA=folder python benchmarks/lupi.py` runs all of `configs/lupi/` and writes this table; what the columns
-mean, and with which care to read them, stands in [benchmarks](benchmarks/README.md)."""
+LEAD = """`TSKD_DATA=folder python benchmarks/lupi.py` runs all of `configs/lupi/` and writes this table; what its
+columns mean, and with which care to read them, stands in [benchmarks](benchmarks/README.md)."""
 
 
 def main() -> None:
