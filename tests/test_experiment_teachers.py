@@ -320,3 +320,25 @@ def test_balance_zero_is_the_soft_sensor_alone() -> None:
         plain = run.alone.student.model.state_dict()
         distilled = [run.distilled(experiment.arms[1], c).student.model.state_dict() for c in (0, 1)]
     assert equal(plain, distilled[0]) and not equal(plain, distilled[1])
+
+
+def test_a_teacher_may_be_an_ensemble_or_forecast_a_distribution() -> None:
+    """Members and likelihood are named in the configuration; the mean is scored."""
+    chunks = {"input_chunk_length": LOOKBACK, "output_chunk_length": HORIZON}
+    gaussian = {
+        "class": "NLinearModel",
+        "kwargs": {**chunks, "n_epochs": 1, "normalize": False, "likelihood": {"class": "GaussianLikelihood"}},
+    }
+    made = {
+        "ensemble": {"model": {"class": "NaiveEnsembleModel", "kwargs": {"forecasting_models": [LINEAR, LINEAR]}}},
+        "linear": {"model": LINEAR},
+        "gaussian": {"model": gaussian},
+    }
+    plain = {"data": toy_data(), "soft_sensor": False, "teachers": made, "arms": []}
+    found = stations(**plain).run(progress=False).rows
+    scores = found[found.kind == "teacher"].set_index("name").mse
+    assert scores["ensemble"] == pytest.approx(scores["linear"], rel=1e-5)
+    assert np.isfinite(scores["gaussian"])
+    wrong = {"class": "NLinearModel", "kwargs": {**chunks, "likelihood": {"class": "EarlyStopping"}}}
+    with pytest.raises(ValidationError, match="not allowed as likelihood"):
+        stations(**plain | {"teachers": {"gaussian": {"model": wrong}}})

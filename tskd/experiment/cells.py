@@ -209,6 +209,11 @@ class SeedRun:
 
 
 def _model(spec: Spec, seed: int, role: Role = MODEL) -> Any:
+    members = spec.kwargs.get("forecasting_models")
+    if members is not None:
+        # an ensemble has no random state of its own
+        seeded = [_model(Spec.model_validate(member), seed, role) for member in members]
+        return spec.model_copy(update={"kwargs": {**spec.kwargs, "forecasting_models": seeded}}).build(role)
     kwargs = {**spec.kwargs, "random_state": seed}
     if issubclass(role.allowed(spec.class_), TorchForecastingModel):
         kwargs["pl_trainer_kwargs"] = {**TRAINER, **spec.kwargs.get("pl_trainer_kwargs", {})}

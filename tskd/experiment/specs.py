@@ -64,6 +64,7 @@ LOSS = Role("distillation loss", "tskd.losses", "tskd.losses.DistillationLoss")
 WEIGHTING = Role("weighting of teachers", "tskd.weighting", "tskd.weighting.Weighting")
 BALANCE = Role("balance", "tskd.balance", "tskd.balance.Balance")
 OPTIMIZER = Role("optimizer", "torch.optim", "torch.optim.Optimizer")
+LIKELIHOOD = Role("likelihood", "darts.utils.likelihood_models", "darts.utils.likelihood_models.torch.TorchLikelihood")
 CALLBACK = Role("callback", "pytorch_lightning.callbacks", "pytorch_lightning.callbacks.EarlyStopping")
 
 
@@ -165,14 +166,15 @@ def _misspelt(made: type, kwargs: Iterable[str]) -> str:
 
 
 def _built(name: str, value: Any) -> Any:
-    """A copy of an argument, with the optimizers and callbacks that it names."""
+    """A copy of an argument, with the optimizers, callbacks, likelihoods and members of an ensemble that it names."""
     if name.endswith("_cls") and isinstance(value, str):
         if name != "optimizer_cls":
             raise ValueError(f"{name}={value!r}: of classes as arguments, only optimizer_cls can be named.")
         return OPTIMIZER.allowed(value)
     if isinstance(value, Mapping):
         if "class" in value:
-            return Spec.model_validate(value).build(CALLBACK)
+            roles = {"likelihood": LIKELIHOOD, "forecasting_models": TEACHER}
+            return Spec.model_validate(value).build(roles.get(name, CALLBACK))
         return {key: _built(key, item) for key, item in value.items()}
     if isinstance(value, list):
         return [_built(name, item) for item in value]

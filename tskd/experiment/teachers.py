@@ -154,12 +154,13 @@ def reach(spec: Spec, role: Role) -> tuple[int, int]:
 
 
 def point_forecaster(spec: Spec, role: Role = MODEL) -> Spec:
-    """The model if the runner can score it; ValueError with the reason if not."""
+    """The model if the runner can score it; ValueError with the reason if not. A teacher may forecast a distribution:
+    it is asked for the mean, or the median of quantiles."""
     if spec.kwargs.get("random_state") is not None:
         raise ValueError("random_state is set by the experiment, from `seeds`; leave it out.")
     with quiet():
         model = spec.build(role)
-    if getattr(model, "likelihood", None) is not None:
+    if role is MODEL and getattr(model, "likelihood", None) is not None:
         raise ValueError(f"{spec.class_} has a likelihood; point forecasts are scored: give `likelihood: null`.")
     if model.output_chunk_shift:
         raise ValueError("output_chunk_shift must be 0: the scored windows follow the origin without a gap.")
