@@ -23,6 +23,7 @@ from tskd.reach import horizon_of
 from tskd.store import Store
 from tskd.teacher import Teacher
 from tskd.training import Distillation, isolated_randomness
+from tskd.window_data import train as train_on
 from tskd.windows import Windows, training_keys
 
 if TYPE_CHECKING:
@@ -135,12 +136,7 @@ def fit(
                 sets.append(DistillationData(keys, windows, nothing))
             objective = _objective(model, train)
         module = Distillation(network, objective, model.balance, names)
-        _darts.replace_data(data, sets[0], sets[1] if len(sets) > 1 else None)
-        try:
-            trainer.fit(model=module, datamodule=data, ckpt_path=checkpoint)
-        finally:
-            for items in sets:
-                items.release()
+        train_on(trainer, module, data, sets, checkpoint)
 
     validation = {} if held_out is None else {f"val_{name}": value for name, value in held_out.given.items()}
     _darts.fit_through(model.student, run, **train.given, **validation, **rows, verbose=verbose, **fit_kwargs)

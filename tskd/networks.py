@@ -11,7 +11,7 @@ from torch import Tensor
 from tskd import _darts
 from tskd.crossfit import Keep
 from tskd.views import View
-from tskd.window_data import WindowData
+from tskd.window_data import WindowData, train
 from tskd.windows import INPUT_SLOTS, Windows
 
 BATCH = 1024
@@ -33,12 +33,7 @@ def fit(
         sets = [_complete(found, view, keep)]
         if found_val is not None and held_out is not None:
             sets.append(_complete(found_val, held_out, None))
-        _darts.replace_data(data, sets[0], sets[1] if len(sets) > 1 else None)
-        try:
-            trainer.fit(model=network, datamodule=data, ckpt_path=checkpoint)
-        finally:
-            for items in sets:
-                items.release()
+        train(trainer, network, data, sets, checkpoint)
 
     if fit_kwargs.get("dataloader_kwargs"):
         # darts takes entries out of it

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from tskd import _darts
 from tskd._darts import TorchTrainingBatch
 from tskd.windows import Windows
 
@@ -28,3 +30,13 @@ class WindowData(Dataset):
     def release(self) -> None:
         """Let go of the data; a trainer that outlives the fit keeps a reference to this object."""
         self.windows = None
+
+
+def train(trainer: Any, module: Any, data: Any, sets: Sequence[WindowData], checkpoint: str | None) -> None:
+    """`trainer.fit` with darts' own loaders over data sets, training and validation, that are let go of afterwards."""
+    _darts.replace_data(data, sets[0], sets[1] if len(sets) > 1 else None)
+    try:
+        trainer.fit(model=module, datamodule=data, ckpt_path=checkpoint)
+    finally:
+        for items in sets:
+            items.release()
