@@ -29,14 +29,14 @@ PREAMBLE = """## Kinds of privileged information and of teachers
 `TSKD_DATA=folder/of/data python benchmarks/lupi.py`, or for one line `tskd run configs/lupi/<case>.yaml`.
 
 Ratios of test MSE to that of the same student alone, mean over 5 seeds, with 95 % intervals over test windows (paired
-block bootstrap); below 1 is better. *Teacher*: the bound that its forecasts set. *Distilled*: the student that it
-taught. *Self-distilled*: taught by a teacher that sees what the student sees. *Placebo*: the privileged rows permuted
-within the hour of the day. The balance of every arm is the one of 0, 0.25, 0.5 and 1 with the lowest validation error;
-0 is the student alone, and gives 1.000 exactly. *Gain by privilege*: distinguishably below the student alone and below
-every control here, each comparison by itself; among so many, one may be by chance. Not controlled for: weight decay
-and input size tuned for the student alone, training size, archive rows pooled with the target's. Beijing students were
-chosen on validation after one first test result of beijing-neighbours with a DLinear had been seen. Seconds are those
-of the whole experiment, two processes on two busy cores."""
+block bootstrap) and over seeds; below 1 is better. *Teacher*: the bound that its forecasts set. *Distilled*: the
+student that it taught. *Self-distilled*: taught by a teacher that sees what the student sees. *Placebo*: the privileged
+rows permuted within the hour of the day. The balance of every arm is the one of 0, 0.25, 0.5 and 1 with the lowest
+validation error; 0 is the student alone, and gives 1.000 exactly. *Gain by privilege*: distinguishably below the
+student alone and below every control here, each comparison by itself; among so many, one may be by chance. Not
+controlled for: weight decay and input size tuned for the student alone, training size, archive rows pooled with the
+target's. Beijing students were chosen on validation after one first test result of beijing-neighbours with a DLinear
+had been seen. Seconds are those of the whole experiment, two processes on two busy cores."""
 CONTROLS = {"self-distilled": "self", "placebo": "placebo"}
 FINDINGS = {
     "privilege": "gain by privilege",
