@@ -59,7 +59,7 @@ def shown_teacher(results: Results) -> str | None:
 
 
 def _arms(results: Results) -> Figure:
-    """Difference from the student alone: interval over windows and seeds, a dot for each seed, against its own alone."""
+    """Difference from the student alone: interval over windows and seeds, and a dot for each seed."""
     arms = [arm["name"] for arm in results.facts["arms"] if arm["teachers"]]
     teachers = list(results.rows.name[results.rows.kind == "teacher"].unique())
     panels = [("student", arms, "students")] * bool(arms) + [("teacher", teachers, "teachers")] * bool(teachers)
