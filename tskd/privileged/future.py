@@ -22,8 +22,9 @@ class FutureHorizon(Source):
     They fill the teacher's future covariates. If the first step is read, the historic part of that slot holds the
     values of the lookback, as always in darts; else, and for means, it is 0. Steps that are not read are 0, and one
     more covariate says which steps are known (1) and which are not (0). What lies beyond the teacher's horizon comes
-    as further covariates, one set for every horizon's length. With `name=None`, the whole horizon and no noise, the
-    teacher can copy the target, and its forecast is the label: nothing can be gained (LUPI with x* = y).
+    as further covariates, one set for every horizon's length; what lies before it (`output_chunk_shift`) is not read.
+    With `name=None`, the whole horizon and no noise, the teacher can copy the target, and its forecast is the label:
+    nothing can be gained (LUPI with x* = y).
 
     Args:
         name: key in `privileged`; None for the target itself.
@@ -32,7 +33,7 @@ class FutureHorizon(Source):
         mean_over: read means of this many steps, one after the other from `start` on; a last one that would not be
             complete is not read.
         noise_variance: of Gaussian noise added to the values read, in squared units of the series. The noise of a time
-            stamp is always the same.
+            stamp is always the same, for all teachers and seeds.
     """
 
     name: str | None = None
