@@ -1,40 +1,81 @@
-"""What a distillation loss is."""
+"""What a distillation can consist of: losses that compare the student with one teacher, and weights of labels."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from tskd._settings import Described
 from tskd.checks import refuse_not_real
 
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a loss must be shown beside point forecasts over the student's horizon.
+
+    Attributes:
+        layers: paths of a hidden layer in the student's and in the teacher's network; `"auto"` for the usual one.
+        likelihood: whether it compares forecasts of distributions.
+        ahead: steps past the student's output chunk.
+        statistics: whether it learns from the teacher's forecasts of all training windows before the training.
+    """
+
+    layers: tuple[str, str] | None = None
+    likelihood: bool = False
+    ahead: int = 0
+    statistics: bool = False
+
+
+@dataclass(frozen=True)
+class Predictive:
+    """A forecast of a distribution: one of the two.
+
+    Attributes:
+        distribution: of every step and component, batch shape `[B, H, C]`.
+        quantiles: `[B, H, C, Q]`.
+        levels: of the quantiles, ascending `(Q,)`.
+    """
+
+    distribution: Distribution | None = None
+    quantiles: Tensor | None = None
+    levels: tuple[float, ...] = ()
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """A student beside one teacher, for B windows.
+    """A student beside one teacher, for B windows of which the teacher says something.
+
+    The pairs hold what the student shows, with gradient, and what the teacher does, a constant; they are None unless
+    the loss needs them.
 
     Attributes:
         student: the student's point forecast `[B, H, C]`, with gradient.
-        teacher: the teacher's point forecast `[B, H, C]`, a constant; 0 in windows where it has none.
+        teacher: the teacher's point forecast `[B, H, C]`, a constant.
         target: the labels `[B, H, C]`.
+        features: hidden representations, windows first: `[B, …]`.
+        predictive: forecasts of distributions.
+        ahead: point forecasts of the steps that follow the student's output chunk `[B, A, C]`.
     """
 
     student: Tensor
     teacher: Tensor
     target: Tensor
+    features: tuple[Tensor, Tensor] | None = None
+    predictive: tuple[Predictive, Predictive] | None = None
+    ahead: tuple[Tensor, Tensor] | None = None
 
 
-class DistillationLoss(Described, nn.Module):
-    """Compares the student with one teacher.
-
-    A loss returns an unreduced term, `[B]` or `[B, H, C]`, and knows nothing of other teachers. What it trains besides
-    the student (projectors) are ordinary parameters, made in `set_up`; they belong to the distillation, never to the
-    student. Each teacher gets its own copy.
+class Term(Described, nn.Module):
+    """A part of a distillation. What it trains or learns is what its `state_dict` holds; each teacher gets a copy.
 
     Args:
-        weight: coefficient of the term in the whole loss, at least 0.
+        weight: coefficient of the term, at least 0.
     """
 
     def __init__(self, weight: float = 1.0) -> None:
@@ -42,8 +83,49 @@ class DistillationLoss(Described, nn.Module):
         refuse_not_real(weight, 0, math.inf, "weight", "a finite number, 0 or more")
         self.weight = weight
 
+    @property
+    def needs(self) -> Needs:
+        return Needs()
+
     def set_up(self, probe: Comparison) -> None:
-        """Make trainable parts from a probe of the real shapes, or raise a ValueError where the loss is undefined."""
+        """Make trainable parts from a probe of the real shapes (its values mean nothing), or raise a ValueError where
+        the term is undefined. The probe has as many windows as a batch, but at most four."""
+
+    def learn(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Take in statistics of the training windows, if it `needs` them: chunks of the teacher's forecasts and of the
+        labels, `[m, H, C]` each."""
+
+
+class DistillationLoss(Term):
+    """Compares the student with one teacher.
+
+    A loss returns an unreduced term, `[B]` or `[B, H, C]`, and knows nothing of other teachers. What it trains besides
+    the student (projectors) are ordinary parameters, made in `set_up`; they belong to the distillation, never to the
+    student.
+
+    Attributes:
+        least: number of windows below which it says nothing, in a batch that is cut short.
+    """
+
+    least = 1
 
     def forward(self, pair: Comparison) -> Tensor:
         raise NotImplementedError
+
+
+class LabelWeighting(Term):
+    """Says how much each label counts, by what one teacher says of it.
+
+    It acts on the student's own loss, in every step in which the teachers have a share; where the share is 0, training
+    is darts' own. Of several teachers the weights are combined as their forecasts are.
+    """
+
+    def forward(self, teacher: Tensor, target: Tensor) -> Tensor:
+        """Weights `[B, H, C]`, from 0 to 1, of labels `target` beside the teacher's forecasts."""
+        raise NotImplementedError
+
+
+def refuse_short(steps: int, least: int, what: str) -> None:
+    """Raise a ValueError for fewer than `least` steps."""
+    if steps < least:
+        raise ValueError(f"{what} needs at least {least} steps, there are {steps}")

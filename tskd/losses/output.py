@@ -18,6 +18,17 @@ DISTANCES: dict[str, Callable[..., Tensor]] = {
 }
 
 
+def distance(metric: Metric, student: Tensor, teacher: Tensor) -> Tensor:
+    """The unreduced distance of two tensors of one shape."""
+    return DISTANCES[metric](student, teacher, reduction="none")
+
+
+def refuse_other_metric(metric: str) -> None:
+    """Raise a ValueError for a metric that is none of `Metric`."""
+    if metric not in get_args(Metric):
+        raise ValueError(f"metric={metric!r}: give one of {', '.join(get_args(Metric))}")
+
+
 class OutputKD(DistillationLoss):
     """Distance of the student's forecast s from the teacher's t, at every step and component.
 
@@ -35,9 +46,8 @@ class OutputKD(DistillationLoss):
 
     def __init__(self, metric: Metric = "mse", weight: float = 1.0) -> None:
         super().__init__(weight)
-        if metric not in get_args(Metric):
-            raise ValueError(f"metric={metric!r}: give one of {', '.join(get_args(Metric))}")
+        refuse_other_metric(metric)
         self.metric = metric
 
     def forward(self, pair: Comparison) -> Tensor:
-        return DISTANCES[self.metric](pair.student, pair.teacher, reduction="none")
+        return distance(self.metric, pair.student, pair.teacher)

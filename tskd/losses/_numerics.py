@@ -1,0 +1,37 @@
+"""Numerical parts that several losses share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# of the largest value, in rounding errors: what varies less is taken as constant
+ROUNDING = 16
+
+
+def at_least_single(values: Tensor) -> Tensor:
+    """The same values, in float32 if they are less precise."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def rounding(values: Tensor, dim: int) -> Tensor:
+    """Differences between values along `dim` that are no more than rounding errors."""
+    return ROUNDING * torch.finfo(values.dtype).eps * values.detach().abs().amax(dim, keepdim=True)
+
+
+def unit_power(values: Tensor, dim: int, floor: Tensor) -> Tensor:
+    """Values over their root mean square along `dim`; 0 where that is not above the floor."""
+    power = values.square().mean(dim, keepdim=True)
+    varies = power > floor.square()
+    return (values / power.where(varies, 1).sqrt()).where(varies, 0)
+
+
+def standardised(values: Tensor, dim: int) -> Tensor:
+    """Values with mean 0 and root mean square 1 along `dim`; 0 where they are constant."""
+    values = at_least_single(values)
+    return unit_power(values - values.mean(dim, keepdim=True), dim, rounding(values, dim))
+
+
+def per_window(values: Tensor) -> Tensor:
+    """Means over everything but the windows `[B]`."""
+    return values.flatten(1).mean(1)

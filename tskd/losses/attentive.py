@@ -1,0 +1,50 @@
+"""Imitating the teacher in proportion to how right it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from tskd.losses._numerics import per_window
+from tskd.losses.base import Comparison, DistillationLoss, Needs
+
+
+def attention(errors: Tensor, smallest: Tensor, largest: Tensor) -> Tensor:
+    """(largest − error) / (largest − smallest), clipped to [0, 1]; 1 where all errors are alike."""
+    range_ = largest - smallest
+    return torch.where(range_ > 0, (largest - errors) / range_.where(range_ > 0, 1), 1).clamp(0, 1)
+
+
+class AttentiveImitation(DistillationLoss):
+    """The squared distance from the teacher, times how right the teacher is about that window.
+
+    Saputra et al. (2019, ICCV, arXiv:1908.00858) weigh imitation by Φ = 1 − e/(e_max − e_min), e being the teacher's
+    squared error of the sample, which is negative where e exceeds the range. Here Φ = (e_max − e)/(e_max − e_min), from
+    1 for the window that the teacher knows best to 0 for its worst, with extremes over all training windows, and e the
+    mean over steps and components.
+
+    Args:
+        weight: coefficient of the term.
+
+    Returns (forward): `[B, H, C]`, in squared units of the target.
+    """
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__(weight)
+        self.register_buffer("smallest", torch.tensor(0.0))
+        self.register_buffer("largest", torch.tensor(0.0))
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(statistics=True)
+
+    def learn(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
+        errors = torch.cat([per_window((teacher - target).square()) for teacher, target in known])
+        self.smallest, self.largest = errors.min(), errors.max()
+
+    def forward(self, pair: Comparison) -> Tensor:
+        errors = per_window((pair.teacher - pair.target).square())
+        trust = attention(errors, self.smallest, self.largest)
+        return trust[:, None, None] * (pair.student - pair.teacher).square()

@@ -1,0 +1,45 @@
+"""Learning from labels with the teacher's error as an upper bound."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from tskd.checks import refuse_not_real
+from tskd.losses.base import Comparison, DistillationLoss
+from tskd.losses.output import Metric, distance, refuse_other_metric
+
+
+def bounded(student: Tensor, bound: Tensor, margin: float) -> Tensor:
+    """Errors of the student where they exceed `bound + margin`, else 0."""
+    return torch.where(student > bound + margin, student, 0)
+
+
+class TeacherBounded(DistillationLoss):
+    """The student's error against the label, counted once more wherever it is worse than the teacher's.
+
+    Chen et al. (2017, NeurIPS, "Learning efficient object detection models with knowledge distillation"):
+    ‖s − y‖² if ‖s − y‖² + m > ‖t − y‖², else 0, per box. Here per step and component, and the margin is on the
+    teacher's side, e(s) > e(t) + margin, so that a student that equals its teacher has no term; the published m is
+    −margin.
+
+    Args:
+        margin: by how much the student may be worse, 0 or more, in units of the metric.
+        metric: `"mse"`, `"mae"` or `"huber"`, see `OutputKD`.
+        weight: coefficient of the term.
+
+    Returns (forward): `[B, H, C]`.
+    """
+
+    def __init__(self, margin: float = 0.0, metric: Metric = "mse", weight: float = 1.0) -> None:
+        super().__init__(weight)
+        refuse_other_metric(metric)
+        refuse_not_real(margin, 0, math.inf, "margin", "a finite number, 0 or more")
+        self.margin = margin
+        self.metric = metric
+
+    def forward(self, pair: Comparison) -> Tensor:
+        error, bound = (distance(self.metric, forecast, pair.target) for forecast in (pair.student, pair.teacher))
+        return bounded(error, bound, self.margin)

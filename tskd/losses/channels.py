@@ -1,0 +1,46 @@
+"""Matching how components relate to one another."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from tskd.losses._numerics import standardised
+from tskd.losses.base import Comparison, DistillationLoss, refuse_short
+
+
+def correlations(values: Tensor) -> Tensor:
+    """Correlations over time between the components of values `[B, H, C]`: `[B, C, C]`; 0 with a constant one."""
+    scaled = standardised(values, 1)
+    return scaled.transpose(1, 2) @ scaled / scaled.shape[1]
+
+
+class ChannelRelation(DistillationLoss):
+    """The C × C matrix of correlations between components over the horizon, of the student's forecast and of the
+    teacher's.
+
+    Correlation distillation as in TimeKD (Liu et al. 2025, arXiv:2505.02138), which matches attention maps
+    between variates; darts' models have none, so here it is the correlations themselves: the mean squared difference
+    over all pairs of components. Units and levels do not matter; a constant component correlates with nothing.
+
+    On features: `FeatureKD(loss=ChannelRelation(), projector=None)`, for layers with equally many units.
+
+    Args:
+        weight: coefficient of the term.
+
+    Returns (forward): `[B]`.
+
+    Raises (at the start of fit):
+        ValueError: one component, or a horizon of fewer than 3 steps, over which correlations are always ±1.
+    """
+
+    def set_up(self, probe: Comparison) -> None:
+        components = probe.student.shape[2]
+        if components < 2:
+            raise ValueError("ChannelRelation relates components, and there is one")
+        refuse_short(probe.student.shape[1], 3, type(self).__name__)
+
+    def forward(self, pair: Comparison) -> Tensor:
+        difference = correlations(pair.student) - correlations(pair.teacher)
+        components = difference.shape[1]
+        # the diagonal is 1 in both, or 0 where a component is constant
+        return difference.tril(-1).square().sum((1, 2)) * 2 / (components * (components - 1))

@@ -1,0 +1,126 @@
+"""Matching hidden representations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from tskd.losses._numerics import per_window
+from tskd.losses.base import AUTO, Comparison, DistillationLoss, Needs
+from tskd.losses.output import OutputKD
+from tskd.losses.wrapping import refuse_other_loss
+
+ProjectorKind = Literal["linear", "mlp"]
+
+
+def as_sequence(features: Tensor) -> Tensor:
+    """Features `[B, …, D]` as positions × units `[B, T, D]`; without positions there is one."""
+    return features.flatten(1, -2) if features.dim() > 2 else features.unsqueeze(1)
+
+
+class Projector(nn.Module):
+    """A trained map from features `[B, T, D]` to another shape `[B, T', D']`.
+
+    Where both have positions, units and positions are mapped one after the other; a map of everything onto everything
+    would be larger than the models.
+
+    Args:
+        source, target: positions and units, `(T, D)` and `(T', D')`.
+        kind: `"linear"`, or `"mlp"` with a hidden layer of D' units.
+    """
+
+    def __init__(self, source: tuple[int, int], target: tuple[int, int], kind: ProjectorKind) -> None:
+        super().__init__()
+        self.target = target
+        self.whole = source[0] != target[0] and 1 in (source[0], target[0])
+        wide, narrow = (source[0] * source[1], target[0] * target[1]) if self.whole else (source[1], target[1])
+        layers = [nn.Linear(wide, narrow)]
+        self.units = layers[0] if kind == "linear" else nn.Sequential(*layers, nn.ReLU(), nn.Linear(narrow, narrow))
+        separate = not self.whole and source[0] != target[0]
+        self.positions = nn.Linear(source[0], target[0]) if separate else nn.Identity()
+
+    def forward(self, features: Tensor) -> Tensor:
+        if self.whole:
+            return self.units(features.flatten(1)).unflatten(1, self.target)
+        return self.positions(self.units(features).transpose(1, 2)).transpose(1, 2)
+
+
+class FeatureKD(DistillationLoss):
+    """Another loss, between hidden representations in place of forecasts.
+
+    FitNets hints (Romero et al. 2015, arXiv:1412.6550, eq. 3): ½‖u(teacher) − r(student)‖², with a regressor r that is
+    trained too. Here the mean in place of half the sum, so that the width of a layer does not matter, and any loss in
+    place of the squared distance: `FeatureKD(loss=MultiScaleKD())`, `FeatureKD(loss=SampleRelation(), projector=None)`.
+    To that loss the positions of a representation are the steps, its units the components: a layer's `[B, T, D]` is a
+    forecast `[B, H, C]`, `[B, D]` has one step.
+
+    Args:
+        student_layer, teacher_layer: path of a module in the network, as `network.named_modules()` has it, whose output
+            is meant (of several outputs the first, of several calls the last); `"auto"` for the last hidden
+            representation of the model's class, if it has one.
+        projector: `"linear"`, `"mlp"` (one hidden layer), or None for features of one shape and for relations.
+        loss: `OutputKD()` if None.
+        weight: coefficient of the term, times that of `loss`.
+
+    Returns (forward): `[B]`, in units of the teacher's features.
+
+    Raises (at the start of fit):
+        ValueError: no such layer (the message lists those there are), a teacher that is no network, or shapes for which
+            `loss` is undefined.
+    """
+
+    def __init__(
+        self,
+        student_layer: str = AUTO,
+        teacher_layer: str = AUTO,
+        projector: ProjectorKind | None = "linear",
+        loss: DistillationLoss | None = None,
+        weight: float = 1.0,
+    ) -> None:
+        super().__init__(weight)
+        if projector is not None and projector not in get_args(ProjectorKind):
+            raise ValueError(f"projector={projector!r}: give one of {', '.join(get_args(ProjectorKind))}, or None")
+        self.student_layer = student_layer
+        self.teacher_layer = teacher_layer
+        self.projector = projector
+        self.loss = refuse_other_loss(OutputKD() if loss is None else loss)
+        if self.loss.needs != Needs():
+            raise ValueError(f"{self.loss} compares more than two forecasts and cannot compare features")
+        self.least = self.loss.least
+        self.regressor: nn.Module = nn.Identity()
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(layers=(self.student_layer, self.teacher_layer))
+
+    def set_up(self, probe: Comparison) -> None:
+        assert probe.features is not None
+        student, teacher = (as_sequence(features) for features in probe.features)
+        if self.projector is not None:
+            positions, units = student.shape[1:]
+            self.regressor = Projector((positions, units), (teacher.shape[1], teacher.shape[2]), self.projector)
+        given = [tuple(features.shape[1:]) for features in probe.features]
+        pair = self._projected(probe)
+        try:
+            self.loss.set_up(pair)
+            with torch.no_grad():
+                self.loss(pair)
+        except (RuntimeError, ValueError) as error:
+            hint = "" if self.projector else "; a projector makes them match"
+            raise ValueError(
+                f"{self.loss} between features {given[0]} of {self.student_layer!r} and {given[1]} of "
+                f"{self.teacher_layer!r}: {str(error).splitlines()[0]}{hint}"
+            ) from None
+
+    def forward(self, pair: Comparison) -> Tensor:
+        values = self.loss(self._projected(pair))
+        return self.loss.weight * (values if values.dim() == 1 else per_window(values))
+
+    def _projected(self, pair: Comparison) -> Comparison:
+        assert pair.features is not None
+        student, teacher = (as_sequence(features) for features in pair.features)
+        # a relation is between positions or windows; there is no label to compare with
+        return replace(pair, student=self.regressor(student), teacher=teacher, target=teacher, features=None)

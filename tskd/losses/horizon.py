@@ -1,0 +1,64 @@
+"""Weighing another loss over the horizon."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from tskd.checks import refuse_not_real
+from tskd.losses.base import Comparison, DistillationLoss, Needs
+from tskd.losses.output import OutputKD
+from tskd.losses.wrapping import refuse_other_loss
+
+
+def horizon_weights(steps: int, rate: float, like: Tensor) -> Tensor:
+    """exp(rate·h/(H − 1)) for h = 0 … H − 1, with mean 1 `[H]`."""
+    exponents = torch.arange(steps, dtype=like.dtype, device=like.device) * (rate / max(steps - 1, 1))
+    return torch.softmax(exponents, 0) * steps
+
+
+class HorizonWeighted(DistillationLoss):
+    """Another loss, with weights over the steps that grow (or fall) exponentially.
+
+    DistilTS (2026, arXiv:2601.12785): w_h ∝ exp(rate·h/(H − 1)), so that late steps, where errors are large and
+    learning is slow, are not drowned by early ones. The published weights sum to one, these have mean one: with
+    `rate=0` the loss is what it was.
+
+    Args:
+        loss: one that gives a term for every step; `OutputKD()` if None.
+        rate: how much later steps count; 0 for all alike, negative for early ones.
+        weight: coefficient of the term, times that of `loss`.
+
+    Returns (forward): `[B, H, C]`.
+
+    Raises (at the start of fit):
+        ValueError: `loss` gives one term for a whole window.
+    """
+
+    def __init__(self, loss: DistillationLoss | None = None, rate: float = 1.0, weight: float = 1.0) -> None:
+        super().__init__(weight)
+        refuse_not_real(rate, -math.inf, math.inf, "rate", "a finite number")
+        self.loss = refuse_other_loss(OutputKD() if loss is None else loss)
+        self.rate = rate
+        self.least = self.loss.least
+
+    @property
+    def needs(self) -> Needs:
+        return self.loss.needs
+
+    def set_up(self, probe: Comparison) -> None:
+        self.loss.set_up(probe)
+        with torch.no_grad():
+            shape = self.loss(probe).shape
+        if len(shape) < 2 or shape[1] != probe.target.shape[1]:
+            raise ValueError(f"{self.loss} gives one term for a window, not one for every step of the horizon")
+
+    def learn(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
+        self.loss.learn(known)
+
+    def forward(self, pair: Comparison) -> Tensor:
+        values = self.loss(pair)
+        return self.loss.weight * horizon_weights(values.shape[1], self.rate, values)[:, None] * values

@@ -1,0 +1,39 @@
+"""Matching the level of a forecast and its shape with weights of their own."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from tskd.checks import refuse_not_real
+from tskd.losses.base import Comparison, DistillationLoss
+
+
+class LevelShapeKD(DistillationLoss):
+    """Squared distances between the levels and between the shapes of two forecasts.
+
+    The level is the mean over the horizon, the shape is the rest. The two are orthogonal: with both shares 1 the mean
+    over the horizon is exactly that of `OutputKD()`.
+
+    Args:
+        level: share of the level, 0 or more.
+        shape: share of the shape, 0 or more.
+        weight: coefficient of the term.
+
+    Returns (forward): `[B, H, C]`, in squared units of the target.
+    """
+
+    def __init__(self, level: float = 1.0, shape: float = 1.0, weight: float = 1.0) -> None:
+        super().__init__(weight)
+        for name, value in (("level", level), ("shape", shape)):
+            refuse_not_real(value, 0, math.inf, name, "a finite number, 0 or more")
+        if level == shape == 0:
+            raise ValueError("level=0 and shape=0: nothing is matched")
+        self.level = level
+        self.shape = shape
+
+    def forward(self, pair: Comparison) -> Tensor:
+        difference = pair.student - pair.teacher
+        level = difference.mean(1, keepdim=True)
+        return self.level * level.square() + self.shape * (difference - level).square()

@@ -1,0 +1,96 @@
+"""Matching the teacher's distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, distributions
+from torch.distributions import Distribution, kl_divergence
+
+from tskd.checks import refuse_not_real
+from tskd.losses.base import Comparison, DistillationLoss, Needs, Predictive
+
+SCALED = (distributions.Normal, distributions.Laplace, distributions.Cauchy, distributions.Gumbel)
+
+
+def with_temperature(distribution: Distribution, temperature: float) -> Distribution:
+    """The distribution with its scale multiplied. Raises a ValueError for one that has no scale."""
+    if temperature == 1:
+        return distribution
+    if not isinstance(distribution, SCALED):
+        known = ", ".join(kind.__name__ for kind in SCALED)
+        raise ValueError(f"a {type(distribution).__name__} has no scale for a temperature; these have: {known}")
+    found: Any = distribution
+    return type(found)(found.loc, temperature * found.scale)
+
+
+def refuse_temperature(temperature: float) -> None:
+    """Raise a ValueError unless it is a finite number above 0."""
+    refuse_not_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
+    if temperature == 0:
+        raise ValueError("temperature=0: give a finite number above 0")
+
+
+class LikelihoodKD(DistillationLoss):
+    """KL(teacher ‖ student) between forecasts of distributions, at every step and component.
+
+    The regression counterpart of Hinton, Vinyals and Dean (2015, arXiv:1503.02531): the closed form of
+    `torch.distributions` between two darts likelihoods of one kind. Their temperature softens class probabilities; here
+    it scales the teacher's spread, Gaussian(μ, T·σ), where the distribution has a scale; T = 1 is the teacher itself.
+    The student is not softened: it learns the wider spread.
+
+    Args:
+        temperature: factor on the teacher's scale, above 0.
+        weight: coefficient of the term.
+
+    Returns (forward): `[B, H, C]`, in nats.
+
+    Raises (at the start of fit):
+        ValueError: a model without likelihood, or with quantiles (use `QuantileKD`); two kinds of likelihood; no closed
+            form; a temperature for a distribution without scale.
+    """
+
+    def __init__(self, temperature: float = 1.0, weight: float = 1.0) -> None:
+        super().__init__(weight)
+        refuse_temperature(temperature)
+        self.temperature = temperature
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(likelihood=True)
+
+    def set_up(self, probe: Comparison) -> None:
+        student, teacher = _distributions(probe)
+        if student is None or teacher is None:
+            raise ValueError(
+                "LikelihoodKD compares distributions, and a model here forecasts quantiles: use QuantileKD"
+            )
+        kinds = type(student).__name__, type(teacher).__name__
+        if kinds[0] != kinds[1]:
+            raise ValueError(f"the student forecasts a {kinds[0]}, the teacher a {kinds[1]}: give both one likelihood")
+        try:
+            kl_divergence(with_temperature(teacher, self.temperature), student)
+        except NotImplementedError:
+            raise ValueError(f"the divergence between two distributions {kinds[0]} has no closed form") from None
+
+    def forward(self, pair: Comparison) -> Tensor:
+        student, teacher = _distributions(pair)
+        assert student is not None and teacher is not None
+        values = kl_divergence(with_temperature(teacher, self.temperature), student)
+        # a Dirichlet is one distribution over all components
+        return values if values.dim() == pair.target.dim() else values.unsqueeze(-1)
+
+
+def _distributions(pair: Comparison) -> tuple[Distribution | None, Distribution | None]:
+    assert pair.predictive is not None
+    student, teacher = pair.predictive
+    return student.distribution, teacher.distribution
+
+
+def quantiles_at(predictive: Predictive, levels: tuple[float, ...]) -> Tensor:
+    """Those of its quantiles that are of these levels `[B, H, C, Q]`."""
+    assert predictive.quantiles is not None
+    places = [predictive.levels.index(level) for level in levels]
+    return predictive.quantiles[..., torch.tensor(places, device=predictive.quantiles.device)]

@@ -1,0 +1,54 @@
+"""Matching which periods a forecast has."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from tskd.checks import refuse_not_real
+from tskd.losses._numerics import at_least_single, rounding, unit_power
+from tskd.losses.base import Comparison, DistillationLoss, refuse_short
+
+
+def log_periods(values: Tensor, temperature: float) -> Tensor:
+    """Logarithm of the share of each period `[B, F, C]` in values `[B, H, C]`, the mean left out."""
+    values = at_least_single(values)
+    floor = values.shape[1] * rounding(values, 1)
+    amplitudes = torch.fft.rfft(values - values.mean(1, keepdim=True), dim=1)[:, 1:].abs()
+    return torch.log_softmax(unit_power(amplitudes, 1, floor) / temperature, dim=1)
+
+
+class MultiPeriodKD(DistillationLoss):
+    """Divergence between the distributions of forecasts over periods.
+
+    TimeDistill (Ni et al. 2025, arXiv:2502.15016): KL(Q_t ‖ Q_s), Q = softmax(A/temperature), A the absolute
+    values of the real Fourier transform over the horizon, without frequency zero. Here A is first divided by its root
+    mean square: raw amplitudes grow with the horizon and with the units, and make the softmax one-hot. The sum goes
+    over frequencies and the mean over components and windows; the published mean over all three is numerically nothing.
+    Units, level and phase of the forecasts do not matter.
+
+    Args:
+        temperature: above 1 to attend to weak periods too, below 1 to the strongest.
+        weight: coefficient of the term.
+
+    Returns (forward): `[B]`.
+
+    Raises (at the start of fit):
+        ValueError: the horizon has fewer than 4 steps, and thus fewer than two periods to tell apart.
+    """
+
+    def __init__(self, temperature: float = 1.0, weight: float = 1.0) -> None:
+        super().__init__(weight)
+        refuse_not_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
+        if temperature == 0:
+            raise ValueError("temperature=0: give a finite number above 0")
+        self.temperature = temperature
+
+    def set_up(self, probe: Comparison) -> None:
+        refuse_short(probe.student.shape[1], 4, type(self).__name__)
+
+    def forward(self, pair: Comparison) -> Tensor:
+        student, teacher = (log_periods(values, self.temperature) for values in (pair.student, pair.teacher))
+        return (teacher.exp() * (teacher - student)).sum(1).mean(1)

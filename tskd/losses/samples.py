@@ -1,0 +1,94 @@
+"""Matching how windows relate to one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tskd.losses._numerics import at_least_single, rounding, unit_power
+from tskd.losses.base import Comparison, DistillationLoss
+
+Relation = Literal["distance", "angle", "similarity"]
+LEAST = 3
+
+
+def distances(points: Tensor) -> Tensor:
+    """Euclidean distances over their mean, of points `[B, D]`: `[B, B]`; 0 where all are equal."""
+    found = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
+    differ = found > 0
+    mean = found.sum() / differ.sum().clamp(min=1)
+    return found / mean.where(mean > 0, 1)
+
+
+def angles(points: Tensor) -> Tensor:
+    """Cosines of the angles at j of i–j–k `[B, B, B]` (axes j, i, k); 0 where two of the points are equal."""
+    centred = points - points.mean(0)
+    gram = centred @ centred.T
+    lengths = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
+    scale = lengths[:, :, None] * lengths[:, None, :]
+    products = gram[None] - gram[:, :, None] - gram[:, None, :] + gram.diagonal()[:, None, None]
+    apart = (scale > 0) & ~torch.eye(len(points), dtype=torch.bool, device=points.device)
+    return (products / scale.where(apart, 1)).where(apart, 0)
+
+
+def similarities(points: Tensor) -> Tensor:
+    """Inner products of centred points, each row of unit mean square `[B, B]`; 0 where all are equal."""
+    centred = points - points.mean(0)
+    floor = rounding(points.flatten(), 0).square() * points.shape[1]
+    return unit_power(centred @ centred.T, 1, floor)
+
+
+RELATIONS: dict[str, Callable[[Tensor], Tensor]] = {"distance": distances, "angle": angles, "similarity": similarities}
+
+
+class SampleRelation(DistillationLoss):
+    """How the windows of a batch relate to one another, in the student's and in the teacher's forecasts.
+
+    Relational knowledge distillation (Park et al. 2019, arXiv:1904.05068): Huber's distance (δ = 1) between
+    `"distance"`, Euclidean distances of all pairs over their mean, or `"angle"`, cosines of the angles of all triplets.
+    `"similarity"`: similarity-preserving distillation (Tung and Mori 2019, arXiv:1907.09682), the mean squared
+    distance between inner products, normalised row by row. Changed here: the term of a window is the mean over the
+    pairs that it is in, or the triplets whose corner it is, so that it can be weighed; equal windows, which make the
+    published code NaN, count as unrelated; inner products are of values from which the batch mean is taken, since level
+    is no similarity, and their rows have unit mean square rather than norm, so that the batch size does not matter. A
+    common change of units or level does not matter. Angles take memory in proportion to the cube of the batch.
+
+    On features: `FeatureKD(loss=SampleRelation(), projector=None)`.
+
+    Args:
+        relation: `"distance"`, `"angle"` or `"similarity"`.
+        weight: coefficient of the term.
+
+    Returns (forward): `[B]`.
+
+    Raises (at the start of fit):
+        ValueError: batches of fewer than 3 windows, whose relations are always the same.
+    """
+
+    least = LEAST
+
+    def __init__(self, relation: Relation = "distance", weight: float = 1.0) -> None:
+        super().__init__(weight)
+        if relation not in get_args(Relation):
+            raise ValueError(f"relation={relation!r}: give one of {', '.join(get_args(Relation))}")
+        self.relation = relation
+
+    def set_up(self, probe: Comparison) -> None:
+        if len(probe.student) < LEAST:
+            raise ValueError(
+                f"SampleRelation relates windows of a batch: give a batch_size of {LEAST} or more, and as many windows"
+            )
+
+    def forward(self, pair: Comparison) -> Tensor:
+        found = RELATIONS[self.relation]
+        student, teacher = (found(at_least_single(values.flatten(1))) for values in (pair.student, pair.teacher))
+        if self.relation == "similarity":
+            return (student - teacher).square().mean(1)
+        differences = functional.huber_loss(student, teacher, reduction="none").flatten(1)
+        windows = len(student)
+        pairs = windows - 1 if self.relation == "distance" else (windows - 1) * (windows - 2)
+        return differences.sum(1) / pairs

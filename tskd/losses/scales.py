@@ -1,0 +1,53 @@
+"""Matching coarse views of the forecast."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tskd.checks import refuse_not_whole
+from tskd.losses._numerics import per_window
+from tskd.losses.base import Comparison, DistillationLoss, refuse_short
+from tskd.losses.output import Metric, distance, refuse_other_metric
+
+
+def coarse(values: Tensor, scale: int) -> Tensor:
+    """Means of stretches of 2^scale steps; steps that fill no stretch are left out. `[B, H, C]` → `[B, C, H']`."""
+    return functional.avg_pool1d(values.transpose(1, 2), 2**scale)
+
+
+class MultiScaleKD(DistillationLoss):
+    """The distance between forecasts at several temporal resolutions.
+
+    TimeDistill (Ni et al. 2025, arXiv:2502.15016): the mean over scales m = 0 … `scales` of the mean distance
+    between the forecasts averaged over stretches of 2^m steps. In terms of the whole it weighs what is common to
+    neighbouring steps (level, trend) above what is not.
+
+    Args:
+        scales: the coarsest scale; stretches are of 1, 2, 4 … 2^scales steps.
+        metric: `"mse"`, `"mae"` or `"huber"`, see `OutputKD`.
+        weight: coefficient of the term.
+
+    Returns (forward): `[B]`.
+
+    Raises (at the start of fit):
+        ValueError: the horizon is shorter than the longest stretch.
+    """
+
+    def __init__(self, scales: int = 3, metric: Metric = "mse", weight: float = 1.0) -> None:
+        super().__init__(weight)
+        refuse_not_whole(scales, 0, "scales", "the coarsest scale")
+        refuse_other_metric(metric)
+        self.scales = scales
+        self.metric = metric
+
+    def set_up(self, probe: Comparison) -> None:
+        refuse_short(probe.student.shape[1], 2**self.scales, f"{type(self).__name__}(scales={self.scales})")
+
+    def forward(self, pair: Comparison) -> Tensor:
+        terms = [
+            per_window(distance(self.metric, coarse(pair.student, scale), coarse(pair.teacher, scale)))
+            for scale in range(self.scales + 1)
+        ]
+        return torch.stack(terms).mean(0)

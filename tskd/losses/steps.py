@@ -1,0 +1,40 @@
+"""Matching how time steps relate to one another."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from tskd.losses._numerics import per_window, standardised
+from tskd.losses.base import Comparison, DistillationLoss, refuse_short
+
+
+def step_similarity(values: Tensor) -> Tensor:
+    """Products of steps, over components, of values `[B, H, C]` that are standardised over time: `[B, H, H]`."""
+    scaled = standardised(values, 1)
+    return scaled @ scaled.transpose(1, 2) / scaled.shape[2]
+
+
+class TemporalRelation(DistillationLoss):
+    """The H × H matrix of similarities between time steps, of the student's forecast and of the teacher's.
+
+    Similarity-preserving distillation (Tung and Mori 2019, arXiv:1907.09682) between steps in place of samples: the
+    mean squared difference of the two matrices, ZZᵀ/C, Z the forecast with mean 0 and variance 1 over the horizon, by
+    component. Units and level of a component do not matter, nor does the sign of all of them together; a constant
+    component has no similarities.
+
+    On features: `FeatureKD(loss=TemporalRelation(), projector=None)`, for layers with equally many positions.
+
+    Args:
+        weight: coefficient of the term.
+
+    Returns (forward): `[B]`.
+
+    Raises (at the start of fit):
+        ValueError: a horizon of fewer than 3 steps, whose similarities are always the same.
+    """
+
+    def set_up(self, probe: Comparison) -> None:
+        refuse_short(probe.student.shape[1], 3, type(self).__name__)
+
+    def forward(self, pair: Comparison) -> Tensor:
+        return per_window((step_similarity(pair.student) - step_similarity(pair.teacher)).square())
