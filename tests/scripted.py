@@ -32,6 +32,6 @@ class _Answers(networks.Answers):
         super().__init__(honest.models, honest.seen)
         self.answer = answer
 
-    def of(self, model: int, keys: Tensor, layers: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+    def of(self, model: int, keys: Tensor, extra: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
         labels = self.seen.gather(keys)["future_target"].clone()
         yield slice(0, len(keys)), {"forecasts": self.answer(labels, keys)}

@@ -21,8 +21,9 @@ from tskd.balance import FixedBalance, ScheduledBalance
 from tskd.keys import encode
 from tskd.knowledge import Knowledge
 from tskd.losses import Comparison, OutputKD
-from tskd.objective import Objective
+from tskd.objective import Objective, Said
 from tskd.privileged import CostlySensors, FutureHorizon
+from tskd.probing import Shown
 from tskd.weighting import Fixed, Step, Uniform, Weighting
 
 L, H = 5, 3
@@ -270,6 +271,7 @@ class Live:
 
     def __init__(self, teacher: Teacher, view: Any) -> None:
         self.teacher, self.view, self.asked = teacher, view, 0
+        self.like = torch.zeros(1, H, 2)
 
     def __call__(self, *_: Any, **__: Any) -> Live:
         return self
@@ -278,6 +280,9 @@ class Live:
         self.asked += len(keys)
         values, covered = self.view.forecasts(keys)
         return values[None], covered[None]
+
+    def details(self, keys: Tensor) -> list[dict[str, Tensor]]:
+        return [{}]
 
 
 @pytest.mark.parametrize("options", [{"dropout": 0.3}, {"use_reversible_instance_norm": True}], ids=["dropout", "rin"])
@@ -398,11 +403,11 @@ def term(
     names = [f"t{k}" for k in range(len(teachers))]
     objective = Objective(losses or [OutputKD()], names, weighting or Uniform())
     target = torch.zeros_like(student)
-    objective.set_up(Comparison(student.detach(), teachers[0], target))
+    plain = Shown("TiDEModel", range(1, student.shape[1] + 1))
+    objective.set_up(plain, [plain] * len(teachers), target)
     keys = torch.arange(2 * len(student)).reshape(-1, 2)
-    return objective(
-        student, Step(torch.stack(list(teachers)), valid, student.detach(), target, keys, 0), sample_weight
-    ).term
+    step = Step(torch.stack(list(teachers)), valid, student.detach(), target, keys, 0)
+    return objective(Said(student), step, [{}] * len(teachers), sample_weight).term
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

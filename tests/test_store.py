@@ -58,9 +58,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     answer = _darts.answer
 
-    def counting(model: Any, slots: Any, layers: Any = ()) -> Any:
+    def counting(model: Any, slots: Any, *args: Any, **kwargs: Any) -> Any:
         counts.append(len(slots["past_target"]))
-        return answer(model, slots, layers)
+        return answer(model, slots, *args, **kwargs)
 
     monkeypatch.setattr(_darts, "answer", counting)
     return counts

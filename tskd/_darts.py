@@ -16,7 +16,7 @@ from darts import TimeSeries
 from darts.models.forecasting.forecasting_model import GlobalForecastingModel
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.models.forecasting.rnn_model import RNNModel
-from darts.models.forecasting.tcn_model import TCNModel
+from darts.models.forecasting.tcn_model import TCNModel, _TCNModule
 from darts.models.forecasting.torch_forecasting_model import (
     DualCovariatesTorchModel,
     FutureCovariatesTorchModel,
@@ -36,6 +36,7 @@ from darts.utils.data.torch_datasets.utils import (
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from tskd.layers import FEATURES, Layer, find, listening
 from tskd.windows import INPUT_SLOTS, Windows, training_keys
 
 __all__ = [
@@ -47,25 +48,31 @@ __all__ = [
     "TorchForecastingModel",
     "TorchTrainingBatch",
     "answer",
+    "blank",
     "connect",
     "data_of",
     "encode",
     "fit_through",
     "forget_target",
     "forward",
+    "hidden_layer",
     "holds_networks",
     "is_fitted",
     "is_network",
     "kept_components",
     "label_loss",
     "label_steps",
+    "layers_of",
     "load",
     "models_that_read",
     "needs_target",
     "point_forecast",
+    "predictive",
     "reads",
+    "refuse_unweighted",
     "replace_data",
     "restoring",
+    "roll",
     "rolling",
     "same_randomness",
     "shapes",
@@ -78,6 +85,19 @@ __all__ = [
 ]
 
 Run = Callable[[pl.Trainer, PLForecastingModule, TorchDataModule, str | None], None]
+
+# the last hidden representation of a model's network; {-1} is the last of several
+HIDDEN = {
+    "BlockRNNModel": "rnn",
+    "Chronos2Model": "encoder",
+    "NBEATSModel": "stacks.{-1}.blocks.{-1}.fc_stack.{-1}",
+    "NHiTSModel": "stacks.{-1}.blocks.{-1}.layers",
+    "TCNModel": "res_blocks.{-2}",
+    "TFTModel": "pre_output_gan",
+    "TSMixerModel": "conditional_mixer.{-1}",
+    "TiDEModel": "encoders",
+    "TransformerModel": "transformer.encoder",
+}
 
 
 class _HandOver:
@@ -297,11 +317,35 @@ def forward(network: PLForecastingModule, batch: TorchTrainingBatch, stage: Modu
 
 
 def label_loss(
-    network: PLForecastingModule, output: PLModuleOutput, batch: TorchTrainingBatch, stage: ModuleStage
+    network: PLForecastingModule,
+    output: PLModuleOutput,
+    batch: TorchTrainingBatch,
+    stage: ModuleStage,
+    weights: Tensor | None = None,
 ) -> Tensor:
-    """The model's own darts loss."""
+    """The model's own darts loss, with further weights `[B, H, C]` of the labels in the forecast."""
     criterion = network.train_criterion if stage is ModuleStage.TRAIN else network.val_criterion
-    return network._compute_loss(output, batch.future_target, criterion, batch.sample_weight)
+    if weights is None:
+        return network._compute_loss(output, batch.future_target, criterion, batch.sample_weight)
+    # TCN has labels in its lookback too
+    whole = torch.ones_like(batch.future_target)
+    whole[:, -weights.shape[1] :] = weights
+    whole = whole if batch.sample_weight is None else whole * batch.sample_weight
+    if network.likelihood is not None:
+        return network._compute_loss(output, batch.future_target, criterion, whole)
+    reduction = criterion.reduction
+    criterion.reduction = "none"
+    try:
+        return network._compute_loss(output, batch.future_target, criterion, whole)
+    finally:
+        criterion.reduction = reduction
+
+
+def refuse_unweighted(model: TorchForecastingModel) -> None:
+    """Raise a ValueError for a model whose loss cannot weigh labels."""
+    loss = model.model_params.get("loss_fn")
+    if loss is not None and not hasattr(loss, "reduction") and model.likelihood is None:
+        raise ValueError(f"loss_fn={type(loss).__name__} has no `reduction`, and cannot weigh labels")
 
 
 def update_metrics(
@@ -342,52 +386,132 @@ def spread(network: PLForecastingModule, prediction: Tensor) -> Tensor | None:
     return likelihood._distr_from_params(likelihood._params_from_output(prediction)).stddev
 
 
-def answer(model: TorchForecastingModel, slots: Mapping[str, Tensor], layers: Sequence[str] = ()) -> dict[str, Tensor]:
+def predictive(
+    likelihood: Any, prediction: Tensor
+) -> tuple[torch.distributions.Distribution | None, Tensor | None, tuple[float, ...]]:
+    """The distribution in a network's output `[B, H, C, P]`, or its quantiles and their levels."""
+    if hasattr(likelihood, "_median_idx"):
+        return None, prediction, tuple(likelihood.quantiles)
+    return likelihood._distr_from_params(likelihood._params_from_output(prediction)), None, ()
+
+
+def answer(
+    model: TorchForecastingModel,
+    slots: Mapping[str, Tensor],
+    layers: Mapping[str, Layer] | None = None,
+    parameters: bool = False,
+) -> dict[str, Tensor]:
     """What a fitted model says of gathered windows, in evaluation mode, without gradient.
 
-    The network's mode is put back, module by module.
-
     Args:
-        layers: paths of hidden layers in the network whose outputs are wanted.
+        layers: hidden layers whose outputs are wanted, by path.
+        parameters: whether the network's whole output is wanted.
 
     Returns:
-        `forecasts [B, H, C]`, `spread [B, H, C]` if it forecasts a distribution, `features.<layer>` as the layer gives
-        them (of several outputs the first).
+        `forecasts [B, H, C]`, `spread [B, H, C]` if it forecasts a distribution, `features.<layer> [B, …]`,
+        `parameters [B, H, C, P]`.
     """
     network = model.model
+    count = len(next(iter(slots.values())))
+    with _evaluating(network), listening(network, layers or {}, count) as features:
+        prediction = _predict(network, slots)
+        found = {"forecasts": point_forecast(network, prediction)}
+        deviation = spread(network, prediction)
+    found |= {FEATURES + path: values for path, values in features.items()}
+    found |= {} if deviation is None else {"spread": deviation}
+    found |= {"parameters": prediction} if parameters else {}
+    return {name: values.clone().cpu() for name, values in found.items()}
+
+
+def layers_of(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> dict[str, Layer]:
+    """The hidden layers of a network, by path.
+
+    Args:
+        slots: gathered for one window at least; of static covariates too.
+    """
+
+    def run(windows: int) -> None:
+        _predict(network, {name: values[:1].expand(windows, *values.shape[1:]) for name, values in slots.items()})
+
+    with _evaluating(network):
+        return find(network, run, channels_first=isinstance(network, _TCNModule))
+
+
+def hidden_layer(model: TorchForecastingModel, network: PLForecastingModule) -> str | None:
+    """Path of the last hidden representation of a model's network, if its class is known to have one."""
+    path = ""
+    pattern = HIDDEN.get(type(model).__name__)
+    if pattern is None:
+        return None
+    for part in pattern.split("."):
+        if part.startswith("{"):
+            children = [name for name, _ in network.get_submodule(path).named_children()]
+            last = int(part[1:-1])
+            part = children[last] if len(children) >= -last else children[-1]
+        path = f"{path}.{part}" if path else part
+    return path
+
+
+def roll(network: PLForecastingModule, past: Tensor, forecast: Tensor, later: Sequence[Mapping[str, Tensor]]) -> Tensor:
+    """Point forecasts that follow a network's own ones, as `predict` makes them, with gradient and in training.
+
+    Args:
+        past: the target's past `[B, L, C]`.
+        forecast: of the first output chunk `[B, H, C]`.
+        later: of each further chunk, the slots but the target's past.
+
+    Returns:
+        `[B, H·len(later), C]`.
+    """
+    found = []
+    for slots in later:
+        past = torch.cat([past, forecast], dim=1)[:, -past.shape[1] :]
+        given = {name: values for name, values in slots.items() if name in INPUT_SLOTS}
+        output = network(PLModuleInput(past_target=past, **given, stage=ModuleStage.TRAIN))
+        forecast = point_forecast(network, output.prediction)[:, -forecast.shape[1] :]
+        found.append(forecast)
+    return torch.cat(found, dim=1)
+
+
+def blank(model: TorchForecastingModel, **fit_kwargs: Any) -> TorchForecastingModel:
+    """A copy of a model with the network, untrained, that darts would make for these data."""
+    trainer = {name: value for name, value in model.trainer_params.items() if name == "precision"}
+    quiet = {"logger": False, "enable_checkpointing": False, "accelerator": "cpu", **trainer}
+    own = {"pl_trainer_kwargs": quiet, "save_checkpoints": False}
+    params = {name: value for name, value in model.model_params.items() if name not in own}
+    copied = type(model)(**copy.deepcopy(params), **own)
+
+    def run(trainer: pl.Trainer, network: PLForecastingModule, data: TorchDataModule, checkpoint: str | None) -> None:
+        pass
+
+    fit_through(copied, run, verbose=False, **fit_kwargs)
+    return copied
+
+
+def _predict(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tensor:
+    given = {
+        name: values.to(device=network.device, dtype=network.dtype)
+        for name, values in slots.items()
+        if name in INPUT_SLOTS
+    }
+    return network(PLModuleInput(**given, stage=ModuleStage.PREDICT)).prediction
+
+
+@contextmanager
+def _evaluating(network: PLForecastingModule) -> Iterator[None]:
+    """Evaluation mode, without gradient; the mode is put back, module by module."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
-    found: dict[str, Tensor] = {}
-    hooks = [_listen(network, layer, found) for layer in layers]
     try:
         with torch.no_grad():
-            given = {
-                name: values.to(device=network.device, dtype=network.dtype)
-                for name, values in slots.items()
-                if name in INPUT_SLOTS
-            }
-            prediction = network(PLModuleInput(**given, stage=ModuleStage.PREDICT)).prediction
-            found["forecasts"] = point_forecast(network, prediction)
-            deviation = spread(network, prediction)
-            if deviation is not None:
-                found["spread"] = deviation
-            return {name: values.clone().cpu() for name, values in found.items()}
+            yield
     finally:
-        for hook in hooks:
-            hook.remove()
         _put_back(modes)
 
 
 def _put_back(modes: list[tuple[torch.nn.Module, bool]]) -> None:
     for module, mode in modes:
         module.training = mode
-
-
-def _listen(network: PLForecastingModule, layer: str, found: dict[str, Tensor]) -> Any:
-    def keep(module: Any, inputs: Any, output: Any) -> None:
-        found[f"features.{layer}"] = output[0] if isinstance(output, tuple) else output
-
-    return network.get_submodule(layer).register_forward_hook(keep)
 
 
 def load(class_name: str, path: Path) -> TorchForecastingModel:

@@ -33,7 +33,11 @@ def described(part: Described, module: Any) -> dict[str, Any]:
     name = type(part).__name__
     if getattr(module, name, None) is not type(part):
         raise ValueError(f"{name!r} cannot be saved: it is not in {module.__name__}")
-    return {"class": name, "kwargs": part.settings()}
+    kwargs = {
+        argument: described(value, module) if isinstance(value, Described) else value
+        for argument, value in part.settings().items()
+    }
+    return {"class": name, "kwargs": kwargs}
 
 
 def restored(description: dict[str, Any], module: Any) -> Any:
@@ -45,4 +49,8 @@ def restored(description: dict[str, Any], module: Any) -> Any:
     name = description["class"]
     if name not in module.__all__:
         raise ValueError(f"{name!r} is not in {module.__name__}; there are {', '.join(module.__all__)}")
-    return getattr(module, name)(**description["kwargs"])
+    kwargs = {
+        argument: restored(value, module) if isinstance(value, dict) and "class" in value else value
+        for argument, value in description["kwargs"].items()
+    }
+    return getattr(module, name)(**kwargs)

@@ -14,7 +14,7 @@ from tskd import global_models, networks
 from tskd.crossfit import Folds
 
 # of what is computed from teacher and data; raised when that changes
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -39,36 +39,39 @@ class Asked:
         """`[M]`, for which of the windows `keys [M, 2]` the inputs exist."""
         return self.answers.covers(keys)
 
-    def of(self, keys: Tensor, layers: Sequence[str] = ()) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    def of(self, keys: Tensor, extra: Sequence[str] = ()) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """What the teacher says of covered windows `keys [M, 2]`.
 
         A window that a fold was kept from is judged by the model of that fold, any later one by the mean of all.
 
+        Args:
+            extra: further fields that are wanted: `parameters`, `features.<layer>`.
+
         Yields:
-            Rows of `keys [m]`, and `forecasts`, `spread` and `features.<layer>` of these windows.
+            Rows of `keys [m]`, and `forecasts`, `spread` and the extra fields of these windows.
         """
-        for rows, found in self._of(keys, layers):
+        for rows, found in self._of(keys, extra):
             if self.columns is not None:
                 chosen = list(self.columns)
-                found = {name: values if "." in name else values[..., chosen] for name, values in found.items()}
+                found = {name: values if "." in name else values[:, :, chosen] for name, values in found.items()}
             yield rows, found
 
-    def _of(self, keys: Tensor, layers: Sequence[str]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    def _of(self, keys: Tensor, extra: Sequence[str]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         judge = torch.zeros(len(keys), dtype=torch.long)
         if self.folds is not None:
             judge = self.folds.of_windows(self.series, keys)
         for model in judge.unique().tolist():
             rows = torch.nonzero(judge == model)[:, 0]
             if model >= 0:
-                for part, found in self.answers.of(model, keys[rows], layers):
+                for part, found in self.answers.of(model, keys[rows], extra):
                     yield rows[part], found
                 continue
-            each = (self.answers.of(number, keys[rows], layers) for number in range(self.models))
+            each = (self.answers.of(number, keys[rows], extra) for number in range(self.models))
             for parts in zip(*each, strict=True):
                 given = [found for _, found in parts]
                 yield rows[parts[0][0]], {name: torch.stack([g[name] for g in given]).mean(0) for name in given[0]}
 
-    def fingerprint(self, keys: Tensor, steps: slice, dtype: torch.dtype, layers: Sequence[str] = ()) -> str | None:
+    def fingerprint(self, keys: Tensor, steps: slice, dtype: torch.dtype, extra: Sequence[str] = ()) -> str | None:
         """A name for what the teacher says of these windows: another for other weights, data, windows or wishes.
 
         None for a model whose weights cannot be told (an ensemble of networks): what it says is not kept.
@@ -81,7 +84,7 @@ class Asked:
             keys.shape,
             steps,
             str(dtype),
-            tuple(layers),
+            tuple(extra),
             self.models,
             self.folds and repr(self.folds),
             self.columns,

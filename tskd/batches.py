@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from tskd._darts import TorchTrainingBatch
+from tskd.keys import unique
 from tskd.knowledge import Knowledge
 from tskd.window_data import WindowData
-from tskd.windows import Windows
+from tskd.windows import LABEL_SLOTS, Windows
+
+CHUNK = 4096
 
 
 @dataclass
@@ -23,12 +27,19 @@ class Batch:
         keys: (series, origin) of its windows `[B, 2]`.
         forecasts: what the teachers say of them `[K, B, H, C]`; 0 where it is not valid.
         valid: whether a teacher's forecast of a window can be used `[K, B]`.
+        details: what else each teacher says of them, see `Knowledge.details`.
+        later: of each output chunk that follows the student's, the inputs but the target's past, of those windows for
+            which they exist.
+        rolled: which these are `[B]`.
     """
 
     labels: TorchTrainingBatch
     keys: Tensor
     forecasts: Tensor
     valid: Tensor
+    details: Sequence[dict[str, Tensor]] = ()
+    later: Sequence[dict[str, Tensor]] = ()
+    rolled: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
 
     def __getattr__(self, name: str) -> Any:
         # a user's callback may read a batch as darts gives it
@@ -51,22 +62,56 @@ class Batch:
             keys=self.keys.to(device),
             forecasts=self.forecasts.to(device),
             valid=self.valid.to(device),
+            details=[_moved(one, device) for one in self.details],
+            later=[_moved(one, device) for one in self.later],
+            rolled=self.rolled.to(device),
         )
 
 
-class DistillationData(WindowData):
-    """Windows with the teachers' knowledge of them."""
+def _moved(values: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    return {name: value.to(device) for name, value in values.items()}
 
-    def __init__(self, keys: Tensor, windows: Windows, knowledge: Knowledge) -> None:
+
+class DistillationData(WindowData):
+    """Windows with the teachers' knowledge of them.
+
+    Args:
+        rolls: how many output chunks past its own the student is rolled.
+    """
+
+    def __init__(self, keys: Tensor, windows: Windows, knowledge: Knowledge, rolls: int = 0) -> None:
         super().__init__(keys, windows)
         self.knowledge: Knowledge | None = knowledge
+        self.rolls = rolls
+        self._later = windows.without("past_target", *LABEL_SLOTS)
 
     def __getitems__(self, indices: list[int]) -> Batch:
         assert self.knowledge is not None
         keys = self.keys[indices]
         forecasts, valid = self.knowledge.of(keys)
-        return Batch(super().__getitems__(indices), keys, forecasts, valid)
+        batch = Batch(super().__getitems__(indices), keys, forecasts, valid, self.knowledge.details(keys))
+        if self.rolls:
+            batch.later, batch.rolled = self._ahead(keys)
+        return batch
+
+    def known(self, teacher: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """One teacher's forecasts and the labels `[m, H, C]`, of all windows that it can judge, in chunks."""
+        assert self.knowledge is not None and self.windows is not None
+        for part in unique(self.keys).split(CHUNK):
+            forecasts, valid = self.knowledge.of(part)
+            labels = self.windows.gather(part)["future_target"][:, -forecasts.shape[2] :]
+            yield forecasts[teacher][valid[teacher]], labels[valid[teacher]]
+
+    def _ahead(self, keys: Tensor) -> tuple[list[dict[str, Tensor]], Tensor]:
+        assert self.knowledge is not None
+        steps = self.knowledge.like.shape[1]
+        chunks = [keys + torch.tensor([0, steps * (number + 1)]) for number in range(self.rolls)]
+        if not self._later.slots:
+            return [self._later.gather(chunk) for chunk in chunks], torch.ones(len(keys), dtype=torch.bool)
+        covered = torch.stack([self._later.covers(chunk) for chunk in chunks]).all(0)
+        return [self._later.gather(chunk[covered]) for chunk in chunks], covered
 
     def release(self) -> None:
         super().release()
         self.knowledge = None
+        self._later = Windows({}, None)

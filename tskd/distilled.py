@@ -14,7 +14,7 @@ from tskd._darts import TorchForecastingModel
 from tskd.balance import Balance, FixedBalance
 from tskd.checks import SeriesLike, components_of, refuse_other_components
 from tskd.eligibility import refuse_untrainable, several
-from tskd.losses import DistillationLoss, OutputKD
+from tskd.losses import OutputKD, Term
 from tskd.persistence import load, save
 from tskd.reach import horizon_of
 from tskd.rolling import evaluate, historical_forecasts
@@ -28,7 +28,7 @@ class DistilledModel:
     Args:
         student: a darts torch model, trained in place; it stays a plain darts model.
         teachers: in any number; those not fitted are fitted on copies, on the student's rows.
-        losses: what is distilled, summed with their weights; `OutputKD()` if None.
+        losses: what is distilled, summed with their weights, and what weighs the labels; `OutputKD()` if None.
         weighting: how the teachers are combined; `Uniform()` if None.
         balance: share α of the teachers in the loss, a number or a `Balance`. 0 is darts' own training, seed for seed.
         soft_sensor: the student does not see the target's own past, neither in training nor in use; `predict` then
@@ -42,7 +42,7 @@ class DistilledModel:
         self,
         student: Any,
         teachers: Teacher | Sequence[Teacher] = (),
-        losses: DistillationLoss | Sequence[DistillationLoss] | None = None,
+        losses: Term | Sequence[Term] | None = None,
         weighting: Weighting | None = None,
         balance: float | Balance = 0.5,
         *,
@@ -51,7 +51,7 @@ class DistilledModel:
         self.student: TorchForecastingModel = refuse_untrainable(student)
         self.teachers: tuple[Teacher, ...] = several(teachers, Teacher, "teachers")
         losses = OutputKD() if losses is None else losses
-        self.losses: tuple[DistillationLoss, ...] = several(losses, DistillationLoss, "losses")
+        self.losses: tuple[Term, ...] = several(losses, Term, "losses")
         self.weighting = Uniform() if weighting is None else weighting
         self.balance = balance if isinstance(balance, Balance) else FixedBalance(balance)
         self.soft_sensor = soft_sensor

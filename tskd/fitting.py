@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,9 @@ from tskd.batches import DistillationData
 from tskd.checks import as_list, as_privileged, components_of, refuse_other_components, require_windows
 from tskd.keys import encode, unique
 from tskd.knowledge import Knowledge, collect
-from tskd.losses import Comparison
+from tskd.losses import LabelWeighting
 from tskd.objective import Objective
+from tskd.probing import Shown, student_shows, teacher_shows
 from tskd.reach import horizon_of
 from tskd.store import Store
 from tskd.teacher import Teacher
@@ -28,6 +30,9 @@ from tskd.windows import Windows, training_keys
 
 if TYPE_CHECKING:
     from tskd.distilled import DistilledModel
+
+# windows in a probe of the losses, unless a batch has fewer
+PROBED = 4
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ def fit(
         cache: folder for what the teachers say.
         fit_kwargs: darts', for the student alone.
     """
-    _refuse_early(model, train, held_out, rows, fit_kwargs)
+    shown = _refuse_early(model, train, held_out, rows, fit_kwargs)
     with isolated_randomness():
         teachers = tuple(_fitted(teacher, train, held_out, verbose, rows) for teacher in model.teachers)
         asked = [teacher.ask(**train.given, privileged=train.of(teacher)) for teacher in teachers]
@@ -128,13 +133,16 @@ def fit(
         found, found_val = _darts.data_of(data)
         with isolated_randomness():
             keys, windows = _darts.training_windows(found, visible)
-            knowledge = _ask(model, teachers, asked, windows, keys, store, progress=verbose is not False)
-            sets = [DistillationData(keys, windows, knowledge)]
+            objective = _objective(model, train, rows, shown)
+            knowledge = _ask(model, teachers, asked, objective, windows, keys, store, progress=verbose is not False)
+            rolls = math.ceil(objective.ahead / len(horizon_of(model.student)))
+            sets = [DistillationData(keys, windows, knowledge, rolls)]
+            for teacher in objective.learns_from():
+                objective.learn(teacher, sets[0].known(teacher))
             if found_val is not None:
                 keys, windows = _darts.training_windows(found_val, visible)
-                nothing = _ask(model, (), (), windows, keys, store, progress=False)
+                nothing = _ask(model, (), (), objective, windows, keys, store, progress=False)
                 sets.append(DistillationData(keys, windows, nothing))
-            objective = _objective(model, train)
         module = Distillation(network, objective, model.balance, names)
         train_on(trainer, module, data, sets, checkpoint)
 
@@ -151,13 +159,15 @@ def _refuse_early(
     held_out: Data | None,
     rows: Mapping[str, Any],
     fit_kwargs: Mapping[str, Any],
-) -> None:
-    """Everything that would go wrong after a teacher has been trained, before any is."""
+) -> list[Shown]:
+    """Everything that would go wrong after a teacher has been trained, before any is.
+
+    Returns:
+        What the student shows, and what each teacher does.
+    """
     windows = {name: rows[name] for name in ("stride", "max_samples_per_ts")}
     if "collate_fn" in (fit_kwargs.get("dataloader_kwargs") or {}):
         raise ValueError("dataloader_kwargs['collate_fn'] is not supported: batches are gathered, not collated")
-    with isolated_randomness():
-        _objective(model, train)
     for teacher in model.teachers:
         if teacher.fitted:
             teacher.ask(**train.given, privileged=train.of(teacher))
@@ -165,12 +175,26 @@ def _refuse_early(
         teacher.refuse_unusable(windows, **train.given, privileged=train.of(teacher))
         if _validates(held_out, teacher):
             teacher.refuse_unusable(windows, "val_privileged", **held_out.given, privileged=held_out.of(teacher))
+    if any(isinstance(loss, LabelWeighting) for loss in model.losses):
+        _darts.refuse_unweighted(model.student)
+    inside = any(loss.needs.layers or loss.needs.likelihood for loss in model.losses)
+    with isolated_randomness():
+        shown = [
+            student_shows(model.student, train.given, windows, model.soft_sensor, inside),
+            *(teacher_shows(teacher, train.given, train.of(teacher), windows, inside) for teacher in model.teachers),
+        ]
+        _objective(model, train, rows, shown)
+    return shown
 
 
-def _objective(model: DistilledModel, train: Data) -> Objective:
+def _objective(model: DistilledModel, train: Data, rows: Mapping[str, Any], shown: Sequence[Shown]) -> Objective:
     objective = Objective(model.losses, [teacher.name for teacher in model.teachers], model.weighting)
-    nothing = torch.zeros(1, model.student.output_chunk_length, train.given["series"][0].n_components)
-    objective.set_up(Comparison(nothing, nothing, nothing))
+    student, targets = model.student, train.given["series"]
+    steps = horizon_of(student)
+    windows = {name: rows[name] for name in ("stride", "max_samples_per_ts")}
+    keys = training_keys([len(t) for t in targets], student.input_chunk_length, len(steps), steps[0] - 1, **windows)
+    batch = min(PROBED, len(unique(keys)), student.batch_size)
+    objective.set_up(shown[0], shown[1:], torch.zeros(batch, len(steps), targets[0].n_components))
     return objective
 
 
@@ -195,21 +219,23 @@ def _ask(
     model: DistilledModel,
     teachers: Sequence[Teacher],
     asked: Sequence[Asked],
+    objective: Objective,
     windows: Windows,
     keys: Tensor,
     store: Store,
     *,
     progress: bool,
 ) -> Knowledge:
-    like = windows.gather(keys[:1])["future_target"]
-    wanted = unique(keys)
     steps = horizon_of(model.student)
-    found = []
-    for teacher, one in zip(teachers, asked, strict=True):
+    like = windows.gather(keys[:1])["future_target"][:, -len(steps) :]
+    wanted = unique(keys)
+    found, extra = [], []
+    for number, (teacher, one) in enumerate(zip(teachers, asked, strict=True)):
         first = steps[0] - teacher.horizon[0]
-        part = slice(first, first + len(steps))
-        found.append(collect(teacher.name, one, wanted, part, like.dtype, store, progress=progress))
-    return Knowledge(encode(wanted), [fields for fields, _ in found], [valid for _, valid in found], like)
+        part = slice(first, first + len(steps) + objective.ahead)
+        extra.append(objective.extra(number))
+        found.append(collect(teacher.name, one, wanted, part, like.dtype, store, extra[-1], progress))
+    return Knowledge(encode(wanted), [fields for fields, _ in found], [valid for _, valid in found], like, extra)
 
 
 def _visible(model: DistilledModel, components: int) -> dict[str, Tensor]:

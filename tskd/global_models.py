@@ -128,10 +128,10 @@ class Answers:
                 static = series.static_covariates
                 digest.update(b"-" if static is None else repr((list(static), static.to_numpy().tolist())).encode())
 
-    def of(self, model: int, keys: Tensor, layers: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
-        """See `tskd.networks.Answers`; there are no hidden layers."""
-        if layers:
-            raise ValueError("it has no hidden layers")
+    def of(self, model: int, keys: Tensor, extra: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+        """See `tskd.networks.Answers`; there are no extra fields."""
+        if extra:
+            raise ValueError(f"it is no network and has no {', '.join(extra)}")
         codes, values, spread = self._found[model]
         rows = torch.searchsorted(codes, encode(keys))
         found = {"forecasts": values[rows]} | ({} if spread is None else {"spread": spread[rows]})

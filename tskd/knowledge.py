@@ -15,7 +15,7 @@ from tskd.asking import Asked
 from tskd.keys import encode
 from tskd.store import Store
 
-FORECASTS, COVERED = "forecasts", "covered"
+FORECASTS, COVERED, AHEAD = "forecasts", "covered", "ahead"
 logger = logging.getLogger(__name__)
 
 
@@ -25,16 +25,19 @@ class Knowledge:
 
     Attributes:
         codes: the windows' keys as sorted numbers `[M]`.
-        fields: of each teacher, arrays over the windows: `forecasts [M, H, C]` in the units of the target; `spread
-            [M, H, C]` if it forecasts a distribution; `features.<layer>` of hidden layers asked for.
+        fields: of each teacher, arrays over the windows: `forecasts [M, H + A, C]` in the units of the target, of the
+            student's horizon and A steps ahead; `spread [M, H + A, C]` if it forecasts a distribution; and, if asked
+            for, `parameters [M, H + A, C, P]` of the distribution and `features.<layer> [M, …]` of hidden layers.
         valid: of each teacher, where it has a finite forecast `[M]`.
         like: a tensor of the student's target `[1, H, C]`, for its shape and dtype.
+        extra: of each teacher, which fields a loss reads beside the forecasts.
     """
 
     codes: Tensor
     fields: Sequence[Mapping[str, Tensor]]
     valid: Sequence[Tensor]
     like: Tensor
+    extra: Sequence[Sequence[str]] = ()
 
     def of(self, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Forecasts `[K, B, H, C]` and validity `[K, B]` of the windows `keys [B, 2]`.
@@ -45,13 +48,24 @@ class Knowledge:
         rows = self._rows(keys)
         if not self.fields:
             return self.like.new_zeros(0, len(keys), *self.like.shape[1:]), torch.zeros(0, len(keys), dtype=torch.bool)
-        forecasts = torch.stack([fields[FORECASTS].index_select(0, rows) for fields in self.fields])
+        steps = self.like.shape[1]
+        forecasts = torch.stack([fields[FORECASTS].index_select(0, rows)[:, :steps] for fields in self.fields])
         valid = torch.stack([valid.index_select(0, rows) for valid in self.valid])
         return forecasts.where(valid[:, :, None, None], 0), valid
 
-    def field(self, teacher: int, name: str, keys: Tensor) -> Tensor:
-        """Another field of one teacher, for the windows `keys [B, 2]`: `[B, …]`."""
-        return self.fields[teacher][name].index_select(0, self._rows(keys))
+    def details(self, keys: Tensor) -> list[dict[str, Tensor]]:
+        """Of each teacher, for the windows `keys [B, 2]`: the extra fields, over the student's horizon, and as `ahead`
+        its forecasts past that `[B, A, C]`, if there are."""
+        rows = self._rows(keys)
+        steps = self.like.shape[1]
+        found = []
+        for fields, names in zip(self.fields, self.extra, strict=True):
+            one = {name: fields[name].index_select(0, rows) for name in names}
+            one = {name: values if "." in name else values[:, :steps] for name, values in one.items()}
+            if fields[FORECASTS].shape[1] > steps:
+                one[AHEAD] = fields[FORECASTS].index_select(0, rows)[:, steps:]
+            found.append(one)
+        return found
 
     def _rows(self, keys: Tensor) -> Tensor:
         codes = encode(keys)
@@ -69,28 +83,28 @@ def collect(
     steps: slice,
     dtype: torch.dtype,
     store: Store,
-    layers: Sequence[str] = (),
+    extra: Sequence[str] = (),
     progress: bool = True,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Ask one teacher about the windows `keys [M, 2]`, each once and sorted, or read what it answered before.
 
     Args:
         name: the teacher's, for messages.
-        steps: the part of its horizon that the student forecasts too.
+        steps: the part of its horizon that is wanted.
         dtype: of what is kept.
         store: where it is kept.
-        layers: hidden layers whose output is wanted.
+        extra: fields that are wanted beside its forecasts, see `Asked.of`.
 
     Returns:
         Its fields, and where its forecast can be used `[M]`.
     """
-    with store.open(lambda: asked.fingerprint(keys, steps, dtype, layers), len(keys)) as entry:
+    with store.open(lambda: asked.fingerprint(keys, steps, dtype, extra), len(keys)) as entry:
         if not entry.complete:
             covered = asked.covers(keys)
             at = torch.nonzero(covered)[:, 0]
             entry.write(COVERED, torch.arange(len(keys)), covered)
             bar = tqdm(total=len(at), desc=f"teacher {name}", unit="window", disable=not progress, delay=2, leave=False)
-            for rows, found in asked.of(keys[covered], layers):
+            for rows, found in asked.of(keys[covered], extra):
                 for field, values in found.items():
                     entry.write(field, at[rows], (values if "." in field else values[:, steps]).to(dtype))
                 bar.update(len(rows))

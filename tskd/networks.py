@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,11 +11,13 @@ from torch import Tensor
 
 from tskd import _darts
 from tskd.crossfit import Keep
+from tskd.layers import FEATURES, Layer
 from tskd.views import View
 from tskd.window_data import WindowData, train
 from tskd.windows import INPUT_SLOTS, Windows
 
 BATCH = 1024
+PARAMETERS = "parameters"
 
 
 def fit(
@@ -103,17 +106,28 @@ class Answers:
                     digest.update(b"-" if part is None else part.contiguous().numpy().tobytes())
         digest.update(b"-" if self.seen.static is None else self.seen.static.contiguous().numpy().tobytes())
 
-    def of(self, model: int, keys: Tensor, layers: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+    def of(self, model: int, keys: Tensor, extra: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
         """What one model says of the windows `keys [M, 2]`, all of which must be covered.
+
+        Args:
+            extra: `parameters` for its whole output, `features.<layer>` for a hidden layer.
 
         Yields:
             A stretch of the windows, and of these `forecasts [m, H, C]`, `spread [m, H, C]` (the standard deviation, if
-            the model forecasts a distribution), and `features.<layer>` of hidden layers, as the layer gives it.
+            the model forecasts a distribution), and the extra fields: `parameters [m, H, C, P]`, `features.<layer>
+            [m, …]`.
         """
+        paths = [field.removeprefix(FEATURES) for field in extra if field.startswith(FEATURES)]
+        layers = {path: self._layers[path] for path in paths}
         for start in range(0, len(keys), BATCH):
             part = keys[start : start + BATCH]
             slots = self.seen.gather(part, labels=False)
-            yield slice(start, start + len(part)), _darts.answer(self.models[model], slots, layers)
+            found = _darts.answer(self.models[model], slots, layers, parameters=PARAMETERS in extra)
+            yield slice(start, start + len(part)), found
+
+    @cached_property
+    def _layers(self) -> dict[str, Layer]:
+        return _darts.layers_of(self.models[0].model, self.seen.one())
 
 
 def _plain(value: Any) -> bool:

@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from tskd.losses import Comparison, DistillationLoss
+from tskd.knowledge import AHEAD
+from tskd.layers import FEATURES, Layer
+from tskd.losses import Comparison, DistillationLoss, LabelWeighting, Term
+from tskd.networks import PARAMETERS
+from tskd.probing import Shown
 from tskd.weighting import Step, Weighting
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the student says of the B windows of a step, with gradient.
+
+    Attributes:
+        forecast: `[B, H, C]`.
+        prediction: the network's whole output over the horizon `[B, H, C, P]`.
+        features: of hidden layers, by path `[B, …]`.
+        ahead: its own continuation `[B, A, C]`, if a loss asks for it; 0 where its inputs do not exist.
+        rolled: where they do `[B]`.
+    """
+
+    forecast: Tensor
+    prediction: Tensor | None = None
+    features: Mapping[str, Tensor] = field(default_factory=dict)
+    ahead: Tensor | None = None
+    rolled: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -18,12 +42,14 @@ class Outcome:
     """The term of a step, and what is worth logging of it.
 
     Attributes:
-        term: scalar; None where no teacher has a forecast of any window of the batch.
+        term: scalar; None where no teacher has a forecast of any window of the batch, or there is no loss.
         weights: mean weight of each teacher over the windows that have one `[K]`.
+        labels: how much each label counts in the student's own loss `[B, H, C]`; None for all alike.
     """
 
     term: Tensor | None
     weights: Tensor
+    labels: Tensor | None = None
 
 
 class Objective(nn.Module):
@@ -35,47 +61,176 @@ class Objective(nn.Module):
         weighting: combines them.
     """
 
-    def __init__(self, losses: Sequence[DistillationLoss], names: Sequence[str], weighting: Weighting) -> None:
+    def __init__(self, losses: Sequence[Term], names: Sequence[str], weighting: Weighting) -> None:
         super().__init__()
-        self._copies = nn.ModuleList(copy.deepcopy(loss) for loss in losses for _ in names)
-        self._teachers = len(names)
+        self._copies = nn.ModuleList(copy.deepcopy(loss) for loss in losses if loss.weight for _ in names)
+        self._names = list(names)
+        self._shown: list[Shown] = []
+        # of each copy, the layers of student and teacher that it compares
+        self._layers: list[tuple[str, str] | None] = [None] * len(self._copies)
         self.weighting = copy.deepcopy(weighting)
-        self.weighting.set_up(list(names))
+        self.weighting.set_up(self._names)
 
-    def set_up(self, probe: Comparison) -> None:
-        for loss, _ in self._pairs():
-            loss.set_up(probe)
+    def set_up(self, student: Shown, teachers: Sequence[Shown], like: Tensor) -> None:
+        """Make what the losses train.
 
-    def _pairs(self) -> Iterator[tuple[DistillationLoss, int]]:
+        Args:
+            like: labels of a few windows `[B, H, C]`, for their shape.
+
+        Raises:
+            ValueError: a loss is not defined for these models.
+        """
+        self._shown = [student, *teachers]
+        for index, (loss, k) in enumerate(self._pairs()):
+            try:
+                loss.set_up(self._probe(index, loss, teachers[k], like))
+            except ValueError as error:
+                raise ValueError(f"{loss!r}, teacher {self._names[k]!r}: {error}") from None
+
+    @property
+    def student_layers(self) -> dict[str, Layer]:
+        """The student's hidden layers that a loss compares, by path."""
+        return {pair[0]: self._shown[0].layers[pair[0]] for pair in self._layers if pair is not None}
+
+    @property
+    def ahead(self) -> int:
+        """Steps past its output chunk that the student is rolled."""
+        return max((loss.needs.ahead for loss, _ in self._pairs()), default=0)
+
+    def extra(self, teacher: int) -> list[str]:
+        """Fields that the losses read of a teacher beside its forecasts."""
+        found = set()
+        for index, (loss, k) in enumerate(self._pairs()):
+            pair = self._layers[index]
+            if k == teacher and pair is not None:
+                found.add(FEATURES + pair[1])
+            if k == teacher and loss.needs.likelihood:
+                found.add(PARAMETERS)
+        return sorted(found)
+
+    def learns_from(self) -> list[int]:
+        """The teachers of whose forecasts a loss wants statistics before the training."""
+        return sorted({k for loss, k in self._pairs() if loss.needs.statistics})
+
+    def learn(self, teacher: int, known: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Give the losses one teacher's forecasts and the labels `[m, H, C]` of the training windows, in chunks."""
+        chunks = list(known)
+        for loss, k in self._pairs():
+            if k == teacher and loss.needs.statistics:
+                loss.learn(iter(chunks))
+
+    def _pairs(self) -> Iterator[tuple[Term, int]]:
         """Every loss with the number of the teacher that it compares with."""
         for index, loss in enumerate(self._copies):
-            assert isinstance(loss, DistillationLoss)
-            yield loss, index % self._teachers
+            assert isinstance(loss, Term)
+            yield loss, index % len(self._names)
 
-    def forward(self, student: Tensor, step: Step, sample_weight: Tensor | None) -> Outcome:
-        """The term for the student's forecasts `[B, H, C]`, labels' sample weights `[B, H, 1 or C]` applied."""
+    def _probe(self, index: int, loss: Term, teacher: Shown, like: Tensor) -> Comparison:
+        student, needs = self._shown[0], loss.needs
+        features = predictive = ahead = None
+        if needs.layers is not None:
+            paths = student.layer(needs.layers[0], "student"), teacher.layer(needs.layers[1], "teacher")
+            self._layers[index] = paths
+            shapes = student.layers[paths[0]].shape, teacher.layers[paths[1]].shape
+            features = like.new_zeros(len(like), *shapes[0]), like.new_zeros(len(like), *shapes[1])
+        if needs.likelihood:
+            predictive = student.predictive(like, "student"), teacher.predictive(like, "teacher")
+        if needs.ahead:
+            student.refuse_rolling()
+            last = student.horizon[-1] + needs.ahead
+            if teacher.horizon[-1] < last:
+                raise ValueError(
+                    f"it forecasts {teacher.horizon[-1]} steps, and {needs.ahead} more than the student's "
+                    f"{student.horizon[-1]} are compared: give it an output_chunk_length of {last}"
+                )
+            ahead = (like.new_zeros(len(like), needs.ahead, like.shape[2]),) * 2
+        return Comparison(like, like, like, features, predictive, ahead)
+
+    def forward(
+        self, said: Said, step: Step, details: Sequence[Mapping[str, Tensor]], sample_weight: Tensor | None
+    ) -> Outcome:
+        """The term for what the student said, labels' sample weights `[B, H, 1 or C]` applied.
+
+        Args:
+            details: of each teacher, the `extra` fields, and `ahead`.
+        """
         weights = self.weighting(step)
         known = step.valid.any(0)
-        flat = weights.flatten(2).mean(2) if weights.dim() > 2 else weights
-        mean_weights = flat.sum(1) / known.sum().clamp(min=1)
+        mean_weights = _over_steps(weights).sum(1) / known.sum().clamp(min=1)
         if not bool(known.any()):
             return Outcome(None, mean_weights)
         total: Tensor | None = None
-        for loss, k in self._pairs():
-            if loss.weight == 0 or not bool(step.valid[k].any()):
+        for index, (loss, k) in enumerate(self._pairs()):
+            if not isinstance(loss, DistillationLoss):
                 continue
-            values = loss(Comparison(student, step.forecasts[k], step.target))
-            # 0 · NaN is NaN: what is not valid must not enter at all
-            values = values.where(_like(step.valid[k], values), 0)
-            part = loss.weight * _reduce(values, weights[k], sample_weight)
-            total = part if total is None else total + part
-        if total is None:
-            return Outcome(None, mean_weights)
-        return Outcome(total[known].mean(), mean_weights)
+            usable = step.valid[k] if said.rolled is None or not loss.needs.ahead else step.valid[k] & said.rolled
+            if int(usable.sum()) < max(loss.least, 1):
+                continue
+            # what is not valid must not enter at all: 0 · NaN is NaN, and a relation would mix it with the rest
+            take = _rows(usable)
+            values = loss(self._comparison(index, loss, k, said, step, details, take))
+            part = loss.weight * _reduce(
+                values, take(weights[k]), None if sample_weight is None else take(sample_weight)
+            )
+            whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
+            total = whole if total is None else total + whole
+        labels = self._labels(weights, step)
+        return Outcome(None if total is None else total[known].mean(), mean_weights, labels)
+
+    def _comparison(
+        self,
+        index: int,
+        loss: DistillationLoss,
+        k: int,
+        said: Said,
+        step: Step,
+        details: Sequence[Mapping[str, Tensor]],
+        take: Any,
+    ) -> Comparison:
+        student = take(said.forecast)
+        given: dict[str, Any] = {}
+        layers = self._layers[index]
+        if layers is not None:
+            theirs = take(details[k][FEATURES + layers[1]])
+            given["features"] = take(said.features[layers[0]]), theirs
+        if loss.needs.likelihood:
+            assert said.prediction is not None
+            outputs = take(said.prediction), take(details[k][PARAMETERS])
+            sides = (self._shown[0], self._shown[1 + k])
+            given["predictive"] = tuple(shown.read(output) for shown, output in zip(sides, outputs, strict=True))
+        if loss.needs.ahead:
+            assert said.ahead is not None
+            given["ahead"] = take(said.ahead), take(details[k][AHEAD])
+        return Comparison(student, take(step.forecasts[k]), take(step.target), **given)
+
+    def _labels(self, weights: Tensor, step: Step) -> Tensor | None:
+        found: Tensor | None = None
+        count = len(self._names)
+        for first in range(0, len(self._copies), count):
+            if not isinstance(self._copies[first], LabelWeighting):
+                continue
+            # in windows without a teacher the weights are 0, and the labels count in full
+            less = torch.zeros_like(step.target)
+            for k in range(count):
+                doubt = 1 - self._copies[first + k](step.forecasts[k], step.target)
+                less = less + _by_step(weights[k]) * doubt.where(_by_step(step.valid[k]), 0)
+            found = (1 - less) if found is None else found * (1 - less)
+        return found
 
 
-def _like(mask: Tensor, values: Tensor) -> Tensor:
-    return mask.reshape(-1, *(1,) * (values.dim() - 1))
+def _rows(usable: Tensor) -> Any:
+    if bool(usable.all()):
+        return lambda values: values
+    return lambda values: values[usable]
+
+
+def _by_step(values: Tensor) -> Tensor:
+    """`[B]`, `[B, H]` or `[B, H, C]` in a shape that goes with `[B, H, C]`."""
+    return values.reshape(values.shape + (1,) * (3 - values.dim()))
+
+
+def _over_steps(weights: Tensor) -> Tensor:
+    return weights.flatten(2).mean(2) if weights.dim() > 2 else weights
 
 
 def _reduce(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Tensor:
@@ -83,8 +238,8 @@ def _reduce(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Te
     if values.dim() == 1:
         per_window = values * _per_window(weights)
         return per_window if sample_weight is None else per_window * _per_window(sample_weight)
-    weights = weights.reshape(weights.shape + (1,) * (3 - weights.dim()))
-    product = values * weights if sample_weight is None else values * weights * sample_weight
+    product = values * _by_step(weights)
+    product = product if sample_weight is None else product * sample_weight
     return product.flatten(1).mean(1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,8 @@ from tskd import _darts
 from tskd._darts import ModuleStage, TorchTrainingBatch
 from tskd.balance import Balance
 from tskd.batches import Batch
-from tskd.objective import Objective, effective_number
+from tskd.layers import listening
+from tskd.objective import Objective, Outcome, Said, effective_number
 from tskd.weighting import Step
 
 STUDENT = "student."
@@ -73,12 +74,18 @@ class Distillation(pl.LightningModule):
             self._own_optimizer.zero_grad()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        output, labels = self._label_loss(batch.labels, ModuleStage.TRAIN)
         alpha = self.balance.alpha(self.current_epoch)
-        loss = labels
-        if alpha > 0 and self.names:
-            term = self._teacher_loss(output, batch, "train")
+        teaching = alpha > 0 and bool(self.names)
+        layers = self.objective.student_layers if teaching else {}
+        with listening(self.student, layers, len(batch.keys)) as features:
+            output = _darts.forward(self.student, batch.labels, ModuleStage.TRAIN)
+        if teaching:
+            outcome = self._teachers(output, batch, features)
+            labels = _darts.label_loss(self.student, output, batch.labels, ModuleStage.TRAIN, outcome.labels)
+            term = outcome.term
             loss = (1 - alpha) * labels if term is None else (1 - alpha) * labels + alpha * term
+        else:
+            loss = labels = _darts.label_loss(self.student, output, batch.labels, ModuleStage.TRAIN)
         self._log_loss("train_loss", loss, batch.labels)
         self._add("train_label_loss", labels)
         self._add("balance", torch.as_tensor(alpha))
@@ -87,7 +94,8 @@ class Distillation(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        output, labels = self._label_loss(batch.labels, ModuleStage.VALIDATE)
+        output = _darts.forward(self.student, batch.labels, ModuleStage.VALIDATE)
+        labels = _darts.label_loss(self.student, output, batch.labels, ModuleStage.VALIDATE)
         self._log_loss("val_loss", labels, batch.labels)
         _darts.update_metrics(self.student, output, batch.labels, ModuleStage.VALIDATE)
         return labels
@@ -126,25 +134,33 @@ class Distillation(pl.LightningModule):
         student = {STUDENT + name: value for name, value in checkpoint["state_dict"].items()}
         checkpoint["state_dict"] = student | (kept if own is None else own["state_dict"])
 
-    def _label_loss(self, batch: TorchTrainingBatch, stage: ModuleStage) -> tuple[_darts.PLModuleOutput, Tensor]:
-        output = _darts.forward(self.student, batch, stage)
-        return output, _darts.label_loss(self.student, output, batch, stage)
-
-    def _teacher_loss(self, output: _darts.PLModuleOutput, batch: Batch, stage: str) -> Tensor | None:
+    def _teachers(self, output: _darts.PLModuleOutput, batch: Batch, features: Mapping[str, Tensor]) -> Outcome:
         # TCN also predicts steps of its lookback; the forecast is what comes last
         steps = slice(-batch.forecasts.shape[2], None)
-        forecast = _darts.point_forecast(self.student, output.prediction)[:, steps]
+        prediction = output.prediction[:, steps]
+        forecast = _darts.point_forecast(self.student, prediction)
         target = batch.labels.future_target[:, steps]
         step = Step(batch.forecasts, batch.valid, forecast.detach(), target, batch.keys, self.current_epoch)
+        said = Said(forecast, prediction, features, *self._rolled(forecast, batch))
         weight = batch.labels.sample_weight
-        outcome = self.objective(forecast, step, None if weight is None else weight[:, steps])
+        outcome = self.objective(said, step, batch.details, None if weight is None else weight[:, steps])
         if outcome.term is not None:
-            self._add(f"{stage}_distillation_loss", outcome.term)
+            self._add("train_distillation_loss", outcome.term)
         self._add("masked_fraction", 1 - batch.valid.float().mean())
         self._add("effective_teachers", effective_number(outcome.weights))
         for name, weight in zip(self.names, outcome.weights, strict=True):
             self._add(f"weight/{name}", weight)
-        return outcome.term
+        return outcome
+
+    def _rolled(self, forecast: Tensor, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+        if not batch.later:
+            return None, None
+        past, rolled = batch.labels.past_target, batch.rolled
+        whole = forecast.new_zeros(len(forecast), forecast.shape[1] * len(batch.later), forecast.shape[2])
+        if bool(rolled.any()):
+            found = _darts.roll(self.student, past[rolled], forecast[rolled], batch.later)
+            whole = whole.index_put((rolled,), found)
+        return whole[:, : self.objective.ahead], rolled
 
     def _add(self, name: str, value: Tensor) -> None:
         value = value.detach()

@@ -201,6 +201,19 @@ class Windows:
         masks = [slot.covers(keys) for name, slot in self.slots.items() if name in INPUT_SLOTS]
         return torch.stack(masks).all(0)
 
+    def without(self, *names: str) -> Windows:
+        """The same, but for some slots."""
+        return Windows({name: slot for name, slot in self.slots.items() if name not in names}, self.static)
+
+    def one(self) -> dict[str, Tensor]:
+        """Zeros in the shape of one window's inputs."""
+        found = {
+            name: slot.table.new_zeros(1, slot.length, slot.table.shape[1])
+            for name, slot in self.slots.items()
+            if name in INPUT_SLOTS
+        }
+        return found if self.static is None else {**found, "static_covariates": torch.zeros_like(self.static[:1])}
+
     def gather(self, keys: Tensor, labels: bool = True) -> dict[str, Tensor]:
         """The slots of the windows `keys [B, 2]`, each `[B, steps, components]`; unused slots are left out."""
         batch = {name: slot.gather(keys) for name, slot in self.slots.items() if labels or name in INPUT_SLOTS}

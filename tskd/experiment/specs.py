@@ -60,7 +60,7 @@ TEACHER = Role(
     "darts global model", "darts.models", "darts.models.forecasting.forecasting_model.GlobalForecastingModel"
 )
 PRIVILEGED = Role("source of privileged information", "tskd.privileged", "tskd.privileged.Source")
-LOSS = Role("distillation loss", "tskd.losses", "tskd.losses.DistillationLoss")
+LOSS = Role("distillation loss", "tskd.losses", "tskd.losses.Term")
 WEIGHTING = Role("weighting of teachers", "tskd.weighting", "tskd.weighting.Weighting")
 BALANCE = Role("balance", "tskd.balance", "tskd.balance.Balance")
 OPTIMIZER = Role("optimizer", "torch.optim", "torch.optim.Optimizer")
@@ -166,14 +166,14 @@ def _misspelt(made: type, kwargs: Iterable[str]) -> str:
 
 
 def _built(name: str, value: Any) -> Any:
-    """A copy of an argument, with the optimizers, callbacks, likelihoods and members of an ensemble that it names."""
+    """A copy of an argument, with the optimizer, callbacks, likelihood, loss and members of an ensemble it names."""
     if name.endswith("_cls") and isinstance(value, str):
         if name != "optimizer_cls":
             raise ValueError(f"{name}={value!r}: of classes as arguments, only optimizer_cls can be named.")
         return OPTIMIZER.allowed(value)
     if isinstance(value, Mapping):
         if "class" in value:
-            roles = {"likelihood": LIKELIHOOD, "forecasting_models": TEACHER}
+            roles = {"likelihood": LIKELIHOOD, "forecasting_models": TEACHER, "loss": LOSS}
             return Spec.model_validate(value).build(roles.get(name, CALLBACK))
         return {key: _built(key, item) for key, item in value.items()}
     if isinstance(value, list):

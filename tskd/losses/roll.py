@@ -43,5 +43,6 @@ class AutoregressiveKD(DistillationLoss):
 
     def forward(self, pair: Comparison) -> Tensor:
         assert pair.ahead is not None
+        # of several such losses, the one with the most steps says how far the student is rolled
         student, teacher = (values[:, : self.steps] for values in pair.ahead)
         return per_window(distance(self.metric, student, teacher))

@@ -1,0 +1,118 @@
+"""What models show beside their forecasts, found out before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from tskd import _darts, layers, networks
+from tskd.layers import Layer
+from tskd.losses import Predictive
+from tskd.reach import horizon_of
+from tskd.showing import arguments_of
+from tskd.teacher import Teacher
+from tskd.views import View
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one model shows.
+
+    Attributes:
+        kind: its class.
+        horizon: steps after the origin that it forecasts.
+        layers: its hidden layers by path; none for a model that is no network.
+        hidden: path of its last hidden representation, if its class is known to have one.
+        likelihood: darts'; None for a model of point forecasts.
+        rigid: why it cannot be rolled forward; empty if it can.
+    """
+
+    kind: str
+    horizon: range
+    layers: Mapping[str, Layer] = field(default_factory=dict)
+    hidden: str | None = None
+    likelihood: Any = None
+    rigid: str = ""
+
+    def layer(self, path: str, whose: str) -> str:
+        """The path of a layer that there is; of the usual one for `"auto"`.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if not self.layers:
+            raise ValueError(f"the {whose}, a {self.kind}, is no network and has no hidden layers")
+        if path == "auto":
+            if self.hidden is None:
+                raise ValueError(
+                    f"the {whose}, a {self.kind}, has no hidden representation that is known; name a layer. "
+                    f"{layers.unknown(path, self.layers)}"
+                )
+            return self.hidden
+        if path not in self.layers:
+            raise ValueError(f"the {whose}, a {self.kind}, has no layer {path!r}; {layers.unknown(path, self.layers)}")
+        return path
+
+    def predictive(self, like: Tensor, whose: str) -> Predictive:
+        """A forecast of its likelihood, in the shape of labels `[B, H, C]`.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.likelihood is None:
+            raise ValueError(f"the {whose}, a {self.kind}, forecasts points: give it a likelihood")
+        return self.read(like.new_zeros(*like.shape, self.likelihood.num_parameters))
+
+    def read(self, output: Tensor) -> Predictive:
+        """The forecast in a network's output `[B, H, C, P]`."""
+        return Predictive(*_darts.predictive(self.likelihood, output))
+
+    def refuse_rolling(self) -> None:
+        """Raise a ValueError if it cannot be rolled forward."""
+        if self.rigid:
+            raise ValueError(self.rigid)
+
+
+def student_shows(
+    student: Any, arguments: Mapping[str, Any], rows: Mapping[str, Any], soft_sensor: bool, inside: bool
+) -> Shown:
+    """What a student shows.
+
+    Args:
+        arguments: its series and covariates, lists or None.
+        rows: darts' `stride` and `max_samples_per_ts`.
+        inside: whether a loss looks into the networks.
+    """
+    rigid = ""
+    if soft_sensor:
+        rigid = "a soft sensor does not read its own forecasts; there is nothing to roll"
+    elif student.output_chunk_shift:
+        rigid = "a student with output_chunk_shift cannot be rolled forward"
+    view = View(arguments["past_covariates"], arguments["future_covariates"])
+    return _shown(student, arguments, view, rows, rigid, inside)
+
+
+def teacher_shows(
+    teacher: Teacher, given: Mapping[str, Any], privileged: Mapping[str, Any], rows: Mapping[str, Any], inside: bool
+) -> Shown:
+    """What a teacher shows, fitted or not; arguments as for a student."""
+    if not _darts.is_network(teacher.model) or not inside:
+        return Shown(type(teacher.model).__name__, teacher.horizon)
+    arguments, view = arguments_of(teacher, **given, privileged=privileged, what="privileged")
+    return _shown(teacher.model, arguments, view, rows, "", inside)
+
+
+def _shown(
+    model: Any, arguments: Mapping[str, Any], view: View, rows: Mapping[str, Any], rigid: str, inside: bool
+) -> Shown:
+    kind, horizon = type(model).__name__, horizon_of(model)
+    if not inside:
+        return Shown(kind, horizon, rigid=rigid)
+    if not _darts.is_fitted(model):
+        model = _darts.blank(model, **arguments, **rows)
+    network = model.model
+    found = _darts.layers_of(network, networks.windows(model, arguments, view).one())
+    return Shown(kind, horizon, found, _darts.hidden_layer(model, network), network.likelihood, rigid)
