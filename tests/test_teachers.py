@@ -184,7 +184,7 @@ def test_probabilistic_trees_are_asked_by_samples() -> None:
 def test_hidden_layers_are_given_on_request() -> None:
     teacher = teacher_of(BlockRNNModel(6, 4, hidden_dim=5, **NETWORK))
     keys = torch.tensor([[0, 20], [1, 11], [0, 9]])
-    (_, found), *_ = teacher.ask(SERIES).of(keys, ["rnn"])
+    (_, found), *_ = teacher.ask(SERIES).of(keys, ["features.rnn"])
     assert found["features.rnn"].shape == (3, 6, 5)
     window = torch.from_numpy(SERIES[1].values()[6:12]).float()[None]
     network = teacher.model.model.eval()
@@ -242,7 +242,7 @@ def test_a_foundation_model_teaches_by_forecasts_and_features(tmp_path: Path) ->
         np.testing.assert_allclose(forecast, darts_forecast, rtol=1e-5, atol=1e-5)
     student = TiDEModel(8, 4, **NETWORK)
     DistilledModel(student, teacher).fit(SERIES, privileged={"lab": LAB})
-    (_, found), *_ = teacher.ask(SERIES, privileged={"lab": LAB}).of(keys[:3], ["encoder"])
+    (_, found), *_ = teacher.ask(SERIES, privileged={"lab": LAB}).of(keys[:3], ["features.encoder"])
     assert found["features.encoder"].shape[-1] == 16
     with pytest.raises(TypeError, match="cannot be a student"):
         DistilledModel(tiny_chronos(tmp_path / "other"), teacher)

@@ -73,6 +73,7 @@ __all__ = [
     "replace_data",
     "restoring",
     "roll",
+    "roll_starts",
     "rolling",
     "same_randomness",
     "shapes",
@@ -452,25 +453,34 @@ def hidden_layer(model: TorchForecastingModel, network: PLForecastingModule) -> 
     return path
 
 
-def roll(network: PLForecastingModule, past: Tensor, forecast: Tensor, later: Sequence[Mapping[str, Tensor]]) -> Tensor:
-    """Point forecasts that follow a network's own ones, as `predict` makes them, with gradient and in training.
+def roll_starts(horizon: int, steps: int) -> list[int]:
+    """How many steps of its own forecast each further output chunk follows, in `predict(horizon + steps)`: the last
+    chunk ends with the last step, and replaces what an earlier one says there."""
+    return [min(chunk, steps) for chunk in range(horizon, horizon + steps, horizon)]
+
+
+def roll(
+    network: PLForecastingModule, past: Tensor, forecast: Tensor, later: Sequence[Mapping[str, Tensor]], steps: int
+) -> Tensor:
+    """What a network's own forecast goes on with, as in `predict`, with gradient and in training.
 
     Args:
         past: the target's past `[B, L, C]`.
         forecast: of the first output chunk `[B, H, C]`.
-        later: of each further chunk, the slots but the target's past.
+        later: of each further chunk (`roll_starts`), the slots but the target's past.
+        steps: how far it goes on.
 
     Returns:
-        `[B, H·len(later), C]`.
+        `[B, steps, C]`.
     """
-    found = []
-    for slots in later:
-        past = torch.cat([past, forecast], dim=1)[:, -past.shape[1] :]
+    lookback, horizon = past.shape[1], forecast.shape[1]
+    for start, slots in zip(roll_starts(horizon, steps), later, strict=True):
+        known = torch.cat([past, forecast[:, :start]], dim=1)[:, -lookback:]
         given = {name: values for name, values in slots.items() if name in INPUT_SLOTS}
-        output = network(PLModuleInput(past_target=past, **given, stage=ModuleStage.TRAIN))
-        forecast = point_forecast(network, output.prediction)[:, -forecast.shape[1] :]
-        found.append(forecast)
-    return torch.cat(found, dim=1)
+        output = network(PLModuleInput(past_target=known, **given, stage=ModuleStage.TRAIN))
+        chunk = point_forecast(network, output.prediction)[:, -horizon:]
+        forecast = torch.cat([forecast[:, :start], chunk], dim=1)
+    return forecast[:, horizon:]
 
 
 def blank(model: TorchForecastingModel, **fit_kwargs: Any) -> TorchForecastingModel:

@@ -76,13 +76,13 @@ class DistillationData(WindowData):
     """Windows with the teachers' knowledge of them.
 
     Args:
-        rolls: how many output chunks past its own the student is rolled.
+        starts: for each output chunk that follows the student's own, after how many steps it starts.
     """
 
-    def __init__(self, keys: Tensor, windows: Windows, knowledge: Knowledge, rolls: int = 0) -> None:
+    def __init__(self, keys: Tensor, windows: Windows, knowledge: Knowledge, starts: Sequence[int] = ()) -> None:
         super().__init__(keys, windows)
         self.knowledge: Knowledge | None = knowledge
-        self.rolls = rolls
+        self.starts = starts
         self._later = windows.without("past_target", *LABEL_SLOTS)
 
     def __getitems__(self, indices: list[int]) -> Batch:
@@ -90,7 +90,7 @@ class DistillationData(WindowData):
         keys = self.keys[indices]
         forecasts, valid = self.knowledge.of(keys)
         batch = Batch(super().__getitems__(indices), keys, forecasts, valid, self.knowledge.details(keys))
-        if self.rolls:
+        if self.starts:
             batch.later, batch.rolled = self._ahead(keys)
         return batch
 
@@ -103,9 +103,7 @@ class DistillationData(WindowData):
             yield forecasts[teacher][valid[teacher]], labels[valid[teacher]]
 
     def _ahead(self, keys: Tensor) -> tuple[list[dict[str, Tensor]], Tensor]:
-        assert self.knowledge is not None
-        steps = self.knowledge.like.shape[1]
-        chunks = [keys + torch.tensor([0, steps * (number + 1)]) for number in range(self.rolls)]
+        chunks = [keys + torch.tensor([0, start]) for start in self.starts]
         if not self._later.slots:
             return [self._later.gather(chunk) for chunk in chunks], torch.ones(len(keys), dtype=torch.bool)
         covered = torch.stack([self._later.covers(chunk) for chunk in chunks]).all(0)

@@ -14,7 +14,7 @@ from tskd._darts import TorchForecastingModel
 from tskd.balance import Balance, FixedBalance
 from tskd.checks import SeriesLike, components_of, refuse_other_components
 from tskd.eligibility import refuse_untrainable, several
-from tskd.losses import OutputKD, Term
+from tskd.losses import LossTerm, OutputKD
 from tskd.persistence import load, save
 from tskd.reach import horizon_of
 from tskd.rolling import evaluate, historical_forecasts
@@ -42,7 +42,7 @@ class DistilledModel:
         self,
         student: Any,
         teachers: Teacher | Sequence[Teacher] = (),
-        losses: Term | Sequence[Term] | None = None,
+        losses: LossTerm | Sequence[LossTerm] | None = None,
         weighting: Weighting | None = None,
         balance: float | Balance = 0.5,
         *,
@@ -51,7 +51,7 @@ class DistilledModel:
         self.student: TorchForecastingModel = refuse_untrainable(student)
         self.teachers: tuple[Teacher, ...] = several(teachers, Teacher, "teachers")
         losses = OutputKD() if losses is None else losses
-        self.losses: tuple[Term, ...] = several(losses, Term, "losses")
+        self.losses: tuple[LossTerm, ...] = several(losses, LossTerm, "losses")
         self.weighting = Uniform() if weighting is None else weighting
         self.balance = balance if isinstance(balance, Balance) else FixedBalance(balance)
         self.soft_sensor = soft_sensor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,8 +134,8 @@ def fit(
             keys, windows = _darts.training_windows(found, visible)
             objective = _objective(model, train, rows, shown)
             knowledge = _ask(model, teachers, asked, objective, windows, keys, store, progress=verbose is not False)
-            rolls = math.ceil(objective.ahead / len(horizon_of(model.student)))
-            sets = [DistillationData(keys, windows, knowledge, rolls)]
+            starts = _darts.roll_starts(len(horizon_of(model.student)), objective.ahead)
+            sets = [DistillationData(keys, windows, knowledge, starts)]
             for teacher in objective.learns_from():
                 objective.learn(teacher, sets[0].known(teacher))
             if found_val is not None:

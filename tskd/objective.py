@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tskd.knowledge import AHEAD
 from tskd.layers import FEATURES, Layer
-from tskd.losses import Comparison, DistillationLoss, LabelWeighting, Term
+from tskd.losses import Comparison, DistillationLoss, LabelWeighting, LossTerm
 from tskd.networks import PARAMETERS
 from tskd.probing import Shown
 from tskd.weighting import Step, Weighting
@@ -61,7 +61,7 @@ class Objective(nn.Module):
         weighting: combines them.
     """
 
-    def __init__(self, losses: Sequence[Term], names: Sequence[str], weighting: Weighting) -> None:
+    def __init__(self, losses: Sequence[LossTerm], names: Sequence[str], weighting: Weighting) -> None:
         super().__init__()
         self._copies = nn.ModuleList(copy.deepcopy(loss) for loss in losses if loss.weight for _ in names)
         self._names = list(names)
@@ -119,13 +119,13 @@ class Objective(nn.Module):
             if k == teacher and loss.needs.statistics:
                 loss.learn(iter(chunks))
 
-    def _pairs(self) -> Iterator[tuple[Term, int]]:
+    def _pairs(self) -> Iterator[tuple[LossTerm, int]]:
         """Every loss with the number of the teacher that it compares with."""
         for index, loss in enumerate(self._copies):
-            assert isinstance(loss, Term)
+            assert isinstance(loss, LossTerm)
             yield loss, index % len(self._names)
 
-    def _probe(self, index: int, loss: Term, teacher: Shown, like: Tensor) -> Comparison:
+    def _probe(self, index: int, loss: LossTerm, teacher: Shown, like: Tensor) -> Comparison:
         student, needs = self._shown[0], loss.needs
         features = predictive = ahead = None
         if needs.layers is not None:

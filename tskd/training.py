@@ -155,12 +155,12 @@ class Distillation(pl.LightningModule):
     def _rolled(self, forecast: Tensor, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         if not batch.later:
             return None, None
-        past, rolled = batch.labels.past_target, batch.rolled
-        whole = forecast.new_zeros(len(forecast), forecast.shape[1] * len(batch.later), forecast.shape[2])
+        past, rolled, steps = batch.labels.past_target, batch.rolled, self.objective.ahead
+        ahead = forecast.new_zeros(len(forecast), steps, forecast.shape[2])
         if bool(rolled.any()):
-            found = _darts.roll(self.student, past[rolled], forecast[rolled], batch.later)
-            whole = whole.index_put((rolled,), found)
-        return whole[:, : self.objective.ahead], rolled
+            found = _darts.roll(self.student, past[rolled], forecast[rolled], batch.later, steps)
+            ahead = ahead.index_put((rolled,), found)
+        return ahead, rolled
 
     def _add(self, name: str, value: Tensor) -> None:
         value = value.detach()

@@ -60,7 +60,7 @@ TEACHER = Role(
     "darts global model", "darts.models", "darts.models.forecasting.forecasting_model.GlobalForecastingModel"
 )
 PRIVILEGED = Role("source of privileged information", "tskd.privileged", "tskd.privileged.Source")
-LOSS = Role("distillation loss", "tskd.losses", "tskd.losses.Term")
+LOSS = Role("distillation loss", "tskd.losses", "tskd.losses.LossTerm")
 WEIGHTING = Role("weighting of teachers", "tskd.weighting", "tskd.weighting.Weighting")
 BALANCE = Role("balance", "tskd.balance", "tskd.balance.Balance")
 OPTIMIZER = Role("optimizer", "torch.optim", "torch.optim.Optimizer")

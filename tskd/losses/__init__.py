@@ -2,7 +2,7 @@
 
 from tskd.losses.attention import AttentionTransfer
 from tskd.losses.attentive import AttentiveImitation
-from tskd.losses.base import Comparison, DistillationLoss, LabelWeighting, Needs, Predictive, Term
+from tskd.losses.base import Comparison, DistillationLoss, LabelWeighting, LossTerm, Needs, Predictive
 from tskd.losses.bounded import TeacherBounded
 from tskd.losses.channels import ChannelRelation
 from tskd.losses.features import FeatureKD
@@ -30,6 +30,7 @@ __all__ = [
     "LabelWeighting",
     "LevelShapeKD",
     "LikelihoodKD",
+    "LossTerm",
     "MultiPeriodKD",
     "MultiScaleKD",
     "Needs",
@@ -40,5 +41,4 @@ __all__ = [
     "SampleRelation",
     "TeacherBounded",
     "TemporalRelation",
-    "Term",
 ]

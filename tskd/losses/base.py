@@ -71,7 +71,7 @@ class Comparison:
     ahead: tuple[Tensor, Tensor] | None = None
 
 
-class Term(Described, nn.Module):
+class LossTerm(Described, nn.Module):
     """A part of a distillation. What it trains or learns is what its `state_dict` holds; each teacher gets a copy.
 
     Args:
@@ -96,7 +96,7 @@ class Term(Described, nn.Module):
         labels, `[m, H, C]` each."""
 
 
-class DistillationLoss(Term):
+class DistillationLoss(LossTerm):
     """Compares the student with one teacher.
 
     A loss returns an unreduced term, `[B]` or `[B, H, C]`, and knows nothing of other teachers. What it trains besides
@@ -113,7 +113,7 @@ class DistillationLoss(Term):
         raise NotImplementedError
 
 
-class LabelWeighting(Term):
+class LabelWeighting(LossTerm):
     """Says how much each label counts, by what one teacher says of it.
 
     It acts on the student's own loss, in every step in which the teachers have a share; where the share is 0, training

@@ -14,9 +14,10 @@ class AutoregressiveKD(DistillationLoss):
     """Distance from the teacher in the steps that follow the student's output chunk.
 
     Asked for more steps than its output chunk, a darts model goes on from its own forecasts, and its errors pile up. In
-    this term it does so in training: it is rolled forward on its own forecasts, as `predict` does, and matched there to
-    a teacher that forecasts these steps directly. The gradient runs through the whole roll. (Training on own outputs is
-    the cure of Bengio et al. 2015, arXiv:1506.03099; here the target is the teacher, not the label.)
+    this term it does so in training: it is rolled forward on its own forecasts, exactly as `predict(output chunk +
+    steps)` does, and matched there to a teacher that forecasts these steps directly. The gradient runs through the
+    whole roll. (Training on own outputs is the cure of Bengio et al. 2015, arXiv:1506.03099; here the target is the
+    teacher, not the label.)
 
     The roll reads what `predict` would: covariates as far as it goes, of which past ones must then be known ahead.
     Windows whose covariates end before have no term. Costs one forward pass for every further output chunk.
