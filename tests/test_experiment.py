@@ -234,7 +234,7 @@ def test_parts_without_a_window_are_refused() -> None:
 
 def test_scaling_knows_the_training_part_only() -> None:
     data = toy_data()
-    prepared = prepare(data, LOOKBACK, HORIZON)
+    prepared = prepare(data, LOOKBACK, (1, HORIZON))
     train = data.series.values()[:VALIDATION, 0]
     assert prepared.scale.mean == pytest.approx(train.mean()) and prepared.scale.deviation == pytest.approx(train.std())
     np.testing.assert_allclose(
@@ -249,7 +249,7 @@ def test_scaling_knows_the_training_part_only() -> None:
 
 
 def test_every_window_of_a_part_is_there_once() -> None:
-    prepared = prepare(toy_data(), LOOKBACK, HORIZON)
+    prepared = prepare(toy_data(), LOOKBACK, (1, HORIZON))
     scaled = prepared.scale.undo(prepared.test.series.values())[LOOKBACK:, 0]
     np.testing.assert_allclose(scaled, toy_data().series.values()[TEST:, 0], rtol=1e-5)
     for part, first, end in (
@@ -269,7 +269,7 @@ def test_every_window_of_a_part_is_there_once() -> None:
 
 
 def test_filled_targets_are_not_scored() -> None:
-    part = prepare(toy_data(), LOOKBACK, HORIZON).test
+    part = prepare(toy_data(), LOOKBACK, (1, HORIZON)).test
     unscored = {(w, h) for w in range(len(part.starts)) for h in range(HORIZON) if TEST + w + h in (330, 331)}
     assert {tuple(map(int, at)) for at in np.argwhere(~part.scored)} == unscored and len(unscored) == 8
     squared, absolute = errors(part.truth + 2.0, part)
@@ -535,3 +535,63 @@ def test_a_model_that_wraps_the_student_is_not_needed_to_use_it(experiment: Expe
     with quiet():
         model = SeedRun(experiment, toy_data(), seed=3).distilled(experiment.arms[1], 2)
     assert isinstance(model, DistilledModel) and type(model.student) is NLinearModel
+
+
+def test_steps_past_the_output_chunk_are_scored_by_rolling_the_student_forward() -> None:
+    """Against `predict(n)` of darts for each test window; the steps before the first scored one do not count."""
+    far = toy_model(output_chunk_length=9)
+    config = toy_config(teachers={"far": {"model": far}}, seeds=[3], scored=[5, 9], arms=[{"name": "alone"}])
+    experiment = Experiment(**config)
+    results = experiment.run(progress=False)
+    run = SeedRun(experiment, toy_data(), seed=3)
+    with quiet():
+        student = run.alone
+        part = run.prepared.test
+        assert part.truth.shape == (STEPS - TEST - 9 + 1, 9, 1)
+        values = part.series.values()[:, 0]
+        squares = []
+        for window in range(len(part.truth)):
+            end = part.reach + window
+            forecast = student.predict(9, series=part.series[end - LOOKBACK : end]).values()[:, 0]
+            kept = [h for h in range(4, 9) if TEST + window + h not in (330, 331)]
+            squares.append(np.mean([(forecast[h] - values[end + h]) ** 2 for h in kept]))
+    np.testing.assert_allclose(results.errors("alone")[0], squares, rtol=1e-4)
+    steps = results.steps[results.steps.name == "alone"].mse
+    assert steps[:4].isna().all() and steps[4:].notna().all()
+    assert results.facts["data"]["not_scored"] == 2
+    assert results.facts["horizon"] == 9
+
+
+def test_a_tuned_student_is_chosen_on_validation_and_is_a_control() -> None:
+    settings = [{}, {"optimizer_kwargs": {"weight_decay": 0.5}}, {"n_epochs": 5}]
+    arms = [
+        {"name": "tuned", "students": settings},
+        {"name": "future", "teachers": "future", "balance": 0.5},
+    ]
+    config = toy_config(arms=arms, student=toy_model(optimizer_cls="AdamW", optimizer_kwargs={"lr": 0.01}))
+    results = Experiment(**config).run(progress=False)
+    found = results.candidates[results.candidates.arm == "tuned"].groupby("balance").validation_mse.mean()
+    labels = ["", "weight_decay=0.5", "n_epochs=5"]
+    assert set(found.index) == set(labels) and found.nunique() == 3
+    used = results.rows[results.rows.name == "tuned"].balance.unique()
+    assert list(used) == [found.idxmin()]
+    np.testing.assert_array_equal(
+        results.candidates[(results.candidates.arm == "tuned") & (results.candidates.balance == "")].validation_mse,
+        results.rows[results.rows.name == "alone"].validation_mse,
+    )
+    assert any("'tuned'" in sentence and "Control" in sentence for sentence in results.verdict.sentences)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scored": [3, 2]}, "no first and last step"),
+        ({"arms": [{"name": "a", "students": [{}], "teachers": "future"}]}, "only an arm without teachers"),
+        ({"arms": [{"name": "a", "students": [{"output_chunk_length": 3}]}]}, "another horizon"),
+        ({"arms": [{"name": "a", "students": [{"input_chunk_length": 9}]}]}, "longer lookback"),
+        ({"arms": [{"name": "a", "students": [{"n_epoch": 9}]}]}, "n_epochs"),
+    ],
+)
+def test_what_cannot_be_scored_or_tuned_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Experiment(**toy_config(**change))

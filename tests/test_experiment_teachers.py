@@ -136,7 +136,7 @@ def test_any_global_model_teaches_and_is_scored_by_its_own_forecasts() -> None:
     arms = [{"name": "linear", "teachers": "linear", "balance": 0.5}]
     experiment = Experiment(**toy_config(teachers={"linear": {"model": LINEAR}}, arms=arms, seeds=[3]))
     cells = {(cell.kind, cell.name): cell for cell in run_of(experiment).cells()}
-    prepared = prepare(toy_data(), LOOKBACK, HORIZON)
+    prepared = prepare(toy_data(), LOOKBACK, (1, HORIZON))
     values = prepared.test.series.values()[:, 0]
     train = prepared.train.series.values()[:, 0]
     starts = range(len(train) - LOOKBACK - HORIZON + 1)
@@ -240,7 +240,7 @@ def test_an_archive_teacher_may_leave_out_the_inputs() -> None:
 
 
 def test_the_archive_is_scaled_by_itself() -> None:
-    prepared = prepare(toy_stations(), LOOKBACK, HORIZON)
+    prepared = prepare(toy_stations(), LOOKBACK, (1, HORIZON))
     for item in prepared.archive:
         for series in (item.series, item.privileged["own"], item.past_covariates):
             values = series.values()

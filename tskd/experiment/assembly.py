@@ -34,11 +34,11 @@ def assemble(experiment: Experiment, prepared: Prepared, cells: Sequence[Cell], 
     rows, windows, steps = [], [], []
     for cell in kept:
         key = {"kind": cell.kind, "name": cell.name, "seed": cell.seed}
-        distilled = cell.kind == "student" and bool(arms[cell.name].teachers)
+        chose = cell.kind == "student" and _chooses(arms[cell.name])
         rows.append(
             {
                 **key,
-                "balance": label(arms[cell.name].balance[cell.candidate]) if distilled else "",
+                "balance": label(arms[cell.name].candidates[cell.candidate]) if chose else "",
                 "mse": float(np.nanmean(cell.mse)),
                 "mae": float(np.nanmean(cell.mae)),
                 "validation_mse": cell.validation_mse,
@@ -51,9 +51,9 @@ def assemble(experiment: Experiment, prepared: Prepared, cells: Sequence[Cell], 
         step = np.arange(1, len(cell.step_mse) + 1)
         steps.append(pd.DataFrame({**key, "step": step, "mse": cell.step_mse, "mae": cell.step_mae}))
     candidates = [
-        {"arm": c.name, "seed": c.seed, "balance": label(arms[c.name].balance[c.candidate]), "validation_mse": v}
+        {"arm": c.name, "seed": c.seed, "balance": label(arms[c.name].candidates[c.candidate]), "validation_mse": v}
         for c in cells
-        if c.kind == "student" and arms[c.name].teachers
+        if c.kind == "student" and _chooses(arms[c.name])
         for v in [c.validation_mse]
     ]
     return Results(
@@ -73,22 +73,30 @@ def assemble(experiment: Experiment, prepared: Prepared, cells: Sequence[Cell], 
 
 
 def choose(arm: Arm, cells: Sequence[Cell]) -> int:
-    """Position of the balance with the lowest validation error, mean over the seeds; of equal ones the first."""
+    """Position of the candidate with the lowest validation error, mean over the seeds; of equal ones the first."""
     means = [
         np.mean([c.validation_mse for c in cells if c.kind == "student" and c.name == arm.name and c.candidate == i])
-        for i in range(len(arm.balance) if arm.teachers else 1)
+        for i in range(len(arm.candidates))
     ]
     return int(np.argmin(means))
 
 
-def label(balance: Any) -> str:
-    """A balance as the tables show it."""
-    return f"{balance:g}" if isinstance(balance, float) else str(balance)
+def label(candidate: Any) -> str:
+    """A balance, or settings of the student, as the tables show it."""
+    if isinstance(candidate, dict):
+        return ", ".join(
+            label(value) if isinstance(value, dict) else f"{key}={value}" for key, value in candidate.items()
+        )
+    return f"{candidate:g}" if isinstance(candidate, float) else str(candidate)
+
+
+def _chooses(arm: Arm) -> bool:
+    return bool(arm.teachers or arm.students)
 
 
 def _forecasts(experiment: Experiment, prepared: Prepared, cells: Sequence[Cell]) -> pd.DataFrame:
     part, scale = prepared.test, prepared.scale
-    lookback, horizon = experiment.chunk_lengths(experiment.student)
+    lookback, horizon = experiment.chunk_lengths(experiment.student)[0], experiment.steps[1]
     frames = []
     for number, window in enumerate(examples(len(part.truth))):
         past = slice(window + part.reach - lookback, window + part.reach + horizon)
@@ -107,7 +115,7 @@ def _forecasts(experiment: Experiment, prepared: Prepared, cells: Sequence[Cell]
 
 def _facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
     data = prepared.data
-    lookback, horizon = experiment.chunk_lengths(experiment.student)
+    lookback, horizon = experiment.chunk_lengths(experiment.student)[0], experiment.steps[1]
     parts = {"training": prepared.train, "validation": prepared.validation, "test": prepared.test}
     return {
         "name": experiment.name,
@@ -118,6 +126,7 @@ def _facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
         "soft_sensor": experiment.soft_sensor,
         "lookback": lookback,
         "horizon": horizon,
+        "scored": list(experiment.steps),
         "seeds": list(experiment.seeds),
         "examples": len(examples(len(prepared.test.truth))),
         "teachers": [
@@ -137,7 +146,7 @@ def _facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
                 "teachers": list(arm.teachers),
                 "losses": [str(loss) for loss in arm.losses],
                 "weighting": str(arm.weighting),
-                "candidates": [label(balance) for balance in arm.balance],
+                "candidates": [label(candidate) for candidate in arm.candidates],
                 "placebo": arm.placebo,
                 "privileged": experiment.is_privileged(arm),
             }
@@ -157,9 +166,14 @@ def _facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
             "test_start": str(data.test_start),
             "last": str(data.series.end_time()),
             "windows": {name: len(part.truth) for name, part in parts.items()},
-            "not_scored": int((~prepared.test.scored[:, 0]).sum() + (~prepared.test.scored[-1, 1:]).sum()),
+            "not_scored": _not_scored(prepared.test.scored[:, experiment.steps[0] - 1 :]),
         },
     }
+
+
+def _not_scored(scored: np.ndarray) -> int:
+    """How many targets are not, of windows `[W, H]` that overlap."""
+    return int((~scored[:, -1]).sum() + (~scored[0, :-1]).sum())
 
 
 def _versions() -> dict[str, str]:

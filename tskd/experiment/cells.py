@@ -15,7 +15,7 @@ from darts.models.forecasting.torch_forecasting_model import TorchForecastingMod
 
 from tskd import DistilledModel, Teacher
 from tskd.datasets import DataSet
-from tskd.experiment.config import Arm, Experiment
+from tskd.experiment.config import Arm, Experiment, tuned_by
 from tskd.experiment.errors import RunError
 from tskd.experiment.placebo import archive_placebo, placebo
 from tskd.experiment.preparation import Part, Prepared, examples, prepare
@@ -60,8 +60,7 @@ def teachers_of(experiment: Experiment) -> list[tuple[str, bool]]:
 
 def planned(experiment: Experiment) -> int:
     """Number of cells of one seed."""
-    candidates = sum(len(arm.balance) for arm in experiment.arms if arm.teachers)
-    return 1 + len(teachers_of(experiment)) + candidates
+    return len(teachers_of(experiment)) + sum(len(arm.candidates) for arm in experiment.arms)
 
 
 class SeedRun:
@@ -88,9 +87,9 @@ class SeedRun:
                     privileged |= series
             self._sources[name, shuffled] = sources
         items = tuple(replace(item, privileged=p) for item, p in zip(data.archive, archive, strict=True))
-        lookback, horizon = experiment.chunk_lengths(experiment.student)
+        lookback, _ = experiment.chunk_lengths(experiment.student)
         whole = replace(data, privileged=privileged, archive=items)
-        self.prepared: Prepared = prepare(whole, lookback, horizon, experiment.lookback)
+        self.prepared: Prepared = prepare(whole, lookback, experiment.steps, experiment.lookback)
         self.supply = Supply(self.prepared, readable, lookback)
         self._teachers: dict[tuple[str, bool], Teacher] = {}
 
@@ -107,6 +106,9 @@ class SeedRun:
                 self._teacher_forecasts,
             )
         for arm in self.experiment.arms:
+            for candidate, settings in enumerate(arm.students):
+                tuned = partial(self._plain, tuned_by(self.experiment.student, settings))
+                yield self._cell("student", arm.name, candidate, tuned, self._student_forecasts)
             for candidate, balance in enumerate(arm.balance if arm.teachers else ()):
                 if balance == 0:
                     yield replace(alone, name=arm.name, candidate=candidate, seconds=0.0)
@@ -122,10 +124,7 @@ class SeedRun:
     @cached_property
     def alone(self) -> Any:
         """The student trained by darts itself. Balance 0 is this very student, so no arm trains it again."""
-        student, data = self._student(), self.supply.training(self.experiment.student)
-        if self.experiment.soft_sensor:
-            return DistilledModel(student, soft_sensor=True).fit(**data)
-        return student.fit(**data)
+        return self._plain(self.experiment.student)
 
     def teacher(self, name: str, shuffled: bool = False) -> Teacher:
         """The fitted teacher, or its placebo; fitted when first asked for."""
@@ -155,6 +154,12 @@ class SeedRun:
         )
         names = dict.fromkeys(name for teacher in model.teachers for name in teacher.names)
         return model.fit(**self.supply.training(self.experiment.student, names))
+
+    def _plain(self, spec: Spec) -> Any:
+        student, data = _model(spec, self.seed), self.supply.training(spec)
+        if self.experiment.soft_sensor:
+            return DistilledModel(student, soft_sensor=True).fit(**data)
+        return student.fit(**data)
 
     def _student(self) -> TorchForecastingModel:
         return _model(self.experiment.student, self.seed)

@@ -28,7 +28,8 @@ class Arm(Strict):
 
     Without `teachers` it is the student alone. `balance` is a number, a balance, or a list of candidates of which the
     one with the lowest validation error (mean over the seeds; of equals the first) is used. `placebo` shuffles what the
-    teachers' sources read, see `tskd.experiment.placebo`.
+    teachers' sources read, see `tskd.experiment.placebo`. `students`, in an arm without teachers: candidate settings,
+    each merged into the student's `kwargs` and chosen among likewise; the control of labels only, tuned.
     """
 
     name: str
@@ -37,6 +38,18 @@ class Arm(Strict):
     weighting: Any = Field(default="Uniform", validate_default=True)
     balance: tuple[Any, ...] = Field(default=CANDIDATES, validate_default=True)
     placebo: bool = False
+    students: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def candidates(self) -> tuple[Any, ...]:
+        """What validation chooses among: balances, or settings of the student; one for an arm that leaves no choice."""
+        return self.balance if self.teachers else self.students or ({},)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Arm:
+        if self.teachers and self.students:
+            raise ValueError("students: only an arm without teachers tunes the student's own settings.")
+        return self
 
     @field_validator("teachers", mode="before")
     @classmethod
@@ -69,6 +82,8 @@ class Experiment(Strict):
     are given as `{"class": ..., "kwargs": {...}}`, as a class name, or as objects. The student alone is always run: an
     arm called 'alone' is put first if no arm is without teachers. `seeds`: a list, or how many to take from 0 on.
     `soft_sensor`: no student sees the target's past, in training or in use, and no teacher does but by its sources.
+    `scored`: first and last step that are scored, if not the student's whole horizon; past it, the student is rolled
+    forward on its own forecasts.
     """
 
     name: str
@@ -78,6 +93,7 @@ class Experiment(Strict):
     arms: tuple[Arm, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     soft_sensor: bool = False
+    scored: tuple[int, int] | None = None
 
     @field_validator("name")
     @classmethod
@@ -110,7 +126,7 @@ class Experiment(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Experiment:
-        without = [arm.name for arm in self.arms if not arm.teachers]
+        without = [arm.name for arm in self.arms if not arm.teachers and not arm.students]
         if len(without) > 1:
             raise ValueError(f"arms: only one arm can be without teachers; they are {', '.join(map(repr, without))}.")
         if not without:
@@ -127,6 +143,11 @@ class Experiment(Strict):
         if self.soft_sensor:
             self._refuse_as_soft_sensor()
         horizon = self.chunk_lengths(self.student)[1]
+        if self.scored is not None and not 1 <= self.scored[0] <= self.scored[1]:
+            raise ValueError(f"scored: {list(self.scored)} are no first and last step.")
+        for arm in self.arms:
+            for settings in arm.students:
+                self._refuse_settings(arm, settings)
         for name, teacher in self.teachers.items():
             teacher.refuse_impossible(name, self.soft_sensor)
             last = reach(teacher.model, TEACHER)[1]
@@ -136,6 +157,16 @@ class Experiment(Strict):
                     "include the student's."
                 )
         return self
+
+    def _refuse_settings(self, arm: Arm, settings: dict[str, Any]) -> None:
+        try:
+            tuned = point_forecaster(tuned_by(self.student, settings))
+        except ValueError as error:
+            raise ValueError(f"arm {arm.name!r}: students: {error}") from error
+        if self.chunk_lengths(tuned)[1] != self.chunk_lengths(self.student)[1]:
+            raise ValueError(f"arm {arm.name!r}: students: another horizon cannot be compared.")
+        if self.chunk_lengths(tuned)[0] > self.chunk_lengths(self.student)[0]:
+            raise ValueError(f"arm {arm.name!r}: students: a longer lookback than the student's has other windows.")
 
     def _refuse_as_soft_sensor(self) -> None:
         from tskd import DistilledModel
@@ -158,14 +189,19 @@ class Experiment(Strict):
         """Lookback and horizon of a torch model, in steps."""
         return model.kwargs["input_chunk_length"], model.kwargs["output_chunk_length"]
 
+    @property
+    def steps(self) -> tuple[int, int]:
+        """First and last step that are scored."""
+        return self.scored or (1, self.chunk_lengths(self.student)[1])
+
     def dataset(self) -> datasets.DataSet:
         """The data set, loaded if it was given by name."""
         return datasets.load(self.data) if isinstance(self.data, str) else self.data
 
     @property
     def alone(self) -> Arm:
-        """The arm without teachers."""
-        return next(arm for arm in self.arms if not arm.teachers)
+        """The student as it is configured, without teachers."""
+        return next(arm for arm in self.arms if not arm.teachers and not arm.students)
 
     def is_privileged(self, arm: Arm) -> bool:
         """Whether a teacher of the arm sees privileged information, and not a placebo of it."""
@@ -195,6 +231,17 @@ class Experiment(Strict):
         from tskd.experiment.runner import run
 
         return run(self, progress=progress, workers=workers)
+
+
+def tuned_by(student: Spec, settings: dict[str, Any]) -> Spec:
+    """The student with settings merged into its `kwargs`, mappings key by key."""
+
+    def merged(old: Any, new: Any) -> Any:
+        if isinstance(old, dict) and isinstance(new, dict):
+            return {**old, **{name: merged(old.get(name), value) for name, value in new.items()}}
+        return new
+
+    return student.model_copy(update={"kwargs": merged(student.kwargs, settings)})
 
 
 def _candidate(value: Any) -> Any:

@@ -66,16 +66,18 @@ class Prepared:
     archive: tuple[ArchiveSeries, ...] = ()
 
 
-def prepare(data: DataSet, lookback: int, horizon: int, longest: int | None = None) -> Prepared:
-    """Scale `data` and cut it into windows of `lookback` + `horizon` steps.
+def prepare(data: DataSet, lookback: int, steps: tuple[int, int], longest: int | None = None) -> Prepared:
+    """Scale `data` and cut it into windows of `lookback` steps and those up to the last that is scored.
 
     A privileged or covariate component named like a target component is scaled like it, any other by its own mean and
     deviation before the end of the training part. A part holds no target or privileged value from after its end. Raises
     ValueError for a part without a single window.
 
-    `longest`: rows that validation and test part reach back, if a teacher's lookback is longer than the student's.
+    `steps`: the first and last step that are scored. `longest`: rows that validation and test part reach back, if a
+    teacher's lookback is longer than the student's.
     """
     longest = lookback if longest is None else longest
+    horizon = steps[1]
     training = data.series.drop_after(data.validation_start)
     statistics = {name: _statistics(training[name]) for name in data.series.components}
 
@@ -102,7 +104,7 @@ def prepare(data: DataSet, lookback: int, horizon: int, longest: int | None = No
                 f"data set {data.name!r}: the {name} part has no window of {reach} + {horizon} steps; it has "
                 f"{end - first} steps of its own. Choose a shorter lookback or horizon, or another split."
             )
-        parts[name] = _part(whole, data.filled, first - reach, end, reach, horizon)
+        parts[name] = _part(whole, data.filled, first - reach, end, reach, steps)
     mean, deviation = (np.array([statistics[c][i] for c in series.components]) for i in (0, 1))
     archive = tuple(_scaled_archive(item, data.validation_start) for item in data.archive)
     return Prepared(data, Scale(mean, deviation), parts["training"], parts["validation"], parts["test"], archive)
@@ -157,7 +159,10 @@ def _scaled_archive(item: ArchiveSeries, validation_start: Any) -> ArchiveSeries
     )
 
 
-def _part(whole: dict[str, Any], filled: frozenset[Any], first: int, end: int, reach: int, horizon: int) -> Part:
+def _part(
+    whole: dict[str, Any], filled: frozenset[Any], first: int, end: int, reach: int, steps: tuple[int, int]
+) -> Part:
+    horizon = steps[1]
     series = whole["series"][first:end]
     after = whole["series"].time_index[end] if end < len(whole["series"]) else None
 
@@ -175,7 +180,7 @@ def _part(whole: dict[str, Any], filled: frozenset[Any], first: int, end: int, r
         # known in advance: a deployed student reads them over its horizon, past the end of the part's targets
         future_covariates=whole["future_covariates"],
         truth=windows(targets, horizon, axis=0).transpose(0, 2, 1),
-        scored=windows(known, horizon),
+        scored=windows(known, horizon) & (np.arange(1, horizon + 1) >= steps[0]),
         starts=times[: len(times) - horizon + 1],
         reach=reach,
     )

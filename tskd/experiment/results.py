@@ -65,7 +65,7 @@ class Results:
         return judge(
             self.compare,
             privileged=[arm["name"] for arm in arms if arm["privileged"]],
-            controls=[arm["name"] for arm in arms if arm["teachers"] and not arm["privileged"]],
+            controls=[arm["name"] for arm in arms if not arm["privileged"] and arm["name"] != self.facts["alone"]],
             alone=self.facts["alone"],
         )
 

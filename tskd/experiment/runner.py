@@ -78,7 +78,7 @@ def _checked(experiment: Experiment, data: DataSet) -> Prepared:
     if experiment.soft_sensor:
         _refuse_blind(experiment, data)
     try:
-        return prepare(data, *experiment.chunk_lengths(experiment.student), experiment.lookback)
+        return prepare(data, experiment.chunk_lengths(experiment.student)[0], experiment.steps, experiment.lookback)
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

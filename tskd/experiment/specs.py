@@ -40,7 +40,8 @@ class Role:
                 f"{nearest(short, names)}"
             )
         found, base = getattr(module, short), self._base()
-        if not (inspect.isclass(found) and issubclass(found, base)) or (found is base and self is not CALLBACK):
+        concrete = self is CALLBACK or not (found is base or inspect.isabstract(found))
+        if not (inspect.isclass(found) and issubclass(found, base) and concrete):
             raise ValueError(f"class {name!r} is not allowed as {self.label}: it is not a kind of {base.__name__}.")
         return found
 

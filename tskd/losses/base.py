@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -71,7 +72,7 @@ class Comparison:
     ahead: tuple[Tensor, Tensor] | None = None
 
 
-class LossTerm(Described, nn.Module):
+class LossTerm(Described, nn.Module, ABC):
     """A part of a distillation. What it trains or learns is what its `state_dict` holds; each teacher gets a copy.
 
     Args:
@@ -109,8 +110,9 @@ class DistillationLoss(LossTerm):
 
     least = 1
 
+    @abstractmethod
     def forward(self, pair: Comparison) -> Tensor:
-        raise NotImplementedError
+        """The term, unreduced."""
 
 
 class LabelWeighting(LossTerm):
@@ -120,9 +122,9 @@ class LabelWeighting(LossTerm):
     is darts' own. Of several teachers the weights are combined as their forecasts are.
     """
 
+    @abstractmethod
     def forward(self, teacher: Tensor, target: Tensor) -> Tensor:
         """Weights `[B, H, C]`, from 0 to 1, of labels `target` beside the teacher's forecasts."""
-        raise NotImplementedError
 
 
 def refuse_short(steps: int, least: int, what: str) -> None:
