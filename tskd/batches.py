@@ -83,7 +83,7 @@ class DistillationData(WindowData):
         super().__init__(keys, windows)
         self.knowledge: Knowledge | None = knowledge
         self.starts = starts
-        self._later = windows.without("past_target", *LABEL_SLOTS)
+        self._later: Windows | None = windows.without("past_target", *LABEL_SLOTS)
 
     def __getitems__(self, indices: list[int]) -> Batch:
         assert self.knowledge is not None
@@ -103,13 +103,14 @@ class DistillationData(WindowData):
             yield forecasts[teacher][valid[teacher]], labels[valid[teacher]]
 
     def _ahead(self, keys: Tensor) -> tuple[list[dict[str, Tensor]], Tensor]:
+        assert self._later is not None
         chunks = [keys + torch.tensor([0, start]) for start in self.starts]
-        if not self._later.slots:
-            return [self._later.gather(chunk) for chunk in chunks], torch.ones(len(keys), dtype=torch.bool)
-        covered = torch.stack([self._later.covers(chunk) for chunk in chunks]).all(0)
+        covered = torch.ones(len(keys), dtype=torch.bool)
+        if self._later.slots:
+            covered = torch.stack([self._later.covers(chunk) for chunk in chunks]).all(0)
         return [self._later.gather(chunk[covered]) for chunk in chunks], covered
 
     def release(self) -> None:
         super().release()
         self.knowledge = None
-        self._later = Windows({}, None)
+        self._later = None

@@ -43,7 +43,11 @@ _LOADERS: dict[str, Callable[[], DataSet]] = {
     "co2": carbon_dioxide.co2,
     "ett-fine": electricity.ett_fine,
     "ett-loads": electricity.ett_loads,
+    "etth1": electricity.etth1,
+    "etth2": electricity.etth2,
+    "ettm1": electricity.ettm1,
     "shanghai": shanghai.shanghai,
     "spain-load": electricity.spain_load,
+    "weather": weather.weather,
     "weather-future": weather.weather_future,
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _ETT = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/main/ETT-small/"
 ETTH1 = File("ETTh1.csv", f"{_ETT}ETTh1.csv", "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066")
+ETTH2 = File("ETTh2.csv", f"{_ETT}ETTh2.csv", "a3dc2c597b9218c7ce1cd55eb77b283fd459a1d09d753063f944967dd6b9218b")
 ETTM1 = File("ETTm1.csv", f"{_ETT}ETTm1.csv", "6ce1759b1a18e3328421d5d75fadcb316c449fcd7cec32820c8dafda71986c9e")
 SPAIN = File(
     "spain_energy.csv",
@@ -51,6 +52,21 @@ def ett_fine() -> DataSet:
     )
 
 
+def etth1() -> DataSet:
+    """Oil temperature and loads of a transformer, hourly, with the split of the common benchmark."""
+    return _benchmark("etth1", ETTH1, 24)
+
+
+def etth2() -> DataSet:
+    """The same of another transformer."""
+    return _benchmark("etth2", ETTH2, 24)
+
+
+def ettm1() -> DataSet:
+    """The first transformer in quarter hours."""
+    return _benchmark("ettm1", ETTM1, 96)
+
+
 def spain_load() -> DataSet:
     """Hourly load of Spain; what was forecast the day before for load, sun, wind and price is privileged."""
     import pandas as pd
@@ -78,6 +94,24 @@ def spain_load() -> DataSet:
 _ETT_NOTE = "From July 2016 on: 150 days to train, the next 50 to validate, the next 100 to test; nothing is missing."
 
 
+_LICENCE = "CC BY-ND 4.0: the files may be passed on unchanged only"
+
+
+def _benchmark(name: str, file: File, day: int) -> DataSet:
+    table = file.csv(index_col="date", parse_dates=True).iloc[: 20 * 30 * day]
+    series = series_of(table, [*LOADS, "OT"])
+    return DataSet(
+        name=name,
+        series=series,
+        validation_start=series.time_index[12 * 30 * day],
+        test_start=series.time_index[16 * 30 * day],
+        title=f"Loads and oil temperature of a transformer ({file.name.removesuffix('.csv')})",
+        source=file.address,
+        licence=_LICENCE,
+        notes="12 months of 30 days to train, 4 to validate, 4 to test; nothing is missing.",
+    )
+
+
 def _ett(name: str) -> dict[str, Any]:
     series = _oil(_stretch(ETTH1))
     return {
@@ -87,7 +121,7 @@ def _ett(name: str) -> dict[str, Any]:
         "test_start": series.time_index[200 * 24],
         "unit": "°C",
         "source": _ETT,
-        "licence": "CC BY-ND 4.0: the files may be passed on unchanged only",
+        "licence": _LICENCE,
     }
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tskd.datasets.base import DataSet
 from tskd.datasets.files import File, missing, series_of
 from tskd.datasets.filling import carry_forward
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 JENA = File(
     "weather.csv",
@@ -18,12 +23,9 @@ METEOROLOGY = {"p": "pressure", "rh": "humidity", "wv": "wind", "rain": "rain", 
 
 def weather_future() -> DataSet:
     """Hourly air temperature; pressure, humidity, wind, rain and radiation, thus those to come, are privileged."""
-    import numpy as np
     import pandas as pd
 
-    table = JENA.csv(index_col="date", parse_dates=True, encoding_errors="replace")
-    table.columns = table.columns.str.split(" (", regex=False).str[0]
-    table = table[~table.index.duplicated(keep="first")].replace(NOTHING, np.nan).asfreq("10min")
+    table = _table()
     stretch = pd.date_range("2020-03-01", "2020-11-30 23:00", freq="h")
     filled = carry_forward(table).reindex(stretch)
     return DataSet(
@@ -38,7 +40,39 @@ def weather_future() -> DataSet:
         source=JENA.address,
         licence="not stated at the origin",
         notes="The ten-minute value at each full hour. March to June 2020 to train, to mid-August to validate, to "
-        "November to test. Of a stamp given twice the first row is kept; -9999 and a gap (2020-05-29, 09:40 to 11:00) "
-        "count as missing; a missing value is the last one before it, and such a temperature is not scored. 'met' "
-        "leaves out all that the temperature can be worked out from.",
+        f"November to test. {_GAPS} 'met' leaves out all that the temperature can be worked out from.",
     )
+
+
+def weather() -> DataSet:
+    """Twenty-one readings every ten minutes, with the split of the common benchmark."""
+    table = _table()
+    series = series_of(carry_forward(table), list(table.columns))
+    validation, test = (series.time_index[int(len(series) * share)] for share in (0.7, 0.8))
+    return DataSet(
+        name="weather",
+        series=series,
+        validation_start=validation,
+        test_start=test,
+        filled=frozenset(table.index[table.isna().any(axis=1)]),
+        title="Weather at Jena",
+        source=JENA.address,
+        licence="not stated at the origin",
+        notes=f"70 % to train, 10 % to validate, 20 % to test. {_GAPS} The common benchmark keeps -9999 as a value, "
+        "and has no gap: figures differ.",
+    )
+
+
+_GAPS = (
+    "Of a stamp given twice the first row is kept; -9999 and a gap (2020-05-29, 09:40 to 11:00) count as missing; a "
+    "missing value is the last one before it, and such a step is not scored."
+)
+
+
+def _table() -> pd.DataFrame:
+    """Every ten minutes; what is missing is NaN."""
+    import numpy as np
+
+    table = JENA.csv(index_col="date", parse_dates=True, encoding_errors="replace")
+    table.columns = table.columns.str.split(" (", regex=False).str[0]
+    return table[~table.index.duplicated(keep="first")].replace(NOTHING, np.nan).asfreq("10min")
