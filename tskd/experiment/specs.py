@@ -172,6 +172,8 @@ def _built(name: str, value: Any) -> Any:
         if name != "optimizer_cls":
             raise ValueError(f"{name}={value!r}: of classes as arguments, only optimizer_cls can be named.")
         return OPTIMIZER.allowed(value)
+    if name == "loss" and isinstance(value, str):
+        value = {"class": value}
     if isinstance(value, Mapping):
         if "class" in value:
             roles = {"likelihood": LIKELIHOOD, "forecasting_models": TEACHER, "loss": LOSS}

@@ -1,0 +1,37 @@
+"""Tables of results in Markdown files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tskd.experiment import Experiment, Results
+from tskd.experiment.statistics import Comparison
+
+
+def is_finished(experiment: Experiment, folder: Path) -> bool:
+    """Whether the folder holds the results of this very experiment."""
+    return (folder / "facts.json").is_file() and Results.load(folder).facts["config"] == experiment.to_yaml()
+
+
+def ratio(comparison: Comparison) -> str:
+    """A ratio of errors with its 95 % interval; bold where the interval excludes 1."""
+    text = f"{1 + comparison.relative:.3f} [{1 + comparison.low:.3f}, {1 + comparison.high:.3f}]"
+    return f"**{text}**" if comparison.lower or comparison.higher else text
+
+
+def markdown(header: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """A table, one column for each entry of the header."""
+    columns = list(header)
+    lines = [columns, ["---"] * len(columns), *([str(row.get(column, "")) for column in columns] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write_section(path: Path, name: str, section: str) -> None:
+    """Put a section between its marks in a file, at the end if it has none yet."""
+    begin, end = f"<!-- {name}: written by {name}.py -->", f"<!-- {name}: end -->"
+    text = path.read_text(encoding="utf-8")
+    before, _, rest = text.partition(begin)
+    after = rest.partition(end)[2] if rest else "\n"
+    path.write_text(f"{before.rstrip()}\n\n{begin}\n\n{section}\n\n{end}{after}", encoding="utf-8")
