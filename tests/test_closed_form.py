@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from darts import TimeSeries
-from darts.models import DLinearModel, NLinearModel, TiDEModel
+from darts.models import DLinearModel, LinearRegressionModel, NLinearModel, TiDEModel
 from torch import Tensor
 
 from tests.conftest import QUIET
@@ -22,7 +22,7 @@ from tskd.keys import encode
 from tskd.knowledge import Knowledge
 from tskd.losses import Comparison, OutputKD
 from tskd.objective import Objective, Said
-from tskd.privileged import CostlySensors, FutureHorizon
+from tskd.privileged import CostlySensors, FutureHorizon, WayPoint
 from tskd.probing import Shown
 from tskd.weighting import Fixed, Step, Uniform, Weighting
 
@@ -74,12 +74,15 @@ def forecasts(model: Any, series: TimeSeries) -> np.ndarray:
     return np.array([forecast.values() for forecast in found])
 
 
-def regression(inputs: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Fitted values `[N, H, C]` of least squares, weights `[N, H]` given per window and step."""
-    fitted = np.empty_like(target)
+def regression(
+    inputs: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None, at: np.ndarray | None = None
+) -> np.ndarray:
+    """Fitted values `[N, H, C]` of least squares, weights `[N, H]` given per window and step; or those `at` others."""
+    where = inputs if at is None else at
+    fitted = np.empty((len(where), *target.shape[1:]))
     for h in range(target.shape[1]):
         root = np.ones((len(target), 1)) if weights is None else np.sqrt(weights[:, [h]])
-        fitted[:, h] = inputs @ np.linalg.lstsq(root * inputs, root * target[:, h], rcond=None)[0]
+        fitted[:, h] = where @ np.linalg.lstsq(root * inputs, root * target[:, h], rcond=None)[0]
     return fitted
 
 
@@ -571,3 +574,37 @@ def test_knowledge_is_found_by_key_in_any_order(dtype: torch.dtype) -> None:
     assert known.flatten().tolist() == [True, True, False, True, True]
     with pytest.raises(KeyError, match=r"0, 9"):
         knowledge.of(torch.tensor([[0, 9]]))
+
+
+def test_a_taught_teacher_is_the_regression_on_what_teaches_it() -> None:
+    """Windows that the one who teaches cannot judge are left out; so a chain is a product of least-squares maps."""
+    inputs, labels = windows(SERIES)
+    first = Scripted(descending(n_epochs=1).fit(SERIES), lambda y, _: torch.sin(y))
+    second = Teacher(linear(), name="second").fit(SERIES, taught_by=first)
+    expected = regression(inputs, np.sin(labels))
+    assert np.abs(forecasts(second.model, SERIES) - expected).max() < 1e-3
+    assert np.abs(expected - regression(inputs, labels)).max() > 0.1
+
+    longer = NLinearModel(L + 30, H, n_epochs=2, random_state=1, pl_trainer_kwargs=QUIET)
+    far = Teacher(longer, name="far").fit(SERIES)
+    third = Teacher(linear(), name="third").fit(SERIES, taught_by=far)
+    soft = answers(far, SERIES)
+    assert len(labels) - len(soft) == 30
+    assert np.abs(forecasts(third.model, SERIES) - regression(inputs[30:], soft, at=inputs)).max() < 2e-3
+
+
+def test_what_cannot_be_taught_is_refused() -> None:
+    far, short = Teacher(linear(), name="far"), Teacher(DLinearModel(L, H - 1), name="short")
+    with pytest.raises(ValueError, match="'far' is to teach 'blind', and is not fitted"):
+        Teacher(linear(), WayPoint(step=2), name="blind", sees_inputs=False).fit(SERIES, taught_by=far)
+    with pytest.raises(ValueError, match="forecasts steps 1 to 3, and 'short', which it is to teach, 1 to 2"):
+        short.fit(SERIES, taught_by=far.fit(SERIES))
+    with pytest.raises(ValueError, match="is no network, and cannot be taught"):
+        Teacher(LinearRegressionModel(lags=L, output_chunk_length=H)).fit(SERIES, taught_by=far.fit(SERIES))
+    with pytest.raises(ValueError, match="name in privileged of teacher 'sensors'"):
+        Teacher(linear(), CostlySensors("lab"), name="sensors").fit(
+            SERIES, privileged={"lab": LAB, "labs": LAB}, taught_by=far.fit(SERIES)
+        )
+    assert (
+        Teacher(linear(), CostlySensors("lab")).fit(SERIES, privileged={"lab": LAB}, taught_by=far.fit(SERIES)).fitted
+    )

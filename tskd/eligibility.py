@@ -51,6 +51,24 @@ def refuse_impossible(teacher: Teacher) -> None:
         raise ValueError(f"teacher {teacher.name!r} with sees_inputs=False: {model} {reason}")
 
 
+def refuse_untaught(teacher: Teacher, by: Teacher) -> None:
+    """Raise a ValueError for a teacher that cannot be taught by another."""
+    kind = type(teacher.model).__name__
+    if not _darts.is_network(teacher.model):
+        raise ValueError(f"teacher {teacher.name!r}, a {kind}, is no network, and cannot be taught by another")
+    if _darts.label_steps(teacher.model) != teacher.horizon:
+        raise ValueError(f"teacher {teacher.name!r}: a {kind} has labels in its lookback, which no teacher forecasts")
+    if teacher.target is not None:
+        raise ValueError(f"teacher {teacher.name!r} forecasts a target of its own, and cannot be taught by another")
+    if not by.fitted:
+        raise ValueError(f"teacher {by.name!r} is to teach {teacher.name!r}, and is not fitted; call its fit() first")
+    if by.horizon != teacher.horizon:
+        raise ValueError(
+            f"teacher {by.name!r} forecasts steps {by.horizon[0]} to {by.horizon[-1]}, and {teacher.name!r}, which it "
+            f"is to teach, {teacher.horizon[0]} to {teacher.horizon[-1]}: give them one horizon"
+        )
+
+
 def refuse_untrainable(model: Any) -> Any:
     """The model, if it can be a student; the reason why not otherwise."""
     kind = _kind(model)

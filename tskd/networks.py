@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from tskd import _darts
 from tskd.crossfit import Keep
+from tskd.keys import encode, unique
 from tskd.layers import FEATURES, Layer
 from tskd.views import View
 from tskd.window_data import WindowData, train
 from tskd.windows import INPUT_SLOTS, Windows
+
+if TYPE_CHECKING:
+    from tskd.asking import Asked
 
 BATCH = 1024
 PARAMETERS = "parameters"
 
 
 def fit(
-    model: Any, arguments: Mapping[str, Any], view: View, held_out: View | None, keep: Keep | None, **fit_kwargs: Any
+    model: Any,
+    arguments: Mapping[str, Any],
+    view: View,
+    held_out: View | None,
+    keep: Keep | None,
+    said: Asked | None = None,
+    **fit_kwargs: Any,
 ) -> None:
     """darts' `fit`, on those windows whose inputs exist.
 
@@ -29,13 +39,14 @@ def fit(
         arguments: series and covariates; those of the validation part are in `fit_kwargs`.
         view, held_out: what is hidden of the training and the validation windows.
         keep: which of the windows `[N, 2]` to train on `[N]`; None for all.
+        said: another teacher, whose forecasts take the place of the training labels.
     """
 
     def run(trainer: Any, network: Any, data: Any, checkpoint: str | None) -> None:
         found, found_val = _darts.data_of(data)
-        sets = [_complete(found, view, keep)]
+        sets = [_complete(found, view, keep, said)]
         if found_val is not None and held_out is not None:
-            sets.append(_complete(found_val, held_out, None))
+            sets.append(_complete(found_val, held_out, None, None))
         train(trainer, network, data, sets, checkpoint)
 
     if fit_kwargs.get("dataloader_kwargs"):
@@ -137,11 +148,23 @@ def _plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
-def _complete(dataset: Any, view: View, keep: Keep | None) -> WindowData:
+def _complete(dataset: Any, view: View, keep: Keep | None, said: Asked | None) -> WindowData:
     keys, found = _darts.training_windows(dataset, view.visible)
     chosen = found.covers(keys)
     if keep is not None:
         chosen &= keep(keys)
+    if said is not None:
+        chosen &= said.covers(keys)
     if not bool(chosen.any()):
         raise ValueError("no window is left to train on: none has all its inputs")
-    return WindowData(keys[chosen], found)
+    return WindowData(keys[chosen], found, None if said is None else _labels(said, keys[chosen]))
+
+
+def _labels(said: Asked, keys: Tensor) -> Callable[[Tensor], Tensor]:
+    """What a teacher says of windows, to be looked up by their keys."""
+    wanted = unique(keys)
+    codes = encode(wanted)
+    forecasts, _ = said.forecasts(wanted)
+    if not bool(forecasts.isfinite().all()):
+        raise ValueError("the teacher that teaches it forecasts NaN or infinity")
+    return lambda some: forecasts[torch.searchsorted(codes, encode(some))]

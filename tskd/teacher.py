@@ -11,9 +11,9 @@ from torch import Tensor
 
 from tskd import _darts, global_models, networks
 from tskd.asking import Asked
-from tskd.checks import SeriesLike, as_list, components_of, refuse_other_components
+from tskd.checks import SeriesLike, as_list, components_of, refuse_other_components, refuse_unknown
 from tskd.crossfit import CrossFit, Folds
-from tskd.eligibility import refuse_impossible, refuse_unteachable, several
+from tskd.eligibility import refuse_impossible, refuse_untaught, refuse_unteachable, several
 from tskd.privileged import Source
 from tskd.reach import horizon_of, lookback_of
 from tskd.showing import arguments_of
@@ -104,16 +104,23 @@ class Teacher:
         val_past_covariates: SeriesLike | None = None,
         val_future_covariates: SeriesLike | None = None,
         val_privileged: Mapping[str, SeriesLike] | None = None,
+        taught_by: Teacher | None = None,
         **fit_kwargs: Any,
     ) -> Teacher:
         """A teacher fitted on a copy of the model; this one is unchanged.
 
         Windows for which a privileged value does not exist (past the end of `series`) are left out.
 
+        A chain of way points (LuPTS: Karlsson et al. 2022, arXiv:2110.14993) is a teacher near the end of the horizon,
+        fitted on the labels; one before it, fitted `taught_by` that one; and so on to the student, distilled from the
+        last with balance 1. With linear models that is the product of their least-squares maps.
+
         Args:
             series: targets; nothing of `privileged` after the end of a series is read.
             privileged: series by name, each one or as many as there are targets.
             val_series: for darts' validation loss; a privileged teacher needs `val_privileged` with it.
+            taught_by: a fitted teacher of the same horizon, whose forecasts take the place of the labels in the
+                training windows; what its sources read is in `privileged` too. For networks only.
             fit_kwargs: darts' own, handed on to the model's `fit`.
 
         Raises:
@@ -122,6 +129,15 @@ class Teacher:
         if self.fitted:
             raise ValueError(f"teacher {self.name!r} is fitted already, and fitted teachers are never changed")
         rows = {name: value for name, value in fit_kwargs.items() if name in ("stride", "max_samples_per_ts")}
+        said = None
+        if taught_by is not None:
+            refuse_untaught(self, taught_by)
+            known = dict(privileged or {})
+            refuse_unknown(known, [*self.names, *taught_by.names], f"name in privileged of teacher {self.name!r}")
+            theirs, privileged = (
+                {name: given for name, given in known.items() if name in teacher.names} for teacher in (taught_by, self)
+            )
+            said = taught_by.ask(series, past_covariates, future_covariates, theirs)
         arguments, view = arguments_of(self, series, past_covariates, future_covariates, privileged, "privileged", rows)
         held_out = None
         if val_series is not None and _darts.is_network(self.model):
@@ -134,7 +150,7 @@ class Teacher:
         reach = self.lookback + max([last, *(math.ceil(source.reads_until(last)) for source in self.sources)])
         folds = None if self.cross_fit is None else Folds.of(self.cross_fit, arguments["series"], keys, reach)
         models = [
-            self._fit_one(arguments, view, held_out, keys, folds, fold, fit_kwargs)
+            self._fit_one(arguments, view, held_out, keys, folds, fold, said, fit_kwargs)
             for fold in range(1 if folds is None else folds.count)
         ]
         return Teacher.of_fitted(
@@ -255,6 +271,7 @@ class Teacher:
         keys: Tensor,
         folds: Folds | None,
         fold: int,
+        said: Asked | None,
         fit_kwargs: Mapping[str, Any],
     ) -> Any:
         model = self.model.untrained_model()
@@ -265,7 +282,7 @@ class Teacher:
 
         chosen = None if folds is None else keep
         if _darts.is_network(model):
-            networks.fit(model, arguments, view, held_out, chosen, **fit_kwargs)
+            networks.fit(model, arguments, view, held_out, chosen, said, **fit_kwargs)
         else:
             global_models.fit(model, arguments, keys, chosen, **fit_kwargs)
         return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -14,22 +14,32 @@ from tskd.windows import Windows
 
 
 class WindowData(Dataset):
-    """Windows in a given order, as darts' own batches."""
+    """Windows in a given order, as darts' own batches.
 
-    def __init__(self, keys: Tensor, windows: Windows) -> None:
+    Args:
+        labels: gives other labels than the target's own values, for keys `[B, 2]`.
+    """
+
+    def __init__(self, keys: Tensor, windows: Windows, labels: Callable[[Tensor], Tensor] | None = None) -> None:
         self.keys = keys
         self.windows: Windows | None = windows
+        self.labels = labels
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __getitems__(self, indices: list[int]) -> Any:
         assert self.windows is not None
-        return TorchTrainingBatch(**self.windows.gather(self.keys[indices]))
+        keys = self.keys[indices]
+        batch = TorchTrainingBatch(**self.windows.gather(keys))
+        if self.labels is not None:
+            batch.future_target = self.labels(keys).to(batch.future_target.dtype)
+        return batch
 
     def release(self) -> None:
         """Let go of the data; a trainer that outlives the fit keeps a reference to this object."""
         self.windows = None
+        self.labels = None
 
 
 def train(trainer: Any, module: Any, data: Any, sets: Sequence[WindowData], checkpoint: str | None) -> None:

@@ -135,10 +135,11 @@ class SeedRun:
             model = _model(config.model, zlib.crc32(f"{name} {self.seed}".encode()), TEACHER)
             inputs = inputs_of(model, self.supply.slots) if self.experiment.soft_sensor else None
             unfitted = config.teacher(name, model, self._sources[key], inputs)
-            data = self.supply.training(config.model, unfitted.names)
+            by = None if config.taught_by is None else self.teacher(config.taught_by, shuffled)
+            data = self.supply.training(config.model, [*unfitted.names, *(() if by is None else by.names)])
             if config.archive:
                 data |= self.supply.archive(unfitted.names)
-            self._teachers[key] = unfitted.fit(**data)
+            self._teachers[key] = unfitted.fit(**data, taught_by=by)
         return self._teachers[key]
 
     def distilled(self, arm: Arm, candidate: int) -> DistilledModel:

@@ -149,6 +149,7 @@ class Experiment(Strict):
             for settings in arm.students:
                 self._refuse_settings(arm, settings)
         for name, teacher in self.teachers.items():
+            self._refuse_untaught(name)
             teacher.refuse_impossible(name, self.soft_sensor)
             last = reach(teacher.model, TEACHER)[1]
             if last < horizon:
@@ -157,6 +158,15 @@ class Experiment(Strict):
                     "include the student's."
                 )
         return self
+
+    def _refuse_untaught(self, name: str) -> None:
+        chain = [name]
+        while (by := self.teachers[chain[-1]].taught_by) is not None:
+            if by not in self.teachers:
+                raise ValueError(f"teacher {chain[-1]!r}: taught_by: there is no {by!r}. {nearest(by, self.teachers)}")
+            if by in chain:
+                raise ValueError(f"teacher {name!r}: taught_by: {' by '.join(map(repr, [*chain, by]))} is a circle.")
+            chain.append(by)
 
     def _refuse_settings(self, arm: Arm, settings: dict[str, Any]) -> None:
         try:

@@ -38,7 +38,8 @@ class TeacherConfig(Strict):
     """A teacher: any global model of darts, and the sources of privileged information that it sees.
 
     Its lookback may differ from the student's; its horizon must include the student's. With `archive` it is fitted on
-    the data set's archive alone, then frozen. In Python an unfitted `tskd.Teacher` will do; its name is the key under
+    the data set's archive alone, then frozen. `taught_by` names another teacher, which takes the place of the labels (a
+    chain of way points). In Python an unfitted `tskd.Teacher` will do; its name is the key under
     `teachers`.
     """
 
@@ -47,6 +48,7 @@ class TeacherConfig(Strict):
     sees_inputs: bool = True
     cross_fit: CrossFitConfig | None = Field(default=None)
     archive: bool = False
+    taught_by: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -82,6 +84,8 @@ class TeacherConfig(Strict):
     def _possible(self) -> TeacherConfig:
         if self.archive and self.cross_fit is not None:
             raise ValueError("an archive teacher trains on none of the student's rows: leave out cross_fit.")
+        if self.archive and self.taught_by is not None:
+            raise ValueError("an archive teacher trains on the labels of the archive: leave out taught_by.")
         return self
 
     def sources(self) -> list[Source]:
