@@ -608,3 +608,26 @@ def test_what_cannot_be_taught_is_refused() -> None:
     assert (
         Teacher(linear(), CostlySensors("lab")).fit(SERIES, privileged={"lab": LAB}, taught_by=far.fit(SERIES)).fitted
     )
+
+
+def test_a_teacher_of_a_part_of_the_horizon_has_a_say_in_that_part() -> None:
+    """Steps 1 and 2 blend the labels with both teachers, step 3 with the one that reaches it; alone, with none."""
+    short = NLinearModel(L, H - 1, n_epochs=1, normalize=False, random_state=1, pl_trainer_kwargs=QUIET).fit(SERIES)
+    near = Scripted(short, lambda y, _: torch.sin(y), name="near")
+    whole = scripted(SERIES, lambda y, _: y.square(), name="whole")
+    inputs, labels = windows(SERIES)
+    both = (np.sin(labels) + labels**2) / 2
+    both[:, 2] = labels[:, 2] ** 2
+
+    student = linear()
+    DistilledModel(student, [near, whole], balance=0.5).fit(SERIES)
+    assert np.abs(forecasts(student, SERIES) - regression(inputs, (labels + both) / 2)).max() < 1e-3
+
+    alone = np.sin(labels)
+    alone[:, 2] = labels[:, 2]
+    student = linear()
+    DistilledModel(student, near, balance=0.5).fit(SERIES)
+    assert np.abs(forecasts(student, SERIES) - regression(inputs, (labels + alone) / 2)).max() < 1e-3
+
+    with pytest.raises(ValueError, match="forecasts steps 1 to 2, the student 5 to 7: they have no step in common"):
+        DistilledModel(DLinearModel(L, H, output_chunk_shift=4), near)

@@ -95,12 +95,15 @@ class DistillationData(WindowData):
         return batch
 
     def known(self, teacher: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """One teacher's forecasts and the labels `[m, H, C]`, of all windows that it can judge, in chunks."""
+        """One teacher's forecasts and the labels `[m, h, C]`, of all windows that it can judge and those steps of the
+        horizon that it forecasts, in chunks."""
         assert self.knowledge is not None and self.windows is not None
+        span = self.knowledge.spans[teacher]
         for part in unique(self.keys).split(CHUNK):
             forecasts, valid = self.knowledge.of(part)
             labels = self.windows.gather(part)["future_target"][:, -forecasts.shape[2] :]
-            yield forecasts[teacher][valid[teacher]], labels[valid[teacher]]
+            usable = valid[teacher]
+            yield forecasts[teacher][usable, span], labels[usable, span]
 
     def _ahead(self, keys: Tensor) -> tuple[list[dict[str, Tensor]], Tensor]:
         assert self._later is not None

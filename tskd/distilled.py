@@ -16,7 +16,7 @@ from tskd.checks import SeriesLike, components_of, refuse_other_components
 from tskd.eligibility import refuse_untrainable, several
 from tskd.losses import LossTerm, OutputKD
 from tskd.persistence import load, save
-from tskd.reach import horizon_of
+from tskd.reach import horizon_of, shared_steps
 from tskd.rolling import evaluate, historical_forecasts
 from tskd.teacher import Teacher
 from tskd.weighting import Uniform, Weighting
@@ -228,8 +228,9 @@ class DistilledModel:
         for teacher in self.teachers:
             if teacher.model is self.student:
                 raise ValueError(f"teacher {teacher.name!r} is the student itself; give another model object")
-            if teacher.horizon[0] > horizon[0] or teacher.horizon[-1] < horizon[-1]:
+            shared = shared_steps(horizon, teacher.horizon)
+            if shared.start == shared.stop:
                 raise ValueError(
                     f"teacher {teacher.name!r} forecasts steps {teacher.horizon[0]} to {teacher.horizon[-1]}, the "
-                    f"student {horizon[0]} to {horizon[-1]}: the teacher's must include the student's"
+                    f"student {horizon[0]} to {horizon[-1]}: they have no step in common"
                 )

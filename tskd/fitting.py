@@ -20,7 +20,7 @@ from tskd.knowledge import Knowledge, collect
 from tskd.losses import LabelWeighting
 from tskd.objective import Objective
 from tskd.probing import Shown, student_shows, teacher_shows
-from tskd.reach import horizon_of
+from tskd.reach import horizon_of, shared_steps
 from tskd.store import Store
 from tskd.teacher import Teacher
 from tskd.training import Distillation, isolated_randomness
@@ -229,12 +229,14 @@ def _ask(
     like = windows.gather(keys[:1])["future_target"][:, -len(steps) :]
     wanted = unique(keys)
     found, extra = [], []
-    for number, (teacher, one) in enumerate(zip(teachers, asked, strict=True)):
-        first = steps[0] - teacher.horizon[0]
-        part = slice(first, first + len(steps) + objective.ahead)
+    spans = [shared_steps(steps, teacher.horizon) for teacher in teachers]
+    for number, (teacher, one, span) in enumerate(zip(teachers, asked, spans, strict=True)):
+        first = steps[0] + span.start - teacher.horizon[0]
+        part = slice(first, first + span.stop - span.start + objective.ahead)
         extra.append(objective.extra(number))
         found.append(collect(teacher.name, one, wanted, part, like.dtype, store, extra[-1], progress))
-    return Knowledge(encode(wanted), [fields for fields, _ in found], [valid for _, valid in found], like, extra)
+    fields, valid = [fields for fields, _ in found], [valid for _, valid in found]
+    return Knowledge(encode(wanted), fields, valid, like, extra, spans)
 
 
 def _visible(model: DistilledModel, components: int) -> dict[str, Tensor]:

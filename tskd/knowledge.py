@@ -25,12 +25,14 @@ class Knowledge:
 
     Attributes:
         codes: the windows' keys as sorted numbers `[M]`.
-        fields: of each teacher, arrays over the windows: `forecasts [M, H + A, C]` in the units of the target, of the
-            student's horizon and A steps ahead; `spread [M, H + A, C]` if it forecasts a distribution; and, if asked
-            for, `parameters [M, H + A, C, P]` of the distribution and `features.<layer> [M, …]` of hidden layers.
+        fields: of each teacher, arrays over the windows: `forecasts [M, h + A, C]` in the units of the target, of the h
+            steps of the student's horizon that the teacher forecasts too, and of A steps past it; `spread [M, h + A,
+            C]` if it forecasts a distribution; and, if asked for, `parameters [M, h + A, C, P]` of the distribution and
+            `features.<layer> [M, …]` of hidden layers.
         valid: of each teacher, where it has a finite forecast `[M]`.
         like: a tensor of the student's target `[1, H, C]`, for its shape and dtype.
         extra: of each teacher, which fields a loss reads beside the forecasts.
+        spans: of each teacher, the part of the student's horizon that it forecasts.
     """
 
     codes: Tensor
@@ -38,9 +40,11 @@ class Knowledge:
     valid: Sequence[Tensor]
     like: Tensor
     extra: Sequence[Sequence[str]] = ()
+    spans: Sequence[slice] = ()
 
     def of(self, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Forecasts `[K, B, H, C]` and validity `[K, B]` of the windows `keys [B, 2]`.
+        """Forecasts `[K, B, H, C]` and validity `[K, B]` of the windows `keys [B, 2]`; steps that a teacher does not
+        forecast are 0.
 
         Raises:
             KeyError: a window that the teachers were not asked about.
@@ -48,24 +52,29 @@ class Knowledge:
         rows = self._rows(keys)
         if not self.fields:
             return self.like.new_zeros(0, len(keys), *self.like.shape[1:]), torch.zeros(0, len(keys), dtype=torch.bool)
-        steps = self.like.shape[1]
-        forecasts = torch.stack([fields[FORECASTS].index_select(0, rows)[:, :steps] for fields in self.fields])
+        forecasts = self.like.new_zeros(len(self.fields), len(keys), *self.like.shape[1:])
+        for k, fields in enumerate(self.fields):
+            span = self._span(k)
+            forecasts[k, :, span] = fields[FORECASTS].index_select(0, rows)[:, : span.stop - span.start]
         valid = torch.stack([valid.index_select(0, rows) for valid in self.valid])
         return forecasts.where(valid[:, :, None, None], 0), valid
 
     def details(self, keys: Tensor) -> list[dict[str, Tensor]]:
-        """Of each teacher, for the windows `keys [B, 2]`: the extra fields, over the student's horizon, and as `ahead`
-        its forecasts past that `[B, A, C]`, if there are."""
+        """Of each teacher, for the windows `keys [B, 2]`: the extra fields, over the part of the student's horizon that
+        it forecasts, and as `ahead` its forecasts past that `[B, A, C]`, if there are."""
         rows = self._rows(keys)
-        steps = self.like.shape[1]
         found = []
-        for fields, names in zip(self.fields, self.extra, strict=True):
+        for k, (fields, names) in enumerate(zip(self.fields, self.extra, strict=True)):
+            steps = self._span(k).stop - self._span(k).start
             one = {name: fields[name].index_select(0, rows) for name in names}
             one = {name: values if "." in name else values[:, :steps] for name, values in one.items()}
             if fields[FORECASTS].shape[1] > steps:
                 one[AHEAD] = fields[FORECASTS].index_select(0, rows)[:, steps:]
             found.append(one)
         return found
+
+    def _span(self, teacher: int) -> slice:
+        return self.spans[teacher] if self.spans else slice(0, self.like.shape[1])
 
     def _rows(self, keys: Tensor) -> Tensor:
         codes = encode(keys)

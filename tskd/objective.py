@@ -15,6 +15,7 @@ from tskd.layers import FEATURES, Layer
 from tskd.losses import Comparison, DistillationLoss, LabelWeighting, LossTerm
 from tskd.networks import PARAMETERS
 from tskd.probing import Shown
+from tskd.reach import shared_steps
 from tskd.weighting import Step, Weighting
 
 
@@ -66,6 +67,8 @@ class Objective(nn.Module):
         self._copies = nn.ModuleList(copy.deepcopy(loss) for loss in losses if loss.weight for _ in names)
         self._names = list(names)
         self._shown: list[Shown] = []
+        # of each teacher, the part of the student's horizon that it forecasts
+        self._spans: list[slice] = []
         # of each copy, the layers of student and teacher that it compares
         self._layers: list[tuple[str, str] | None] = [None] * len(self._copies)
         self.weighting = copy.deepcopy(weighting)
@@ -81,11 +84,19 @@ class Objective(nn.Module):
             ValueError: a loss is not defined for these models.
         """
         self._shown = [student, *teachers]
+        self._spans = [shared_steps(student.horizon, teacher.horizon) for teacher in teachers]
         for index, (loss, k) in enumerate(self._pairs()):
             try:
-                loss.set_up(self._probe(index, loss, teachers[k], like))
+                loss.set_up(self._probe(index, loss, teachers[k], like[:, self._spans[k]]))
             except ValueError as error:
                 raise ValueError(f"{loss!r}, teacher {self._names[k]!r}: {error}") from None
+
+    def covers(self) -> Tensor:
+        """Which steps of the student's horizon each teacher forecasts `[K, H]`."""
+        found = torch.zeros(len(self._spans), len(self._shown[0].horizon), dtype=torch.bool)
+        for k, span in enumerate(self._spans):
+            found[k, span] = True
+        return found
 
     @property
     def student_layers(self) -> dict[str, Layer]:
@@ -169,9 +180,12 @@ class Objective(nn.Module):
             # what is not valid must not enter at all: 0 · NaN is NaN, and a relation would mix it with the rest
             take = _rows(usable)
             values = loss(self._comparison(index, loss, k, said, step, details, take))
-            part = loss.weight * _reduce(
-                values, take(weights[k]), None if sample_weight is None else take(sample_weight)
-            )
+            span = self._spans[k]
+            own = weights[k] if weights.dim() == 2 else weights[k][:, span]
+            given = None if sample_weight is None else take(sample_weight)[:, span]
+            # a teacher of a part of the horizon has a say in that part
+            share = (span.stop - span.start) / step.target.shape[1]
+            part = loss.weight * share * _reduce(values, take(own), given)
             whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
             total = whole if total is None else total + whole
         labels = self._labels(weights, step)
@@ -187,7 +201,7 @@ class Objective(nn.Module):
         details: Sequence[Mapping[str, Tensor]],
         take: Any,
     ) -> Comparison:
-        student = take(said.forecast)
+        span = self._spans[k]
         given: dict[str, Any] = {}
         layers = self._layers[index]
         if layers is not None:
@@ -195,13 +209,14 @@ class Objective(nn.Module):
             given["features"] = take(said.features[layers[0]]), theirs
         if loss.needs.likelihood:
             assert said.prediction is not None
-            outputs = take(said.prediction), take(details[k][PARAMETERS])
+            outputs = take(said.prediction)[:, span], take(details[k][PARAMETERS])
             sides = (self._shown[0], self._shown[1 + k])
             given["predictive"] = tuple(shown.read(output) for shown, output in zip(sides, outputs, strict=True))
         if loss.needs.ahead:
             assert said.ahead is not None
             given["ahead"] = take(said.ahead), take(details[k][AHEAD])
-        return Comparison(student, take(step.forecasts[k]), take(step.target), **given)
+        three = (take(values)[:, span] for values in (said.forecast, step.forecasts[k], step.target))
+        return Comparison(*three, **given)
 
     def _labels(self, weights: Tensor, step: Step) -> Tensor | None:
         found: Tensor | None = None
@@ -211,9 +226,10 @@ class Objective(nn.Module):
                 continue
             # in windows without a teacher the weights are 0, and the labels count in full
             less = torch.zeros_like(step.target)
-            for k in range(count):
-                doubt = 1 - self._copies[first + k](step.forecasts[k], step.target)
-                less = less + _by_step(weights[k]) * doubt.where(_by_step(step.valid[k]), 0)
+            for k, span in enumerate(self._spans):
+                doubt = 1 - self._copies[first + k](step.forecasts[k][:, span], step.target[:, span])
+                own = weights[k] if weights.dim() == 2 else weights[k][:, span]
+                less[:, span] += _by_step(own) * doubt.where(_by_step(step.valid[k]), 0)
             found = (1 - less) if found is None else found * (1 - less)
         return found
 

@@ -15,6 +15,12 @@ def horizon_of(model: Any) -> range:
     return range(first, first + min(member.output_chunk_length for member in members))
 
 
+def shared_steps(student: range, teacher: range) -> slice:
+    """Which part of the student's horizon a teacher forecasts too; empty if there is none."""
+    first, last = max(student[0], teacher[0]), min(student[-1], teacher[-1])
+    return slice(first - student[0], max(last - student[0] + 1, first - student[0]))
+
+
 def lookback_of(model: Any) -> int:
     """Steps up to the origin that a model reads."""
     if _darts.is_network(model):

@@ -140,7 +140,8 @@ class Distillation(pl.LightningModule):
         prediction = output.prediction[:, steps]
         forecast = _darts.point_forecast(self.student, prediction)
         target = batch.labels.future_target[:, steps]
-        step = Step(batch.forecasts, batch.valid, forecast.detach(), target, batch.keys, self.current_epoch)
+        covers = self.objective.covers().to(batch.valid.device)
+        step = Step(batch.forecasts, batch.valid, forecast.detach(), target, batch.keys, self.current_epoch, covers)
         said = Said(forecast, prediction, features, *self._rolled(forecast, batch))
         weight = batch.labels.sample_weight
         outcome = self.objective(said, step, batch.details, None if weight is None else weight[:, steps])

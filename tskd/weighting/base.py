@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ class Step:
         target: the labels `[B, H, C]`.
         keys: (series, origin) of the windows `[B, 2]`.
         epoch: epochs completed.
+        covers: which steps each teacher forecasts `[K, H]`, or broadcastable to it.
     """
 
     forecasts: Tensor
@@ -29,14 +30,15 @@ class Step:
     target: Tensor
     keys: Tensor
     epoch: int
+    covers: Tensor = field(default_factory=lambda: torch.ones(1, 1, dtype=torch.bool))
 
 
 class Weighting(Described, nn.Module):
     """How far each of K teachers is followed.
 
-    Weights are detached, at least float32, non-negative, and sum to one over the valid teachers of a window; a window
-    without a valid teacher has weights 0. A method's state (scales, gates, meta-networks) is what its `state_dict`
-    holds.
+    Weights are detached, at least float32, non-negative, and sum to one over the valid teachers of a window; where some
+    teachers forecast only a part of the horizon, they do so at every step. Where there is no valid teacher they are 0.
+    A method's state (scales, gates, meta-networks) is what its `state_dict` holds.
     """
 
     def __init__(self) -> None:
@@ -58,7 +60,11 @@ class Weighting(Described, nn.Module):
         with torch.no_grad():
             scores = self.scores(step)
             scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-            valid = step.valid.reshape(step.valid.shape + (1,) * (scores.dim() - 2))
+            valid = step.valid
+            if not bool(step.covers.all()):
+                valid = valid[:, :, None] & step.covers[:, None]
+                scores = scores.unsqueeze(-1) if scores.dim() == 2 else scores
+            valid = valid.reshape(valid.shape + (1,) * (scores.dim() - valid.dim()))
             scores = scores.where(valid, 0)
             total = scores.sum(0, keepdim=True)
             even = valid / valid.sum(0, keepdim=True).clamp(min=1)
