@@ -39,6 +39,20 @@ def lightgbm(**kwargs: Any) -> Any:
     return LightGBMModel(min_child_samples=2, n_estimators=5, verbose=-1, **kwargs)
 
 
+def xgboost(**kwargs: Any) -> Any:
+    pytest.importorskip("xgboost", reason="xgboost is not installed")
+    from darts.models import XGBModel
+
+    return XGBModel(n_estimators=5, **kwargs)
+
+
+def catboost(**kwargs: Any) -> Any:
+    pytest.importorskip("catboost", reason="catboost is not installed: pip install 'tskd[trees]'")
+    from darts.models import CatBoostModel
+
+    return CatBoostModel(n_estimators=5, allow_writing_files=False, **kwargs)
+
+
 def ensemble(**kwargs: Any) -> Any:
     return NaiveEnsembleModel([LinearRegressionModel(**kwargs), RandomForestModel(n_estimators=3, **kwargs)])
 
@@ -49,7 +63,9 @@ def stacked(**kwargs: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize("make", [LinearRegressionModel, RandomForestModel, lightgbm, ensemble, stacked])
+@pytest.mark.parametrize(
+    "make", [LinearRegressionModel, RandomForestModel, lightgbm, xgboost, catboost, ensemble, stacked]
+)
 @pytest.mark.parametrize("shift", [0, 2])
 def test_other_global_models_say_what_darts_historical_forecasts_say(make: Any, shift: int) -> None:
     if make is stacked and shift:
