@@ -110,8 +110,9 @@ class Answers:
             A stretch of the windows, and of these `forecasts [m, H, C]`, `spread [m, H, C]` (the standard deviation, if
             the model forecasts a distribution), and `features.<layer>` of hidden layers, as the layer gives it.
         """
-        for start in range(0, len(keys), BATCH):
-            part = keys[start : start + BATCH]
+        size = _darts.most_at_once(self.models[model], BATCH)
+        for start in range(0, len(keys), size):
+            part = keys[start : start + size]
             slots = self.seen.gather(part, labels=False)
             yield slice(start, start + len(part)), _darts.answer(self.models[model], slots, layers)
 
