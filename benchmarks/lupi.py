@@ -39,7 +39,7 @@ student alone and below every control here, each comparison by itself; among so 
 controlled for: weight decay and input size tuned for the student alone, training size, archive rows pooled with the
 target's. Beijing students were chosen on validation after one first test result of beijing-neighbours with a DLinear
 had been seen. Seconds are those of the whole experiment, two processes on two busy cores; of beijing-catboost,
-beijing-ensemble, beijing-foundation and beijing-xgboost one process on one core."""
+beijing-ensemble, beijing-foundation and beijing-xgboost one process on one busy core."""
 CONTROLS = {"self-distilled": "self", "placebo": "placebo"}
 FINDINGS = {
     "privilege": "gain by privilege",
