@@ -12,10 +12,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import tiny_chronos
 from tqdm import tqdm
 
 from tskd.cli import main as tskd
@@ -36,7 +38,8 @@ validation error; 0 is the student alone, and gives 1.000 exactly. *Gain by priv
 student alone and below every control here, each comparison by itself; among so many, one may be by chance. Not
 controlled for: weight decay and input size tuned for the student alone, training size, archive rows pooled with the
 target's. Beijing students were chosen on validation after one first test result of beijing-neighbours with a DLinear
-had been seen. Seconds are those of the whole experiment, two processes on two busy cores."""
+had been seen. Seconds are those of the whole experiment, two processes on two busy cores; of beijing-catboost,
+beijing-ensemble, beijing-foundation and beijing-xgboost one process on one busy core."""
 CONTROLS = {"self-distilled": "self", "placebo": "placebo"}
 FINDINGS = {
     "privilege": "gain by privilege",
@@ -69,6 +72,9 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs") / "lupi", help="folder of results")
     parser.add_argument("--table-only", action="store_true", help="run nothing: use what is finished")
     options = parser.parse_args()
+    # where it cannot be made, its experiment says what is missing
+    with suppress(ImportError):
+        tiny_chronos.make()
     paths = sorted(options.configs.glob("*.yaml"))
     finished = []
     for path in tqdm(paths, desc="experiments", unit="run"):
@@ -139,9 +145,11 @@ def high(comparison: Comparison) -> float:
 def described(teacher: dict[str, Any], soft_sensor: bool) -> str:
     """What a teacher sees and how it is made, in a few words."""
     sources = ", ".join(f"`{source}`" for source in teacher["privileged"]) or "no privilege"
-    model = str(teacher["model"]).partition("(")[0].removesuffix("Model")
+    model = str(teacher["model"])
     ways = [
-        model,
+        model.partition("(")[0].removesuffix("Model"),
+        "tiny, of random weights" if str(tiny_chronos.FOLDER) in model else "",
+        "fine-tuned" if "enable_finetuning=True" in model else "",
         "" if teacher["sees_inputs"] else "sees no inputs",
         f"{teacher['cross_fit']} folds" if teacher["cross_fit"] else "",
         "fitted on the archive" if teacher["archive"] else "",

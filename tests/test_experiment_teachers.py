@@ -15,7 +15,7 @@ from darts.models import LinearRegressionModel, NLinearModel
 from pydantic import ValidationError
 
 from tests.toy import HORIZON, LOOKBACK, STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model, toy_stations
-from tskd import Teacher
+from tskd import Teacher, global_models
 from tskd.crossfit import CrossFit
 from tskd.datasets import DataSet
 from tskd.experiment import ConfigError, Experiment, TeacherConfig
@@ -148,6 +148,21 @@ def test_any_global_model_teaches_and_is_scored_by_its_own_forecasts() -> None:
     truth = values[window + LOOKBACK : window + LOOKBACK + HORIZON]
     assert cells["teacher", "linear"].mse[window] == pytest.approx(np.mean((forecast - truth) ** 2), rel=1e-3)
     assert (cells["student", "linear"].mse != cells["student", "alone"].mse).any()
+
+
+def test_a_teacher_is_asked_once_for_all_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    answer = global_models._historical
+
+    def counted(model: Any, arguments: Any) -> Any:
+        asked.append(len(arguments["series"][0]))
+        return answer(model, arguments)
+
+    monkeypatch.setattr(global_models, "_historical", counted)
+    arms = [{"name": "linear", "teachers": "linear", "balance": [0.25, 0.5, 1]}]
+    run = run_of(Experiment(**toy_config(teachers={"linear": {"model": LINEAR}}, arms=arms, seeds=[3])))
+    assert [cell.candidate for cell in run.cells() if cell.name == "linear" and cell.kind == "student"] == [0, 1, 2]
+    assert asked == [len(part.series) for part in (run.prepared.validation, run.prepared.test, run.prepared.train)]
 
 
 def test_a_teacher_with_other_windows_is_scored_on_the_students() -> None:

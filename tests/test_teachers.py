@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import QUIET, walk
-from tskd import DistilledModel, Teacher
+from tskd import DistilledModel, Teacher, networks
 from tskd.privileged import CostlySensors, FutureHorizon, WayPoint
 from tskd.windows import training_keys
 
@@ -39,6 +39,20 @@ def lightgbm(**kwargs: Any) -> Any:
     return LightGBMModel(min_child_samples=2, n_estimators=5, verbose=-1, **kwargs)
 
 
+def xgboost(**kwargs: Any) -> Any:
+    pytest.importorskip("xgboost", reason="xgboost is not installed")
+    from darts.models import XGBModel
+
+    return XGBModel(n_estimators=5, **kwargs)
+
+
+def catboost(**kwargs: Any) -> Any:
+    pytest.importorskip("catboost", reason="catboost is not installed: pip install 'tskd[trees]'")
+    from darts.models import CatBoostModel
+
+    return CatBoostModel(n_estimators=5, allow_writing_files=False, **kwargs)
+
+
 def ensemble(**kwargs: Any) -> Any:
     return NaiveEnsembleModel([LinearRegressionModel(**kwargs), RandomForestModel(n_estimators=3, **kwargs)])
 
@@ -49,7 +63,9 @@ def stacked(**kwargs: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize("make", [LinearRegressionModel, RandomForestModel, lightgbm, ensemble, stacked])
+@pytest.mark.parametrize(
+    "make", [LinearRegressionModel, RandomForestModel, lightgbm, xgboost, catboost, ensemble, stacked]
+)
 @pytest.mark.parametrize("shift", [0, 2])
 def test_other_global_models_say_what_darts_historical_forecasts_say(make: Any, shift: int) -> None:
     if make is stacked and shift:
@@ -191,7 +207,7 @@ def test_hidden_layers_are_given_on_request() -> None:
     torch.testing.assert_close(found["features.rnn"][1], network.rnn(window)[0][0].detach())
 
 
-def tiny_chronos(folder: Path) -> Any:
+def tiny_chronos(folder: Path, **kwargs: Any) -> Any:
     """A Chronos-2 of random weights in a local folder, as a user would have the real one."""
     pytest.importorskip("safetensors")
     pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed: no foundation models")
@@ -224,7 +240,7 @@ def tiny_chronos(folder: Path) -> Any:
     folder.mkdir()
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config))
-    return Chronos2Model(8, 4, local_dir=str(folder), random_state=0, pl_trainer_kwargs=QUIET)
+    return Chronos2Model(8, 4, local_dir=str(folder), random_state=0, pl_trainer_kwargs=QUIET, **kwargs)
 
 
 def test_a_foundation_model_teaches_by_forecasts_and_features(tmp_path: Path) -> None:
@@ -246,6 +262,33 @@ def test_a_foundation_model_teaches_by_forecasts_and_features(tmp_path: Path) ->
     assert found["features.encoder"].shape[-1] == 16
     with pytest.raises(TypeError, match="cannot be a student"):
         DistilledModel(tiny_chronos(tmp_path / "other"), teacher)
+    with pytest.raises(TypeError, match="cannot be a student"):
+        DistilledModel(tiny_chronos(tmp_path / "tuned", enable_finetuning=True), teacher)
+
+
+def test_a_fine_tuned_foundation_model_is_what_darts_makes_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuning: dict[str, Any] = {"enable_finetuning": True, "n_epochs": 1, "batch_size": 7}
+    teacher = Teacher(tiny_chronos(tmp_path / "one", **tuning), CostlySensors("lab"))
+    teacher = teacher.fit(SERIES, privileged={"lab": LAB})
+    renamed = [lab.with_columns_renamed("lab0", "CostlySensors:lab:lab0").astype("float32") for lab in LAB]
+    plain = tiny_chronos(tmp_path / "two", **tuning).fit(SERIES, renamed)
+    expected = plain.model.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in teacher.model.model.state_dict().items())
+    untuned = tiny_chronos(tmp_path / "three").fit(SERIES, renamed).model.state_dict()
+    assert any(not torch.equal(value, untuned[name]) for name, value in expected.items())
+    sizes = []
+    answer = networks._darts.answer
+
+    def counted(model: Any, slots: Any, layers: Any) -> Any:
+        sizes.append(len(slots["past_target"]))
+        return answer(model, slots, layers)
+
+    monkeypatch.setattr(networks._darts, "answer", counted)
+    teacher.ask(SERIES, privileged={"lab": LAB}).forecasts(torch.tensor([[0, origin] for origin in range(10, 30)]))
+    # Chronos-2 needs memory for the square of a batch
+    assert sizes == [7, 7, 6]
 
 
 def test_an_archive_teacher_is_asked_about_these_windows() -> None:
@@ -309,8 +352,10 @@ def test_a_blind_teacher_sees_no_static_covariates_and_no_foundation_model_is_bl
     keys = torch.tensor([[0, 20]])
     found = [fitted.ask(s, privileged={"lab": LAB[0]}).forecasts(keys)[0] for s in (first, second)]
     assert torch.equal(*found)
-    with pytest.raises(ValueError, match="normalises by the target's past"):
-        Teacher(tiny_chronos(tmp_path / "chronos"), FutureHorizon("lab"), sees_inputs=False)
+    for tuning in (False, True):
+        chronos = tiny_chronos(tmp_path / f"chronos {tuning}", enable_finetuning=tuning)
+        with pytest.raises(ValueError, match="normalises by the target's past"):
+            Teacher(chronos, FutureHorizon("lab"), sees_inputs=False)
 
 
 def test_a_single_quantile_has_no_spread() -> None:

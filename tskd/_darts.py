@@ -58,6 +58,7 @@ __all__ = [
     "hidden_layer",
     "holds_networks",
     "is_fitted",
+    "is_foundation",
     "is_network",
     "kept_components",
     "label_loss",
@@ -65,6 +66,7 @@ __all__ = [
     "layers_of",
     "load",
     "models_that_read",
+    "most_at_once",
     "needs_target",
     "point_forecast",
     "predictive",
@@ -207,6 +209,18 @@ def trains(model: TorchForecastingModel) -> bool:
     return bool(model._requires_training)
 
 
+def is_foundation(model: Any) -> bool:
+    """Whether the model was trained before, elsewhere, even if it is fine-tuned."""
+    # darts' class cannot be imported where huggingface_hub is not installed
+    return any(base.__name__ == "FoundationModel" for base in type(model).__mro__)
+
+
+def most_at_once(model: TorchForecastingModel, most: int) -> int:
+    """How many windows to ask a network about at once, at most `most`."""
+    # Chronos-2 attends across the batch: the memory it needs grows with the square of windows times components
+    return min(most, model.batch_size) if is_foundation(model) else most
+
+
 def reads(model: GlobalForecastingModel, slot: str) -> bool:
     """Whether the model's class takes covariates of this slot, `"past"` or `"future"`."""
     return bool(model.supports_past_covariates if slot == "past" else model.supports_future_covariates)
@@ -234,7 +248,7 @@ def same_randomness(model: GlobalForecastingModel) -> Iterator[None]:
 def needs_target(model: GlobalForecastingModel) -> str:
     """Why a model cannot do without the target's past; empty if it can."""
     if is_network(model):
-        if not trains(model):
+        if is_foundation(model):
             return "is a foundation model, and normalises by the target's past"
         # normalising by the statistics of a hidden past would multiply the forecast by nearly 0
         normalised = model.model_params.get("use_reversible_instance_norm")

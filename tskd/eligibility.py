@@ -78,6 +78,9 @@ def refuse_untrainable(model: Any) -> Any:
         raise TypeError(f"a student must be one of darts' torch models, got {kind}")
     if not _darts.trains(model):
         raise TypeError(f"{kind} is used as it comes and is not trained; it cannot be a student")
+    if _darts.is_foundation(model):
+        # its output in training is not its forecast
+        raise TypeError(f"{kind} is fine-tuned on all the quantiles of its first training; it cannot be a student")
     return model
 
 

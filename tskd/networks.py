@@ -130,8 +130,9 @@ class Answers:
         """
         paths = [field.removeprefix(FEATURES) for field in extra if field.startswith(FEATURES)]
         layers = {path: self._layers[path] for path in paths}
-        for start in range(0, len(keys), BATCH):
-            part = keys[start : start + BATCH]
+        size = _darts.most_at_once(self.models[model], BATCH)
+        for start in range(0, len(keys), size):
+            part = keys[start : start + size]
             slots = self.seen.gather(part, labels=False)
             found = _darts.answer(self.models[model], slots, layers, parameters=PARAMETERS in extra)
             yield slice(start, start + len(part)), found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -92,6 +93,8 @@ class SeedRun:
         self.prepared: Prepared = prepare(whole, lookback, experiment.steps, experiment.lookback)
         self.supply = Supply(self.prepared, readable, lookback)
         self._teachers: dict[tuple[str, bool], Teacher] = {}
+        # all candidates of an arm learn from the same answers, and some teachers answer slowly
+        self._answers = tempfile.TemporaryDirectory(prefix="tskd-")
 
     def cells(self) -> Iterator[Cell]:
         """All fits of the seed, each as soon as it is done."""
@@ -154,7 +157,7 @@ class SeedRun:
             soft_sensor=self.experiment.soft_sensor,
         )
         names = dict.fromkeys(name for teacher in model.teachers for name in teacher.names)
-        return model.fit(**self.supply.training(self.experiment.student, names))
+        return model.fit(**self.supply.training(self.experiment.student, names), cache=self._answers.name)
 
     def _plain(self, spec: Spec) -> Any:
         student, data = _model(spec, self.seed), self.supply.training(spec)

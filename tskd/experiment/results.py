@@ -27,7 +27,8 @@ class Results:
     """Tables of an experiment; errors are on the z-scored scale, averaged over windows, horizon and components.
 
     - `rows`: one an arm or teacher (`kind`, `name`) and seed: `balance` used, `mse`, `mae`, `validation_mse`, `seconds`
-      of the fit, number of test `windows`, fingerprint of the `data`, versions.
+      of the fit (with asking its teachers, if no candidate or arm had asked them before), number of test `windows`,
+      fingerprint of the `data`, versions.
     - `candidates`: `arm`, `seed`, `balance`, `validation_mse` of every candidate for the balance.
     - `windows`: `mse`, `mae` of every test window, by `kind`, `name`, `seed`, and `start`, its first target.
     - `steps`: `mse`, `mae` of every step of the horizon, by `kind`, `name`, `seed`.
