@@ -281,9 +281,9 @@ def test_a_fine_tuned_foundation_model_is_what_darts_makes_of_it(
     sizes = []
     answer = networks._darts.answer
 
-    def counted(model: Any, slots: Any, layers: Any) -> Any:
+    def counted(model: Any, slots: Any, *args: Any, **kwargs: Any) -> Any:
         sizes.append(len(slots["past_target"]))
-        return answer(model, slots, layers)
+        return answer(model, slots, *args, **kwargs)
 
     monkeypatch.setattr(networks._darts, "answer", counted)
     teacher.ask(SERIES, privileged={"lab": LAB}).forecasts(torch.tensor([[0, origin] for origin in range(10, 30)]))
