@@ -24,10 +24,16 @@ from tskd.losses import (
     DistillationLoss,
     FeatureKD,
     LikelihoodKD,
+    MultiPeriodKD,
     Needs,
     OutlierRejection,
     OutputKD,
+    SampleRelation,
+    TemporalRelation,
 )
+from tskd.objective import Objective, Said
+from tskd.probing import Shown
+from tskd.weighting import Step, Uniform
 from tskd.windows import Windows, training_keys
 
 L, H = 6, 4
@@ -99,7 +105,7 @@ def test_features_are_those_of_the_right_windows() -> None:
                 expected = network.model.eval().rnn(lookbacks(keys, lookback))[0]
             torch.testing.assert_close(features.detach(), expected)
         assert pair.features[0].requires_grad
-        assert not pair.features[1].requires_grad
+        assert not pair.features[1].requires_grad and not pair.teacher.requires_grad
 
 
 @pytest.mark.parametrize(
@@ -319,3 +325,32 @@ def test_training_keys_are_those_of_the_spied_windows() -> None:
     seen = shown(Needs(), TiDEModel(L, H, **COMMON), Teacher(TiDEModel(L, H, **COMMON), name="t"))
     keys = sorted(key for pair in seen for key in by_label(pair.target))
     assert keys == sorted(map(tuple, training_keys([60, 45], L, H).tolist()))
+
+
+@pytest.mark.parametrize("loss", [SampleRelation("similarity"), TemporalRelation(), MultiPeriodKD()], ids=str)
+def test_windows_that_a_teacher_cannot_judge_are_no_part_of_a_relation(loss: DistillationLoss) -> None:
+    generator = torch.Generator().manual_seed(0)
+    student = torch.randn(6, 5, 2, generator=generator, requires_grad=True)
+    teacher, labels = torch.randn(6, 5, 2, generator=generator), torch.zeros(6, 5, 2)
+    valid = torch.tensor([True, False, True, True, False, True])
+    objective = Objective([loss], ["t"], Uniform())
+    plain = Shown("TiDEModel", range(1, 6))
+    objective.set_up(plain, [plain], labels)
+    said = teacher.where(valid[:, None, None], 0)[None]
+    step = Step(said, valid[None], student.detach(), labels, torch.zeros(6, 2).long(), 0)
+    term = objective(Said(student), step, [{}], None).term
+    expected = loss(Comparison(student[valid], teacher[valid], labels[valid])).mean()
+    assert term is not None
+    torch.testing.assert_close(term, expected)
+    term.backward()
+    assert student.grad is not None
+    assert bool((student.grad[~valid] == 0).all()) and bool((student.grad[valid] != 0).any())
+
+
+def test_a_batch_too_small_for_a_relation_says_nothing() -> None:
+    objective = Objective([SampleRelation()], ["t"], Uniform())
+    plain = Shown("TiDEModel", range(1, 6))
+    labels = torch.zeros(4, 5, 2)
+    objective.set_up(plain, [plain], labels)
+    step = Step(labels[None], torch.tensor([[True, True, False, False]]), labels, labels, torch.zeros(4, 2).long(), 0)
+    assert objective(Said(labels), step, [{}], None).term is None

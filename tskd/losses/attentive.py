@@ -40,6 +40,10 @@ class AttentiveImitation(DistillationLoss):
     def needs(self) -> Needs:
         return Needs(statistics=True)
 
+    def set_up(self, probe: Comparison) -> None:
+        # of their final type, so that a checkpoint can be read
+        self.smallest, self.largest = (torch.zeros_like(probe.target[0, 0, 0]) for _ in range(2))
+
     def learn(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
         errors = torch.cat([per_window((teacher - target).square()) for teacher, target in known])
         self.smallest, self.largest = errors.min(), errors.max()

@@ -106,9 +106,11 @@ class DistillationLoss(LossTerm):
 
     Attributes:
         least: number of windows below which it says nothing, in a batch that is cut short.
+        relates: whether it compares relations within each of the two, which may then differ in shape.
     """
 
     least = 1
+    relates = False
 
     @abstractmethod
     def forward(self, pair: Comparison) -> Tensor:

@@ -33,11 +33,14 @@ class ChannelRelation(DistillationLoss):
         ValueError: one component, or a horizon of fewer than 3 steps, over which correlations are always ±1.
     """
 
+    relates = True
+
     def set_up(self, probe: Comparison) -> None:
         components = probe.student.shape[2]
         if components < 2:
             raise ValueError("ChannelRelation relates components, and there is one")
-        refuse_short(probe.student.shape[1], 3, type(self).__name__)
+        for values in (probe.student, probe.teacher):
+            refuse_short(values.shape[1], 3, type(self).__name__)
 
     def forward(self, pair: Comparison) -> Tensor:
         difference = correlations(pair.student) - correlations(pair.teacher)

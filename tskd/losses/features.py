@@ -29,7 +29,7 @@ class Projector(nn.Module):
 
     Args:
         source, target: positions and units, `(T, D)` and `(T', D')`.
-        kind: `"linear"`, or `"mlp"` with a hidden layer of D' units.
+        kind: `"linear"`, or `"mlp"` with a hidden layer as wide as the wider of the two.
     """
 
     def __init__(self, source: tuple[int, int], target: tuple[int, int], kind: ProjectorKind) -> None:
@@ -37,8 +37,10 @@ class Projector(nn.Module):
         self.target = target
         self.whole = source[0] != target[0] and 1 in (source[0], target[0])
         wide, narrow = (source[0] * source[1], target[0] * target[1]) if self.whole else (source[1], target[1])
-        layers = [nn.Linear(wide, narrow)]
-        self.units = layers[0] if kind == "linear" else nn.Sequential(*layers, nn.ReLU(), nn.Linear(narrow, narrow))
+        hidden = max(source[1], narrow)
+        self.units: nn.Module = nn.Linear(wide, narrow)
+        if kind == "mlp":
+            self.units = nn.Sequential(nn.Linear(wide, hidden), nn.ReLU(), nn.Linear(hidden, narrow))
         separate = not self.whole and source[0] != target[0]
         self.positions = nn.Linear(source[0], target[0]) if separate else nn.Identity()
 
@@ -101,10 +103,13 @@ class FeatureKD(DistillationLoss):
         student, teacher = (as_sequence(features) for features in probe.features)
         if self.projector is not None:
             positions, units = student.shape[1:]
-            self.regressor = Projector((positions, units), (teacher.shape[1], teacher.shape[2]), self.projector)
+            regressor = Projector((positions, units), (teacher.shape[1], teacher.shape[2]), self.projector)
+            self.regressor = regressor.to(student)
         given = [tuple(features.shape[1:]) for features in probe.features]
         pair = self._projected(probe)
         try:
+            if pair.student.shape != pair.teacher.shape and not self.loss.relates:
+                raise ValueError("it compares features of one shape")
             self.loss.set_up(pair)
             with torch.no_grad():
                 self.loss(pair)

@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 
 from tskd.checks import refuse_not_real
-from tskd.losses.base import Comparison, DistillationLoss
+from tskd.losses.base import Comparison, DistillationLoss, refuse_short
 
 
 class LevelShapeKD(DistillationLoss):
@@ -32,6 +32,10 @@ class LevelShapeKD(DistillationLoss):
             raise ValueError("level=0 and shape=0: nothing is matched")
         self.level = level
         self.shape = shape
+
+    def set_up(self, probe: Comparison) -> None:
+        if self.level == 0:
+            refuse_short(probe.student.shape[1], 2, "LevelShapeKD(level=0)")
 
     def forward(self, pair: Comparison) -> Tensor:
         difference = pair.student - pair.teacher

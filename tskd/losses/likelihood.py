@@ -45,7 +45,7 @@ class LikelihoodKD(DistillationLoss):
         temperature: factor on the teacher's scale, above 0.
         weight: coefficient of the term.
 
-    Returns (forward): `[B, H, C]`, in nats.
+    Returns (forward): `[B, H, C]`, in nats; of a Dirichlet, which is one for all components, `[B, H, 1]`.
 
     Raises (at the start of fit):
         ValueError: a model without likelihood, or with quantiles (use `QuantileKD`); two kinds of likelihood; no closed

@@ -26,13 +26,14 @@ def distances(points: Tensor) -> Tensor:
 
 def angles(points: Tensor) -> Tensor:
     """Cosines of the angles at j of i–j–k `[B, B, B]` (axes j, i, k); 0 where two of the points are equal."""
-    centred = points - points.mean(0)
+    # differences of inner products: in float32 those of close windows would be rounding errors
+    centred = (points - points.mean(0)).double()
     gram = centred @ centred.T
-    lengths = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
+    lengths = torch.cdist(centred, centred, compute_mode="donot_use_mm_for_euclid_dist")
     scale = lengths[:, :, None] * lengths[:, None, :]
     products = gram[None] - gram[:, :, None] - gram[:, None, :] + gram.diagonal()[:, None, None]
     apart = (scale > 0) & ~torch.eye(len(points), dtype=torch.bool, device=points.device)
-    return (products / scale.where(apart, 1)).where(apart, 0)
+    return (products / scale.where(apart, 1)).where(apart, 0).to(points.dtype)
 
 
 def similarities(points: Tensor) -> Tensor:
@@ -52,8 +53,8 @@ class SampleRelation(DistillationLoss):
     `"distance"`, Euclidean distances of all pairs over their mean, or `"angle"`, cosines of the angles of all triplets.
     `"similarity"`: similarity-preserving distillation (Tung and Mori 2019, arXiv:1907.09682), the mean squared
     distance between inner products, normalised row by row. Changed here: the term of a window is the mean over the
-    pairs that it is in, or the triplets whose corner it is, so that it can be weighed; equal windows, which make the
-    published code NaN, count as unrelated; inner products are of values from which the batch mean is taken, since level
+    pairs that it is in, or the triplets whose corner it is, so that it can be weighed; equal windows make no angle,
+    where published code gives NaN; inner products are of values from which the batch mean is taken, since level
     is no similarity, and their rows have unit mean square rather than norm, so that the batch size does not matter. A
     common change of units or level does not matter. Angles take memory in proportion to the cube of the batch.
 
@@ -70,6 +71,7 @@ class SampleRelation(DistillationLoss):
     """
 
     least = LEAST
+    relates = True
 
     def __init__(self, relation: Relation = "distance", weight: float = 1.0) -> None:
         super().__init__(weight)
@@ -82,6 +84,8 @@ class SampleRelation(DistillationLoss):
             raise ValueError(
                 f"SampleRelation relates windows of a batch: give a batch_size of {LEAST} or more, and as many windows"
             )
+        if self.relation == "angle" and any(values[0].numel() < 2 for values in (probe.student, probe.teacher)):
+            raise ValueError("SampleRelation('angle') needs more than one value in a window")
 
     def forward(self, pair: Comparison) -> Tensor:
         found = RELATIONS[self.relation]

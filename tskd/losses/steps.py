@@ -19,8 +19,7 @@ class TemporalRelation(DistillationLoss):
 
     Similarity-preserving distillation (Tung and Mori 2019, arXiv:1907.09682) between steps in place of samples: the
     mean squared difference of the two matrices, ZZᵀ/C, Z the forecast with mean 0 and variance 1 over the horizon, by
-    component. Units and level of a component do not matter, nor does the sign of all of them together; a constant
-    component has no similarities.
+    component. Units, level and sign of a component do not matter; a constant one has no similarities.
 
     On features: `FeatureKD(loss=TemporalRelation(), projector=None)`, for layers with equally many positions.
 
@@ -32,6 +31,8 @@ class TemporalRelation(DistillationLoss):
     Raises (at the start of fit):
         ValueError: a horizon of fewer than 3 steps, whose similarities are always the same.
     """
+
+    relates = True
 
     def set_up(self, probe: Comparison) -> None:
         refuse_short(probe.student.shape[1], 3, type(self).__name__)
