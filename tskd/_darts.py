@@ -53,6 +53,7 @@ __all__ = [
     "data_of",
     "encode",
     "fit_through",
+    "forecast",
     "forget_target",
     "forward",
     "hidden_layer",
@@ -436,6 +437,12 @@ def answer(
     found |= {} if deviation is None else {"spread": deviation}
     found |= {"parameters": prediction} if parameters else {}
     return {name: values.clone().cpu() for name, values in found.items()}
+
+
+def forecast(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tensor:
+    """A network's point forecasts `[B, H, C]` of gathered windows, in evaluation mode, without gradient."""
+    with _evaluating(network):
+        return point_forecast(network, _predict(network, slots))
 
 
 def layers_of(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> dict[str, Layer]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from tskd._darts import TorchTrainingBatch
 from tskd.keys import unique
 from tskd.knowledge import Knowledge
+from tskd.weighting import Judged
 from tskd.window_data import WindowData
 from tskd.windows import LABEL_SLOTS, Windows
 
@@ -31,6 +32,7 @@ class Batch:
         later: of each output chunk that follows the student's, the inputs but the target's past, of those windows for
             which they exist.
         rolled: which these are `[B]`.
+        spread: of the teachers' forecasts `[K, B, H, C]`, if the weighting asks for it.
     """
 
     labels: TorchTrainingBatch
@@ -40,6 +42,7 @@ class Batch:
     details: Sequence[dict[str, Tensor]] = ()
     later: Sequence[dict[str, Tensor]] = ()
     rolled: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
+    spread: Tensor | None = None
 
     def __getattr__(self, name: str) -> Any:
         # a user's callback may read a batch as darts gives it
@@ -65,6 +68,7 @@ class Batch:
             details=[_moved(one, device) for one in self.details],
             later=[_moved(one, device) for one in self.later],
             rolled=self.rolled.to(device),
+            spread=None if self.spread is None else self.spread.to(device),
         )
 
 
@@ -77,12 +81,21 @@ class DistillationData(WindowData):
 
     Args:
         starts: for each output chunk that follows the student's own, after how many steps it starts.
+        spread: whether batches hold the spread of the teachers' forecasts.
     """
 
-    def __init__(self, keys: Tensor, windows: Windows, knowledge: Knowledge, starts: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        keys: Tensor,
+        windows: Windows,
+        knowledge: Knowledge,
+        starts: Sequence[int] = (),
+        spread: bool = False,
+    ) -> None:
         super().__init__(keys, windows)
         self.knowledge: Knowledge | None = knowledge
         self.starts = starts
+        self.spread = spread
         self._later: Windows | None = windows.without("past_target", *LABEL_SLOTS)
 
     def __getitems__(self, indices: list[int]) -> Batch:
@@ -90,6 +103,8 @@ class DistillationData(WindowData):
         keys = self.keys[indices]
         forecasts, valid = self.knowledge.of(keys)
         batch = Batch(super().__getitems__(indices), keys, forecasts, valid, self.knowledge.details(keys))
+        if self.spread:
+            batch.spread = self.knowledge.spread(keys)
         if self.starts:
             batch.later, batch.rolled = self._ahead(keys)
         return batch
@@ -104,6 +119,16 @@ class DistillationData(WindowData):
             labels = self.windows.gather(part)["future_target"][:, -forecasts.shape[2] :]
             usable = valid[teacher]
             yield forecasts[teacher][usable, span], labels[usable, span]
+
+    def judged(self) -> Iterator[Judged]:
+        """All windows with what teachers and labels say of them, in chunks."""
+        assert self.knowledge is not None and self.windows is not None
+        for part in unique(self.keys).split(CHUNK):
+            forecasts, valid = self.knowledge.of(part)
+            slots = self.windows.gather(part)
+            labels = slots["future_target"][:, -forecasts.shape[2] :]
+            inputs = {name: values for name, values in slots.items() if name not in LABEL_SLOTS}
+            yield Judged(part, inputs, forecasts, valid, self.knowledge.spread(part), labels)
 
     def _ahead(self, keys: Tensor) -> tuple[list[dict[str, Tensor]], Tensor]:
         assert self._later is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from tskd.windows import Windows, training_keys
 if TYPE_CHECKING:
     from tskd.distilled import DistilledModel
 
+logger = logging.getLogger(__name__)
 # windows in a probe of the losses, unless a batch has fewer
 PROBED = 4
 
@@ -124,6 +126,7 @@ def fit(
     with isolated_randomness():
         teachers = tuple(_fitted(teacher, train, held_out, verbose, rows) for teacher in model.teachers)
         asked = [teacher.ask(**train.given, privileged=train.of(teacher)) for teacher in teachers]
+    judges = _judges(model, teachers, held_out)
     names = [teacher.name for teacher in teachers]
     store = Store(cache)
     visible = _visible(model, train.given["series"][0].n_components)
@@ -135,14 +138,18 @@ def fit(
             objective = _objective(model, train, rows, shown)
             knowledge = _ask(model, teachers, asked, objective, windows, keys, store, progress=verbose is not False)
             starts = _darts.roll_starts(len(horizon_of(model.student)), objective.ahead)
-            sets = [DistillationData(keys, windows, knowledge, starts)]
+            sets = [DistillationData(keys, windows, knowledge, starts, model.weighting.uses_spread)]
             for teacher in objective.learns_from():
                 objective.learn(teacher, sets[0].known(teacher))
             if found_val is not None:
                 keys, windows = _darts.training_windows(found_val, visible)
-                nothing = _ask(model, (), (), objective, windows, keys, store, progress=False)
-                sets.append(DistillationData(keys, windows, nothing))
-        module = Distillation(network, objective, model.balance, names)
+                said = _ask(model, *judges, objective, windows, keys, store, progress=False)
+                sets.append(DistillationData(keys, windows, said))
+            evidence = None
+            if model.weighting.judges and names:
+                evidence = (sets[1] if judges[0] else sets[0], bool(judges[0]))
+            module = Distillation(network, objective, model.balance, names, evidence)
+            module.learn()
         train_on(trainer, module, data, sets, checkpoint)
 
     validation = {} if held_out is None else {f"val_{name}": value for name, value in held_out.given.items()}
@@ -150,6 +157,19 @@ def fit(
     if model.soft_sensor:
         _darts.forget_target(model.student)
     return teachers
+
+
+def _judges(
+    model: DistilledModel, teachers: Sequence[Teacher], held_out: Data | None
+) -> tuple[Sequence[Teacher], Sequence[Asked]]:
+    """The teachers in front of the validation part, if the weighting judges them by it and it has what they read."""
+    if not model.weighting.judges or held_out is None:
+        return (), ()
+    if not all(_validates(held_out, teacher) for teacher in teachers):
+        logger.info("val_privileged is not given: teachers are judged by the windows of the training part")
+        return (), ()
+    with isolated_randomness():
+        return teachers, [teacher.ask(**held_out.given, privileged=held_out.of(teacher)) for teacher in teachers]
 
 
 def _refuse_early(

@@ -15,7 +15,7 @@ from tskd.asking import Asked
 from tskd.keys import encode
 from tskd.store import Store
 
-FORECASTS, COVERED, AHEAD = "forecasts", "covered", "ahead"
+FORECASTS, COVERED, AHEAD, SPREAD = "forecasts", "covered", "ahead", "spread"
 logger = logging.getLogger(__name__)
 
 
@@ -58,6 +58,17 @@ class Knowledge:
             forecasts[k, :, span] = fields[FORECASTS].index_select(0, rows)[:, : span.stop - span.start]
         valid = torch.stack([valid.index_select(0, rows) for valid in self.valid])
         return forecasts.where(valid[:, :, None, None], 0), valid
+
+    def spread(self, keys: Tensor) -> Tensor:
+        """Standard deviations of the forecasts `[K, B, H, C]` of the windows `keys [B, 2]`; NaN of a teacher of point
+        forecasts, and in steps that a teacher does not forecast."""
+        rows = self._rows(keys)
+        found = self.like.new_full((len(self.fields), len(keys), *self.like.shape[1:]), torch.nan)
+        for k, fields in enumerate(self.fields):
+            span = self._span(k)
+            if SPREAD in fields:
+                found[k, :, span] = fields[SPREAD].index_select(0, rows)[:, : span.stop - span.start]
+        return found
 
     def details(self, keys: Tensor) -> list[dict[str, Tensor]]:
         """Of each teacher, for the windows `keys [B, 2]`: the extra fields, over the part of the student's horizon that

@@ -14,10 +14,10 @@ from torch import Tensor
 from tskd import _darts
 from tskd._darts import ModuleStage, TorchTrainingBatch
 from tskd.balance import Balance
-from tskd.batches import Batch
+from tskd.batches import Batch, DistillationData
 from tskd.layers import listening
 from tskd.objective import Objective, Outcome, Said, effective_number
-from tskd.weighting import Step
+from tskd.weighting import Evidence, Judged, Step
 
 STUDENT = "student."
 OWN_STATE = "distillation"
@@ -35,16 +35,24 @@ class Distillation(pl.LightningModule):
         objective: losses and weighting, set up.
         balance: α by epoch.
         names: the teachers, for logs.
+        evidence: windows by which the weighting judges teachers and student, and whether they are held out; None if it
+            does not.
     """
 
     def __init__(
-        self, network: _darts.PLForecastingModule, objective: Objective, balance: Balance, names: list[str]
+        self,
+        network: _darts.PLForecastingModule,
+        objective: Objective,
+        balance: Balance,
+        names: list[str],
+        evidence: tuple[DistillationData, bool] | None = None,
     ) -> None:
         super().__init__()
         self.student = network
         self.objective = objective
         self.balance = balance
         self.names = names
+        self._evidence = evidence
         trainable = [p for p in objective.parameters() if p.requires_grad]
         self._own_optimizer = torch.optim.Adam(trainable) if trainable else None
         self._sums: dict[str, Tensor] = {}
@@ -72,6 +80,16 @@ class Distillation(pl.LightningModule):
         if self._own_optimizer is not None:
             self._own_optimizer.step()
             self._own_optimizer.zero_grad()
+
+    def learn(self) -> None:
+        """Let the weighting judge the teachers, before a checkpoint puts back what it had learned."""
+        if self._evidence is not None:
+            self.objective.weighting.learn(self._judged())
+
+    def on_train_epoch_start(self) -> None:
+        if self._evidence is not None and self.balance.alpha(self.current_epoch) > 0:
+            with isolated_randomness():
+                self.objective.weighting.start_epoch(self.current_epoch, self._judged())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         alpha = self.balance.alpha(self.current_epoch)
@@ -111,6 +129,8 @@ class Distillation(pl.LightningModule):
         self._log_metrics(self.student.val_metrics)
 
     def on_fit_end(self) -> None:
+        # a trainer that outlives the fit keeps a reference to this module
+        self._evidence = None
         self.student.on_fit_end()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -141,7 +161,16 @@ class Distillation(pl.LightningModule):
         forecast = _darts.point_forecast(self.student, prediction)
         target = batch.labels.future_target[:, steps]
         covers = self.objective.covers().to(batch.valid.device)
-        step = Step(batch.forecasts, batch.valid, forecast.detach(), target, batch.keys, self.current_epoch, covers)
+        step = Step(
+            batch.forecasts,
+            batch.valid,
+            forecast.detach(),
+            target,
+            batch.keys,
+            self.current_epoch,
+            covers,
+            batch.spread,
+        )
         said = Said(forecast, prediction, features, *self._rolled(forecast, batch))
         weight = batch.labels.sample_weight
         outcome = self.objective(said, step, batch.details, None if weight is None else weight[:, steps])
@@ -152,6 +181,16 @@ class Distillation(pl.LightningModule):
         for name, weight in zip(self.names, outcome.weights, strict=True):
             self._add(f"weight/{name}", weight)
         return outcome
+
+    def _judged(self) -> Evidence:
+        assert self._evidence is not None
+        data, held_out = self._evidence
+
+        def student(judged: Judged) -> Tensor:
+            forecasts = _darts.forecast(self.student, judged.inputs)[:, -judged.target.shape[1] :]
+            return forecasts.to(judged.target)
+
+        return Evidence(held_out, data.judged, student)
 
     def _rolled(self, forecast: Tensor, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         if not batch.later:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -22,6 +24,8 @@ class Step:
         keys: (series, origin) of the windows `[B, 2]`.
         epoch: epochs completed.
         covers: which steps each teacher forecasts `[K, H]`, or broadcastable to it.
+        spread: standard deviation of the teachers' forecasts `[K, B, H, C]`, NaN of a teacher of point forecasts; None
+            unless the weighting asks for it.
     """
 
     forecasts: Tensor
@@ -31,15 +35,60 @@ class Step:
     keys: Tensor
     epoch: int
     covers: Tensor = field(default_factory=lambda: torch.ones(1, 1, dtype=torch.bool))
+    spread: Tensor | None = None
 
 
-class Weighting(Described, nn.Module):
+@dataclass(frozen=True)
+class Judged:
+    """Windows by which teachers are judged.
+
+    Attributes:
+        keys: (series, origin) `[m, 2]`.
+        inputs: what the student sees of them: `past_target [m, L, C]`, covariates `[m, steps, components]`.
+        forecasts: the teachers' `[K, m, H, C]`, 0 where not valid.
+        valid: `[K, m]`.
+        spread: see `Step`; NaN of a teacher of point forecasts.
+        target: the labels `[m, H, C]`.
+    """
+
+    keys: Tensor
+    inputs: Mapping[str, Tensor]
+    forecasts: Tensor
+    valid: Tensor
+    spread: Tensor
+    target: Tensor
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What teachers are judged by: the windows of the validation part, if teachers and student have what they read
+    there, else those of the training part (on which a teacher that was fitted on them looks better than it is).
+
+    Attributes:
+        held_out: whether it is the validation part.
+        chunks: gives the windows, in chunks, the same at every call.
+        student: the student's forecasts `[m, H, C]` of a chunk as it now is, in evaluation mode, without gradient.
+    """
+
+    held_out: bool
+    chunks: Callable[[], Iterable[Judged]]
+    student: Callable[[Judged], Tensor]
+
+
+class Weighting(Described, nn.Module, ABC):
     """How far each of K teachers is followed.
 
     Weights are detached, at least float32, non-negative, and sum to one over the valid teachers of a window; where some
     teachers forecast only a part of the horizon, they do so at every step. Where there is no valid teacher they are 0.
     A method's state (scales, gates, meta-networks) is what its `state_dict` holds.
+
+    Attributes:
+        judges: whether it wants `Evidence`.
+        uses_spread: whether it wants the spread of the teachers' forecasts in every step.
     """
+
+    judges = False
+    uses_spread = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,9 +100,15 @@ class Weighting(Described, nn.Module):
             ValueError: the weighting does not fit them.
         """
 
+    def learn(self, evidence: Evidence) -> None:
+        """Take in, before the training, what the teachers are worth."""
+
+    def start_epoch(self, epoch: int, evidence: Evidence) -> None:
+        """Take in, before every epoch in which teachers have a share, how far the student has come."""
+
+    @abstractmethod
     def scores(self, step: Step) -> Tensor:
         """Non-negative preferences, `[K, B]` or broadcastable to `[K, B, H, C]`."""
-        raise NotImplementedError
 
     def forward(self, step: Step) -> Tensor:
         """Weights of the shape of the scores."""
