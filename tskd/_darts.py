@@ -52,6 +52,7 @@ __all__ = [
     "connect",
     "data_of",
     "encode",
+    "evaluated_loss",
     "fit_through",
     "forecast",
     "forget_target",
@@ -445,6 +446,13 @@ def forecast(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tenso
         return point_forecast(network, _predict(network, slots))
 
 
+def evaluated_loss(network: PLForecastingModule, batch: TorchTrainingBatch) -> Tensor:
+    """A network's own label loss in evaluation mode, with gradient."""
+    with _evaluation_mode(network), torch.enable_grad():
+        output = forward(network, batch, ModuleStage.VALIDATE)
+        return label_loss(network, output, batch, ModuleStage.VALIDATE)
+
+
 def layers_of(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> dict[str, Layer]:
     """The hidden layers of a network, by path.
 
@@ -531,11 +539,16 @@ def _predict(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tenso
 @contextmanager
 def _evaluating(network: PLForecastingModule) -> Iterator[None]:
     """Evaluation mode, without gradient; the mode is put back, module by module."""
+    with _evaluation_mode(network), torch.no_grad():
+        yield
+
+
+@contextmanager
+def _evaluation_mode(network: PLForecastingModule) -> Iterator[None]:
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
-        with torch.no_grad():
-            yield
+        yield
     finally:
         _put_back(modes)
 

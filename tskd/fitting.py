@@ -145,9 +145,11 @@ def fit(
                 keys, windows = _darts.training_windows(found_val, visible)
                 said = _ask(model, *judges, objective, windows, keys, store, progress=False)
                 sets.append(DistillationData(keys, windows, said))
-            evidence = None
-            if model.weighting.judges and names:
-                evidence = (sets[1] if judges[0] else sets[0], bool(judges[0]))
+            weighting, evidence = model.weighting, None
+            if names and (weighting.judges or weighting.rehearses):
+                # windows for a rehearsal need no teacher
+                held_out_too = bool(judges[0]) or weighting.needs_validation
+                evidence = (sets[1] if held_out_too else sets[0], held_out_too)
             module = Distillation(network, objective, model.balance, names, evidence)
             module.learn()
         train_on(trainer, module, data, sets, checkpoint)
@@ -194,6 +196,8 @@ def _refuse_early(
         teacher.refuse_unusable(windows, **train.given, privileged=train.of(teacher))
         if _validates(held_out, teacher):
             teacher.refuse_unusable(windows, "val_privileged", **held_out.given, privileged=held_out.of(teacher))
+    if model.weighting.needs_validation and model.teachers and held_out is None:
+        raise ValueError(f"{model.weighting!r} learns from a validation part: give val_series")
     if any(isinstance(loss, LabelWeighting) for loss in model.losses):
         _darts.refuse_unweighted(model.student)
     inside = any(loss.needs.layers or loss.needs.likelihood for loss in model.losses)

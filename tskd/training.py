@@ -17,7 +17,8 @@ from tskd.balance import Balance
 from tskd.batches import Batch, DistillationData
 from tskd.layers import listening
 from tskd.objective import Objective, Outcome, Said, effective_number
-from tskd.weighting import Evidence, Judged, Step
+from tskd.weighting import Evidence, Judged, Rehearsal, Step
+from tskd.windows import INPUT_SLOTS
 
 STUDENT = "student."
 OWN_STATE = "distillation"
@@ -98,7 +99,7 @@ class Distillation(pl.LightningModule):
         with listening(self.student, layers, len(batch.keys)) as features:
             output = _darts.forward(self.student, batch.labels, ModuleStage.TRAIN)
         if teaching:
-            outcome = self._teachers(output, batch, features)
+            outcome = self._teachers(output, batch, features, batch_idx)
             labels = _darts.label_loss(self.student, output, batch.labels, ModuleStage.TRAIN, outcome.labels)
             term = outcome.term
             loss = (1 - alpha) * labels if term is None else (1 - alpha) * labels + alpha * term
@@ -154,7 +155,9 @@ class Distillation(pl.LightningModule):
         student = {STUDENT + name: value for name, value in checkpoint["state_dict"].items()}
         checkpoint["state_dict"] = student | (kept if own is None else own["state_dict"])
 
-    def _teachers(self, output: _darts.PLModuleOutput, batch: Batch, features: Mapping[str, Tensor]) -> Outcome:
+    def _teachers(
+        self, output: _darts.PLModuleOutput, batch: Batch, features: Mapping[str, Tensor], batch_idx: int
+    ) -> Outcome:
         # TCN also predicts steps of its lookback; the forecast is what comes last
         steps = slice(-batch.forecasts.shape[2], None)
         prediction = output.prediction[:, steps]
@@ -171,6 +174,10 @@ class Distillation(pl.LightningModule):
             covers,
             batch.spread,
         )
+        weighting = self.objective.weighting
+        if weighting.rehearses and batch_idx % weighting.rehearses == 0:
+            with isolated_randomness():
+                weighting.rehearse(self._rehearsal(step, batch, batch_idx))
         said = Said(forecast, prediction, features, *self._rolled(forecast, batch))
         weight = batch.labels.sample_weight
         outcome = self.objective(said, step, batch.details, None if weight is None else weight[:, steps])
@@ -181,6 +188,25 @@ class Distillation(pl.LightningModule):
         for name, weight in zip(self.names, outcome.weights, strict=True):
             self._add(f"weight/{name}", weight)
         return outcome
+
+    def _rehearsal(self, step: Step, batch: Batch, batch_idx: int) -> Rehearsal:
+        assert self._evidence is not None
+        data, _ = self._evidence
+        generator = torch.Generator().manual_seed(1_000_003 * self.current_epoch + batch_idx)
+        some = torch.randperm(len(data), generator=generator)[: len(batch.keys)]
+        held_out = data.__getitems__(some.tolist()).to(self.device).labels
+        slots = {name: values for name in INPUT_SLOTS if (values := getattr(batch.labels, name)) is not None}
+
+        def losses() -> Tensor:
+            forecast = _darts.forecast(self.student, slots)[:, -step.target.shape[1] :]
+            far = (forecast - step.forecasts).square() * step.covers[:, None, :, None]
+            return far.flatten(2).mean(2)
+
+        def outer() -> Tensor:
+            return _darts.evaluated_loss(self.student, held_out)
+
+        parameters = [p for p in self.student.parameters() if p.requires_grad]
+        return Rehearsal(step, losses, outer, parameters)
 
     def _judged(self) -> Evidence:
         assert self._evidence is not None

@@ -75,6 +75,24 @@ class Evidence:
     student: Callable[[Judged], Tensor]
 
 
+@dataclass(frozen=True)
+class Rehearsal:
+    """A look at what a step of the student would lead to, before it is taken.
+
+    Attributes:
+        step: the step.
+        losses: squared distances of the student, as its parameters now are, from every teacher `[K, B]`, mean over
+            steps and components; in evaluation mode, without gradient.
+        outer: the student's label loss on some windows that it is judged by, with gradient; in evaluation mode.
+        parameters: the student's.
+    """
+
+    step: Step
+    losses: Callable[[], Tensor]
+    outer: Callable[[], Tensor]
+    parameters: list[nn.Parameter]
+
+
 class Weighting(Described, nn.Module, ABC):
     """How far each of K teachers is followed.
 
@@ -85,10 +103,14 @@ class Weighting(Described, nn.Module, ABC):
     Attributes:
         judges: whether it wants `Evidence`.
         uses_spread: whether it wants the spread of the teachers' forecasts in every step.
+        rehearses: in which steps it wants a `Rehearsal`, one of so many; 0 for none.
+        needs_validation: whether it cannot do without a validation part.
     """
 
     judges = False
     uses_spread = False
+    rehearses: int = 0
+    needs_validation: bool = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,6 +127,9 @@ class Weighting(Described, nn.Module, ABC):
 
     def start_epoch(self, epoch: int, evidence: Evidence) -> None:
         """Take in, before every epoch in which teachers have a share, how far the student has come."""
+
+    def rehearse(self, rehearsal: Rehearsal) -> None:
+        """Learn from what the student's step would lead to, before the weights of the step are asked for."""
 
     @abstractmethod
     def scores(self, step: Step) -> Tensor:

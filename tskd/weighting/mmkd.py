@@ -1,0 +1,155 @@
+"""Weights that are learned so that the student does better on windows it does not train on."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from tskd.checks import refuse_not_real, refuse_not_whole
+from tskd.weighting.base import Rehearsal, Step, Weighting
+
+Outer = Literal["validation", "training"]
+STATES = 4
+HIDDEN = 16
+RELATIVE_STEP = 1e-2
+
+
+def teacher_states(step: Step) -> Tensor:
+    """What is known of each teacher in each window, in no units `[K, B, 4]`: its error, its distance from the student
+    and from the mean of the teachers, and its spread, all on a logarithmic scale; 0 where it is not valid."""
+    valid = step.valid[:, :, None, None] & step.covers[:, None, :, None]
+    forecasts = step.forecasts.to(torch.promote_types(step.forecasts.dtype, torch.float32))
+
+    def squared(other: Tensor) -> Tensor:
+        return _mean((forecasts - other).square(), valid)
+
+    count = valid.sum(0).clamp(min=1)
+    mean = forecasts.where(valid, 0).sum(0) / count
+    found = [squared(step.target), squared(step.student), squared(mean)]
+    known = step.valid
+    scale = torch.stack([values[known].mean() for values in found[:2]]).sum() if bool(known.any()) else found[0].sum()
+    spread = torch.zeros_like(found[0])
+    if step.spread is not None:
+        spread = _mean(step.spread.square().nan_to_num(0).to(forecasts.dtype), valid)
+    found.append(spread)
+    return torch.stack([torch.log1p(values / scale.where(scale > 0, 1)) for values in found], -1)
+
+
+def directional(losses: Any, parameters: list[nn.Parameter], direction: list[Tensor]) -> Tensor:
+    """Derivative of losses `[K, B]` of a network along a direction of its parameters, by central differences.
+
+    The step is a hundredth of the parameters' norm along the direction. The parameters are put back bit for bit.
+    """
+    length = torch.stack([d.square().sum() for d in direction]).sum().sqrt()
+    size = torch.stack([p.detach().square().sum() for p in parameters]).sum().sqrt()
+    if not bool(length > 0) or not bool(length.isfinite()):
+        return torch.zeros_like(losses())
+    step = RELATIVE_STEP * size.where(size > 0, 1) / length
+    before = [p.detach().clone() for p in parameters]
+    found = []
+    try:
+        for sign in (1, -1):
+            for p, old, d in zip(parameters, before, direction, strict=True):
+                # unseen by autograd: the graph of the student's step holds these parameters, and gets them back
+                p.data.copy_(old + sign * step * d)
+            found.append(losses())
+    finally:
+        for p, old in zip(parameters, before, strict=True):
+            p.data.copy_(old)
+    return (found[0] - found[1]) / (2 * step)
+
+
+class MMKD(Weighting):
+    """A small network scores the teachers, and learns from what the student's held-out loss would become.
+
+    Meta-learned multi-teacher distillation (Zhang et al. 2023, ICME, arXiv:2306.06634): weights w = softmax(f(state)),
+    and f is trained to lower an outer loss after the student's next step,
+    ∂L_outer(θ − η·∇Σw·ℓ)/∂w_k = −η·∇L_outerᵀ∇ℓ_k. Changed here: the state is of forecasts (error, distance from the
+    student and from the mean of the teachers, spread), not of logits and features; one scorer serves every teacher, so
+    that their number and order do not matter; the outer loss is the label loss on the validation part, since on
+    training data (as published) it prefers teachers that know the labels' noise; the product of gradients is one
+    directional derivative, two forward passes, in evaluation mode. It starts as `Uniform`. Weights per window `[K, B]`.
+    The student is untouched by a meta step.
+
+    Args:
+        every: steps between two meta steps.
+        lr: of the scorer's Adam.
+        outer: `"validation"`, or `"training"` as published.
+
+    Raises:
+        ValueError: (at the start of fit) no `val_series` for `outer="validation"`.
+    """
+
+    uses_spread = True
+
+    def __init__(self, every: int = 5, lr: float = 1e-2, outer: Outer = "validation") -> None:
+        super().__init__()
+        refuse_not_whole(every, 1, "every", "a number of steps")
+        refuse_not_real(lr, 0, math.inf, "lr", "a finite number, 0 or more")
+        if outer not in get_args(Outer):
+            raise ValueError(f"outer={outer!r}: give one of {', '.join(get_args(Outer))}")
+        self.every = every
+        self.lr = lr
+        self.outer = outer
+        self.rehearses = every
+        self.needs_validation = outer == "validation"
+        last = nn.Linear(HIDDEN, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.scorer = nn.Sequential(nn.Linear(STATES, HIDDEN), nn.Tanh(), last)
+        # the distillation must not train it with the projectors
+        self.scorer.requires_grad_(False)
+        self._optimizer = torch.optim.Adam(self.scorer.parameters(), lr=lr)
+
+    def scores(self, step: Step) -> Tensor:
+        return self._weights(step)
+
+    def rehearse(self, rehearsal: Rehearsal) -> None:
+        gradients = torch.autograd.grad(rehearsal.outer(), rehearsal.parameters, allow_unused=True)
+        direction = [
+            torch.zeros_like(p) if g is None else g for p, g in zip(rehearsal.parameters, gradients, strict=True)
+        ]
+        gain = directional(rehearsal.losses, rehearsal.parameters, direction)
+        gain = gain.where(rehearsal.step.valid & gain.isfinite(), 0)
+        size = gain.square().mean().sqrt()
+        if not bool(size > 0):
+            return
+        with torch.enable_grad():
+            self.scorer.requires_grad_(True)
+            loss = -(self._weights(rehearsal.step) * gain / size).sum(0).mean()
+            loss.backward()
+        _average_over_ranks(self.scorer)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self.scorer.requires_grad_(False)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return self._optimizer.state_dict()
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        # an optimizer takes the tensors that it is given for its own
+        self._optimizer.load_state_dict(copy.deepcopy(state))
+
+    def _weights(self, step: Step) -> Tensor:
+        states = teacher_states(step).to(next(self.scorer.parameters()).dtype)
+        logits = self.scorer(states)[..., 0].masked_fill(~step.valid, -math.inf)
+        # a window without a valid teacher has none
+        return torch.softmax(logits, 0).where(step.valid, 0)
+
+
+def _mean(values: Tensor, valid: Tensor) -> Tensor:
+    """Means `[K, B]` over what is valid of `[K, B, H, C]`."""
+    whole = valid.expand_as(values)
+    return values.where(whole, 0).flatten(2).sum(2) / whole.flatten(2).sum(2).clamp(min=1)
+
+
+def _average_over_ranks(module: nn.Module) -> None:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        for p in module.parameters():
+            if p.grad is not None:
+                torch.distributed.all_reduce(p.grad)
+                p.grad.div_(torch.distributed.get_world_size())
