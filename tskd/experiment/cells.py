@@ -53,10 +53,20 @@ class Cell:
 
 def teachers_of(experiment: Experiment) -> list[tuple[str, bool]]:
     """The teachers to fit, as name and whether it is the placebo: all as they are, and those of the placebo arms."""
-    shuffled = (name for arm in experiment.arms if arm.placebo for name in arm.teachers)
+    shuffled = (
+        link for arm in experiment.arms if arm.placebo for name in arm.teachers for link in _chain(experiment, name)
+    )
     return [(name, False) for name in experiment.teachers] + [
         (name, True) for name in dict.fromkeys(shuffled) if experiment.teachers[name].privileged
     ]
+
+
+def _chain(experiment: Experiment, name: str) -> Iterator[str]:
+    """A teacher, the one that teaches it, and so on."""
+    link: str | None = name
+    while link is not None:
+        yield link
+        link = experiment.teachers[link].taught_by
 
 
 def planned(experiment: Experiment) -> int:
