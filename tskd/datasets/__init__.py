@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 
-from tskd.datasets import beijing, carbon_dioxide, electricity, shanghai, weather
+from tskd.datasets import beijing, carbon_dioxide, electricity, household, shanghai, weather
 from tskd.datasets.base import ArchiveSeries, DataSet
 from tskd.datasets.filling import carry_forward, fill_from_past
 
@@ -41,13 +41,16 @@ _LOADERS: dict[str, Callable[[], DataSet]] = {
     "beijing-met": beijing.met,
     "beijing-neighbours": beijing.neighbours,
     "co2": carbon_dioxide.co2,
+    "ett-all": electricity.ett_all,
     "ett-fine": electricity.ett_fine,
     "ett-loads": electricity.ett_loads,
     "etth1": electricity.etth1,
     "etth2": electricity.etth2,
     "ettm1": electricity.ettm1,
+    "household": household.household,
     "shanghai": shanghai.shanghai,
     "spain-load": electricity.spain_load,
     "weather": weather.weather,
+    "weather-all": weather.weather_all,
     "weather-future": weather.weather_future,
 }

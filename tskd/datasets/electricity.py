@@ -52,6 +52,17 @@ def ett_fine() -> DataSet:
     )
 
 
+def ett_all() -> DataSet:
+    """Hourly oil temperature of a transformer; its quarter hours and the loads, past and to come, are privileged."""
+    hourly = _stretch(ETTH1)
+    return DataSet(
+        **_ett("ett-all"),
+        privileged={"fine": _oil(_stretch(ETTM1)), "loads": series_of(hourly, LOADS)},
+        title="Oil temperature of a transformer (ETTh1), with its quarter hours and its loads",
+        notes=_ETT_NOTE,
+    )
+
+
 def etth1() -> DataSet:
     """Oil temperature and loads of a transformer, hourly, with the split of the common benchmark."""
     return _benchmark("etth1", ETTH1, 24)

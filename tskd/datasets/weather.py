@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tskd.datasets.base import DataSet
@@ -42,6 +43,14 @@ def weather_future() -> DataSet:
         notes="The ten-minute value at each full hour. March to June 2020 to train, to mid-August to validate, to "
         f"November to test. {_GAPS} 'met' leaves out all that the temperature can be worked out from.",
     )
+
+
+def weather_all() -> DataSet:
+    """As `weather_future`, with the temperature of every ten minutes privileged as well."""
+    data = weather_future()
+    ten = carry_forward(_table())["2020-03-01":"2020-11-30 23:50"]
+    fine = series_of(ten, {"T": "temperature"})
+    return replace(data, name="weather-all", privileged={**data.privileged, "fine": fine})
 
 
 def weather() -> DataSet:

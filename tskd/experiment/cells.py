@@ -167,9 +167,9 @@ class SeedRun:
             soft_sensor=self.experiment.soft_sensor,
         )
         names = dict.fromkeys(name for teacher in model.teachers for name in teacher.names)
-        return model.fit(
-            **self.supply.training(self.experiment.student, names), cache=self._answers.name, verbose=False
-        )
+        judged = model.weighting.judges or model.weighting.needs_validation
+        data = self.supply.training(self.experiment.student, names, judged)
+        return model.fit(**data, cache=self._answers.name, verbose=False)
 
     def _plain(self, spec: Spec) -> Any:
         student, data = _model(spec, self.seed), self.supply.training(spec)

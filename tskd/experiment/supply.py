@@ -27,14 +27,15 @@ class Supply:
         data = prepared.data
         self.slots = [slot for slot in readable if getattr(data, f"{slot}_covariates") is not None]
 
-    def training(self, model: Spec, privileged: Iterable[str] = ()) -> dict[str, Any]:
-        """The training part, and the validation part for a model whose callbacks watch it."""
+    def training(self, model: Spec, privileged: Iterable[str] = (), judged: bool = False) -> dict[str, Any]:
+        """The training part, and the validation part for a model whose callbacks watch it, or where teachers are
+        judged by it."""
         train, held_out = self.prepared.train, self.prepared.validation
         data: dict[str, Any] = {"series": train.series, **self.covariates(train)}
         names = list(privileged)
         if names:
             data["privileged"] = {name: train.privileged[name] for name in names}
-        if model.kwargs.get("pl_trainer_kwargs", {}).get("callbacks"):
+        if judged or model.kwargs.get("pl_trainer_kwargs", {}).get("callbacks"):
             data |= {f"val_{slot}": series for slot, series in self.covariates(held_out).items()}
             # as far back as the student reads, whatever a teacher's lookback is
             data["val_series"] = held_out.series[held_out.reach - self.lookback :]
