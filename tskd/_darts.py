@@ -33,6 +33,7 @@ from darts.utils.data.torch_datasets.utils import (
     PLModuleOutput,
     TorchTrainingBatch,
 )
+from darts.utils.likelihood_models.torch import DirichletLikelihood
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -360,9 +361,11 @@ def label_loss(
 
 def refuse_unweighted(model: TorchForecastingModel) -> None:
     """Raise a ValueError for a model whose loss cannot weigh labels."""
-    loss = model.model_params.get("loss_fn")
-    if loss is not None and not hasattr(loss, "reduction") and model.likelihood is None:
-        raise ValueError(f"loss_fn={type(loss).__name__} has no `reduction`, and cannot weigh labels")
+    loss, likelihood = model.model_params.get("loss_fn"), model.model_params.get("likelihood")
+    if isinstance(likelihood, DirichletLikelihood):
+        raise ValueError("a DirichletLikelihood is one for all components, and cannot weigh labels")
+    if loss is not None and likelihood is None and getattr(loss, "reduction", None) != "mean":
+        raise ValueError(f'loss_fn={loss} is no mean over labels (`reduction="mean"`), and cannot weigh them')
 
 
 def update_metrics(
@@ -453,15 +456,23 @@ def evaluated_loss(network: PLForecastingModule, batch: TorchTrainingBatch) -> T
         return label_loss(network, output, batch, ModuleStage.VALIDATE)
 
 
-def layers_of(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> dict[str, Layer]:
+def layers_of(network: PLForecastingModule, slots: Mapping[str, Tensor], training: bool = False) -> dict[str, Layer]:
     """The hidden layers of a network, by path.
 
     Args:
         slots: gathered for one window at least; of static covariates too.
+        training: whether they are listened to in training, where a Transformer's decoder reads the labels.
     """
 
     def run(windows: int) -> None:
-        _predict(network, {name: values[:1].expand(windows, *values.shape[1:]) for name, values in slots.items()})
+        some = {name: values[:1].expand(windows, *values.shape[1:]) for name, values in slots.items()}
+        if not training:
+            _predict(network, some)
+            return
+        past = some["past_target"]
+        some["future_target"] = past.new_zeros(windows, network.output_chunk_length, past.shape[2])
+        typed = {name: values.to(device=network.device, dtype=network.dtype) for name, values in some.items()}
+        forward(network, TorchTrainingBatch(**typed), ModuleStage.TRAIN)
 
     with _evaluating(network):
         return find(network, run, channels_first=isinstance(network, _TCNModule))
@@ -506,7 +517,8 @@ def roll(
     for start, slots in zip(roll_starts(horizon, steps), later, strict=True):
         known = torch.cat([past, forecast[:, :start]], dim=1)[:, -lookback:]
         given = {name: values for name, values in slots.items() if name in INPUT_SLOTS}
-        output = network(PLModuleInput(past_target=known, **given, stage=ModuleStage.TRAIN))
+        # in training a Transformer would be shown labels, of which there are none
+        output = network(PLModuleInput(past_target=known, **given, stage=ModuleStage.PREDICT))
         chunk = point_forecast(network, output.prediction)[:, -horizon:]
         forecast = torch.cat([forecast[:, :start], chunk], dim=1)
     return forecast[:, horizon:]

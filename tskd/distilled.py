@@ -220,6 +220,8 @@ class DistilledModel:
             raise TypeError(f"weighting must be a Weighting, got {type(self.weighting).__name__}")
         if self.teachers and not self.losses:
             raise ValueError("there are teachers but no losses; give at least one, such as OutputKD()")
+        if self.teachers and not any(loss.weight for loss in self.losses):
+            raise ValueError("every loss has weight 0; give one of them more, or leave out the teachers")
         names = [teacher.name for teacher in self.teachers]
         copy.deepcopy(self.weighting).set_up(names)
         if len(set(names)) < len(names):

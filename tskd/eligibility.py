@@ -54,6 +54,8 @@ def refuse_impossible(teacher: Teacher) -> None:
 def refuse_untaught(teacher: Teacher, by: Teacher) -> None:
     """Raise a ValueError for a teacher that cannot be taught by another."""
     kind = type(teacher.model).__name__
+    if not isinstance(by, type(teacher)):
+        raise TypeError(f"taught_by must be a Teacher, got {_kind(by)}")
     if not _darts.is_network(teacher.model):
         raise ValueError(f"teacher {teacher.name!r}, a {kind}, is no network, and cannot be taught by another")
     if _darts.label_steps(teacher.model) != teacher.horizon:

@@ -135,7 +135,7 @@ def fit(
         found, found_val = _darts.data_of(data)
         with isolated_randomness():
             keys, windows = _darts.training_windows(found, visible)
-            objective = _objective(model, train, rows, shown)
+            objective = _objective(model, train, rows, shown, _batch_size(fit_kwargs))
             knowledge = _ask(model, teachers, asked, objective, windows, keys, store, progress=verbose is not False)
             starts = _darts.roll_starts(len(horizon_of(model.student)), objective.ahead)
             sets = [DistillationData(keys, windows, knowledge, starts, model.weighting.uses_spread)]
@@ -206,18 +206,26 @@ def _refuse_early(
             student_shows(model.student, train.given, windows, model.soft_sensor, inside),
             *(teacher_shows(teacher, train.given, train.of(teacher), windows, inside) for teacher in model.teachers),
         ]
-        _objective(model, train, rows, shown)
+        _objective(model, train, rows, shown, _batch_size(fit_kwargs))
     return shown
 
 
-def _objective(model: DistilledModel, train: Data, rows: Mapping[str, Any], shown: Sequence[Shown]) -> Objective:
+def _batch_size(fit_kwargs: Mapping[str, Any]) -> int | None:
+    """What the user's loaders have, if not the student's own."""
+    return (fit_kwargs.get("dataloader_kwargs") or {}).get("batch_size")
+
+
+def _objective(
+    model: DistilledModel, train: Data, rows: Mapping[str, Any], shown: Sequence[Shown], batch_size: int | None
+) -> Objective:
     objective = Objective(model.losses, [teacher.name for teacher in model.teachers], model.weighting)
     student, targets = model.student, train.given["series"]
     steps = horizon_of(student)
     windows = {name: rows[name] for name in ("stride", "max_samples_per_ts")}
     keys = training_keys([len(t) for t in targets], student.input_chunk_length, len(steps), steps[0] - 1, **windows)
-    batch = min(PROBED, len(unique(keys)), student.batch_size)
-    objective.set_up(shown[0], shown[1:], torch.zeros(batch, len(steps), targets[0].n_components))
+    batch = min(PROBED, len(unique(keys)), batch_size or student.batch_size)
+    dtype = torch.from_numpy(targets[0].values(copy=False)[:0]).dtype
+    objective.set_up(shown[0], shown[1:], torch.zeros(batch, len(steps), targets[0].n_components, dtype=dtype))
     return objective
 
 

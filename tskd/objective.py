@@ -119,6 +119,16 @@ class Objective(nn.Module):
                 found.add(PARAMETERS)
         return sorted(found)
 
+    @property
+    def compares(self) -> bool:
+        """Whether it has a term at all, and not label weights alone."""
+        return any(isinstance(loss, DistillationLoss) for loss, _ in self._pairs())
+
+    @property
+    def described(self) -> list[str]:
+        """Loss and teacher of every copy, as text."""
+        return [f"{loss!r} of {self._names[k]!r}" for loss, k in self._pairs()]
+
     def learns_from(self) -> list[int]:
         """The teachers of whose forecasts a loss wants statistics before the training."""
         return sorted({k for loss, k in self._pairs() if loss.needs.statistics})
@@ -141,11 +151,17 @@ class Objective(nn.Module):
         features = predictive = ahead = None
         if needs.layers is not None:
             paths = student.layer(needs.layers[0], "student"), teacher.layer(needs.layers[1], "teacher")
+            if needs.basis and teacher.folds:
+                raise ValueError(
+                    "it is cross-fitted, and each fold has features of its own: compare relations, as FeatureKD("
+                    "projector=None, loss=SampleRelation()) does"
+                )
             self._layers[index] = paths
             shapes = student.layers[paths[0]].shape, teacher.layers[paths[1]].shape
             features = like.new_zeros(len(like), *shapes[0]), like.new_zeros(len(like), *shapes[1])
         if needs.likelihood:
-            predictive = student.predictive(like, "student"), teacher.predictive(like, "teacher")
+            # of unlike parameters: some divergences are known for equal ones only
+            predictive = student.predictive(like, "student"), teacher.predictive(like + 1, "teacher")
         if needs.ahead:
             student.refuse_rolling()
             last = student.horizon[-1] + needs.ahead
@@ -180,11 +196,13 @@ class Objective(nn.Module):
             # what is not valid must not enter at all: 0 · NaN is NaN, and a relation would mix it with the rest
             take = _rows(usable)
             values = loss(self._comparison(index, loss, k, said, step, details, take))
-            span = self._spans[k]
+            # what comes after the horizon is weighed as its last step; every teacher that says it forecasts that too
+            span = slice(-1, None) if loss.needs.ahead else self._spans[k]
             own = weights[k] if weights.dim() == 2 else weights[k][:, span]
             given = None if sample_weight is None else take(sample_weight)[:, span]
             # a teacher of a part of the horizon has a say in that part
-            share = (span.stop - span.start) / step.target.shape[1]
+            part_of = len(range(*span.indices(step.target.shape[1]))) / step.target.shape[1]
+            share = 1.0 if loss.needs.ahead else part_of
             part = loss.weight * share * _reduce(values, take(own), given)
             whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
             total = whole if total is None else total + whole
@@ -202,7 +220,7 @@ class Objective(nn.Module):
         take: Any,
     ) -> Comparison:
         span = self._spans[k]
-        given: dict[str, Any] = {}
+        given: dict[str, Any] = {"within": (span.start, step.target.shape[1])}
         layers = self._layers[index]
         if layers is not None:
             theirs = take(details[k][FEATURES + layers[1]])

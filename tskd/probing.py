@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -28,6 +28,7 @@ class Shown:
         hidden: path of its last hidden representation, if its class is known to have one.
         likelihood: darts'; None for a model of point forecasts.
         rigid: why it cannot be rolled forward; empty if it can.
+        folds: whether it is several, one for each fold.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class Shown:
     hidden: str | None = None
     likelihood: Any = None
     rigid: str = ""
+    folds: bool = False
 
     def layer(self, path: str, whose: str) -> str:
         """The path of a layer that there is; of the usual one for `"auto"`.
@@ -62,9 +64,11 @@ class Shown:
         Raises:
             ValueError: it has none.
         """
+        if not self.layers:
+            raise ValueError(f"the {whose}, a {self.kind}, is no network; of such, distributions are not compared")
         if self.likelihood is None:
             raise ValueError(f"the {whose}, a {self.kind}, forecasts points: give it a likelihood")
-        return self.read(like.new_zeros(*like.shape, self.likelihood.num_parameters))
+        return self.read(like.unsqueeze(-1).expand(*like.shape, self.likelihood.num_parameters))
 
     def read(self, output: Tensor) -> Predictive:
         """The forecast in a network's output `[B, H, C, P]`."""
@@ -92,7 +96,7 @@ def student_shows(
     elif student.output_chunk_shift:
         rigid = "a student with output_chunk_shift cannot be rolled forward"
     view = View(arguments["past_covariates"], arguments["future_covariates"])
-    return _shown(student, arguments, view, rows, rigid, inside)
+    return _shown(student, arguments, view, rows, rigid, inside, training=True)
 
 
 def teacher_shows(
@@ -102,11 +106,18 @@ def teacher_shows(
     if not _darts.is_network(teacher.model) or not inside:
         return Shown(type(teacher.model).__name__, teacher.horizon)
     arguments, view = arguments_of(teacher, **given, privileged=privileged, what="privileged")
-    return _shown(teacher.model, arguments, view, rows, "", inside)
+    shown = _shown(teacher.model, arguments, view, rows, "", inside)
+    return replace(shown, folds=teacher.cross_fit is not None)
 
 
 def _shown(
-    model: Any, arguments: Mapping[str, Any], view: View, rows: Mapping[str, Any], rigid: str, inside: bool
+    model: Any,
+    arguments: Mapping[str, Any],
+    view: View,
+    rows: Mapping[str, Any],
+    rigid: str,
+    inside: bool,
+    training: bool = False,
 ) -> Shown:
     kind, horizon = type(model).__name__, horizon_of(model)
     if not inside:
@@ -114,5 +125,5 @@ def _shown(
     if not _darts.is_fitted(model):
         model = _darts.blank(model, **arguments, **rows)
     network = model.model
-    found = _darts.layers_of(network, networks.windows(model, arguments, view).one())
+    found = _darts.layers_of(network, networks.windows(model, arguments, view).one(), training)
     return Shown(kind, horizon, found, _darts.hidden_layer(model, network), network.likelihood, rigid)

@@ -56,6 +56,9 @@ class Distillation(pl.LightningModule):
         self._evidence = evidence
         trainable = [p for p in objective.parameters() if p.requires_grad]
         self._own_optimizer = torch.optim.Adam(trainable) if trainable else None
+        self._restored: dict[str, Any] | None = None
+        # they are not in every step, which DDP would not forgive; see `optimizer_step`
+        self._ddp_params_and_buffers_to_ignore = [f"objective.{name}" for name in objective.state_dict()]
         self._sums: dict[str, Tensor] = {}
         self._steps = 0
         # loggers and checkpoints show the student's hyperparameters
@@ -77,10 +80,11 @@ class Distillation(pl.LightningModule):
         return self.student.configure_optimizers()
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        scale = 1.0 if scaler is None else scaler.get_scale()
         super().optimizer_step(*args, **kwargs)
         if self._own_optimizer is not None:
-            self._own_optimizer.step()
-            self._own_optimizer.zero_grad()
+            step_by_hand(self._own_optimizer, scale)
 
     def learn(self) -> None:
         """Let the weighting judge the teachers, before a checkpoint puts back what it had learned."""
@@ -102,7 +106,9 @@ class Distillation(pl.LightningModule):
             outcome = self._teachers(output, batch, features, batch_idx)
             labels = _darts.label_loss(self.student, output, batch.labels, ModuleStage.TRAIN, outcome.labels)
             term = outcome.term
-            loss = (1 - alpha) * labels if term is None else (1 - alpha) * labels + alpha * term
+            # label weights alone take nothing from the labels
+            own = 1 - alpha if self.objective.compares else 1.0
+            loss = own * labels if term is None else own * labels + alpha * term
         else:
             loss = labels = _darts.label_loss(self.student, output, batch.labels, ModuleStage.TRAIN)
         self._log_loss("train_loss", loss, batch.labels)
@@ -143,17 +149,44 @@ class Distillation(pl.LightningModule):
         }
         if own:
             optimizer = None if self._own_optimizer is None else self._own_optimizer.state_dict()
-            checkpoint[OWN_STATE] = {"state_dict": own, "optimizer": optimizer}
+            described = {"losses": self.objective.described, "weighting": repr(self.objective.weighting)}
+            checkpoint[OWN_STATE] = {"state_dict": own, "optimizer": optimizer, **described}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.student.on_load_checkpoint(checkpoint)
         own = checkpoint.get(OWN_STATE)
-        if own is not None and own["optimizer"] is not None and self._own_optimizer is not None:
-            self._own_optimizer.load_state_dict(own["optimizer"])
         # a checkpoint of plain darts training has no state of ours: ours stays as it is
         kept = {name: value for name, value in self.state_dict().items() if not name.startswith(STUDENT)}
         student = {STUDENT + name: value for name, value in checkpoint["state_dict"].items()}
-        checkpoint["state_dict"] = student | (kept if own is None else own["state_dict"])
+        found = {} if own is None else self._own_state(own, kept)
+        checkpoint["state_dict"] = student | kept | found
+        if own is not None and own["losses"] == self.objective.described:
+            # put into the optimizer when the parameters are where, and what, they will be
+            self._restored = own["optimizer"]
+
+    def on_train_start(self) -> None:
+        if self._restored is not None and self._own_optimizer is not None:
+            self._own_optimizer.load_state_dict(self._restored)
+        self._restored = None
+
+    def _own_state(self, own: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+        """What a checkpoint holds of the losses and the weighting that this fit has too.
+
+        Statistics of the training windows are those of this fit's.
+        """
+        trained = {f"objective.{name}" for name, _ in self.objective.named_parameters()}
+        found: dict[str, Any] = {}
+        for number, described in enumerate(self.objective.described):
+            if described in own["losses"]:
+                mine, theirs = (f"objective._copies.{n}." for n in (number, own["losses"].index(described)))
+                found |= {
+                    name: own["state_dict"][theirs + name.removeprefix(mine)]
+                    for name in trained
+                    if name.startswith(mine)
+                }
+        if own["weighting"] == repr(self.objective.weighting):
+            found |= {name: own["state_dict"][name] for name in kept if name.startswith("objective.weighting.")}
+        return {name: value for name, value in found.items() if _alike(value, kept[name])}
 
     def _teachers(
         self, output: _darts.PLModuleOutput, batch: Batch, features: Mapping[str, Tensor], batch_idx: int
@@ -239,6 +272,29 @@ class Distillation(pl.LightningModule):
         if len(metrics):
             self.log_dict(metrics.compute(), on_epoch=True, on_step=False, logger=True, prog_bar=True, sync_dist=True)
             metrics.reset()
+
+
+def step_by_hand(optimizer: torch.optim.Optimizer, scale: float) -> None:
+    """A step of an optimizer that the trainer does not know, over all ranks, for gradients of a loss times `scale`.
+
+    Left out, as the trainer's own is, if a gradient is not finite.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        for p in parameters:
+            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+            torch.distributed.all_reduce(p.grad)
+            p.grad /= torch.distributed.get_world_size()
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if all(bool(gradient.isfinite().all()) for gradient in gradients):
+        for gradient in gradients:
+            gradient /= scale
+        optimizer.step()
+    optimizer.zero_grad()
+
+
+def _alike(one: Any, other: Any) -> bool:
+    return not isinstance(one, Tensor) or (isinstance(other, Tensor) and one.shape == other.shape)
 
 
 @contextmanager

@@ -34,6 +34,6 @@ def household() -> DataSet:
         unit="kW",
         source=HOUSEHOLD.address,
         licence="CC BY 4.0",
-        notes="Means of minutes, labelled by their start. January to March 2007 to train, April to validate, May and June "
-        "to test. A missing minute is the last one before it; an hour with such a minute is not scored.",
+        notes="Means of minutes, labelled by their start. January to March 2007 to train, April to validate, May and "
+        "June to test. A missing minute is the last one before it; an hour with such a minute is not scored.",
     )

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
 # of the largest value, in rounding errors: what varies less is taken as constant
 ROUNDING = 16
+
+
+@contextmanager
+def full_precision(values: Tensor) -> Iterator[None]:
+    """Products in the precision of the values, whatever mixed precision the training has."""
+    with torch.autocast(values.device.type, enabled=False):
+        yield
 
 
 def at_least_single(values: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn import functional
 from tskd.checks import refuse_not_real
 from tskd.losses._numerics import at_least_single
 from tskd.losses.base import AUTO, Comparison, DistillationLoss, Needs
-from tskd.losses.features import as_sequence
+from tskd.losses.features import as_sequence, refuse_no_path
 
 
 def activation_map(features: Tensor, power: float, positions: int) -> Tensor:
@@ -43,8 +43,7 @@ class AttentionTransfer(DistillationLoss):
     ) -> None:
         super().__init__(weight)
         refuse_not_real(power, 1, math.inf, "power", "a finite number, 1 or more")
-        self.student_layer = student_layer
-        self.teacher_layer = teacher_layer
+        self.student_layer, self.teacher_layer = refuse_no_path(student_layer, teacher_layer)
         self.power = power
 
     @property

@@ -31,6 +31,8 @@ class AttentiveImitation(DistillationLoss):
     Returns (forward): `[B, H, C]`, in squared units of the target.
     """
 
+    labelled = True
+
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__(weight)
         self.register_buffer("smallest", torch.tensor(0.0))
@@ -46,7 +48,9 @@ class AttentiveImitation(DistillationLoss):
 
     def learn(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
         errors = torch.cat([per_window((teacher - target).square()) for teacher, target in known])
-        self.smallest, self.largest = errors.min(), errors.max()
+        # of a teacher that judges no window there is nothing to learn, and nothing to say
+        if len(errors):
+            self.smallest, self.largest = errors.min(), errors.max()
 
     def forward(self, pair: Comparison) -> Tensor:
         errors = per_window((pair.teacher - pair.target).square())

@@ -25,12 +25,14 @@ class Needs:
         likelihood: whether it compares forecasts of distributions.
         ahead: steps past the student's output chunk.
         statistics: whether it learns from the teacher's forecasts of all training windows before the training.
+        basis: whether the units of the teacher's features must mean the same in every window.
     """
 
     layers: tuple[str, str] | None = None
     likelihood: bool = False
     ahead: int = 0
     statistics: bool = False
+    basis: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Comparison:
         features: hidden representations, windows first: `[B, …]`.
         predictive: forecasts of distributions.
         ahead: point forecasts of the steps that follow the student's output chunk `[B, A, C]`.
+        within: position of the first step in the student's horizon, and the length of that, where the teacher forecasts
+            a part of it; None for the whole.
     """
 
     student: Tensor
@@ -70,6 +74,7 @@ class Comparison:
     features: tuple[Tensor, Tensor] | None = None
     predictive: tuple[Predictive, Predictive] | None = None
     ahead: tuple[Tensor, Tensor] | None = None
+    within: tuple[int, int] | None = None
 
 
 class LossTerm(Described, nn.Module, ABC):
@@ -107,10 +112,12 @@ class DistillationLoss(LossTerm):
     Attributes:
         least: number of windows below which it says nothing, in a batch that is cut short.
         relates: whether it compares relations within each of the two, which may then differ in shape.
+        labelled: whether it reads the labels.
     """
 
     least = 1
     relates = False
+    labelled = False
 
     @abstractmethod
     def forward(self, pair: Comparison) -> Tensor:

@@ -33,6 +33,8 @@ class TeacherBounded(DistillationLoss):
     Returns (forward): `[B, H, C]`.
     """
 
+    labelled = True
+
     def __init__(self, margin: float = 0.0, metric: Metric = "mse", weight: float = 1.0) -> None:
         super().__init__(weight)
         refuse_other_metric(metric)

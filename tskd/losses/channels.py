@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from tskd.losses._numerics import standardised
+from tskd.losses._numerics import full_precision, standardised
 from tskd.losses.base import Comparison, DistillationLoss, refuse_short
 
 
 def correlations(values: Tensor) -> Tensor:
     """Correlations over time between the components of values `[B, H, C]`: `[B, C, C]`; 0 with a constant one."""
     scaled = standardised(values, 1)
-    return scaled.transpose(1, 2) @ scaled / scaled.shape[1]
+    with full_precision(scaled):
+        return scaled.transpose(1, 2) @ scaled / scaled.shape[1]
 
 
 class ChannelRelation(DistillationLoss):

@@ -21,6 +21,14 @@ def as_sequence(features: Tensor) -> Tensor:
     return features.flatten(1, -2) if features.dim() > 2 else features.unsqueeze(1)
 
 
+def refuse_no_path(student_layer: object, teacher_layer: object) -> tuple[str, str]:
+    """The two paths, if they are such; a TypeError otherwise."""
+    for name, path in (("student_layer", student_layer), ("teacher_layer", teacher_layer)):
+        if not isinstance(path, str):
+            raise TypeError(f"{name} must be the path of a layer, or 'auto'; got {path!r}")
+    return str(student_layer), str(teacher_layer)
+
+
 class Projector(nn.Module):
     """A trained map from features `[B, T, D]` to another shape `[B, T', D']`.
 
@@ -85,18 +93,19 @@ class FeatureKD(DistillationLoss):
         super().__init__(weight)
         if projector is not None and projector not in get_args(ProjectorKind):
             raise ValueError(f"projector={projector!r}: give one of {', '.join(get_args(ProjectorKind))}, or None")
-        self.student_layer = student_layer
-        self.teacher_layer = teacher_layer
+        self.student_layer, self.teacher_layer = refuse_no_path(student_layer, teacher_layer)
         self.projector = projector
         self.loss = refuse_other_loss(OutputKD() if loss is None else loss)
         if self.loss.needs != Needs():
             raise ValueError(f"{self.loss} compares more than two forecasts and cannot compare features")
+        if self.loss.labelled:
+            raise ValueError(f"{self.loss} reads labels, and features have none")
         self.least = self.loss.least
         self.regressor: nn.Module = nn.Identity()
 
     @property
     def needs(self) -> Needs:
-        return Needs(layers=(self.student_layer, self.teacher_layer))
+        return Needs(layers=(self.student_layer, self.teacher_layer), basis=not self.loss.relates)
 
     def set_up(self, probe: Comparison) -> None:
         assert probe.features is not None

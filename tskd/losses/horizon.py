@@ -61,4 +61,6 @@ class HorizonWeighted(DistillationLoss):
 
     def forward(self, pair: Comparison) -> Tensor:
         values = self.loss(pair)
-        return self.loss.weight * horizon_weights(values.shape[1], self.rate, values)[:, None] * values
+        first, horizon = (0, values.shape[1]) if pair.within is None else pair.within
+        weights = horizon_weights(horizon, self.rate, values)[first : first + values.shape[1]]
+        return self.loss.weight * weights[:, None] * values

@@ -92,5 +92,5 @@ def _distributions(pair: Comparison) -> tuple[Distribution | None, Distribution 
 def quantiles_at(predictive: Predictive, levels: tuple[float, ...]) -> Tensor:
     """Those of its quantiles that are of these levels `[B, H, C, Q]`."""
     assert predictive.quantiles is not None
-    places = [predictive.levels.index(level) for level in levels]
+    places = [next(i for i, own in enumerate(predictive.levels) if math.isclose(own, level)) for level in levels]
     return predictive.quantiles[..., torch.tensor(places, device=predictive.quantiles.device)]

@@ -55,7 +55,10 @@ class OutlierRejection(LabelWeighting):
         self.limit = torch.full_like(probe.target[0], math.inf)
 
     def learn(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
-        deviation = torch.cat([(teacher - target).abs() for teacher, target in known]).median(0).values
+        residuals = torch.cat([(teacher - target).abs() for teacher, target in known])
+        if not len(residuals):
+            return
+        deviation = residuals.median(0).values
         limit = self.threshold * GAUSSIAN * deviation
         self.limit = limit.where(deviation > 0, math.inf)
 

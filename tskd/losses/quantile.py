@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import torch
@@ -75,4 +76,4 @@ class QuantileKD(DistillationLoss):
 def _shared(pair: Comparison) -> tuple[float, ...]:
     assert pair.predictive is not None
     student, teacher = pair.predictive
-    return tuple(level for level in student.levels if level in teacher.levels)
+    return tuple(level for level in student.levels if any(math.isclose(level, other) for other in teacher.levels))

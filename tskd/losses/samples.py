@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tskd.losses._numerics import at_least_single, rounding, unit_power
+from tskd.losses._numerics import at_least_single, full_precision, rounding, unit_power
 from tskd.losses.base import Comparison, DistillationLoss
 
 Relation = Literal["distance", "angle", "similarity"]
@@ -89,7 +89,8 @@ class SampleRelation(DistillationLoss):
 
     def forward(self, pair: Comparison) -> Tensor:
         found = RELATIONS[self.relation]
-        student, teacher = (found(at_least_single(values.flatten(1))) for values in (pair.student, pair.teacher))
+        with full_precision(pair.student):
+            student, teacher = (found(at_least_single(values.flatten(1))) for values in (pair.student, pair.teacher))
         if self.relation == "similarity":
             return (student - teacher).square().mean(1)
         differences = functional.huber_loss(student, teacher, reduction="none").flatten(1)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from tskd.losses._numerics import per_window, standardised
+from tskd.losses._numerics import full_precision, per_window, standardised
 from tskd.losses.base import Comparison, DistillationLoss, refuse_short
 
 
 def step_similarity(values: Tensor) -> Tensor:
     """Products of steps, over components, of values `[B, H, C]` that are standardised over time: `[B, H, H]`."""
     scaled = standardised(values, 1)
-    return scaled @ scaled.transpose(1, 2) / scaled.shape[2]
+    with full_precision(scaled):
+        return scaled @ scaled.transpose(1, 2) / scaled.shape[2]
 
 
 class TemporalRelation(DistillationLoss):
