@@ -1,0 +1,246 @@
+"""Random steps of several teachers and windows to judge them by, to test weightings with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from tskd.weighting.base import Evidence, Judged, Step
+
+LOOKBACK = 6
+# windows of the chunks of evidence
+CHUNKS = (7, 12, 4)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One step, and the evidence before it.
+
+    Attributes:
+        names: the teachers.
+        step: with `covers [K, H]`.
+        chunks: of the evidence.
+        held_out: of the evidence.
+    """
+
+    names: list[str]
+    step: Step
+    chunks: tuple[Judged, ...]
+    held_out: bool = True
+
+    def __str__(self) -> str:
+        size = " × ".join(map(str, self.step.forecasts.shape))
+        return f"[K, B, H, C] = {size}, {self.step.forecasts.dtype}, valid {self.step.valid.int().tolist()}"
+
+    @property
+    def evidence(self) -> Evidence:
+        """With a student that says the last value again."""
+
+        def student(judged: Judged) -> Tensor:
+            return judged.inputs["past_target"][:, -1:].expand_as(judged.target).clone()
+
+        return Evidence(self.held_out, lambda: iter(self.chunks), student)
+
+    @property
+    def usable(self) -> Tensor:
+        """Where a teacher has a say `[K, B, H, 1]`."""
+        return self.step.valid[:, :, None, None] & self.step.covers[:, None, :, None]
+
+    def teachers_in(self, order: Sequence[int]) -> Case:
+        """The same teachers in another order."""
+        rows = list(order)
+        step = replace(
+            self.step,
+            forecasts=self.step.forecasts[rows],
+            valid=self.step.valid[rows],
+            covers=self.step.covers[rows],
+            spread=None if self.step.spread is None else self.step.spread[rows],
+        )
+        chunks = [
+            replace(one, forecasts=one.forecasts[rows], valid=one.valid[rows], spread=one.spread[rows])
+            for one in self.chunks
+        ]
+        return replace(self, names=[self.names[k] for k in rows], step=step, chunks=tuple(chunks))
+
+    def windows_in(self, rows: Tensor) -> Case:
+        """Some windows of the step, in an order."""
+        return replace(
+            self,
+            step=replace(
+                self.step,
+                forecasts=self.step.forecasts[:, rows],
+                valid=self.step.valid[:, rows],
+                student=self.step.student[rows],
+                target=self.step.target[rows],
+                keys=self.step.keys[rows],
+                spread=None if self.step.spread is None else self.step.spread[:, rows],
+            ),
+        )
+
+    def in_units(self, scale: float, level: float) -> Case:
+        """All that is in units of the target in others."""
+
+        def moved(values: Tensor) -> Tensor:
+            return scale * values + level
+
+        spread = self.step.spread
+        step = replace(
+            self.step,
+            forecasts=moved(self.step.forecasts).where(self.usable, 0),
+            student=moved(self.step.student),
+            target=moved(self.step.target),
+            spread=None if spread is None else scale * spread,
+        )
+        chunks = [
+            replace(
+                one,
+                inputs={**one.inputs, "past_target": moved(one.inputs["past_target"])},
+                forecasts=moved(one.forecasts).where(one.valid[:, :, None, None], 0),
+                spread=scale * one.spread,
+                target=moved(one.target),
+            )
+            for one in self.chunks
+        ]
+        return replace(self, step=step, chunks=tuple(chunks))
+
+    def filled(self, invalid: float = 0, elsewhere: float = 0) -> Case:
+        """Other numbers where a teacher has no say: in windows where it is not valid, in steps it does not forecast."""
+        valid = self.step.valid[:, :, None, None]
+        forecasts = self.step.forecasts.where(self.usable, elsewhere).where(valid, invalid)
+        chunks = [
+            replace(one, forecasts=one.forecasts.where(one.valid[:, :, None, None], invalid)) for one in self.chunks
+        ]
+        return replace(self, step=replace(self.step, forecasts=forecasts), chunks=tuple(chunks))
+
+    def without_teachers(self) -> Case:
+        """Nobody is valid anywhere in the evidence."""
+        chunks = [
+            replace(one, forecasts=torch.zeros_like(one.forecasts), valid=torch.zeros_like(one.valid))
+            for one in self.chunks
+        ]
+        return replace(self, chunks=tuple(chunks))
+
+    def perfect(self) -> Case:
+        """The first teacher says the labels, and is sure of it."""
+
+        def said(forecasts: Tensor, target: Tensor) -> Tensor:
+            return torch.cat([target[None], forecasts[1:]])
+
+        def sure(spread: Tensor) -> Tensor:
+            return torch.cat([spread[:1] * 0, spread[1:]])
+
+        step, spread = self.step, self.step.spread
+        step = replace(
+            step,
+            forecasts=said(step.forecasts, step.target).where(self.usable, 0),
+            spread=None if spread is None else sure(spread),
+        )
+        chunks = [
+            replace(
+                one,
+                forecasts=said(one.forecasts, one.target).where(one.valid[:, :, None, None], 0),
+                spread=sure(one.spread),
+            )
+            for one in self.chunks
+        ]
+        return replace(self, step=step, chunks=tuple(chunks))
+
+
+def random_case(
+    generator: torch.Generator,
+    size: tuple[int, int, int, int],
+    dtype: torch.dtype,
+    *,
+    spread: str = "none",
+    partial: bool = False,
+    agree: bool = False,
+) -> Case:
+    """A case `[K, B, H, C]` of teachers with biases and variances of their own.
+
+    Args:
+        spread: `"none"`, `"some"` (of the teachers have one) or `"all"`; the evidence has one of nobody, too, with
+            `"none"`.
+        partial: whether each teacher forecasts a part of the horizon only.
+        agree: whether all teachers say the same, of the same windows.
+    """
+    teachers, windows, steps, components = size
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    def chance(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator, dtype=torch.float64)
+
+    bias, noise = 0.3 * normal(teachers, 1, 1, 1), 0.2 + chance(teachers, 1, 1, 1)
+    points = chance(teachers) < 0.5 if spread == "some" else torch.full((teachers,), spread == "none")
+
+    def told(count: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Lookback, labels, forecasts, validity, spread."""
+        past = normal(count, LOOKBACK, components).cumsum(1)
+        target = past[:, -1:] + 0.5 * normal(count, steps, components).cumsum(1)
+        forecasts = target + bias + noise * normal(teachers, count, steps, components)
+        valid = chance(teachers, count) > 0.3
+        width = (noise * (0.5 + chance(teachers, count, steps, components))).index_fill(
+            0, torch.nonzero(points)[:, 0], torch.nan
+        )
+        if agree:
+            forecasts, valid, width = (values[:1].expand_as(values) for values in (forecasts, valid, width))
+        usable = valid[:, :, None, None]
+        return past, target, forecasts.where(usable, 0), valid.clone(), width.where(usable, torch.nan)
+
+    chunks = []
+    origin = LOOKBACK
+    for count in CHUNKS:
+        past, target, forecasts, valid, width = (_as(values, dtype) for values in told(count))
+        keys = torch.stack([torch.zeros(count).long(), torch.arange(origin, origin + count)], 1)
+        inputs = {"past_target": past, "future_covariates": _as(normal(count, steps, 2), dtype)}
+        chunks.append(Judged(keys, inputs, forecasts, valid, width, target))
+        origin += count
+    _, target, forecasts, valid, width = (_as(values, dtype) for values in told(windows))
+    if windows > 1:
+        valid[:, int(chance(1) * windows)] = False
+    covers = torch.ones(teachers, steps, dtype=torch.bool)
+    if partial:
+        ends = (chance(teachers, 2) * steps).long().sort(1).values
+        at = torch.arange(steps)
+        covers = (at >= ends[:, :1]) & (at <= ends[:, 1:])
+    usable = valid[:, :, None, None] & covers[:, None, :, None]
+    step = Step(
+        forecasts=forecasts.where(usable, 0),
+        valid=valid,
+        student=target + _as(0.5 * normal(*target.shape), dtype),
+        target=target,
+        keys=torch.stack([torch.ones(windows).long(), torch.randperm(50, generator=generator)[:windows]], 1),
+        epoch=int(chance(1) * 5),
+        covers=covers,
+        spread=None if spread == "none" else width.where(usable, torch.nan),
+    )
+    names = [f"teacher {k}" for k in range(teachers)]
+    return Case(names, step, tuple(chunks), held_out=bool(chance(1) < 0.5))
+
+
+def _as(values: Tensor, dtype: torch.dtype) -> Tensor:
+    return values.to(dtype) if values.is_floating_point() else values
+
+
+def for_each(**kind: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a check of one case a test of all cases that `self.cases(**kind)` gives; a failure says of which."""
+
+    def made(check: Callable[..., None]) -> Callable[..., None]:
+        def test(self: object) -> None:
+            found: Iterator[Case] = self.cases(**kind)  # type: ignore[attr-defined]
+            for case in found:
+                try:
+                    check(self, case)
+                except Exception as error:
+                    error.add_note(f"in {case}")
+                    raise
+
+        # not functools.wraps: pytest would take the case for a fixture
+        test.__name__, test.__qualname__, test.__doc__ = check.__name__, check.__qualname__, check.__doc__
+        return test
+
+    return made

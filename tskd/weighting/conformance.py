@@ -1,0 +1,338 @@
+"""What every weighting promises, as tests that a new one inherits."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import tskd.weighting
+from tskd._settings import described, restored
+from tskd.losses import OutputKD
+from tskd.objective import Objective, Said
+from tskd.probing import Shown
+from tskd.weighting._cases import Case, for_each, random_case
+from tskd.weighting.base import Weighting
+
+NAN, FAR = float("nan"), 1e4
+
+
+class WeightingConformance:
+    """The tests of a weighting; they are plain methods, which pytest finds.
+
+    Either a subclass, or a line: `TestUniform = WeightingConformance.of(Uniform)`. The attributes say what a weighting
+    does otherwise, and a reason belongs beside each.
+
+    Attributes:
+        renormalised: weights sum to one over the valid teachers; else each is at most one.
+        even_for_equal: teachers that say the same have the same weight.
+        scale_free: the units of the target do not matter.
+        sees_batch: the weights of a window may depend on the other windows of the batch.
+        saved: its settings can be written as JSON; else a model that has it cannot be saved.
+        tolerance: of a comparison of weights in float64; in float32 it is 1e-4 at least.
+        count: random cases of a test. From 30 on, all K = 1…5 with all B = 1…6 are among them.
+    """
+
+    renormalised = True
+    even_for_equal = True
+    scale_free = True
+    sees_batch = False
+    saved = True
+    tolerance = 1e-6
+    count = 30
+
+    def make(self) -> Weighting:
+        """A fresh weighting."""
+        raise NotImplementedError(f"{type(self).__name__} lacks make()")
+
+    def make_for(self, names: list[str]) -> Weighting:
+        """A fresh weighting of these teachers, if it must know them before."""
+        return self.make()
+
+    @classmethod
+    def of(cls, make: Callable[[], Weighting], **attributes: Any) -> type[WeightingConformance]:
+        """A subclass of which `make` gives the weightings."""
+        unknown = [name for name in attributes if not hasattr(cls, name)]
+        if unknown:
+            raise ValueError(f"there are no attributes {unknown} in {cls.__name__}")
+        return type("TestConformance", (cls,), {"make": lambda self: make(), **attributes})
+
+    def cases(
+        self, teachers: int | None = None, dtype: torch.dtype | None = None, partial: bool = True, agree: bool = False
+    ) -> Iterator[Case]:
+        """Random cases, the same at every call.
+
+        Args:
+            teachers, dtype: of all of them.
+            partial: whether some have teachers of a part of the horizon.
+            agree: whether the teachers say the same.
+        """
+        generator = torch.Generator().manual_seed(0)
+        spreads = ("all", "some", "none") if self.make_for(["teacher 0"]).uses_spread else ("none", "all")
+        for index in range(self.count):
+            steps, components = (int(torch.randint(1, 1 + most, (), generator=generator)) for most in (5, 3))
+            made = random_case(
+                generator,
+                (teachers or 1 + index % 5, 1 + index % 6, steps, components),
+                dtype or (torch.float32, torch.float64)[index // 2 % 2],
+                spread=spreads[index % len(spreads)],
+                partial=partial and not agree and index % 3 == 0,
+                agree=agree,
+            )
+            # a weighting that asks for the spread gets one, of which a teacher of point forecasts has NaN
+            if len(spreads) == 3 and made.step.spread is None:
+                made = replace(made, step=replace(made.step, spread=torch.full_like(made.step.forecasts, NAN)))
+            yield made
+
+    def ready(self, case: Case, weighting: Weighting | None = None) -> Weighting:
+        """A weighting as it is at its first step: set up, and acquainted with the evidence."""
+        if weighting is None:
+            weighting = self.make_for(case.names)
+            weighting.set_up(case.names)
+        self._learn(weighting, case)
+        self._start(weighting, case)
+        return weighting
+
+    def weights(self, case: Case) -> Tensor:
+        """Weights of a fresh weighting `[K, B, H, C]`, as float64."""
+        return whole(self.ready(case)(case.step), case)
+
+    def close(self, found: Tensor, expected: Tensor, case: Case, what: str) -> None:
+        """Raise an AssertionError where weights differ."""
+        tolerance = self.tolerance if case.step.target.dtype == torch.float64 else max(self.tolerance, 1e-4)
+        torch.testing.assert_close(found, expected, rtol=0, atol=tolerance, msg=lambda text: f"{what}: {text}")
+
+    @for_each()
+    def test_weights_are_shares_of_the_valid_teachers(self, case: Case) -> None:
+        self._refuse_no_shares(self.weights(case), case)
+
+    @for_each(teachers=1)
+    def test_one_teacher_is_plain_distillation(self, case: Case) -> None:
+        if self.renormalised:
+            self.close(self.weights(case), whole(case.usable.double(), case), case, "not 1 for the only teacher")
+
+    @for_each()
+    def test_the_order_of_teachers_does_not_matter(self, case: Case) -> None:
+        order = torch.randperm(len(case.names), generator=torch.Generator().manual_seed(1)).tolist()
+        self.close(self.weights(case.teachers_in(order)), self.weights(case)[order], case, "teachers in another order")
+
+    @for_each()
+    def test_the_order_of_windows_does_not_matter(self, case: Case) -> None:
+        rows = torch.arange(len(case.step.keys)).flip(0)
+        weighting = self.ready(case)
+        moved = whole(copy.deepcopy(weighting)(case.windows_in(rows).step), case)
+        self.close(moved, whole(weighting(case.step), case)[:, rows], case, "windows in another order")
+
+    @for_each()
+    def test_other_windows_do_not_matter(self, case: Case) -> None:
+        if self.sees_batch:
+            return
+        weighting = self.ready(case)
+        together = whole(weighting(case.step), case)
+        for row in torch.arange(len(case.step.keys)).split(1):
+            alone = case.windows_in(row)
+            self.close(whole(weighting(alone.step), alone), together[:, row], case, "a window by itself")
+
+    @for_each(dtype=torch.float64)
+    def test_units_do_not_matter(self, case: Case) -> None:
+        if self.scale_free:
+            self.close(self.weights(case.in_units(1e6, 3e6)), self.weights(case), case, "in other units")
+
+    @for_each(agree=True)
+    def test_equal_teachers_have_equal_weights(self, case: Case) -> None:
+        if self.even_for_equal:
+            weights = self.weights(case)
+            even = whole(case.usable / len(case.names), case)
+            expected = even if self.renormalised else weights[:1].expand_as(weights)
+            self.close(weights, expected, case, "teachers that say the same")
+
+    @for_each()
+    def test_a_perfect_teacher_is_no_trouble(self, case: Case) -> None:
+        perfect = case.perfect()
+        self._refuse_no_shares(self.weights(perfect), case)
+        # nor is a student that says what a teacher says
+        student = perfect.step.forecasts[0]
+        self._refuse_no_shares(self.weights(replace(perfect, step=replace(perfect.step, student=student))), case)
+
+    @for_each()
+    def test_without_differences_weights_are_shares(self, case: Case) -> None:
+        """Labels, student and teachers say 0 everywhere."""
+        self._refuse_no_shares(self.weights(case.in_units(0, 0)), case)
+
+    @for_each()
+    def test_without_any_judgement_weights_are_shares(self, case: Case) -> None:
+        self._refuse_no_shares(self.weights(case.without_teachers()), case)
+
+    @for_each()
+    def test_what_is_not_valid_is_not_read(self, case: Case) -> None:
+        expected = self.weights(case)
+        for value in (NAN, FAR):
+            self.close(self.weights(case.filled(invalid=value)), expected, case, f"{value} where nobody is valid")
+
+    @for_each()
+    def test_steps_that_a_teacher_does_not_forecast_are_not_read(self, case: Case) -> None:
+        self.close(self.weights(case.filled(elsewhere=FAR)), self.weights(case), case, f"{FAR} in such steps")
+
+    @for_each()
+    def test_windows_without_a_teacher_do_not_count(self, case: Case) -> None:
+        step, count = case.step, len(case.step.keys)
+        twice = case.windows_in(torch.arange(count).repeat(2))
+        valid = torch.cat([step.valid, torch.zeros_like(step.valid)], 1)
+        target = torch.cat([step.target, FAR + step.target])
+        larger = replace(twice, step=replace(twice.step, valid=valid, target=target)).filled()
+        found = self.weights(larger)
+        self.close(found[:, :count], self.weights(case), case, "with windows of no teacher in the batch")
+        self.close(found[:, count:], torch.zeros_like(found[:, count:]), case, "in windows of no teacher")
+
+    @for_each()
+    def test_no_gradient_goes_into_weights_or_teachers(self, case: Case) -> None:
+        names = ("forecasts", "student", "target")
+        given = {name: getattr(case.step, name).clone().requires_grad_() for name in names}
+        weighting = self.ready(case)
+        weights = weighting(replace(case.step, **given))
+        _require(not weights.requires_grad, "the weights have a gradient")
+        with_gradient = [name for name, value in weighting.named_parameters() if value.grad is not None]
+        _require(not with_gradient, f"a step left a gradient in {with_gradient}")
+
+    @for_each()
+    def test_what_it_is_given_is_left_as_it_was(self, case: Case) -> None:
+        step, chunks = copy.deepcopy((case.step, case.chunks))
+        self.weights(case)
+        for before, after in [(step, case.step), *zip(chunks, case.chunks, strict=True)]:
+            for name, value in vars(after).items():
+                _require(_same(value, getattr(before, name)), f"{name} was changed")
+
+    @for_each()
+    def test_asking_twice_gives_the_same(self, case: Case) -> None:
+        weighting = self.ready(case)
+        first, second = (whole(weighting(case.step), case) for _ in range(2))
+        self.close(second, first, case, "asked again")
+
+    @for_each()
+    def test_its_state_is_all_that_it_learned(self, case: Case) -> None:
+        """As a checkpoint is resumed: set up and taught, perhaps something else, before its state is put back."""
+        weighting = self.ready(case)
+        other = self.make_for(case.names)
+        other.set_up(case.names)
+        self._learn(other, _mirrored(case))
+        other.load_state_dict(weighting.state_dict())
+        for when in ("after its state is restored", "an epoch after that"):
+            expected, found = (whole(one(case.step), case) for one in (weighting, other))
+            self.close(found, expected, case, when)
+            for one in (weighting, other):
+                self._start(one, case)
+
+    @for_each()
+    def test_a_copy_goes_its_own_way(self, case: Case) -> None:
+        weighting = self.ready(case)
+        expected = whole(weighting(case.step), case)
+        other = copy.deepcopy(weighting)
+        self.close(whole(other(case.step), case), expected, case, "of a copy")
+        self.ready(_mirrored(case), other)
+        self.close(whole(weighting(case.step), case), expected, case, "after a copy has learned something else")
+
+    def test_settings_and_repr_make_it_again(self) -> None:
+        names = ["teacher 0", "teacher 1"]
+        made = self.make_for(names)
+        kind = type(made)
+        public = {name: getattr(tskd.weighting, name) for name in tskd.weighting.__all__} | {kind.__name__: kind}
+        known = SimpleNamespace(**public, __all__=[*public], __name__="weightings")
+        again = kind(**made.settings())
+        _require(repr(again) == repr(made), f"{made!r} made again is {again!r}")
+        if self.saved:
+            _require(repr(eval(repr(made), public)) == repr(made), f"{made!r} is not what makes it")
+            text = json.dumps(described(made, known))
+            found = json.dumps(described(restored(json.loads(text), known), known))
+            _require(found == text, f"{text} read back is {found}")
+
+    @for_each()
+    def test_the_term_is_the_weighted_loss_with_a_finite_gradient(self, case: Case) -> None:
+        step, names = case.filled(invalid=NAN).step, case.names
+        shown = [Shown("teacher", _span(covers)) for covers in step.covers]
+        objective = Objective([OutputKD()], names, self.make_for(names))
+        objective.set_up(Shown("student", range(1, 1 + step.target.shape[1])), shown, step.target)
+        weights = whole(self.ready(case, objective.weighting)(step), case)
+        student = step.student.clone().requires_grad_()
+        found = objective(Said(student), step, [{} for _ in names], None)
+        known = step.valid.any(0)
+        if not bool(known.any()):
+            _require(found.term is None, "there is a term without a teacher")
+            return
+        errors = (student - step.forecasts).double().square().where(case.usable, 0)
+        expected = (weights * errors).sum(0).flatten(1).mean(1)[known].mean()
+        torch.testing.assert_close(found.term.double(), expected, rtol=1e-3, atol=1e-6)
+        (gradient,) = torch.autograd.grad(found.term, student)
+        _require(bool(gradient.isfinite().all()), "the student's gradient is not finite")
+        _require(not bool(gradient[~known].any()), "windows of no teacher send a gradient")
+
+    def _learn(self, weighting: Weighting, case: Case) -> None:
+        if weighting.judges:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                weighting.learn(case.evidence)
+        # as a trainer does before it starts
+        if case.step.target.dtype == torch.float64:
+            weighting.double()
+
+    def _start(self, weighting: Weighting, case: Case) -> None:
+        if weighting.judges:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                weighting.start_epoch(case.step.epoch, case.evidence)
+
+    def _refuse_no_shares(self, weights: Tensor, case: Case) -> None:
+        _require(bool(weights.isfinite().all()), f"not finite: {weights.tolist()}")
+        _require(bool((weights >= 0).all()), f"negative: {weights.min()}")
+        out = weights.masked_select(~case.usable.expand_as(weights))
+        _require(not bool(out.any()), "somebody who has no say has a weight")
+        if not self.renormalised:
+            _require(bool((weights <= 1 + 1e-6).all()), f"above 1: {weights.max()}")
+            return
+        anybody = case.usable.any(0).double().expand(weights.shape[1:])
+        torch.testing.assert_close(weights.sum(0), anybody, rtol=0, atol=1e-5, msg=lambda text: f"sum over K: {text}")
+
+
+def whole(weights: Tensor, case: Case) -> Tensor:
+    """Weights as `[K, B, H, C]` in float64.
+
+    Raises:
+        AssertionError: they are of another shape than `[K, B]`, `[K, B, 1 or H]` and `[K, B, 1 or H, 1 or C]`, or of a
+            narrower type than float32.
+    """
+    size = case.step.forecasts.shape
+    shape = tuple(weights.shape) + (1,) * (4 - weights.dim())
+    fits = len(shape) == 4 and shape[:2] == size[:2] and shape[2] in (1, size[2]) and shape[3] in (1, size[3])
+    _require(fits and weights.dim() >= 2, f"weights {tuple(weights.shape)} for forecasts {tuple(size)}")
+    _require(weights.dtype in (torch.float32, torch.float64), f"weights of {weights.dtype}")
+    return weights.reshape(shape).expand(size).double()
+
+
+def _mirrored(case: Case) -> Case:
+    """The same evidence about the teachers in the opposite order: another one, of the same shape."""
+    other = case.teachers_in(range(len(case.names))[::-1])
+    return replace(case, chunks=other.chunks)
+
+
+def _span(covers: Tensor) -> range:
+    steps = torch.nonzero(covers)[:, 0].tolist()
+    return range(1 + steps[0], 2 + steps[-1])
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    if not isinstance(one, Tensor):
+        return bool(one == other)
+    return one.dtype == other.dtype and torch.equal(one.nan_to_num(7), other.nan_to_num(7))
+
+
+def _require(held: bool, message: str) -> None:
+    """As `assert`, which pytest explains in test modules only."""
+    if not held:
+        raise AssertionError(message)
