@@ -1,0 +1,77 @@
+"""Teachers in the proportions in which their gradients agree."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tskd.checks import refuse_not_real, refuse_not_whole
+from tskd.weighting.base import Step, Weighting
+from tskd.weighting.capped_simplex import shortest
+
+
+def output_gradients(step: Step) -> Tensor:
+    """Student minus teacher `[K, B, H, C]`, in float64.
+
+    Where a teacher says nothing, the mean of those who do stands for it: its share goes to them there. A 0 would make
+    the vector of a teacher that is often absent short, and so its share large.
+    """
+    present = (step.valid[:, :, None] & step.covers[:, None])[..., None]
+    forecasts, student = step.forecasts.double().where(present, 0), step.student.double()
+    count = present.sum(0)
+    stand_in = torch.where(count > 0, forecasts.sum(0) / count.clamp(min=1), student)
+    return student - torch.where(present, forecasts, stand_in)
+
+
+class AEKD(Weighting):
+    """Weights with which the teachers' gradients add up to the shortest vector.
+
+    Du, You, Li, Wu, Wang, Qian and Zhang (2020, NeurIPS, "Agree to Disagree: Adaptive Ensemble Knowledge Distillation
+    in Gradient Space"): min over α of ½‖Σ α_k g_k‖² with Σ α_k = 1 and 0 ≤ α_k ≤ C, where g_k is the gradient of the
+    student's divergence from teacher k; C = 1 is the multiple-gradient descent algorithm, along whose direction no
+    teacher's term rises, and C = 1/K is `Uniform`.
+
+    Here the gradient is that of the squared error with respect to the student's forecast, g_k ∝ s − t_k over the
+    windows of the batch, whatever the losses are: it costs no backward pass. With an MSE loss the weighted target
+    Σ α_k t_k is then the projection of the student's forecast on the convex hull of the teachers', shrunk by C.
+    Gradients with respect to the last layer or all parameters are not there yet. The published solver stops at an
+    absolute tolerance, which small gradients meet at its start; here the problem is normalised first, and solved
+    exactly.
+
+    One weight a teacher and batch: windows in which it is not valid, and steps that it does not forecast, count for it
+    as the mean of the other teachers does. Of K teachers with a valid window in the batch none has more than
+    max(C, 1/K); in a window that some of them leave to the others, weights are normalised anew and may exceed it. A
+    batch in which all gradients are 0 is weighted evenly.
+
+    It follows the teachers that are nearest to the student. With C = 1 and nothing but teachers in the loss, a student
+    that starts near a useless one, such as a constant 0, stays there. Some of the labels (a balance of .95) or a start
+    with even weights help it, as far as it can follow the other teachers: what it cannot explain of them draws it back.
+    A smaller C always leaves the others a share. It asks for the student's forecast only.
+
+    Args:
+        cap: C, largest weight of a teacher, above 0 and up to 1.
+        warm_up: epochs with even weights before.
+
+    Raises:
+        ValueError: an argument out of its range.
+    """
+
+    def __init__(self, cap: float = 0.6, warm_up: int = 0) -> None:
+        super().__init__()
+        refuse_not_real(cap, 0, 1, "cap", "a number above 0 and up to 1")
+        if not cap:
+            raise ValueError(f"cap={cap!r}: give a number above 0 and up to 1")
+        refuse_not_whole(warm_up, 0, "warm_up", "a number of epochs")
+        self.cap = cap
+        self.warm_up = warm_up
+
+    def scores(self, step: Step) -> Tensor:
+        like = step.forecasts.new_zeros((), dtype=torch.promote_types(step.forecasts.dtype, torch.float32))
+        known = step.valid.any(1)
+        if step.epoch < self.warm_up or not bool(known.any()):
+            return step.valid.to(like)
+        gradients = output_gradients(step)[known].flatten(1)
+        shares = like.new_zeros(len(known))
+        gram = (gradients @ gradients.T).cpu().numpy()
+        shares[known] = torch.as_tensor(shortest(gram, self.cap)).to(like)
+        return shares[:, None].expand(step.valid.shape)
