@@ -1,0 +1,138 @@
+"""Weights by the teachers' errors and how these correlate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from scipy.linalg import solve_triangular
+from scipy.optimize import nnls
+from torch import Tensor
+
+from tskd.checks import refuse_not_real
+from tskd.weighting._errors import WINDOWS, believed, blocks, disjoint, log_mean, weight_dtype
+from tskd.weighting.base import Evidence, Judged, Step, Weighting
+
+# the least eigenvalue of correlations: teachers closer than this are one
+LEAST = 1e-4
+
+
+def least_risk(moments: np.ndarray) -> np.ndarray:
+    """argmin w'Σw over w ≥ 0, Σ_k w_k = 1 `[K]`, for a positive definite `moments [K, K]`.
+
+    Exact: u minimises u'Σu/2 − 1'u over u ≥ 0 iff w = u / 1'u solves it (both ask that Σw is least and level where
+    w > 0), and that is non-negative least squares in a root of Σ, in units in which Σ has a diagonal of ones.
+    """
+    scale = np.sqrt(np.diag(moments))
+    root = np.linalg.cholesky(moments / np.outer(scale, scale))
+    ones = scale.min() / scale
+    found = nnls(root.T, solve_triangular(root, ones, lower=True))[0] * ones
+    return found / found.sum()
+
+
+def second_moments(chunks: Iterable[Judged], shrinkage: float) -> Tensor:
+    """Shrunk second moments of the teachers' errors `[H, K, K]` in float64, relative to the teachers' mean.
+
+    Each pair of teachers is compared on the windows of which both have a forecast.
+    """
+    total: Tensor | None = None
+    found = []
+    for judged in chunks:
+        valid = judged.valid.double()
+        errors = (judged.forecasts.double() - judged.target.double()) * valid[:, :, None, None]
+        cross = torch.einsum("ibhc,jbhc->ijhc", errors, errors)
+        own = torch.einsum("ibhc,jb->ijhc", errors.square(), valid)
+        sums = torch.stack([cross, own, (valid @ valid.T)[:, :, None, None].expand_as(own)])
+        total = sums if total is None else total + sums
+        found.append((blocks(judged), judged.valid))
+    assert total is not None
+    cross, own, count = total
+    teachers = range(len(own))
+    windows = torch.stack([torch.stack([disjoint(found, [i, j]) for j in teachers]) for i in teachers])
+    alone = windows.diagonal()
+
+    # components in units of their own errors; one of which all teachers know everything tells nothing
+    squares = (own / count).diagonal().movedim(-1, 0)
+    logs, known, top = log_mean(squares, alone)
+    scale = top * ((known * logs).sum(0) / known.sum(0)).exp()
+    cross, own, squares = ((part / scale).where(scale > 0, 0).sum(-1) for part in (cross, own, squares))
+
+    correlation = (cross / (own * own.transpose(0, 1)).sqrt()).nan_to_num(0)
+    correlation = correlation * (windows / (windows + shrinkage)).nan_to_num(0)[:, :, None]
+    squares = believed(squares.where(alone[:, None] > 0, torch.nan), alone, shrinkage)
+    # nothing known, or nothing wrong with any teacher
+    squares = squares.where(squares > 0, 1).T
+    return definite(correlation.movedim(-1, 0)) * (squares[:, :, None] * squares[:, None]).sqrt()
+
+
+def definite(correlation: Tensor) -> Tensor:
+    """Correlations `[…, K, K]`, with ones on the diagonal, drawn to none until no eigenvalue is below `LEAST`."""
+    eye = torch.eye(correlation.shape[-1], dtype=correlation.dtype)
+    correlation = correlation * (1 - eye) + eye
+    least = torch.linalg.eigvalsh(correlation)[..., 0]
+    share = ((LEAST - least) / (1 - least)).clamp(min=0).nan_to_num(0)[..., None, None]
+    return (1 - share) * correlation + share * eye
+
+
+class BatesGranger(Weighting):
+    """The combination of the teachers whose squared error was least on the windows they are judged by, at each step of
+    the horizon.
+
+    Paper: Bates and Granger, "The Combination of Forecasts", Operational Research Quarterly, 1969, for two forecasts;
+    Newbold and Granger (JRSS A, 1974) for several: w = Σ⁻¹1 / (1'Σ⁻¹1), with Σ the second moments of the errors. It was
+    made for regression; with an MSE loss it is the target that the student learns. Different here:
+
+    * No weight is negative: w minimises w'Σw over w ≥ 0, Σ_k w_k = 1, solved exactly as non-negative least squares
+      (projecting the formula's weights on the simplex would not be the minimum). Where the formula's weights are not
+      negative, these are they.
+    * Σ is pooled over components, each in units of its own error (the geometric mean of the teachers' mean squares).
+    * Correlations are drawn to 0 by the factor n / (n + shrinkage), mean squares to one another as `InverseError` does;
+      n counts windows that do not overlap. So it degrades to `InverseError`'s weights, and to uniform ones.
+    * Pairs are compared on the windows of which both teachers have a forecast; correlations that no errors can have are
+      drawn to 0 until they can. A teacher that was never judged counts as an average one.
+    * In windows and at steps that some teachers do not forecast, w is the best of the others' combinations.
+
+    Judges teachers once, before the training. Weights per step, and per window where teachers are missing
+    `[K, 1 or B, H, 1]`.
+
+    Args:
+        shrinkage: as many windows weigh as much as the belief that all are equally good and do not correlate.
+
+    Raises:
+        ValueError: shrinkage is negative or not a finite number.
+    """
+
+    judges = True
+    moments: Tensor
+    weights: Tensor
+
+    def __init__(self, shrinkage: float = 8.0) -> None:
+        super().__init__()
+        refuse_not_real(shrinkage, 0, math.inf, "shrinkage", WINDOWS)
+        self.shrinkage = shrinkage
+        self.register_buffer("moments", torch.empty(0))
+        self.register_buffer("weights", torch.empty(0))
+
+    def learn(self, evidence: Evidence) -> None:
+        dtype = weight_dtype(next(iter(evidence.chunks())))
+        moments = second_moments(evidence.chunks(), self.shrinkage)
+        best = torch.stack([torch.from_numpy(least_risk(one.numpy())) for one in moments], 1)
+        self.moments, self.weights = moments.to(dtype), best[:, None, :, None].to(dtype)
+
+    def scores(self, step: Step) -> Tensor:
+        if not len(self.weights):
+            return step.valid.to(step.forecasts.dtype)
+        if bool(step.valid.all()) and bool(step.covers.all()):
+            return self.weights
+        known = (step.valid[:, :, None] & step.covers[:, None]).expand(*step.valid.shape, len(self.moments))
+        # [B, H, K], of which few differ in B
+        patterns, rows = known.movedim(0, -1).unique(dim=0, return_inverse=True)
+        moments = self.moments.double().cpu().numpy()
+        best = np.zeros(patterns.shape)
+        for p, pattern in enumerate(patterns.cpu().numpy()):
+            for h, there in enumerate(pattern):
+                if there.any():
+                    best[p, h, there] = least_risk(moments[h][np.ix_(there, there)])
+        return torch.from_numpy(best).to(self.weights)[rows].movedim(-1, 0)[..., None]
