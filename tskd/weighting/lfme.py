@@ -1,0 +1,243 @@
+"""Teachers that fall silent where the student has caught up with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tskd.checks import refuse_not_real, refuse_not_whole, refuse_unknown
+from tskd.weighting.base import Evidence, Step, Weighting
+
+Regimes = Literal["none", "quantile", "horizon"]
+
+
+def gates(student: Tensor, teacher: Tensor, lead: float) -> Tensor:
+    """clip((ρ − 1)/(lead − 1), 0, 1) of ρ = student's error / teacher's; 1 where one of them is not known."""
+    excess = student - teacher
+    opened = torch.where(excess > 0, excess / ((lead - 1) * teacher), excess.clamp(max=0))
+    return opened.clamp(0, 1).nan_to_num(1)
+
+
+def ranks(errors: Tensor, among: Tensor) -> Tensor:
+    """How many of those `among` have smaller errors, in (0, 1), along the last dimension; of equals, the middle."""
+    errors = errors.contiguous()
+    ordered = errors.where(among.contiguous(), torch.inf).sort(-1).values.contiguous()
+    below = torch.searchsorted(ordered, errors) + torch.searchsorted(ordered, errors, right=True)
+    return (below / (2 * among.sum(-1, keepdim=True).clamp(min=1))).clamp(max=1)
+
+
+def level_edges(levels: Tensor, bins: int) -> Tensor:
+    """What separates equally many of the levels `[n]` each, half-way between neighbours `[bins − 1]`."""
+    ordered, count = levels.sort().values, len(levels)
+    after = (torch.arange(1, bins) * count // bins).clamp(min=1)
+    return (ordered[after - 1] + ordered[after.clamp(max=count - 1)]) / 2
+
+
+def regime_sums(errors: Tensor, valid: Tensor, regime: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Sums of errors `[K, m, H]` over the valid windows of each regime `[K, R, H]`, and how many these are `[K, R]`."""
+    member = functional.one_hot(regime, count).to(errors.dtype)
+    return (
+        torch.einsum("kmh,mr->krh", errors.where(valid[..., None], 0), member),
+        torch.einsum("km,mr->kr", valid.to(errors.dtype), member),
+    )
+
+
+class LFME(Weighting):
+    """Each teacher is followed in the regimes in which it is responsible, and there as long as it leads the student.
+
+    weight = gate · responsibility · curriculum. Per regime, with ρ_k = student's error / teacher's,
+
+        g_k = clip((ρ_k − 1)/(lead − 1), 0, 1),
+
+    so that a teacher that the student has caught up with is dropped, and what is wrong with it does not stay in the
+    student. Windows come in by v_i(e) = v_i0 + (1 − v_i0)·min(e/E, 1), v_i0 = 1 − rank of the teacher's error: those
+    that it forecasts well first.
+
+    Learning From Multiple Experts (Xiang, Ding, Han, ECCV 2020, arXiv:2001.01536) has experts of the many-, medium-
+    and few-shot classes of a long-tailed classification: w = 1 if Acc_S ≤ β·Acc_E, else
+    (Acc_E − Acc_S)/(Acc_E·(1 − β)), and v by the experts' confidence, relative to the sizes of the parts. Here the
+    parts are regimes of a series, accuracies are inverse mean squared errors and the gate is linear in their ratio
+    (β = 1/lead), confidence is the rank of the teacher's error in its regime, among the batch, and v is multiplied on
+    the loss, where the released code multiplies logits.
+
+    Responsibilities sum to one over the valid teachers; gates are at most one each and are *not* renormalised: where
+    all are shut, labels alone teach. So weights sum to at most one, also with one teacher, and to one where all gates
+    are 1 and the curriculum is over.
+
+    The student is compared on the evidence before every epoch. A teacher that sees what the student cannot is never
+    caught up with: its gate stays open, and the weighting is then its responsibilities. For gates to mean something,
+    the teacher's error should be within the student's reach.
+
+    Weights per window `[K, B]`; per step `[K, B, H]` with `regimes="horizon"` and teachers of a part of the horizon.
+
+    Args:
+        regimes: `"none"`; `"quantile"`, bins of the window's level (mean label over steps and components) with equally
+            many windows of the evidence each; `"horizon"`, blocks of steps.
+        bins: how many regimes there are.
+        responsibility: `"equal"`; `"best"`, in each regime the teacher with the smallest error there; or by teacher
+            name, one non-negative number for each regime, from low levels to high or early steps to late.
+        lead: how many times the student's mean squared error must be the teacher's for it to be followed in full.
+        curriculum: epochs E over which hard windows come in; 0 for all from the start.
+
+    Raises:
+        ValueError: an argument is out of range; (at the start of fit) names other than the teachers', more blocks than
+            steps.
+    """
+
+    judges = True
+    teacher_error: Tensor
+    student_error: Tensor
+    edges: Tensor
+
+    def __init__(
+        self,
+        regimes: Regimes = "none",
+        bins: int = 4,
+        responsibility: Literal["equal", "best"] | Mapping[str, Sequence[float]] = "equal",
+        lead: float = 2.0,
+        curriculum: int = 10,
+    ) -> None:
+        super().__init__()
+        if regimes not in ("none", "quantile", "horizon"):
+            raise ValueError(f"regimes={regimes!r}: give 'none', 'quantile' or 'horizon'")
+        refuse_not_whole(bins, 1, "bins", "a number of regimes")
+        refuse_not_real(lead, 1, math.inf, "lead", "a finite number above 1")
+        if lead == 1:
+            raise ValueError("lead=1: give a finite number above 1")
+        refuse_not_whole(curriculum, 0, "curriculum", "a number of epochs")
+        self.regimes: Regimes = regimes
+        self.bins = bins
+        self.responsibility = dict(responsibility) if isinstance(responsibility, Mapping) else responsibility
+        self.lead = lead
+        self.curriculum = curriculum
+        self._levels = bins if regimes == "quantile" else 1
+        self._parts = bins if regimes == "horizon" else 1
+        self._given: list[list[float]] = []
+        if isinstance(self.responsibility, dict):
+            self._refuse_shares(self.responsibility)
+        elif responsibility not in ("equal", "best"):
+            raise ValueError(f"responsibility={responsibility!r}: give 'equal', 'best', or numbers by teacher name")
+        self.register_buffer("teacher_error", torch.zeros(0, 1, 1))
+        self.register_buffer("student_error", torch.zeros(0, 1, 1))
+        self.register_buffer("edges", torch.zeros(0))
+
+    def _refuse_shares(self, given: Mapping[str, Sequence[float]]) -> None:
+        for name, shares in given.items():
+            count = self._levels * self._parts
+            if len(shares) != count:
+                raise ValueError(f"responsibility[{name!r}]={shares!r}: give one number for each of {count} regimes")
+            for share in shares:
+                refuse_not_real(share, 0, math.inf, f"responsibility[{name!r}]", "finite numbers, none negative")
+
+    def set_up(self, names: list[str]) -> None:
+        if isinstance(self.responsibility, dict):
+            refuse_unknown(self.responsibility, names, "teacher in responsibility")
+            refuse_unknown(names, self.responsibility, "responsibility of teacher")
+            self._given = [list(self.responsibility[name]) for name in names]
+
+    def learn(self, evidence: Evidence) -> None:
+        targets = [judged.target for judged in evidence.chunks()]
+        if self._parts > targets[0].shape[1]:
+            raise ValueError(f"bins={self.bins}: give at most one for each of {targets[0].shape[1]} steps")
+        dtype = torch.promote_types(targets[0].dtype, torch.float32)
+        if self.regimes == "quantile":
+            self.edges = level_edges(torch.cat([level(target) for target in targets]), self.bins)
+        self.teacher_error = self._errors(evidence).to(dtype)
+        self.student_error = torch.full_like(self.teacher_error, torch.nan)
+
+    def start_epoch(self, epoch: int, evidence: Evidence) -> None:
+        self.student_error.copy_(self._errors(evidence, student=True))
+
+    def _errors(self, evidence: Evidence, student: bool = False) -> Tensor:
+        """The teachers' mean squared errors `[K, R, H]`, or the student's in the same windows."""
+        sums: tuple[Tensor, Tensor] | None = None
+        for judged in evidence.chunks():
+            forecasts = evidence.student(judged)[None] if student else judged.forecasts
+            errors = _squared(forecasts.double(), judged.target.double()).expand(len(judged.valid), -1, -1)
+            found = regime_sums(errors.cpu(), judged.valid.cpu(), self._regime(judged.target.cpu()), self._levels)
+            sums = found if sums is None else (sums[0] + found[0], sums[1] + found[1])
+        assert sums is not None
+        total, number = sums[0], sums[1][..., None]
+        # of a regime without a window, what is known of all
+        return torch.where(number > 0, total / number, total.sum(1, keepdim=True) / number.sum(1, keepdim=True))
+
+    def _regime(self, target: Tensor) -> Tensor:
+        # without edges, all are in the first
+        return torch.bucketize(level(target), self.edges.to(target.device))
+
+    def _blocks(self, step: Step) -> Tensor:
+        """Which steps belong together `[P, H]`."""
+        steps = step.target.shape[1]
+        block = torch.arange(steps, device=step.target.device) * self._parts // steps
+        return functional.one_hot(block, self._parts).T.bool()
+
+    def scores(self, step: Step) -> Tensor:
+        """Responsibilities."""
+        regime, blocks = self._regime(step.target), self._blocks(step)
+        if self._given:
+            shares = step.target.new_tensor(self._given).view(-1, self._levels, self._parts)
+        elif self.responsibility == "best" and len(self.teacher_error):
+            if not bool(step.covers.all()):
+                # early steps are easier: teachers are compared where both forecast
+                blocks = torch.eye(step.target.shape[1], dtype=torch.bool, device=blocks.device)
+            errors = _over(blocks, self.teacher_error, step.covers).nan_to_num(torch.inf)
+            shares = (errors <= errors.amin(0, keepdim=True)).to(self.teacher_error.dtype)
+        else:
+            shares = step.target.new_ones(len(step.valid), self._levels, self._parts)
+        return _by_step(shares[:, regime], blocks)
+
+    def forward(self, step: Step) -> Tensor:
+        """Responsibilities, normalised, times gates and curriculum."""
+        shares = super().forward(step)
+        with torch.no_grad():
+            opened = self._opened(step).to(shares.dtype)
+            shares, opened = (values[..., None] if values.dim() < 3 else values for values in (shares, opened))
+            weights = shares * opened
+            return weights if weights.shape[-1] > 1 else weights[..., 0]
+
+    def _opened(self, step: Step) -> Tensor:
+        regime, blocks = self._regime(step.target), self._blocks(step)
+        opened = step.target.new_ones(len(step.valid), len(step.target), len(blocks))
+        if len(self.teacher_error):
+            student, teacher = (
+                _over(blocks, errors, step.covers) for errors in (self.student_error, self.teacher_error)
+            )
+            opened = gates(student, teacher, self.lead)[:, regime]
+        if step.epoch < self.curriculum:
+            first = 1 - self._ranks(step, regime, blocks)
+            opened = opened * (first + (1 - first) * (step.epoch / self.curriculum))
+        return _by_step(opened, blocks)
+
+    def _ranks(self, step: Step, regime: Tensor, blocks: Tensor) -> Tensor:
+        errors = _squared(step.forecasts, step.target)
+        errors = _over(blocks, errors.to(torch.promote_types(errors.dtype, torch.float32)), step.covers).transpose(1, 2)
+        found = torch.zeros_like(errors)
+        for one in range(self._levels):
+            among = ((regime == one) & step.valid)[:, None].expand_as(errors)
+            found = torch.where(regime == one, ranks(errors, among).to(errors.dtype), found)
+        return found.transpose(1, 2)
+
+
+def level(target: Tensor) -> Tensor:
+    return target.flatten(1).mean(1)
+
+
+def _squared(forecasts: Tensor, target: Tensor) -> Tensor:
+    """Squared errors, averaged over components."""
+    return (forecasts - target).square().mean(-1)
+
+
+def _over(blocks: Tensor, values: Tensor, covers: Tensor) -> Tensor:
+    """Means `[K, n, P]` of values `[K, n, H]` over the steps of each block that a teacher covers."""
+    share = (blocks & covers.to(blocks.device)[:, None]).to(values.dtype).expand(len(values), -1, -1)
+    return torch.einsum("knh,kph->knp", values, share) / share.sum(-1)[:, None]
+
+
+def _by_step(values: Tensor, blocks: Tensor) -> Tensor:
+    """Values `[K, B, P]` of blocks at their steps `[K, B, H]`; `[K, B]` where there is one block."""
+    return values[..., 0] if len(blocks) == 1 else values @ blocks.to(values.dtype)
