@@ -128,7 +128,8 @@ class DistillationData(WindowData):
             slots = self.windows.gather(part)
             labels = slots["future_target"][:, -forecasts.shape[2] :]
             inputs = {name: values for name, values in slots.items() if name not in LABEL_SLOTS}
-            yield Judged(part, inputs, forecasts, valid, self.knowledge.spread(part), labels)
+            spread, covers = self.knowledge.spread(part), self.knowledge.covers()
+            yield Judged(part, inputs, forecasts, valid, spread, labels, covers)
 
     def _ahead(self, keys: Tensor) -> tuple[list[dict[str, Tensor]], Tensor]:
         assert self._later is not None

@@ -59,6 +59,13 @@ class Knowledge:
         valid = torch.stack([valid.index_select(0, rows) for valid in self.valid])
         return forecasts.where(valid[:, :, None, None], 0), valid
 
+    def covers(self) -> Tensor:
+        """Which steps of the student's horizon each teacher forecasts `[K, H]`."""
+        found = torch.zeros(len(self.fields), self.like.shape[1], dtype=torch.bool)
+        for k in range(len(self.fields)):
+            found[k, self._span(k)] = True
+        return found
+
     def spread(self, keys: Tensor) -> Tensor:
         """Standard deviations of the forecasts `[K, B, H, C]` of the windows `keys [B, 2]`; NaN of a teacher of point
         forecasts, and in steps that a teacher does not forecast."""

@@ -282,5 +282,5 @@ def _per_window(values: Tensor) -> Tensor:
 
 
 def effective_number(weights: Tensor) -> Tensor:
-    """1/Σw² of weights `[K]`: how many teachers are really followed."""
-    return 1 / weights.square().sum().clamp(min=torch.finfo(weights.dtype).tiny)
+    """(Σw)²/Σw² of weights `[K]`: how many teachers are really followed; 0 if none is."""
+    return weights.sum().square() / weights.square().sum().clamp(min=torch.finfo(weights.dtype).tiny)

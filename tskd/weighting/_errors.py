@@ -39,7 +39,7 @@ def judged_errors(chunks: Iterable[Judged]) -> Errors:
     found = []
     for judged in chunks:
         squares = (judged.forecasts.double() - judged.target.double()).square()
-        valid = judged.valid[:, :, None, None].expand_as(squares)
+        valid = (judged.valid[:, :, None, None] & judged.covers[:, None, :, None]).expand_as(squares)
         claims = judged.spread.double().square()
         told = valid & claims.isfinite()
         parts = (valid.double(), squares.where(valid, 0), told.double(), claims.where(told, 0))

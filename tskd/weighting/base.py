@@ -49,6 +49,7 @@ class Judged:
         valid: `[K, m]`.
         spread: see `Step`; NaN of a teacher of point forecasts.
         target: the labels `[m, H, C]`.
+        covers: see `Step`; elsewhere forecasts are 0 and mean nothing.
     """
 
     keys: Tensor
@@ -57,6 +58,7 @@ class Judged:
     valid: Tensor
     spread: Tensor
     target: Tensor
+    covers: Tensor = field(default_factory=lambda: torch.ones(1, 1, dtype=torch.bool))
 
 
 @dataclass(frozen=True)

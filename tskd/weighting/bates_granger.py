@@ -40,11 +40,12 @@ def second_moments(chunks: Iterable[Judged], shrinkage: float) -> Tensor:
     total: Tensor | None = None
     found = []
     for judged in chunks:
-        valid = judged.valid.double()
-        errors = (judged.forecasts.double() - judged.target.double()) * valid[:, :, None, None]
+        steps = judged.target.shape[1]
+        known = (judged.valid[:, :, None] & judged.covers[:, None]).expand(-1, -1, steps).double()
+        errors = (judged.forecasts.double() - judged.target.double()).where(known[..., None] > 0, 0)
         cross = torch.einsum("ibhc,jbhc->ijhc", errors, errors)
-        own = torch.einsum("ibhc,jb->ijhc", errors.square(), valid)
-        sums = torch.stack([cross, own, (valid @ valid.T)[:, :, None, None].expand_as(own)])
+        own = torch.einsum("ibhc,jbh->ijhc", errors.square(), known)
+        sums = torch.stack([cross, own, torch.einsum("ibh,jbh->ijh", known, known)[..., None].expand_as(own)])
         total = sums if total is None else total + sums
         found.append((blocks(judged), judged.valid))
     assert total is not None
