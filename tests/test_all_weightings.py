@@ -25,6 +25,9 @@ TestMMKD = WeightingConformance.of(MMKD)
 # of few windows it says so, and is uniform
 @pytest.mark.filterwarnings("ignore:Imitability needs")
 class TestImitability(WeightingConformance):
+    # probes of few windows are ill-conditioned: rounding of the level shows in the sixth digit
+    tolerance = 1e-5
+
     def make(self) -> Weighting:
         return Imitability()
 
