@@ -8,31 +8,37 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import pytorch_lightning as pl
 import torch
 from darts import TimeSeries
 from darts.models import BlockRNNModel, TCNModel, TiDEModel, TransformerModel
 from darts.utils.likelihood_models import GaussianLikelihood, QuantileRegression
+from darts.utils.likelihood_models.torch import WeibullLikelihood
 from torch import Tensor
 
 from tests.conftest import QUIET, walk
 from tests.scripted import Scripted
 from tests.test_closed_form import LBFGS, descending, forecasts, linear, regression, windows
 from tskd import DistilledModel, Teacher, _darts
+from tskd.crossfit import CrossFit
 from tskd.losses import (
     AutoregressiveKD,
     Comparison,
     DistillationLoss,
     FeatureKD,
+    HorizonWeighted,
     LikelihoodKD,
     MultiPeriodKD,
     Needs,
     OutlierRejection,
     OutputKD,
     SampleRelation,
+    TeacherBounded,
     TemporalRelation,
 )
 from tskd.objective import Objective, Said
 from tskd.probing import Shown
+from tskd.training import step_by_hand
 from tskd.weighting import Step, Uniform
 from tskd.windows import Windows, training_keys
 
@@ -312,7 +318,7 @@ def test_a_distribution_is_learned_from_the_teacher_alone() -> None:
 
 
 def test_nested_losses_are_saved_and_loaded(tmp_path: Path) -> None:
-    from tskd.losses import HorizonWeighted, LevelShapeKD, MultiScaleKD
+    from tskd.losses import LevelShapeKD, MultiScaleKD
 
     teacher = Teacher(TiDEModel(L, H, **COMMON), name="t")
     losses = [HorizonWeighted(LevelShapeKD(level=2.0), rate=0.5), FeatureKD(loss=MultiScaleKD(scales=0), weight=0.1)]
@@ -354,3 +360,151 @@ def test_a_batch_too_small_for_a_relation_says_nothing() -> None:
     objective.set_up(plain, [plain], labels)
     step = Step(labels[None], torch.tensor([[True, True, False, False]]), labels, labels, torch.zeros(4, 2).long(), 0)
     assert objective(Said(labels), step, [{}], None).term is None
+
+
+def test_a_transformer_is_rolled_as_it_predicts_and_heard_as_it_is_trained() -> None:
+    """Its training forward reads the labels, one step more in the decoder than it forecasts."""
+    make = {"d_model": 8, "nhead": 2, "dim_feedforward": 8, "num_encoder_layers": 1, "num_decoder_layers": 1}
+    teacher = Teacher(TiDEModel(L, H + 3, **COMMON), name="t").fit(SERIES)
+    rolled = TransformerModel(L, H, dropout=0.0, **make, **(COMMON | {"optimizer_kwargs": {"lr": 0.0}}))
+    pair = shown(Needs(ahead=3), rolled, teacher)[0]
+    assert pair.ahead is not None and bool(pair.ahead[0].isfinite().all())
+    heard = TransformerModel(L, H, **make, **COMMON)
+    DistilledModel(heard, teacher, FeatureKD(student_layer="transformer.decoder")).fit(SERIES)
+    assert heard.epochs_trained == 1
+
+
+def test_features_of_folds_are_compared_by_relations_alone() -> None:
+    def teacher() -> Teacher:
+        return Teacher(TiDEModel(L, H, hidden_size=5, **COMMON), name="t", cross_fit=CrossFit(2, 40))
+
+    long = walk(200, 1)
+    with pytest.raises(ValueError, match=r"it is cross-fitted, and each fold has features of its own"):
+        DistilledModel(TiDEModel(L, H, **COMMON), teacher(), FeatureKD()).fit(long)
+    relation = FeatureKD(projector=None, loss=SampleRelation())
+    assert DistilledModel(TiDEModel(L, H, **COMMON), teacher(), relation).fit(long).student.model is not None
+
+
+def test_horizon_weights_go_on_where_a_teacher_begins() -> None:
+    """A teacher of the last steps is weighed as the whole horizon is in them."""
+    values = torch.arange(1.0, 1 + 2 * 6).reshape(2, 6, 1)
+    zeros = torch.zeros_like(values)
+    loss = HorizonWeighted(rate=2.0)
+    whole = loss(Comparison(values, zeros, zeros))
+    late = loss(Comparison(values[:, 4:], zeros[:, 4:], zeros[:, 4:], within=(4, 6)))
+    torch.testing.assert_close(late, whole[:, 4:])
+
+
+def test_what_comes_after_the_horizon_is_weighed_in_full() -> None:
+    """Whatever part of the student's own horizon the teacher forecasts."""
+    objective = Objective([AutoregressiveKD(2)], ["late"], Uniform())
+    objective.set_up(Shown("TiDEModel", range(1, 5)), [Shown("TiDEModel", range(4, 7))], torch.zeros(3, 4, 1))
+    labels = torch.zeros(3, 4, 1)
+    valid = torch.ones(1, 3, dtype=torch.bool)
+    step = Step(labels[None], valid, labels, labels, torch.zeros(3, 2).long(), 0, objective.covers())
+    ahead = torch.full((3, 2, 1), 2.0)
+    said = Said(labels, ahead=ahead, rolled=torch.tensor([True, True, False]))
+    term = objective(said, step, [{"ahead": torch.zeros(3, 2, 1)}], None).term
+    assert term is not None and term.item() == pytest.approx(2 * 4 / 3)
+
+
+def test_losses_that_would_teach_nothing_are_refused_or_leave_the_labels_whole() -> None:
+    series = walk(120, 1, dtype="float64")
+    teacher = scripted_far(series)
+    with pytest.raises(ValueError, match="every loss has weight 0"):
+        DistilledModel(linear(), teacher, OutputKD(weight=0))
+    with pytest.raises(ValueError, match=r"TeacherBounded.* reads labels, and features have none"):
+        FeatureKD(loss=TeacherBounded())
+    with pytest.raises(TypeError, match="student_layer must be the path of a layer"):
+        FeatureKD(None)  # type: ignore[arg-type]
+    inputs, labels = windows(series)
+    student = linear()
+    DistilledModel(student, teacher, OutlierRejection(threshold=1e9), balance=1.0).fit(series)
+    assert np.abs(forecasts(student, series) - regression(inputs, labels)).max() < 1e-3
+
+
+def scripted_far(series: TimeSeries) -> Scripted:
+    return Scripted(descending(n_epochs=1).fit(series), lambda y, _: y + 100)
+
+
+@pytest.mark.parametrize("loss_fn", [torch.nn.MSELoss(reduction="sum"), lambda a, b: (a - b).abs().mean()])
+def test_labels_are_not_weighed_in_a_loss_that_is_no_mean(loss_fn: Any) -> None:
+    series = walk(60, 1, dtype="float64")
+    with pytest.raises(ValueError, match="no mean over labels"):
+        DistilledModel(linear(loss_fn=loss_fn), scripted_far(series), OutlierRejection()).fit(series)
+
+
+def test_a_divergence_known_for_equal_parameters_alone_is_refused() -> None:
+    student, teacher = (TiDEModel(L, H, likelihood=WeibullLikelihood(), **COMMON) for _ in range(2))
+    with pytest.raises(ValueError, match="has no closed form"):
+        DistilledModel(student, Teacher(teacher, name="t"), LikelihoodKD()).fit(walk(60, 1, name="y").map(np.exp))
+    assert student.model is None
+
+
+def test_the_loaders_batch_size_counts() -> None:
+    student, teacher = TiDEModel(L, H, **COMMON), Teacher(TiDEModel(L, H, **COMMON), name="t")
+    with pytest.raises(ValueError, match="give a batch_size of 3 or more"):
+        DistilledModel(student, teacher, SampleRelation()).fit(SERIES, dataloader_kwargs={"batch_size": 2})
+
+
+def test_projectors_step_unscaled_and_not_where_a_gradient_is_infinite() -> None:
+    parameter = torch.nn.Parameter(torch.tensor([1.0]))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    parameter.grad = torch.tensor([1024.0])
+    step_by_hand(optimizer, 2048.0)
+    assert parameter.item() == 0.5 and parameter.grad is None
+    parameter.grad = torch.tensor([torch.inf])
+    step_by_hand(optimizer, 2048.0)
+    assert parameter.item() == 0.5 and parameter.grad is None
+
+
+def resumable(name: str, folder: Path, dtype: str, **options: Any) -> Any:
+    quiet = {k: v for k, v in QUIET.items() if k != "enable_checkpointing"}
+    kept = {"model_name": name, "work_dir": str(folder), "save_checkpoints": True, "force_reset": True}
+    return TiDEModel(L, H, hidden_size=3, **kept, **(COMMON | {"pl_trainer_kwargs": quiet} | options))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_projectors_go_on_where_they_were(dtype: str, tmp_path: Path) -> None:
+    series = walk(60, 1, dtype=dtype)
+    teacher = Teacher(TiDEModel(L, H, hidden_size=5, **COMMON)).fit(series)
+    losses = [OutputKD(), FeatureKD()]
+    DistilledModel(resumable("first", tmp_path, dtype), teacher, losses).fit(series)
+    (path,) = (tmp_path / "first" / "checkpoints").glob("last*.ckpt")
+    kept = torch.load(path, weights_only=False)["distillation"]["state_dict"]
+    again = TiDEModel.load_from_checkpoint("first", work_dir=str(tmp_path), best=False)
+    seen: dict[str, Tensor] = {}
+
+    class Watch(pl.Callback):
+        def on_train_batch_start(self, trainer: Any, module: Any, *_: Any) -> None:
+            if not seen:
+                seen.update({n: v.clone() for n, v in module.objective.state_dict().items()})
+                state = next(iter(module._own_optimizer.state.values()))
+                seen["moments"] = state["exp_avg"].clone()
+
+    again.trainer_params["callbacks"] = [*again.trainer_params["callbacks"], Watch()]
+    DistilledModel(again, teacher, losses).fit(series, epochs=2)
+    moments = seen.pop("moments")
+    assert moments.dtype is getattr(torch, dtype) and bool(moments.abs().sum() > 0)
+    assert any("regressor" in name for name in seen)
+    assert all(torch.equal(value, kept[f"objective.{name}"]) for name, value in seen.items())
+
+
+def test_a_checkpoint_gives_back_no_statistics_of_other_windows_and_no_other_loss(tmp_path: Path) -> None:
+    series = walk(60, 1)
+    teacher = Teacher(TiDEModel(L, H, hidden_size=5, **COMMON)).fit(series)
+    DistilledModel(resumable("first", tmp_path, "float32"), teacher, [OutlierRejection(), FeatureKD()]).fit(series)
+    again = TiDEModel.load_from_checkpoint("first", work_dir=str(tmp_path), best=False)
+    limits: list[Tensor] = []
+
+    class Watch(pl.Callback):
+        def on_train_start(self, trainer: Any, module: Any) -> None:
+            limits.extend(v.clone() for n, v in module.objective.state_dict().items() if n.endswith("limit"))
+
+    again.trainer_params["callbacks"] = [*again.trainer_params["callbacks"], Watch()]
+    other = walk(60, 1, seed=9).map(lambda v: 100 * v)
+    far = Teacher(TiDEModel(L, H, hidden_size=5, **COMMON)).fit(other)
+    losses = [FeatureKD(projector="mlp"), OutlierRejection()]
+    DistilledModel(again, far, losses).fit(other, epochs=2)
+    # a hundred times those of the first fit, which are below 3
+    assert len(limits) == 1 and float(limits[0].min()) > 10
