@@ -240,10 +240,11 @@ def periodic() -> DataSet:
 
 
 def trending() -> DataSet:
-    """A slope that changes every 60 steps, in noise."""
+    """Straight lines between levels that are drawn every 60 steps, in noise."""
 
     def values(steps: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return np.repeat(rng.normal(0, 0.1, -(-len(steps) // 60)), 60)[: len(steps)].cumsum()
+        knots = np.arange(0, len(steps) + 60, 60)
+        return np.interp(steps, knots, rng.normal(0, 2, len(knots)))
 
     return _planted("trend", values)
 

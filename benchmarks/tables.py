@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from tskd.experiment import Experiment, Results
+from tskd.experiment.preparation import fingerprint
 from tskd.experiment.statistics import Comparison
 
 
 def is_finished(experiment: Experiment, folder: Path) -> bool:
-    """Whether the folder holds the results of this very experiment."""
-    return (folder / "facts.json").is_file() and Results.load(folder).facts["config"] == experiment.to_yaml()
+    """Whether the folder holds the results of this very experiment, on these very data."""
+    if not (folder / "facts.json").is_file():
+        return False
+    facts = Results.load(folder).facts
+    return facts["config"] == experiment.to_yaml() and facts["fingerprint"] == fingerprint(experiment.dataset())
 
 
 def ratio(comparison: Comparison) -> str:
