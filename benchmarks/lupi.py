@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 import tiny_chronos
+from tables import is_finished, write_section
 from tqdm import tqdm
 
 from tskd.cli import main as tskd
@@ -25,7 +26,6 @@ from tskd.experiment import Experiment, Results
 from tskd.experiment.statistics import Comparison
 
 HERE = Path(__file__).parent
-BEGIN, END = "<!-- lupi: written by lupi.py -->", "<!-- lupi: end -->"
 PREAMBLE = """## Kinds of privileged information and of teachers
 
 `TSKD_DATA=folder/of/data python benchmarks/lupi.py`, or for one line `tskd run configs/lupi/<case>.yaml`.
@@ -79,7 +79,7 @@ def main() -> None:
     finished = []
     for path in tqdm(paths, desc="experiments", unit="run"):
         folder = options.runs / path.stem
-        if not is_finished(path, folder):
+        if not is_finished(Experiment.from_yaml(path), folder):
             if options.table_only:
                 print(f"{path.stem}: not finished", file=sys.stderr)
                 continue
@@ -91,15 +91,8 @@ def main() -> None:
     table = pd.DataFrame(rows)
     (HERE / "results").mkdir(exist_ok=True)
     table.to_csv(HERE / "results" / "lupi.csv", index=False, float_format="%.4f")
-    write_section(HERE / "README.md", f"{PREAMBLE}\n\n{markdown(rows, COLUMNS)}")
-    write_section(HERE.parent / "README.md", f"{LEAD}\n\n{markdown(rows, SHORT)}")
-
-
-def is_finished(config: Path, folder: Path) -> bool:
-    """Whether the folder holds the results of this very configuration."""
-    if not (folder / "facts.json").is_file():
-        return False
-    return Results.load(folder).facts["config"] == Experiment.from_yaml(config).to_yaml()
+    write_section(HERE / "README.md", "lupi", f"{PREAMBLE}\n\n{markdown(rows, COLUMNS)}")
+    write_section(HERE.parent / "README.md", "lupi", f"{LEAD}\n\n{markdown(rows, SHORT)}")
 
 
 def rows_of(case: str, results: Results) -> list[dict[str, Any]]:
@@ -171,14 +164,6 @@ def cell(row: dict[str, Any], column: str) -> str:
     if f"{column}_low" in row:
         return f"{row[column]:.3f} [{row[f'{column}_low']:.3f}, {row[f'{column}_high']:.3f}]"
     return f"{row[column]:.0f}" if column == "seconds" else str(row.get(column, ""))
-
-
-def write_section(path: Path, section: str) -> None:
-    """Put a section between its marks in a file, at the end if it has none yet."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else "# Benchmarks\n"
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2] if rest else "\n"
-    path.write_text(f"{before.rstrip()}\n\n{BEGIN}\n\n{section}\n\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
