@@ -150,6 +150,13 @@ def test_a_gap_at_the_start_of_a_stretch_is_refused() -> None:
 
 
 REAL = sorted(set(names()) - {"co2"})
+STATED = {
+    "etth1": [8640, 2880, 2880],
+    "etth2": [8640, 2880, 2880],
+    "ettm1": [34560, 11520, 11520],
+    "household": [89 * 24, 30 * 24, 61 * 24],
+    "weather": [36892, 5271, 10541],
+}
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -161,7 +168,11 @@ def test_real_data_are_complete_and_split_as_stated(name: str, data_folder: Path
         assert series.start_time() <= found.series.start_time() and series.end_time() >= found.series.end_time()
     times = found.series.time_index
     parts = [(times < found.validation_start).sum(), (times < found.test_start).sum(), len(times)]
-    assert 2000 <= parts[0] <= 4000 and 1000 <= parts[1] - parts[0] <= 1300 and parts[2] - parts[1] >= 2000
+    lengths = [int(part) for part in np.diff(parts, prepend=0)]
+    if name in STATED:
+        assert lengths == STATED[name]
+    else:
+        assert 2000 <= lengths[0] <= 4000 and 1000 <= lengths[1] <= 1300 and lengths[2] >= 2000
     assert found.filled <= set(times) and found.unit and found.licence and found.source and found.title and found.notes
 
 

@@ -91,7 +91,7 @@ ON_POINTS: list[LossTerm] = [
     OutputKD(),
     TeacherBounded(),
     AttentiveImitation(),
-    OutlierRejection(),
+    OutlierRejection(threshold=0.3),
     HorizonWeighted(rate=1.0),
     MultiScaleKD(scales=2),
     MultiPeriodKD(),

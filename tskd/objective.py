@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -126,8 +127,9 @@ class Objective(nn.Module):
 
     @property
     def described(self) -> list[str]:
-        """Loss and teacher of every copy, as text."""
-        return [f"{loss!r} of {self._names[k]!r}" for loss, k in self._pairs()]
+        """Loss and teacher of every copy, as text that does not name the teacher: it stands in files."""
+        names = [hashlib.blake2b(name.encode(), digest_size=4).hexdigest() for name in self._names]
+        return [f"{loss!r} {names[k]}" for loss, k in self._pairs()]
 
     def learns_from(self) -> list[int]:
         """The teachers of whose forecasts a loss wants statistics before the training."""

@@ -117,6 +117,7 @@ def _benchmark(name: str, file: File, day: int) -> DataSet:
         validation_start=series.time_index[12 * 30 * day],
         test_start=series.time_index[16 * 30 * day],
         title=f"Loads and oil temperature of a transformer ({file.name.removesuffix('.csv')})",
+        unit="mixed",
         source=file.address,
         licence=_LICENCE,
         notes="12 months of 30 days to train, 4 to validate, 4 to test; nothing is missing.",

@@ -65,6 +65,7 @@ def weather() -> DataSet:
         test_start=test,
         filled=frozenset(table.index[table.isna().any(axis=1)]),
         title="Weather at Jena",
+        unit="mixed",
         source=JENA.address,
         licence="not stated at the origin",
         notes=f"70 % to train, 10 % to validate, 20 % to test. {_GAPS} The common benchmark keeps -9999 as a value, "

@@ -149,6 +149,6 @@ class Weighting(Described, nn.Module, ABC):
             valid = valid.reshape(valid.shape + (1,) * (scores.dim() - valid.dim()))
             scores = scores.where(valid, 0)
             total = scores.sum(0, keepdim=True)
-            even = valid / valid.sum(0, keepdim=True).clamp(min=1)
+            even = valid.to(scores.dtype) / valid.sum(0, keepdim=True).clamp(min=1)
             # valid teachers that are all scored 0 share the window evenly
-            return torch.where(total > 0, scores / total.where(total > 0, 1), even.to(scores.dtype))
+            return torch.where(total > 0, scores / total.where(total > 0, 1), even)
