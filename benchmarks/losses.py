@@ -45,15 +45,16 @@ FIRST = """### Past the output chunk, and few windows
 
 *ahead*: a TiDE student of 48 → 24 steps, rolled forward by darts to 72; scored are the steps past its output chunk. Its
 teacher, TiDE 48 → 72, forecasts them directly. `AutoregressiveKD` is added to `OutputKD`. *planted*: 60 training
-windows of a series with two periods, or with a slope that changes, in noise; a DLinear student, and a DLinear teacher
-fitted on four longer series of the same kind."""
+windows of a series with two periods, or of straight lines between levels that are drawn every 60 steps, in noise; a
+DLinear student, and a DLinear teacher fitted on four longer series of the same kind."""
 SECOND = """### Each loss alone
 
 A TSMixer student (hidden 4, one block) and a TSMixer teacher (hidden 32, two blocks) of the same inputs, 96 steps
 ahead, lookback 96 or 336: MSE over that of the student alone with weight decay chosen on validation from 0, 0.1, 1 and
 10. A stretch of each set: 4,320 steps before the split of the common benchmark to train, 1,440 to validate and 2,880
 to test after it; not comparable with its published figures. `OutlierRejection` has no term of its own and only weighs
-labels. The recipes are the losses of `configs/recipes/`, all with this teacher."""
+labels; it was run when that halved their share, a factor that AdamW hardly notices. The recipes are the losses of
+`configs/recipes/`, all with this teacher."""
 
 
 def main() -> None:
