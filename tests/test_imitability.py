@@ -18,7 +18,7 @@ from tests.scripted import Scripted
 from tests.test_closed_form import H, L, forecasts, linear, noise, regression, scripted, windows
 from tskd import DistilledModel
 from tskd.weighting import Evidence, Judged, Step
-from tskd.weighting.imitability import PENALTIES, Imitability, folds, preferences, ridge_probe, thinned
+from tskd.weighting.imitability import PENALTIES, Imitability, by_series, folds, preferences, ridge_probe, thinned
 
 RHO = (0, 0.25, 0.5, 0.75, 1)
 
@@ -28,12 +28,18 @@ def refuse(_: Judged) -> Tensor:
 
 
 def evidence(
-    inputs: Tensor, target: Tensor, teachers: Tensor, valid: Tensor | None = None, apart: int = 100, chunk: int = 17
+    inputs: Tensor,
+    target: Tensor,
+    teachers: Tensor,
+    valid: Tensor | None = None,
+    apart: int = 100,
+    chunk: int = 17,
+    panel: bool = False,
 ) -> Evidence:
-    """Windows of one series, as far apart as given."""
+    """Windows of one series, as far apart as given, or each of a series of its own."""
     known = torch.ones(teachers.shape[:2], dtype=torch.bool) if valid is None else valid
-    origins = torch.arange(len(target)) * apart
-    keys = torch.stack([torch.zeros_like(origins), origins], 1)
+    number, zeros = torch.arange(len(target)), torch.zeros(len(target), dtype=torch.long)
+    keys = torch.stack([number, zeros] if panel else [zeros, number * apart], 1)
 
     def chunks() -> Any:
         for rows in torch.arange(len(target)).split(chunk):
@@ -101,6 +107,18 @@ def test_finds_the_teacher_that_a_linear_student_can_learn_from() -> None:
     mean = torch.stack(shares).mean(0)
     assert mean[5] < 0.02
     assert (mean[:5].diff() < 0).all() and mean[0] > 0.5
+
+
+def test_series_too_short_to_be_cut_are_judged_by_one_another() -> None:
+    _, x, y, teachers = linear_case(7, count=120)
+    given = teachers[..., None, None]
+    panel, single = (
+        weights(learned(Imitability(), evidence(x[..., None], y[:, None, None], given, panel=panel)), given)[:, 0]
+        for panel in (True, False)
+    )
+    assert panel.argmax() == single.argmax() == 0 and panel[4] < 0.5 * panel[0] and panel[5] < 0.1
+    first, second = by_series(torch.tensor([[7, 0], [2, 0], [7, 1], [4, 0]]))
+    assert first.tolist() == [0, 1, 2] and second.tolist() == [3]
 
 
 def test_the_oracle_is_nearest_to_the_labels_and_has_the_least_weight() -> None:

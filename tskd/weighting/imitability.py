@@ -31,6 +31,13 @@ def folds(keys: Tensor, span: int) -> tuple[Tensor, Tensor]:
     return torch.cat(early), torch.cat(late)
 
 
+def by_series(keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of every other series, and of those between; `keys [N, 2]`."""
+    _, place = keys[:, 0].unique(return_inverse=True)
+    first, second = (torch.nonzero(place % 2 == rest)[:, 0] for rest in (0, 1))
+    return first, second
+
+
 def thinned(rows: Tensor, most: int) -> Tensor:
     """At most so many of them, evenly spread."""
     return rows if len(rows) <= most else rows[torch.arange(most) * len(rows) // most]
@@ -114,8 +121,8 @@ class Imitability(Weighting):
     The probe is an affine map of the student's inputs (flattened, standardised) by ridge regression in closed form. It
     ranks teachers as a network would as far as what makes them hard to imitate is not in the student's inputs at all.
 
-    Folds are the earlier and the later windows of each series, a lookback and a horizon apart; probes are fitted in
-    each and scored in the other. Where more than 2,000 windows are in a fold, an even selection is taken; probes take
+    Folds are the earlier and the later windows of each series, a lookback and a horizon apart, or if series are too
+    short for that, every other series; probes are fitted in each and scored in the other. Where more than 2,000 windows are in a fold, an even selection is taken; probes take
     time and memory with inputs × windows. With too few windows, weights are uniform, with a warning; a teacher with
     too few valid forecasts has the mean weight of the others.
 
@@ -156,11 +163,16 @@ class Imitability(Weighting):
         shape, dtype = like.forecasts.shape, torch.promote_types(like.target.dtype, torch.float32)
         self.risks = torch.full((shape[0], shape[2]), torch.nan, dtype=dtype)
         self.floor = torch.zeros(shape[2], dtype=dtype)
-        early, late = (thinned(rows, MOST) for rows in folds(torch.cat(keys), span))
+        found = folds(torch.cat(keys), span)
+        if min(map(len, found)) < LEAST:
+            # many short series are cut between, not within
+            found = max(found, by_series(torch.cat(keys)), key=lambda pair: min(map(len, pair)))
+        early, late = (thinned(rows, MOST) for rows in found)
         if min(len(early), len(late)) < LEAST:
             warnings.warn(
                 f"Imitability needs {LEAST} windows or more before, and after, a gap of {span} steps in the middle of "
-                f"each series, and has {len(early)} and {len(late)} of {sum(map(len, keys))}: weights are uniform",
+                f"each series (or in every other series), and has {len(early)} and {len(late)} of "
+                f"{sum(map(len, keys))}: weights are uniform",
                 stacklevel=2,
             )
             return
