@@ -122,9 +122,9 @@ class Imitability(Weighting):
     ranks teachers as a network would as far as what makes them hard to imitate is not in the student's inputs at all.
 
     Folds are the earlier and the later windows of each series, a lookback and a horizon apart, or if series are too
-    short for that, every other series; probes are fitted in each and scored in the other. Where more than 2,000 windows are in a fold, an even selection is taken; probes take
-    time and memory with inputs × windows. With too few windows, weights are uniform, with a warning; a teacher with
-    too few valid forecasts has the mean weight of the others.
+    short for that, every other series; probes are fitted in each and scored in the other. Where more than 2,000 windows
+    are in a fold, an even selection is taken; probes take time and memory with inputs × windows. With too few windows,
+    weights are uniform, with a warning; a teacher with too few valid forecasts has the mean weight of the others.
 
     Weights `[K, 1]`, the same for all windows and epochs; per step with teachers of a part of the horizon.
 
