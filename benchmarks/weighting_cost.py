@@ -1,0 +1,123 @@
+"""Seconds of a training step under each weighting, over those under `Uniform`.
+
+    python benchmarks/weighting_cost.py
+
+A TiDE student, L = 96, H = 24, 7 components, batches of 64, 3 epochs, one thread, 2, 4 and 8 linear teachers whose
+answers are cached. What a weighting does before every epoch counts, what it does once before the training does not.
+Timings are noisy: all are timed in turn, and the median of the ratios of each turn is written into
+`benchmarks/results/weighting_cost.csv` and `benchmarks/README.md`.
+"""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from darts import TimeSeries
+from darts.models import DLinearModel, TiDEModel
+from tables import markdown, write_section
+from tqdm import tqdm
+
+from tskd import DistilledModel, Teacher, weighting
+
+HERE = Path(__file__).parent
+TURNS, ROWS, HELD_OUT = 3, 2_000, 500
+TEACHERS = (2, 4, 8)
+QUIET: dict[str, Any] = {
+    "accelerator": "cpu",
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
+PREAMBLE = """## Cost of the weightings
+
+`python benchmarks/weighting_cost.py`
+
+Seconds of a training step over those under `Uniform`, median of 3 turns: a TiDE student (hidden size 64), L = 96,
+H = 24, 7 components, batches of 64, one thread, by number of teachers, whose answers are cached. What a weighting does
+before every epoch counts; what it does once, before the training, does not."""
+
+
+class Clock(pl.Callback):
+    """Times the training."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.seconds = -time.perf_counter()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.seconds += time.perf_counter()
+
+
+def main() -> None:
+    """Time all, and write the table."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    torch.set_num_threads(1)
+    series, held_out = (noise(rows, seed) for seed, rows in enumerate((ROWS, HELD_OUT)))
+    teachers = [
+        Teacher(linear(number), name=f"t{number}").fit(series, verbose=False) for number in range(max(TEACHERS))
+    ]
+    rows: dict[str, dict[str, Any]] = {method: {"weighting": f"`{method}`"} for method in methods()}
+    with tempfile.TemporaryDirectory() as cache:
+        for count in tqdm(TEACHERS, desc="numbers of teachers"):
+            ratios: dict[str, list[float]] = {method: [] for method in methods()}
+            for _ in range(TURNS):
+                found = {m: seconds(m, teachers[:count], series, held_out, cache) for m in ("Uniform", *methods())}
+                for method, taken in ratios.items():
+                    taken.append(found[method] / found["Uniform"])
+            for method, taken in ratios.items():
+                rows[method][f"K = {count}"] = f"{statistics.median(taken):.2f}"
+    pd.DataFrame(rows.values()).to_csv(HERE / "results" / "weighting_cost.csv", index=False)
+    text = markdown(["weighting", *(f"K = {count}" for count in TEACHERS)], rows.values())
+    write_section(HERE / "README.md", "weighting_cost", f"{PREAMBLE}\n\n{text}")
+
+
+def methods() -> list[str]:
+    """The weightings that need no arguments, but for `Uniform`."""
+    kinds = {name: getattr(weighting, name) for name in weighting.__all__}
+    names = [name for name, kind in kinds.items() if issubclass(kind, weighting.Weighting)]
+    return [name for name in sorted(names) if name not in ("Fixed", "Uniform", "Weighting")]
+
+
+def noise(rows: int, seed: int) -> TimeSeries:
+    values = np.random.default_rng(seed).normal(size=(rows, 7)).astype("float32")
+    return TimeSeries.from_times_and_values(pd.date_range("2020-01-01", periods=rows, freq="h"), values)
+
+
+def linear(seed: int) -> DLinearModel:
+    return DLinearModel(96, 24, n_epochs=1, batch_size=256, random_state=seed, pl_trainer_kwargs=QUIET)
+
+
+def seconds(method: str, teachers: list[Teacher], series: TimeSeries, held_out: TimeSeries, cache: str) -> float:
+    """Of the training of one student."""
+    clock = Clock()
+    student = TiDEModel(
+        96,
+        24,
+        hidden_size=64,
+        n_epochs=3,
+        batch_size=64,
+        random_state=0,
+        pl_trainer_kwargs={**QUIET, "callbacks": [clock]},
+    )
+    model = DistilledModel(student, teachers, weighting=getattr(weighting, method)())
+    # of the same validation, whether a weighting asks for it or not
+    model.fit(series, val_series=held_out, cache=cache, verbose=False)
+    return clock.seconds
+
+
+if __name__ == "__main__":
+    main()
