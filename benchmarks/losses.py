@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from darts import TimeSeries
-from tables import is_finished, markdown, ratio, write_section
-from tqdm import tqdm
+from tables import markdown, ratio, run_missing, write_section
 
 from tskd import datasets
 from tskd.datasets import ArchiveSeries, DataSet
@@ -65,14 +64,11 @@ def main() -> None:
     parser.add_argument("--only", default="", help="run the experiments whose name begins so")
     parser.add_argument("--table-only", action="store_true", help="run nothing: use what is finished")
     options = parser.parse_args()
-    finished: dict[str, Results] = {}
-    for experiment in tqdm(list(experiments()), desc="experiments", unit="run"):
-        folder = options.runs / experiment.name
-        if not is_finished(experiment, folder):
-            if options.table_only or not experiment.name.startswith(options.only):
-                continue
-            experiment.run(workers=options.workers).save(folder)
-        finished[experiment.name] = Results.load(folder)
+
+    def wanted(experiment: Experiment) -> bool:
+        return not options.table_only and experiment.name.startswith(options.only)
+
+    finished = run_missing(experiments(), options.runs, options.workers, wanted)
     first, second = first_table(finished), second_table(finished)
     names = [name for name in finished if not name.startswith(("ahead", "planted"))]
     sections = [

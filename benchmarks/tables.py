@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from tskd.experiment import Experiment, Results
 from tskd.experiment.preparation import fingerprint
@@ -17,6 +19,21 @@ def is_finished(experiment: Experiment, folder: Path) -> bool:
         return False
     facts = Results.load(folder).facts
     return facts["config"] == experiment.to_yaml() and facts["fingerprint"] == fingerprint(experiment.dataset())
+
+
+def run_missing(
+    experiments: Iterable[Experiment], folder: Path, workers: int, wanted: Callable[[Experiment], bool]
+) -> dict[str, Results]:
+    """Results of those experiments that are finished, or wanted and run now, by name; each in a folder of its own."""
+    finished = {}
+    for experiment in tqdm(list(experiments), desc="experiments", unit="run"):
+        place = folder / experiment.name
+        if not is_finished(experiment, place):
+            if not wanted(experiment):
+                continue
+            experiment.run(workers=workers).save(place)
+        finished[experiment.name] = Results.load(place)
+    return finished
 
 
 def ratio(comparison: Comparison) -> str:

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tables import is_finished, markdown, ratio, write_section
-from tqdm import tqdm
+from tables import markdown, ratio, run_missing, write_section
 
 from tskd import datasets, weighting
 from tskd.datasets import DataSet
@@ -48,14 +47,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--table-only", action="store_true", help="run nothing: use what is finished")
     options = parser.parse_args()
-    finished: dict[str, Results] = {}
-    for experiment in tqdm(list(experiments()), desc="experiments", unit="run"):
-        folder = options.runs / experiment.name
-        if not is_finished(experiment, folder):
-            if options.table_only:
-                continue
-            experiment.run(workers=options.workers).save(folder)
-        finished[experiment.name] = Results.load(folder)
+    finished = run_missing(experiments(), options.runs, options.workers, lambda _: not options.table_only)
     rows = table(finished)
     pd.DataFrame(rows).to_csv(HERE / "results" / "weighting_real.csv", index=False)
     text = f"{PREAMBLE}\n\n{markdown(['arm', *finished], rows)}"

@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from tskd.asking import Asked
 from tskd.keys import encode
+from tskd.reach import covered
 from tskd.store import Store
 
 FORECASTS, COVERED, AHEAD, SPREAD = "forecasts", "covered", "ahead", "spread"
@@ -61,10 +62,7 @@ class Knowledge:
 
     def covers(self) -> Tensor:
         """Which steps of the student's horizon each teacher forecasts `[K, H]`."""
-        found = torch.zeros(len(self.fields), self.like.shape[1], dtype=torch.bool)
-        for k in range(len(self.fields)):
-            found[k, self._span(k)] = True
-        return found
+        return covered([self._span(k) for k in range(len(self.fields))], self.like.shape[1])
 
     def spread(self, keys: Tensor) -> Tensor:
         """Standard deviations of the forecasts `[K, B, H, C]` of the windows `keys [B, 2]`; NaN of a teacher of point

@@ -16,7 +16,7 @@ from tskd.layers import FEATURES, Layer
 from tskd.losses import Comparison, DistillationLoss, LabelWeighting, LossTerm
 from tskd.networks import PARAMETERS
 from tskd.probing import Shown
-from tskd.reach import shared_steps
+from tskd.reach import covered, shared_steps
 from tskd.weighting import Step, Weighting
 
 
@@ -94,10 +94,7 @@ class Objective(nn.Module):
 
     def covers(self) -> Tensor:
         """Which steps of the student's horizon each teacher forecasts `[K, H]`."""
-        found = torch.zeros(len(self._spans), len(self._shown[0].horizon), dtype=torch.bool)
-        for k, span in enumerate(self._spans):
-            found[k, span] = True
-        return found
+        return covered(self._spans, len(self._shown[0].horizon))
 
     @property
     def student_layers(self) -> dict[str, Layer]:
@@ -203,8 +200,7 @@ class Objective(nn.Module):
             own = weights[k] if weights.dim() == 2 else weights[k][:, span]
             given = None if sample_weight is None else take(sample_weight)[:, span]
             # a teacher of a part of the horizon has a say in that part
-            part_of = len(range(*span.indices(step.target.shape[1]))) / step.target.shape[1]
-            share = 1.0 if loss.needs.ahead else part_of
+            share = 1.0 if loss.needs.ahead else (span.stop - span.start) / step.target.shape[1]
             part = loss.weight * share * _reduce(values, take(own), given)
             whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
             total = whole if total is None else total + whole

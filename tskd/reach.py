@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from tskd import _darts
 
@@ -19,6 +23,14 @@ def shared_steps(student: range, teacher: range) -> slice:
     """Which part of the student's horizon a teacher forecasts too; empty if there is none."""
     first, last = max(student[0], teacher[0]), min(student[-1], teacher[-1])
     return slice(first - student[0], max(last - student[0] + 1, first - student[0]))
+
+
+def covered(spans: Sequence[slice], horizon: int) -> Tensor:
+    """Which steps of the student's horizon these parts of it are `[K, H]`."""
+    found = torch.zeros(len(spans), horizon, dtype=torch.bool)
+    for steps, span in zip(found, spans, strict=True):
+        steps[span] = True
+    return found
 
 
 def lookback_of(model: Any) -> int:
