@@ -37,12 +37,12 @@ def test_a_part_reads_back_as_it_was(tmp_path: Path) -> None:
     row = {"text": "−3,1 % é", "none": None, "list": [1, {"a": 0.1}], "huge": 1e300}
     arrays = {"mse": np.array([0.1, np.nan, 1e-300]), "forecasts": np.zeros((2, 3, 1), dtype="float32")}
     parts = written(tmp_path, Part({"key": "aa00", **row}, arrays))
-    read = parts.read("aa00")
-    assert read is not None and read.row == {"key": "aa00", **row} and not read.failed
+    read = parts.read(KEYS)["aa00"]
+    assert read.row == {"key": "aa00", **row} and not read.failed
     for name, array in arrays.items():
         np.testing.assert_array_equal(read.arrays[name], array)
         assert read.arrays[name].dtype == array.dtype
-    assert parts.read("bb11") is None and parts.finished(KEYS) == {"aa00"}
+    assert parts.read(["bb11"]) == {} and parts.finished(KEYS) == {"aa00"}
 
 
 def test_the_name_is_key_and_hash_of_the_bytes(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def plant(parts: Parts, how: str) -> Path:
 def test_what_is_no_part_counts_as_missing_and_is_moved_aside(tmp_path: Path, how: str) -> None:
     parts = written(tmp_path, part("aa00"))
     planted = plant(parts, how)
-    assert parts.finished(KEYS) == set() and all(parts.read(key) is None for key in KEYS)
+    assert parts.finished(KEYS) == set() and parts.read(KEYS) == {}
     assert parts.sweep() == [planted.name] and not planted.exists()
     assert (parts.folder / "rejected" / planted.name).is_file()
     parts.write("aa00", part("aa00").to_bytes())
@@ -88,15 +88,15 @@ def test_what_is_no_part_counts_as_missing_and_is_moved_aside(tmp_path: Path, ho
 def test_a_duplicate_is_harmless(tmp_path: Path) -> None:
     parts = written(tmp_path, part("aa00", 1.0), part("aa00", 2.0), part("bb11"))
     first = min(path.name for path in parts.folder.glob("aa00.*"))
-    read = parts.read("aa00")
-    assert read is not None and read.to_bytes() == (parts.folder / first).read_bytes()
+    read = parts.read(KEYS)["aa00"]
+    assert read.to_bytes() == (parts.folder / first).read_bytes()
     assert parts.finished(KEYS) == {"aa00", "bb11"} and parts.sweep() == []
 
 
 def test_a_failure_gives_way_to_a_result_and_to_a_later_failure(tmp_path: Path) -> None:
     parts = written(tmp_path, failed("aa00", 1.0), part("bb11"))
     (before,) = parts.failures(KEYS)
-    assert parts.finished(KEYS) == {"bb11"} and parts.read("aa00").failed
+    assert parts.finished(KEYS) == {"bb11"} and parts.read(KEYS)["aa00"].failed
     parts.write("aa00", failed("aa00", 2.0).to_bytes())
     (after,) = parts.failures(KEYS)
     assert before != after
@@ -104,7 +104,7 @@ def test_a_failure_gives_way_to_a_result_and_to_a_later_failure(tmp_path: Path) 
     assert parts.failures(KEYS) == set() and parts.finished(KEYS) == {"aa00", "bb11"}
     # of another run at the same time: a result is never displaced
     parts.write("aa00", failed("aa00", 3.0).to_bytes())
-    assert not parts.read("aa00").failed and parts.finished(KEYS) == {"aa00", "bb11"}
+    assert not parts.read(KEYS)["aa00"].failed and parts.finished(KEYS) == {"aa00", "bb11"}
 
 
 def test_a_temporary_file_is_no_part_and_goes_when_its_writer_is_long_dead(tmp_path: Path) -> None:

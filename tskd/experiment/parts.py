@@ -82,10 +82,14 @@ class Parts:
             if part is not None and part.failed:
                 older.unlink(missing_ok=True)
 
-    def read(self, key: str) -> Part | None:
-        """The part of a cell: a finished one rather than a failure, of several the first by name."""
-        found = [part for path in self._files([key]) if (part := _valid(path)) is not None]
-        return min(found, key=lambda part: part.failed, default=None)
+    def read(self, keys: Collection[str]) -> dict[str, Part]:
+        """The parts of cells, by key: a finished one rather than a failure, of several the first by name."""
+        found: dict[str, Part] = {}
+        for path in self._files(keys):
+            part = _valid(path)
+            if part is not None and (part.key not in found or found[part.key].failed > part.failed):
+                found[part.key] = part
+        return found
 
     def finished(self, keys: Collection[str]) -> set[str]:
         """Those keys whose cells have a result."""

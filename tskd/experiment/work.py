@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tskd.experiment.plan import Block, Planned
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """Cells of a block to compute, in this order, on data of this fingerprint; `models`: where teachers are kept."""
 

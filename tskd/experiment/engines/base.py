@@ -38,9 +38,13 @@ class Died:
 
 
 class Engine(Protocol):
-    """Computes tasks, at most `capacity` at once, the cells of each in their order."""
+    """Computes tasks, at most `capacity` at once, the cells of each in their order.
+
+    `local`: whether that is on this machine, where files can be shared.
+    """
 
     capacity: int
+    local: bool
 
     def submit(self, task: Task) -> None:
         """Begin a task."""

@@ -12,6 +12,7 @@ class Here:
     """See `Engine`. What ends a task ends this process with it, so none is ever reported as `Died`."""
 
     capacity = 1
+    local = True
 
     def __init__(self) -> None:
         self._tasks: list[Task] = []

@@ -21,6 +21,8 @@ PATIENCE = 5
 class Processes:
     """See `Engine`. A worker that dies takes nothing with it but the cell at work; another takes its place."""
 
+    local = True
+
     def __init__(self, workers: int | None) -> None:
         self.capacity = workers or cores()
         self._workers: list[_Worker] = []

@@ -36,7 +36,7 @@ class WithRay:
                 ray.init(address=address or "local", **quiet)
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise ConfigError(f"engine 'ray': no cluster at address={address!r}: {error}") from error
-        self._local = self._own and address is None
+        self.local = self._own and address is None
         self.capacity = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         # what is tried again, and how often, is the runner's to say
         self._work = ray.remote(num_cpus=1, max_retries=0)(work)
