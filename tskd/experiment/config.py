@@ -189,7 +189,7 @@ class Experiment(Strict):
             raise ValueError(f"soft_sensor: {error}.") from error
 
     @property
-    def lookback(self) -> int:
+    def longest(self) -> int:
         """The longest lookback, in steps, of student and teachers."""
         models = [reach(teacher.model, TEACHER) for teacher in self.teachers.values()]
         return max([self.chunk_lengths(self.student)[0], *(lookback for lookback, _ in models)])
@@ -203,6 +203,18 @@ class Experiment(Strict):
     def steps(self) -> tuple[int, int]:
         """First and last step that are scored."""
         return self.scored or (1, self.chunk_lengths(self.student)[1])
+
+    @property
+    def readable(self) -> list[str]:
+        """Slots of covariates, `"past"` and `"future"`, that the student's class reads."""
+        with quiet():
+            student = self.student.build(MODEL)
+        return [slot for slot in ("past", "future") if getattr(student, f"supports_{slot}_covariates")]
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the data set, which need not be loaded for it."""
+        return self.data if isinstance(self.data, str) else self.data.name
 
     def dataset(self) -> datasets.DataSet:
         """The data set, loaded if it was given by name."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -17,9 +18,11 @@ from tskd.datasets import ArchiveSeries, DataSet
 from tskd.experiment.assembly import assemble
 from tskd.experiment.config import Experiment
 from tskd.experiment.errors import ConfigError, RunError
-from tskd.experiment.preparation import Prepared, prepare
+from tskd.experiment.plan import Block, blocks, planned
+from tskd.experiment.preparation import Prepared, fingerprint, prepare
 from tskd.experiment.results import Results
 from tskd.experiment.specs import MODEL, nearest
+from tskd.experiment.study import Study
 
 if TYPE_CHECKING:
     from tskd.experiment.cells import Cell
@@ -27,8 +30,6 @@ if TYPE_CHECKING:
 
 def run(experiment: Experiment, progress: bool, workers: int) -> Results:
     """See `Experiment.run`."""
-    from tskd.experiment.cells import planned
-
     began = time.perf_counter()
     try:
         data = experiment.dataset()
@@ -36,14 +37,15 @@ def run(experiment: Experiment, progress: bool, workers: int) -> Results:
         raise ConfigError(str(error)) from error
     prepared = _checked(experiment, data)
     cells: list[Cell] = []
-    total = planned(experiment) * len(experiment.seeds)
+    todo = blocks(Study(experiment.name, {experiment.name: experiment}))
+    total = sum(len(planned(block, "")) for block in todo)
     with tqdm(total=total, desc=experiment.name, unit="fit", disable=not progress, dynamic_ncols=True) as bar:
-        if min(workers, len(experiment.seeds)) > 1:
-            cells = _in_processes(experiment, min(workers, len(experiment.seeds)), bar.update)
+        if min(workers, len(todo)) > 1:
+            cells = _in_processes(todo, min(workers, len(todo)), bar.update)
         else:
             with one_thread():
-                for seed in experiment.seeds:
-                    cells += _seed(experiment, data, seed, bar.update)
+                for block in todo:
+                    cells += _block(block, data, bar.update)
     return assemble(experiment, prepared, cells, seconds=time.perf_counter() - began)
 
 
@@ -78,7 +80,7 @@ def _checked(experiment: Experiment, data: DataSet) -> Prepared:
     if experiment.soft_sensor:
         _refuse_blind(experiment, data)
     try:
-        return prepare(data, experiment.chunk_lengths(experiment.student)[0], experiment.steps, experiment.lookback)
+        return prepare(data, experiment.chunk_lengths(experiment.student)[0], experiment.steps, experiment.longest)
     except ValueError as error:
         raise ConfigError(str(error)) from error
 
@@ -93,28 +95,36 @@ def _refuse_blind(experiment: Experiment, data: DataSet) -> None:
         )
 
 
-def _seed(experiment: Experiment, data: DataSet, seed: int, tick: Callable[[], Any]) -> list[Cell]:
-    from tskd.experiment.cells import SeedRun
+def _block(block: Block, data: DataSet, tick: Callable[[], Any]) -> list[Cell]:
+    from tskd.experiment.cells import BlockRun
 
     try:
-        fits = SeedRun(experiment, data, seed)
+        fits = BlockRun(block, data)
     except ValueError as error:
-        raise RunError(f"seed {seed}: {error}") from error
-    cells = []
-    for cell in fits.cells():
-        cells.append(cell)
+        raise RunError(f"seed {block.seed}: {error}") from error
+    cells: dict[str, Cell] = {}
+    found = []
+    for plan in planned(block, fingerprint(data)):
+        label = f"{'arm' if plan.kind == 'student' else 'teacher'} {plan.name!r}, seed {block.seed}"
+        if plan.key not in cells:
+            try:
+                cells[plan.key] = fits.cell(plan)
+            except Exception as error:
+                raise RunError(f"{label} failed: {type(error).__name__}: {error}") from error
+        told = tuple(f"{label}: {message}" for message in cells[plan.key].warnings)
+        found.append(replace(cells[plan.key], name=plan.name, candidate=plan.candidate, warnings=told))
         tick()
-    return cells
+    return found
 
 
-def _in_processes(experiment: Experiment, workers: int, tick: Callable[[], Any]) -> list[Cell]:
-    """Cells of all seeds, in the order of the seeds. Workers are spawned and get the configuration, no model."""
+def _in_processes(todo: list[Block], workers: int, tick: Callable[[], Any]) -> list[Cell]:
+    """Cells of all blocks, in the order of the blocks. Workers are spawned and get the configuration, no model."""
     context = multiprocessing.get_context("spawn")
     # an interrupt is the parent's to handle: it stops the workers at their next fit
     ignore_interrupt = (signal.signal, (signal.SIGINT, signal.SIG_IGN))
     with context.Manager() as manager, ProcessPoolExecutor(workers, context, *ignore_interrupt) as pool:
         ticks, stop = manager.Queue(), manager.Event()
-        futures = [pool.submit(_seed_in_worker, experiment, seed, ticks, stop) for seed in experiment.seeds]
+        futures = [pool.submit(_block_in_worker, block, ticks, stop) for block in todo]
         pending = set(futures)
         try:
             while pending:
@@ -134,7 +144,7 @@ def _in_processes(experiment: Experiment, workers: int, tick: Callable[[], Any])
         return [cell for future in futures for cell in future.result()]
 
 
-def _seed_in_worker(experiment: Experiment, seed: int, ticks: Any, stop: Any) -> list[Cell]:
+def _block_in_worker(block: Block, ticks: Any, stop: Any) -> list[Cell]:
     def tick() -> None:
         if stop.is_set():
             raise RunError("stopped, because another seed failed")
@@ -143,4 +153,4 @@ def _seed_in_worker(experiment: Experiment, seed: int, ticks: Any, stop: Any) ->
     if stop.is_set():
         return []
     with one_thread():
-        return _seed(experiment, experiment.dataset(), seed, tick)
+        return _block(block, block.experiment.dataset(), tick)

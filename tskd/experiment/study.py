@@ -1,0 +1,16 @@
+"""A study: several experiments that vary along axes, run and reported together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tskd.experiment.config import Experiment
+
+
+@dataclass(frozen=True)
+class Study:
+    """Experiments by the label of their case."""
+
+    name: str
+    cases: Mapping[str, Experiment]
