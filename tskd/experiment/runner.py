@@ -109,6 +109,8 @@ def _block(block: Block, data: DataSet, tick: Callable[[], Any]) -> list[Cell]:
         if plan.key not in cells:
             try:
                 cells[plan.key] = fits.cell(plan)
+            except RunError as error:
+                raise RunError(f"{label}: {error}") from error
             except Exception as error:
                 raise RunError(f"{label} failed: {type(error).__name__}: {error}") from error
         told = tuple(f"{label}: {message}" for message in cells[plan.key].warnings)
