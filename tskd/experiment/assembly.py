@@ -113,7 +113,9 @@ def _read(outline: Outline, parts: Parts) -> tuple[list[Found], list[dict[str, A
             names |= {"fold": block.fold, "size": block.size, "seed": block.seed}
             if part is not None and part.failed:
                 told = part.row["failed"]
-                failures.append({**names, "error": f"{told['type']}: {told['message']}", "traceback": told["traceback"]})
+                failures.append(
+                    {**names, "error": f"{told['type']}: {told['message']}", "traceback": told["traceback"]}
+                )
             elif part is not None:
                 found.append(Found(cell_of(part, **names), part.row["versions"], part.row["commit"]))
     return found, failures
@@ -126,7 +128,7 @@ def _failed(arm: Arm, failures: Iterable[dict[str, Any]]) -> list[tuple[int, int
 
 def _prepared(experiment: Experiment, data: Any, place: Place) -> Prepared:
     lookback = experiment.chunk_lengths(experiment.student)[0]
-    return prepare(data, lookback, experiment.steps, experiment.lookback)
+    return prepare(data, lookback, experiment.steps, experiment.longest)
 
 
 def _nothing(experiment: Experiment, failures: Sequence[dict[str, Any]]) -> str:

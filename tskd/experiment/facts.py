@@ -39,6 +39,10 @@ def facts_of(experiment: Experiment, data: DataSet, prepared: Mapping[Place, Pre
         "horizon": horizon,
         "scored": list(experiment.steps),
         "seeds": list(experiment.seeds),
+        "folds": getattr(experiment, "folds", 1),
+        "sizes": list(getattr(experiment, "sizes", (None,))),
+        "controls": controls_of(experiment),
+        "not_applicable": {},
         "examples": len(examples(len(last.test.truth))),
         "teachers": [
             {
@@ -80,6 +84,19 @@ def facts_of(experiment: Experiment, data: DataSet, prepared: Mapping[Place, Pre
             "not_scored": _not_scored(last.test.scored[:, experiment.steps[0] - 1 :]),
         },
     }
+
+
+def controls_of(experiment: Experiment) -> dict[str, str]:
+    """Which control an arm is, for arms that are one."""
+    found = {}
+    for arm in experiment.arms:
+        if arm.students:
+            found[arm.name] = "tuned"
+        elif arm.placebo:
+            found[arm.name] = "placebo"
+        elif arm.teachers and not experiment.is_privileged(arm):
+            found[arm.name] = "self-distilled"
+    return found
 
 
 def label(candidate: Any) -> str:

@@ -59,7 +59,7 @@ def check(experiment: Experiment, data: DataSet) -> None:
     if experiment.soft_sensor:
         _refuse_blind(experiment, data)
     try:
-        prepare(data, experiment.chunk_lengths(experiment.student)[0], experiment.steps, experiment.lookback)
+        prepare(data, experiment.chunk_lengths(experiment.student)[0], experiment.steps, experiment.longest)
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

@@ -28,8 +28,8 @@ class Results:
     A row's `fold` counts from 1, the earliest; `size` is the number of training windows, <NA> for all there are.
 
     - `rows`: one an arm or teacher (`kind`, `name`), fold, size and seed: `key` of the cell, `balance` used, `mse`,
-      `mae`, `validation_mse`, `seconds` of the fit (without its teachers'), number of test `windows`, fingerprint of the
-      `data`, `commit` of tskd if it is a checkout ('+': with changes), versions.
+      `mae`, `validation_mse`, `seconds` of the fit (without its teachers'), number of test `windows`, fingerprint of
+      the `data`, `commit` of tskd if it is a checkout ('+': with changes), versions.
     - `candidates`: `arm`, fold, size, seed, `balance`, `validation_mse` of every candidate that validation chose among.
     - `windows`: `mse`, `mae` of every test window, by kind, name, fold, size, seed, and `start`, its first target.
     - `steps`: `mse`, `mae` of every step of the horizon, by kind, name, fold, size, seed.
@@ -91,7 +91,9 @@ class Results:
         controls = [name for name, control in self.facts["controls"].items() if control in COUNTING]
         finished = [name for name in controls if name != arm and not self._errors(name, size=size).empty]
         rivals = [str(self.facts["alone"]), *finished]
-        return self.compare(arm, min(rivals, key=lambda name: float(np.nanmean(self.errors(name, size=size)))), size=size)
+        return self.compare(
+            arm, min(rivals, key=lambda name: float(np.nanmean(self.errors(name, size=size)))), size=size
+        )
 
     @property
     def lacking(self) -> dict[str, list[int]]:
@@ -103,7 +105,9 @@ class Results:
             mine = own[own.name == arm["name"]]
             for seed in self.facts["seeds"]:
                 rows = mine[mine.seed == seed]
-                has = {(fold, None if pd.isna(size) else size) for fold, size in zip(rows.fold, rows["size"], strict=True)}
+                has = {
+                    (fold, None if pd.isna(size) else size) for fold, size in zip(rows.fold, rows["size"], strict=True)
+                }
                 if places - has:
                     found.setdefault(arm["name"], []).append(seed)
         return found

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -28,7 +28,7 @@ from tskd.experiment.locks import Lock
 from tskd.experiment.outline import Outline, outline
 from tskd.experiment.parts import Part, Parts, write_atomically
 from tskd.experiment.plan import Block, Planned
-from tskd.experiment.results import StudyResults
+from tskd.experiment.study_results import StudyResults
 from tskd.experiment.work import Task, failure
 
 if TYPE_CHECKING:
@@ -62,9 +62,8 @@ def run(
         keys = {cell.key for job in jobs for cell in job.cells}
         finished = parts.finished(keys)
         missing = [job for job in jobs if not finished.issuperset(cell.key for cell in job.cells)]
-        with tqdm(
-            total=len(keys), initial=len(finished), desc=study.name, unit="fit", disable=not progress, dynamic_ncols=True
-        ) as bar:
+        shown: dict[str, Any] = {"desc": study.name, "unit": "fit", "disable": not progress, "dynamic_ncols": True}
+        with tqdm(total=len(keys), initial=len(finished), **shown) as bar:
             if missing:
                 workers = _at_most(len(missing), workers) if engine == "processes" else workers
                 started = engine_of(engine, workers, address)

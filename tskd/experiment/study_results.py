@@ -30,7 +30,8 @@ class StudyResults:
         places = _places([*self.cases, *self.facts["left_out"]])
         for case, results in self.cases.items():
             results.save(folder / places[case])
-        write_json(folder / "study.json", {"name": self.name, "cases": {case: places[case] for case in self.cases}, "facts": self.facts})
+        found = {case: places[case] for case in self.cases}
+        write_json(folder / "study.json", {"name": self.name, "cases": found, "facts": self.facts})
 
     @classmethod
     def load(cls, directory: str | Path) -> StudyResults:

@@ -91,7 +91,7 @@ def _row(item: Found, balance: str, fingerprint: str) -> dict[str, Any]:
 
 def _windows(cell: Cell, prepared: Prepared) -> pd.DataFrame:
     # a window without a single scored target has no error in any arm
-    some = prepared.test.scored.any(axis=1)
+    some = np.flatnonzero(prepared.test.scored.any(axis=1))
     errors = {"start": prepared.test.starts[some], "mse": cell.mse[some], "mae": cell.mae[some]}
     return pd.DataFrame({**_key(cell), **errors})
 
@@ -116,9 +116,7 @@ def _weights(cell: Cell) -> Iterator[dict[str, Any]]:
             yield {**at, "by": by, "at": 0, "teacher": "", "weight": entry[by]}
 
 
-def _forecasts(
-    experiment: Experiment, cells: Sequence[Cell], prepared: Mapping[Place, Prepared]
-) -> pd.DataFrame:
+def _forecasts(experiment: Experiment, cells: Sequence[Cell], prepared: Mapping[Place, Prepared]) -> pd.DataFrame:
     """Of the first seed, in the last fold, trained on the largest size."""
     place = last_place(prepared)
     part, scale = prepared[place].test, prepared[place].scale

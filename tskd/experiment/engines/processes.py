@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -80,10 +81,9 @@ class _Worker:
 
     def begin(self, task: Task) -> None:
         self.task = task
-        try:
+        # a dead one is found by the next reading of the line
+        with suppress(OSError):
             self.connection.send(task)
-        except OSError:
-            pass  # it is dead, which the next reading of the line finds
 
     def end(self) -> None:
         self.connection.close()

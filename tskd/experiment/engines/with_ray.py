@@ -49,6 +49,7 @@ class WithRay:
     def events(self) -> Iterator[Made | Ended | Died]:
         """What came from the cluster."""
         ready, _ = self._ray.wait(list(self._streams), num_returns=1, timeout=WAIT)
+        stream: Any
         for stream in ready:
             task = self._streams[stream]
             try:

@@ -1,0 +1,20 @@
+"""A study: several experiments that vary along axes, run and reported together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tskd.experiment.config import Experiment
+
+
+@dataclass(frozen=True)
+class Study:
+    """Experiments by the label of their case."""
+
+    name: str
+    cases: Mapping[str, Experiment]
+
+    def to_yaml(self) -> str:
+        """Temporary."""
+        return next(iter(self.cases.values())).to_yaml()
