@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,13 @@ class StudyResults:
     name: str
     cases: dict[str, Results]
     facts: dict[str, Any] = field(repr=False)
+
+    def with_command(self, command: str) -> StudyResults:
+        """The same, with the command that gave them on record."""
+        cases = {
+            case: replace(results, facts={**results.facts, "command": command}) for case, results in self.cases.items()
+        }
+        return replace(self, cases=cases, facts={**self.facts, "command": command})
 
     def save(self, directory: str | Path) -> None:
         """Write the tables of one case into `directory`, those of several into folders below `directory/cases`."""

@@ -5,18 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any
 
 from tskd.experiment.engines.base import WAIT, Died, Ended, Made, cores
+from tskd.experiment.errors import RunError
 from tskd.experiment.work import Task, work
-
-PATIENCE = 5
-"""Seconds that a worker has to clear away its temporary files before it is killed."""
 
 
 class Processes:
@@ -27,20 +24,22 @@ class Processes:
     def __init__(self, workers: int | None) -> None:
         self.capacity = workers or cores()
         self._workers: list[_Worker] = []
+        # of workers that are killed, too
+        self._temporary = tempfile.TemporaryDirectory(prefix="tskd-")
 
     def submit(self, task: Task) -> None:
         """Begin a task, in an idle worker if there is one."""
         worker = next((worker for worker in self._workers if worker.task is None), None)
         if worker is None:
-            worker = _Worker()
+            worker = _Worker(self._temporary.name)
             self._workers.append(worker)
         worker.begin(task)
 
     def events(self) -> Iterator[Made | Ended | Died]:
-        """What the workers sent, and which of them are gone."""
-        busy = {worker.connection: worker for worker in self._workers if worker.task is not None}
-        for connection in wait(list(busy), WAIT):
-            worker = busy[connection]  # type: ignore[index]
+        """What the workers sent, and which of them are gone. Raises RunError if one could not start."""
+        busy = {id(worker.connection): worker for worker in self._workers if worker.task is not None}
+        for connection in wait([worker.connection for worker in busy.values()], WAIT):
+            worker = busy[id(connection)]
             task = worker.task
             assert task is not None
             try:
@@ -49,80 +48,87 @@ class Processes:
                 self._workers.remove(worker)
                 yield Died(task, worker.buried())
                 continue
-            if key is None:
+            if key == READY:
+                worker.ready = True
+            elif key == ENDED:
                 worker.task = None
                 yield Ended(task)
             else:
                 yield Made(task, key, content)
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers. They write nothing that could be left half done."""
         for worker in self._workers:
-            worker.end()
-        for worker in self._workers:
-            worker.process.join(PATIENCE)
+            worker.connection.close()
             worker.process.kill()
+        for worker in self._workers:
             worker.process.join()
         self._workers.clear()
+        self._temporary.cleanup()
+
+
+READY, ENDED = "ready", "ended"
+"""What a worker sends beside keys of cells: that it runs, and that a task is done."""
 
 
 class _Worker:
-    """A process and the line to it; `task`: what it is at."""
+    """A process and the line to it; `task`: what it is at, `ready`: whether it has run at all."""
 
-    def __init__(self) -> None:
+    def __init__(self, temporary: str) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, far = context.Pipe()
         self.task: Task | None = None
-        self.process = context.Process(target=_serve, args=(far,), daemon=True)
+        self.ready = False
+        self.process = context.Process(target=_serve, args=(far, temporary), daemon=True)
         with _deaf_to_interrupts():
             self.process.start()
         # the worker's own end is the last one: when it dies, this side reads the end of the line
         far.close()
 
     def begin(self, task: Task) -> None:
+        """Send it a task."""
         self.task = task
-        # a dead one is found by the next reading of the line
+        # that it is dead, the next reading of the line finds
         with suppress(OSError):
             self.connection.send(task)
 
-    def end(self) -> None:
-        self.connection.close()
-        self.process.terminate()
-
     def buried(self) -> str:
-        """What it died of."""
+        """What it died of. Raises RunError for one that never ran: nor would another."""
         self.connection.close()
-        self.process.join(PATIENCE)
-        self.process.kill()
         self.process.join()
         code = self.process.exitcode or 0
-        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        hint = ", perhaps for want of memory" if code == -getattr(signal, "SIGKILL", 9) else ""
-        return f"the worker process ended {how}{hint}"
+        how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        if not self.ready:
+            raise RunError(
+                f"a worker process could not start, and {how}. A script that runs experiments with workers must guard "
+                'its entry with `if __name__ == "__main__":`.'
+            )
+        return f"the worker process {how}{', perhaps for want of memory' if code == -9 else ''}"
 
 
-class _deaf_to_interrupts:
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
     """An interrupt from the terminal reaches the whole group of processes; it is for the main one to handle.
 
-    Spawned processes inherit that a signal is ignored; before they could say so themselves, they import for seconds.
+    A spawned process inherits that the signal is ignored; before it could say so itself, it imports for seconds.
     """
+    # only the main thread may say so, and only the main thread is ever interrupted
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
-    def __enter__(self) -> None:
-        # only the main thread may set it, and only the main thread is ever interrupted
-        self._before: Any = None
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-
-def _serve(connection: Connection) -> None:
+def _serve(connection: Connection, temporary: str) -> None:
     """Compute what comes down the line until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    tempfile.tempdir = temporary
     threading.Thread(target=_follow_the_main_process, daemon=True).start()
+    connection.send((READY, b""))
     while True:
         try:
             task = connection.recv()
@@ -130,7 +136,7 @@ def _serve(connection: Connection) -> None:
             return
         for key, content in work(task):
             connection.send((key, content))
-        connection.send((None, b""))
+        connection.send((ENDED, b""))
 
 
 def _follow_the_main_process() -> None:
