@@ -68,7 +68,7 @@ def compare(
 
     `arm`, `baseline`: errors [seeds, W], paired by seed, windows in order of time. `block`: windows in a block, at
     least L + H. `segments`: number of windows in each fold where there are several, one after the other in [seeds, W].
-    A seed without any error in one of the folds, in either arm, is left out; then windows that are NaN in either.
+    Seeds and windows that either arm lacks are left out as `paired` says.
 
     The interval is estimate +- t * sqrt(u^2 + v^2). u: the standard error over windows, of errors averaged over seeds:
     sqrt(m/(m-1)) times the bootstrap's, m the number of blocks. Blocks of `block`, twice, four times ... as many
@@ -82,8 +82,9 @@ def compare(
     Raises:
         ValueError: shapes, block or segments do not fit, or nothing is left to compare.
     """
-    _check(arm, baseline, block, segments)
-    arm, baseline, folds = _known(arm, baseline, segments)
+    if block < 1:
+        raise ValueError(f"block must be at least 1 window; it is {block}.")
+    arm, baseline, folds = paired(arm, baseline, segments)
     windows = arm.shape[1]
     if arm.size == 0 or baseline.mean() <= 0:
         raise ValueError(f"{names[1]!r} has no window with an error above zero to compare {names[0]!r} with.")
@@ -142,21 +143,22 @@ def _largest_variance(values: np.ndarray, block: int, folds: Sequence[int]) -> f
         length = longer
 
 
-def _check(arm: np.ndarray, baseline: np.ndarray, block: int, segments: Sequence[int] | None) -> None:
+def paired(
+    arm: np.ndarray, baseline: np.ndarray, segments: Sequence[int] | None = None
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Errors [seeds, W] of the seeds and windows that both arms know, and how many windows that leaves of each fold.
+
+    A seed without any error in one of the folds, in either arm, is left out; then windows that are NaN in either.
+
+    Raises:
+        ValueError: shapes or segments do not fit.
+    """
     if arm.ndim != 2 or baseline.ndim != 2 or arm.shape[1] != baseline.shape[1]:
         raise ValueError(f"Errors must be [seeds, W] with the same W; they are {arm.shape} and {baseline.shape}.")
-    if block < 1:
-        raise ValueError(f"block must be at least 1 window; it is {block}.")
     if len(arm) != len(baseline):
         raise ValueError(f"Seeds are compared in pairs; there are {len(arm)} and {len(baseline)}.")
     if segments is not None and (min(segments, default=0) < 1 or sum(segments) != arm.shape[1]):
         raise ValueError(f"segments must be 1 or more each and {arm.shape[1]} windows in all; they are {segments}.")
-
-
-def _known(
-    arm: np.ndarray, baseline: np.ndarray, segments: Sequence[int] | None
-) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    # errors of seeds and windows known in both, and how many windows that leaves of each fold
     known = ~np.isnan(arm + baseline)
     ends = np.cumsum(segments or [arm.shape[1]])[:-1]
     seeds = np.all([fold.any(axis=1) for fold in np.split(known, ends, axis=1)], axis=0)
