@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 import tskd
-from tskd.experiment.config import Arm, Experiment
+from tskd.experiment.arm import Arm
+from tskd.experiment.config import Experiment
 from tskd.experiment.preparation import Prepared, examples, fingerprint
 from tskd.experiment.results import Results
 

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from tskd.datasets import ArchiveSeries, DataSet
+from tskd.datasets import DataSet
 from tskd.experiment.assembly import assemble
+from tskd.experiment.checking import checked
 from tskd.experiment.config import Experiment
+from tskd.experiment.controls import expanded
 from tskd.experiment.errors import ConfigError, RunError
 from tskd.experiment.plan import Block, blocks, planned
-from tskd.experiment.preparation import Prepared, fingerprint, prepare
+from tskd.experiment.preparation import fingerprint
 from tskd.experiment.results import Results
-from tskd.experiment.specs import MODEL, nearest
 from tskd.experiment.study import Study
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def run(experiment: Experiment, progress: bool, workers: int) -> Results:
         data = experiment.dataset()
     except (FileNotFoundError, ImportError, ValueError) as error:
         raise ConfigError(str(error)) from error
-    prepared = _checked(experiment, data)
+    experiment = expanded(experiment, data).experiment
+    prepared = checked(experiment, data)
     cells: list[Cell] = []
     todo = blocks(Study(experiment.name, {experiment.name: experiment}))
     total = sum(len(planned(block, "")) for block in todo)
@@ -61,38 +63,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _checked(experiment: Experiment, data: DataSet) -> Prepared:
-    """The data, if they hold what the experiment reads."""
-    for name, teacher in experiment.teachers.items():
-        if teacher.archive and not data.archive:
-            raise ConfigError(f"teacher {name!r}: data set {data.name!r} has no archive to fit it on.")
-        rows: list[tuple[str, DataSet | ArchiveSeries]] = [(f"data set {data.name!r}", data)]
-        rows += [(f"archive series {item.name!r}", item) for item in data.archive if teacher.archive]
-        for source in teacher.sources():
-            for where, item in rows:
-                if source.name is not None and source.name not in item.privileged:
-                    raise ConfigError(
-                        f"teacher {name!r}: {where} has no privileged series {source.name!r}. "
-                        f"{nearest(source.name, item.privileged)}"
-                    )
-    if experiment.soft_sensor:
-        _refuse_blind(experiment, data)
-    try:
-        return prepare(data, experiment.chunk_lengths(experiment.student)[0], experiment.steps, experiment.longest)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
-def _refuse_blind(experiment: Experiment, data: DataSet) -> None:
-    student = experiment.student.build(MODEL)
-    readable = [slot for slot in ("past_covariates", "future_covariates") if getattr(student, f"supports_{slot}")]
-    if not any(getattr(data, slot) is not None for slot in readable):
-        raise ConfigError(
-            f"soft_sensor: the student reads {' and '.join(readable) or 'no covariates'}, and data set {data.name!r} "
-            "has none: it would see nothing at all."
-        )
 
 
 def _block(block: Block, data: DataSet, tick: Callable[[], Any]) -> list[Cell]:
