@@ -26,7 +26,7 @@ from tskd.experiment.placebo import placebo, strata
 from tskd.experiment.plan import Block, planned
 from tskd.experiment.preparation import fingerprint, prepare
 from tskd.experiment.quiet import quiet
-from tskd.experiment.scoring import errors, mean
+from tskd.experiment.scoring import mean, score
 from tskd.losses import OutputKD
 from tskd.privileged import CostlySensors, FutureHorizon, HighResolution
 from tskd.weighting import Fixed
@@ -68,6 +68,9 @@ arms:
   - {name: distilled, teachers: season, balance: [0, .5]}
 seeds: 2
 """
+
+
+SHIFTED = "{class: NLinearModel, kwargs: {input_chunk_length: 8, output_chunk_length: 4, output_chunk_shift: 1}}"
 
 
 # ---- configuration ---------------------------------------------------------------------------------------------------
@@ -135,7 +138,11 @@ def test_python_objects_do_as_well_as_yaml(tmp_path: Path) -> None:
         ("seeds: 2", "seeds: 2\nname: again", "'name' is given twice"),
         ("name: distilled, ", "name: alone, ", "the name 'alone' is given to 2 arms"),
         ("lr: 1e-3}", "lr: 1e-3}, random_state: 1", "random_state is set by the experiment"),
-        ("lr: 1e-3}", "lr: 1e-3}, output_chunk_shift: 1", "output_chunk_shift must be 0"),
+        (
+            "model: *model",
+            f"model: {SHIFTED}",
+            "output_chunk_shift must be 0",
+        ),
         ("lr: 1e-3}", "lr: 1e-3}, lr_scheduler_cls: StepLR", "only optimizer_cls can be named"),
     ],
 )
@@ -281,11 +288,11 @@ def test_filled_targets_are_not_scored() -> None:
     part = prepare(toy_data(), LOOKBACK, (1, HORIZON)).test
     unscored = {(w, h) for w in range(len(part.starts)) for h in range(HORIZON) if TEST + w + h in (330, 331)}
     assert {tuple(map(int, at)) for at in np.argwhere(~part.scored)} == unscored and len(unscored) == 8
-    squared, absolute = errors(part.truth + 2.0, part)
-    assert np.isnan(squared).sum() == 8 and np.nanmax(np.abs(squared - 4)) < 1e-4
-    np.testing.assert_allclose(mean(absolute, axis=(0, 2)), 2, atol=1e-5)
+    found = score(iter([(np.arange(len(part.truth)), part.truth + 2.0, 1)]), part, 1)
     # the step before a filled one counts in full
-    assert mean(squared, axis=(1, 2)) == pytest.approx(4, abs=1e-4)
+    for errors, expected in ((found.mse, 4), (found.mae, 2), (found.step_mse, 4), (found.step_mae, 2)):
+        np.testing.assert_allclose(errors, expected, atol=1e-4)
+    assert found.whole and found.mse.shape == part.starts.shape and found.step_mae.shape == (HORIZON,)
 
 
 def test_mean_of_nothing_is_nan() -> None:
@@ -413,7 +420,7 @@ def test_step_errors_are_those_of_the_windows(results: Results) -> None:
 def test_balance_zero_is_bit_equal_to_the_student_alone(experiment: Experiment) -> None:
     run = run_of(experiment, 3)
     with quiet():
-        plain = run.alone.model.state_dict()
+        plain = run.plain(run.experiment.alone).model.state_dict()
         distilled = run.distilled(experiment.arms[1], 0).student.model.state_dict()
         other = run.distilled(experiment.arms[1], 1).student.model.state_dict()
     assert all(torch.equal(plain[key], distilled[key]) for key in plain)
@@ -457,7 +464,7 @@ def test_a_teacher_like_the_student_is_not_its_twin() -> None:
     config["teachers"]["equal"] = {"model": config["student"]}
     run = run_of(Experiment(**config), 3)
     with quiet():
-        twins = [run.alone.model.state_dict(), run.teacher("equal").model.model.state_dict()]
+        twins = [run.plain(run.experiment.alone).model.state_dict(), run.teacher("equal").model.model.state_dict()]
     assert not torch.equal(twins[0]["layer.weight"], twins[1]["layer.weight"])
 
 
@@ -511,7 +518,7 @@ def test_early_stopping_watches_the_validation_part() -> None:
     stopped = Experiment(**config)
     run = run_of(stopped, 3)
     with quiet():
-        assert run.alone.epochs_trained == 2
+        assert run.plain(run.experiment.alone).epochs_trained == 2
         assert run.distilled(stopped.arms[1], 1).student.epochs_trained == 2
 
 
@@ -554,7 +561,7 @@ def test_steps_past_the_output_chunk_are_scored_by_rolling_the_student_forward()
     results = experiment.run(progress=False)
     run = run_of(experiment, 3)
     with quiet():
-        student = run.alone
+        student = run.plain(run.experiment.alone)
         part = run.prepared.test
         assert part.truth.shape == (STEPS - TEST - 9 + 1, 9, 1)
         values = part.series.values()[:, 0]
@@ -596,7 +603,13 @@ def test_a_tuned_student_is_chosen_on_validation_and_is_a_control() -> None:
     [
         ({"scored": [3, 2]}, "no first and last step"),
         ({"arms": [{"name": "a", "students": [{}], "teachers": "future"}]}, "only an arm without teachers"),
-        ({"arms": [{"name": "a", "students": [{"output_chunk_length": 3}]}]}, "another horizon"),
+        ({"arms": [{"name": "a", "students": [{"output_chunk_shift": 1}]}]}, "steps 2 to 5, and 1 to 4 are scored"),
+        ({"soft_sensor": True, "teachers": {}, "arms": [], "scored": [1, 9]}, "cannot go on from its own forecasts"),
+        ({"arms": [{"name": "a", "teachers": "future", "archive": "pooled"}]}, "only an arm without teachers"),
+        ({"sizes": [3, 3]}, "none twice"),
+        ({"sizes": [0]}, "numbers of training windows"),
+        ({"folds": 0}, "folds"),
+        ({"controls": "tunde"}, "there is no control 'tunde'. Did you mean 'tuned'"),
         ({"arms": [{"name": "a", "students": [{"input_chunk_length": 9}]}]}, "longer lookback"),
         ({"arms": [{"name": "a", "students": [{"n_epoch": 9}]}]}, "n_epochs"),
     ],

@@ -337,7 +337,7 @@ def test_balance_zero_is_the_soft_sensor_alone() -> None:
     experiment = stations()
     run = run_of(experiment)
     with quiet():
-        plain = run.alone.student.model.state_dict()
+        plain = run.plain(experiment.alone).student.model.state_dict()
         distilled = [run.distilled(experiment.arms[1], c).student.model.state_dict() for c in (0, 1)]
     assert equal(plain, distilled[0]) and not equal(plain, distilled[1])
 

@@ -79,6 +79,7 @@ __all__ = [
     "restoring",
     "roll",
     "roll_starts",
+    "rolled_forecast",
     "rolling",
     "same_randomness",
     "shapes",
@@ -522,6 +523,22 @@ def roll(
         chunk = point_forecast(network, output.prediction)[:, -horizon:]
         forecast = torch.cat([forecast[:, :start], chunk], dim=1)
     return forecast[:, horizon:]
+
+
+def rolled_forecast(
+    network: PLForecastingModule, slots: Mapping[str, Tensor], later: Sequence[Mapping[str, Tensor]], steps: int
+) -> Tensor:
+    """Point forecasts `[B, H + steps, C]` as of `predict`, in evaluation mode, without gradient.
+
+    Args:
+        slots, later: as for `forecast` and `roll`.
+        steps: how far the forecast goes on after the first output chunk.
+    """
+    with _evaluating(network):
+        chunk = point_forecast(network, _predict(network, slots))[:, -network.output_chunk_length :]
+        given = [{name: values.to(chunk) for name, values in some.items()} for some in later]
+        past = slots["past_target"].to(chunk)
+        return torch.cat([chunk, roll(network, past, chunk, given, steps)], dim=1).cpu()
 
 
 def blank(model: TorchForecastingModel, **fit_kwargs: Any) -> TorchForecastingModel:

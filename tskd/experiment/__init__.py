@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tskd.experiment.config import Arm, Experiment
+from tskd.experiment.arm import Arm
+from tskd.experiment.config import Experiment
 from tskd.experiment.errors import ConfigError, RunError
 from tskd.experiment.study import Study
 from tskd.experiment.teachers import TeacherConfig

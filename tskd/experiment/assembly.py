@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tskd.experiment.config import Arm, Experiment
+from tskd.experiment.arm import Arm
+from tskd.experiment.config import Experiment
 from tskd.experiment.errors import RunError
-from tskd.experiment.facts import Place, facts_of
+from tskd.experiment.facts import facts_of
+from tskd.experiment.folds import prepared as prepare
 from tskd.experiment.outline import Outline
 from tskd.experiment.parts import Parts
-from tskd.experiment.preparation import Prepared, prepare
 from tskd.experiment.provenance import commit, versions
 from tskd.experiment.results import Results
 from tskd.experiment.study_results import StudyResults
@@ -82,7 +83,7 @@ def _results(outline: Outline, parts: Parts) -> Results:
         chosen = {arm.name: choose(arm, (item.cell for item in here), _failed(arm, lost)) for arm in experiment.arms}
         used = [item for item in here if item.cell.kind == "teacher" or item.cell.candidate == chosen[item.cell.name]]
         if used:
-            prepared[place] = _prepared(experiment, data, place)
+            prepared[place] = prepare(experiment, data, *place)
         kept += used
         rivals += [item for item in here if item.cell.kind == "student"]
     if not any(item.cell.kind == "student" and item.cell.name == experiment.alone.name for item in kept):
@@ -90,7 +91,7 @@ def _results(outline: Outline, parts: Parts) -> Results:
     return Results(
         **tables_of(experiment, outline.fingerprint, kept, rivals, failures, prepared),
         facts={
-            **facts_of(experiment, data, prepared),
+            **facts_of(outline, data, prepared),
             "case": outline.case,
             "cells": _counts([outline], parts),
             "versions": versions(),
@@ -124,11 +125,6 @@ def _read(outline: Outline, parts: Parts) -> tuple[list[Found], list[dict[str, A
 def _failed(arm: Arm, failures: Iterable[dict[str, Any]]) -> list[tuple[int, int]]:
     own = (failure for failure in failures if failure["kind"] == "student" and failure["name"] == arm.name)
     return [(failure["candidate"], failure["seed"]) for failure in own]
-
-
-def _prepared(experiment: Experiment, data: Any, place: Place) -> Prepared:
-    lookback = experiment.chunk_lengths(experiment.student)[0]
-    return prepare(data, lookback, experiment.steps, experiment.longest)
 
 
 def _nothing(experiment: Experiment, failures: Sequence[dict[str, Any]]) -> str:

@@ -5,25 +5,26 @@ from __future__ import annotations
 import tempfile
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from darts import TimeSeries
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 
 from tskd import DistilledModel, Teacher
 from tskd.datasets import DataSet
-from tskd.experiment.config import Arm, tuned_by
+from tskd.experiment.arm import Arm, tuned_by
 from tskd.experiment.errors import RunError
+from tskd.experiment.folds import cut
+from tskd.experiment.forecasting import Forecasts, of_student, of_teacher
 from tskd.experiment.placebo import archive_placebo, placebo
-from tskd.experiment.plan import Block, Planned, has_placebo, shown, teachers_of
-from tskd.experiment.preparation import Part, Prepared, examples, prepare
+from tskd.experiment.plan import Block, Planned, shown, teachers_of
+from tskd.experiment.preparation import Part, Prepared, prepare
 from tskd.experiment.quiet import TRAINER, quiet
-from tskd.experiment.scoring import aligned, errors, mean
+from tskd.experiment.scoring import Score, mean, score
 from tskd.experiment.specs import BALANCE, LOSS, MODEL, TEACHER, WEIGHTING, Role, Spec, make
 from tskd.experiment.supply import Supply
 from tskd.experiment.teachers import inputs_of, with_inputs
@@ -84,6 +85,7 @@ class BlockRun:
         self.experiment = experiment = block.experiment
         self.seed = seed = block.seed
         self.models = models
+        data = cut(experiment, data, block.fold, block.size)
         readable = experiment.readable
         if experiment.soft_sensor:
             data = with_inputs(data, readable)
@@ -119,29 +121,32 @@ class BlockRun:
         if planned.kind == "teacher":
             fitted = self.fitted(*self._named[planned.name])
             with quiet() as warned:
-                forecasts = [self._teacher_forecasts(fitted.teacher, part) for part in self._scored]
-            return self._cell(planned, forecasts, fitted.seconds, [*fitted.warnings, *warned])
+                scores = self._scores(lambda part: of_teacher(fitted.teacher, part, self.supply.covariates(part)))
+            return self._cell(planned, scores, fitted.seconds, [*fitted.warnings, *warned])
         arm = next(arm for arm in self.experiment.arms if arm.name == planned.name)
         lesson = planned.resolved["lesson"] is not None
         for name in arm.teachers if lesson else ():
             self.fitted(name, arm.placebo)
-        began = time.perf_counter()
+        blind, began = self.experiment.soft_sensor, time.perf_counter()
         with quiet() as warned:
             model = self.distilled(arm, planned.candidate) if lesson else self.plain(arm, planned.candidate)
             seconds = time.perf_counter() - began
-            forecasts = [self._student_forecasts(model, part) for part in self._scored]
+            scores = self._scores(lambda part: of_student(model, part, self.supply.covariates(part), blind))
         weights = tuple(getattr(model, "history", ())) if lesson else ()
-        return self._cell(planned, forecasts, seconds, warned, weights)
+        return self._cell(planned, scores, seconds, warned, weights)
 
-    @cached_property
-    def alone(self) -> Any:
-        """The student trained by darts itself. Balance 0 is this very student, so no arm trains it again."""
-        return self._plain(self.experiment.student)
-
-    def plain(self, arm: Arm, candidate: int) -> Any:
-        """The student of an arm that learns from labels alone, with one candidate for its settings."""
-        settings = arm.students[candidate] if arm.students else {}
-        return self._plain(tuned_by(self.experiment.student, settings)) if settings else self.alone
+    def plain(self, arm: Arm, candidate: int = 0) -> Any:
+        """The student of an arm that learns from labels alone, by darts' own training, with one candidate for its
+        settings. Balance 0 is the student alone."""
+        spec = self.experiment.student
+        if arm.students:
+            spec = tuned_by(spec, arm.students[candidate])
+        student: Any = _model(spec, self.seed)
+        if self.experiment.soft_sensor:
+            student = DistilledModel(student, soft_sensor=True)
+        for rows in self.supply.rows(spec, arm.archive):
+            student = student.fit(**rows)
+        return student
 
     def teacher(self, name: str, shuffled: bool = False) -> Teacher:
         """The fitted teacher, or its placebo."""
@@ -149,7 +154,7 @@ class BlockRun:
 
     def fitted(self, name: str, shuffled: bool = False) -> Fitted:
         """A teacher with what is known of its fit; fitted when first asked for."""
-        key = (name, shuffled and has_placebo(self.experiment, name))
+        key = (name, shuffled and self.experiment.has_privilege(name))
         if key not in self._teachers:
             by = self.experiment.teachers[name].taught_by
             said = None if by is None else self.teacher(by, shuffled)
@@ -186,53 +191,32 @@ class BlockRun:
             data |= self.supply.archive(unfitted.names)
         return unfitted.fit(**data, taught_by=by)
 
-    def _plain(self, spec: Spec) -> Any:
-        student, data = _model(spec, self.seed), self.supply.training(spec)
-        if self.experiment.soft_sensor:
-            return DistilledModel(student, soft_sensor=True).fit(**data)
-        return student.fit(**data)
-
     def _student(self) -> TorchForecastingModel:
         return _model(self.experiment.student, self.seed)
-
-    def _student_forecasts(self, model: Any, part: Part) -> Sequence[TimeSeries]:
-        return model.historical_forecasts(
-            part.series,
-            **self.supply.covariates(part),
-            forecast_horizon=part.truth.shape[1],
-            start=part.starts[0],
-            stride=1,
-            retrain=False,
-            last_points_only=False,
-        )
-
-    def _teacher_forecasts(self, teacher: Teacher, part: Part) -> Sequence[TimeSeries]:
-        known = {name: part.privileged[name] for name in teacher.names}
-        answers = teacher.historical_forecasts(part.series, **self.supply.covariates(part), privileged=known)
-        # of a lookback shorter than the part reaches back, there are earlier ones
-        return [answer for answer in cast("list[TimeSeries]", answers) if answer.start_time() >= part.starts[0]]
 
     @cached_property
     def _named(self) -> dict[str, tuple[str, bool]]:
         return {shown(*teacher): teacher for teacher in teachers_of(self.experiment)}
 
-    @property
-    def _scored(self) -> tuple[Part, Part]:
-        return self.prepared.validation, self.prepared.test
+    def _scores(self, forecasts: Callable[[Part], Forecasts]) -> tuple[Score, Score]:
+        """Of the validation and the test part."""
+        first = self.experiment.steps[0]
+        held_out, test = (
+            score(forecasts(part), part, first) for part in (self.prepared.validation, self.prepared.test)
+        )
+        return held_out, test
 
     def _cell(
         self,
         planned: Planned,
-        forecasts: Sequence[Sequence[TimeSeries]],
+        scores: tuple[Score, Score],
         seconds: float,
         warnings: Sequence[str],
         weights: tuple[dict[str, Any], ...] = (),
     ) -> Cell:
-        held_out, test = (aligned(found, part) for found, part in zip(forecasts, self._scored, strict=True))
-        if planned.kind == "student" and not (np.isfinite(held_out).all() and np.isfinite(test).all()):
+        held_out, test = scores
+        if planned.kind == "student" and not (held_out.whole and test.whole):
             raise RunError("the student's forecasts are not all finite; lower its learning rate.")
-        validation = errors(held_out, self.prepared.validation)[0]
-        squared, absolute = errors(test, self.prepared.test)
         return Cell(
             key=planned.key,
             kind=planned.kind,
@@ -242,12 +226,12 @@ class BlockRun:
             seed=self.seed,
             candidate=planned.candidate,
             seconds=seconds,
-            validation_mse=float(mean(mean(validation, axis=(1, 2)), axis=0)),
-            mse=mean(squared, axis=(1, 2)),
-            mae=mean(absolute, axis=(1, 2)),
-            step_mse=mean(squared, axis=(0, 2)),
-            step_mae=mean(absolute, axis=(0, 2)),
-            forecasts=test[examples(len(test))],
+            validation_mse=float(mean(held_out.mse, axis=0)),
+            mse=test.mse,
+            mae=test.mae,
+            step_mse=test.step_mse,
+            step_mae=test.step_mae,
+            forecasts=test.forecasts,
             warnings=tuple(dict.fromkeys(warnings)),
             weights=weights,
         )

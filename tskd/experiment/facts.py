@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tskd.datasets import DataSet
-from tskd.experiment.config import Experiment
+from tskd.experiment.outline import Outline
 from tskd.experiment.preparation import Prepared, examples
 
 Place = tuple[int, int | None]
@@ -20,18 +20,19 @@ def last_place(places: Iterable[Place]) -> Place:
     return max(places, key=lambda place: (place[0], np.inf if place[1] is None else place[1]))
 
 
-def facts_of(experiment: Experiment, data: DataSet, prepared: Mapping[Place, Prepared]) -> dict[str, Any]:
+def facts_of(outline: Outline, data: DataSet, prepared: Mapping[Place, Prepared]) -> dict[str, Any]:
     """What an experiment is, and what its data are, as JSON can hold it. `prepared`: the data by fold and size.
 
     Numbers of windows, and of targets that are not scored, are of the last fold and the largest size.
     """
+    experiment = outline.experiment
     last = prepared[last_place(prepared)]
     lookback, horizon = experiment.chunk_lengths(experiment.student)[0], experiment.steps[1]
     parts = {"training": last.train, "validation": last.validation, "test": last.test}
     return {
         "name": experiment.name,
         "command": None,
-        "config": experiment.to_yaml(),
+        "config": outline.given.to_yaml(),
         "alone": experiment.alone.name,
         "student": str(experiment.student),
         "soft_sensor": experiment.soft_sensor,
@@ -39,10 +40,10 @@ def facts_of(experiment: Experiment, data: DataSet, prepared: Mapping[Place, Pre
         "horizon": horizon,
         "scored": list(experiment.steps),
         "seeds": list(experiment.seeds),
-        "folds": getattr(experiment, "folds", 1),
-        "sizes": list(getattr(experiment, "sizes", (None,))),
-        "controls": controls_of(experiment),
-        "not_applicable": {},
+        "folds": experiment.folds,
+        "sizes": list(experiment.sizes),
+        "controls": outline.expanded.controls,
+        "not_applicable": outline.expanded.not_applicable,
         "examples": len(examples(len(last.test.truth))),
         "teachers": [
             {
@@ -63,6 +64,7 @@ def facts_of(experiment: Experiment, data: DataSet, prepared: Mapping[Place, Pre
                 "weighting": str(arm.weighting),
                 "candidates": [label(candidate) for candidate in arm.candidates],
                 "placebo": arm.placebo,
+                "archive": arm.archive,
                 "privileged": experiment.is_privileged(arm),
             }
             for arm in experiment.arms
@@ -84,19 +86,6 @@ def facts_of(experiment: Experiment, data: DataSet, prepared: Mapping[Place, Pre
             "not_scored": _not_scored(last.test.scored[:, experiment.steps[0] - 1 :]),
         },
     }
-
-
-def controls_of(experiment: Experiment) -> dict[str, str]:
-    """Which control an arm is, for arms that are one."""
-    found = {}
-    for arm in experiment.arms:
-        if arm.students:
-            found[arm.name] = "tuned"
-        elif arm.placebo:
-            found[arm.name] = "placebo"
-        elif arm.teachers and not experiment.is_privileged(arm):
-            found[arm.name] = "self-distilled"
-    return found
 
 
 def label(candidate: Any) -> str:

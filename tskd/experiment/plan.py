@@ -6,12 +6,12 @@ experiment, case or arm asks for it, and whatever changes a result changes the k
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tskd.experiment.arm import Arm, tuned_by
 from tskd.experiment.canonical import canonical, key_of
-from tskd.experiment.config import Arm, Experiment, tuned_by
+from tskd.experiment.config import Experiment
 
 if TYPE_CHECKING:
     from tskd.experiment.study import Study
@@ -76,24 +76,11 @@ def planned(block: Block, fingerprint: str) -> list[Planned]:
 def teachers_of(experiment: Experiment) -> list[tuple[str, bool]]:
     """The teachers to fit, as name and whether it is the placebo: all as they are, and those of the placebo arms."""
     shuffled = (
-        link for arm in experiment.arms if arm.placebo for name in arm.teachers for link in chain(experiment, name)
+        link for arm in experiment.arms if arm.placebo for name in arm.teachers for link in experiment.chain(name)
     )
     return [(name, False) for name in experiment.teachers] + [
-        (name, True) for name in dict.fromkeys(shuffled) if has_placebo(experiment, name)
+        (name, True) for name in dict.fromkeys(shuffled) if experiment.has_privilege(name)
     ]
-
-
-def chain(experiment: Experiment, name: str) -> Iterator[str]:
-    """A teacher, the one that teaches it, and so on."""
-    link: str | None = name
-    while link is not None:
-        yield link
-        link = experiment.teachers[link].taught_by
-
-
-def has_placebo(experiment: Experiment, name: str) -> bool:
-    """Whether a teacher's placebo is another one: it, or one that it learns from, sees privileged information."""
-    return any(experiment.teachers[link].privileged for link in chain(experiment, name))
 
 
 def shown(name: str, shuffled: bool) -> str:
@@ -113,7 +100,7 @@ def _common(block: Block, fingerprint: str) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "data": {"name": experiment.dataset_name, "fingerprint": fingerprint},
-        "back": 0,
+        "back": experiment.folds - block.fold,
         "size": block.size,
         "scored": list(experiment.steps),
         "lookback": lookback,
@@ -134,15 +121,20 @@ def _student_cell(block: Block, common: dict[str, Any], arm: Arm, candidate: int
     if arm.students:
         student = tuned_by(student, arm.students[candidate])
     # a balance of 0 is the student alone, whatever the teachers are
-    if arm.teachers and arm.balance[candidate] != 0:
+    if arm.teachers and not _is_nothing(arm.balance[candidate]):
         lesson = {
             "teachers": [_teacher(experiment, name, arm.placebo) for name in arm.teachers],
             "losses": canonical(arm.losses),
             "weighting": canonical(arm.weighting),
             "balance": canonical(arm.balance[candidate]),
         }
-    resolved = {**common, "kind": "student", "student": canonical(student), "lesson": lesson}
+    trained = {"student": canonical(student), "archive": arm.archive, "lesson": lesson}
+    resolved = {**common, "kind": "student", **trained}
     return Planned(key_of(resolved), "student", arm.name, candidate, resolved)
+
+
+def _is_nothing(balance: Any) -> bool:
+    return isinstance(balance, float) and balance == 0
 
 
 def _teacher(experiment: Experiment, name: str, shuffled: bool) -> dict[str, Any]:

@@ -7,15 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tskd.experiment import tables
+from tskd.experiment.lift import lift
 from tskd.experiment.parts import write_atomically
-from tskd.experiment.statistics import Comparison, compare
+from tskd.experiment.statistics import Comparison, compare, paired
 from tskd.experiment.verdict import Verdict, judge
+
+Size = int | None | EllipsisType
+"""A training size in windows, None for all; `...` for the largest that the experiment has."""
 
 COUNTING = ("tuned", "self-distilled", "placebo", "pooled", "pre-trained")
 """The controls that an arm must beat, beside the student alone, before its gain is one by privileged information."""
@@ -52,14 +57,18 @@ class Results:
     facts: dict[str, Any] = field(repr=False)
 
     def errors(
-        self, name: str, kind: str = "student", metric: str = "mse", size: int | None = None, fold: int | None = None
+        self, name: str, kind: str = "student", metric: str = "mse", size: Size = ..., fold: int | None = None
     ) -> np.ndarray:
         """Errors [seeds, W] of an arm, or with `kind="teacher"` of a teacher, windows in order of time.
 
-        Those of all folds, one after the other, or of one `fold`; a seed that lacks one of them is left out. `size` is
-        one of the training sizes, by default the largest.
+        Those of all folds, one after the other, or of one `fold`; NaN where there is no result. `size` is one of the
+        training sizes, None for all windows; by default the largest.
         """
-        return self._errors(name, kind, metric, size, fold).to_numpy()
+        self._refuse_unknown(name, kind)
+        ran = self._of(size, fold)
+        own = ran[(ran.kind == kind) & (ran.name == name)]
+        wide = own.pivot(index="seed", columns=["fold", "start"], values=metric)
+        return wide.reindex(index=self.facts["seeds"], columns=_grid(ran)).to_numpy(dtype="float64")
 
     def compare(
         self,
@@ -67,38 +76,38 @@ class Results:
         baseline: str | None = None,
         kind: str = "student",
         metric: str = "mse",
-        size: int | None = None,
+        size: Size = ...,
         fold: int | None = None,
     ) -> Comparison:
         """Error of an arm (or teacher) relative to the arm `baseline` (the student alone), with a 95 % interval.
 
-        Compared are the seeds that both have. If there is none, nothing can be said, and all numbers are NaN.
+        Compared are the seeds that both have in all folds. If there is none, all numbers are NaN: nothing can be said.
         """
         against = str(self.facts["alone"]) if baseline is None else baseline
-        block = self.facts["lookback"] + self.facts["horizon"]
-        own = self._errors(arm, kind, metric, size, fold)
-        other = self._errors(against, "student", metric, size, fold)
-        seeds = own.index.intersection(other.index)
-        if seeds.empty:
-            return Comparison(arm, against, np.nan, np.nan, np.nan, windows=0, block=block)
-        return compare(own.loc[seeds].to_numpy(), other.loc[seeds].to_numpy(), block, names=(arm, against))
+        own, other = self.errors(arm, kind, metric, size, fold), self.errors(against, "student", metric, size, fold)
+        segments = self._segments(size, fold)
+        if not paired(own, other, segments)[0].size:
+            return Comparison(arm, against, np.nan, np.nan, np.nan, windows=0, block=self._block, seeds=0)
+        return compare(own, other, self._block, segments=segments, names=(arm, against))
 
-    def lift(self, arm: str, size: int | None = None) -> Comparison:
-        """Net privileged lift: the arm against the best of the controls, the one with the lowest mean test error.
+    def lift(self, arm: str, size: Size = ...) -> Comparison:
+        """Net privileged lift (`tskd.experiment.lift`): the arm against the best of the controls.
 
-        Those count that might explain the gain without privileged information (`COUNTING`), and the student alone.
+        Those count that might explain the gain without privileged information (`COUNTING`), and the student alone;
+        those, that is, that share a seed with the arm.
         """
-        controls = [name for name, control in self.facts["controls"].items() if control in COUNTING]
-        finished = [name for name in controls if name != arm and not self._errors(name, size=size).empty]
-        rivals = [str(self.facts["alone"]), *finished]
-        return self.compare(
-            arm, min(rivals, key=lambda name: float(np.nanmean(self.errors(name, size=size)))), size=size
-        )
+        alone, segments = str(self.facts["alone"]), self._segments(size, None)
+        counting = [name for name, control in self.facts["controls"].items() if control in COUNTING and name != arm]
+        own, rivals = self.errors(arm, size=size), {name: self.errors(name, size=size) for name in (alone, *counting)}
+        rivals = {name: errors for name, errors in rivals.items() if paired(own, errors, segments)[0].size}
+        if not rivals:
+            return self.compare(arm, alone, size=size)
+        return lift(own, rivals, self._block, name=arm, segments=segments)
 
     @property
     def lacking(self) -> dict[str, list[int]]:
         """Seeds that an arm has no result of in some fold or size, for arms that lack any."""
-        places = {(fold, size) for fold in range(1, self.facts["folds"] + 1) for size in self.facts["sizes"]}
+        places = self.facts["folds"] * len(self.facts["sizes"])
         own = self.rows[self.rows.kind == "student"]
         found: dict[str, list[int]] = {}
         for arm in self.facts["arms"]:
@@ -154,31 +163,29 @@ class Results:
 
         return terminal_table(self)
 
-    def _errors(
-        self, name: str, kind: str = "student", metric: str = "mse", size: int | None = None, fold: int | None = None
-    ) -> pd.DataFrame:
-        """What `errors` gives, with seeds as index and first targets as columns."""
-        sizes = self.facts["sizes"]
-        if size is None:
+    @property
+    def _block(self) -> int:
+        return int(self.facts["lookback"] + self.facts["horizon"])
+
+    def _segments(self, size: Size, fold: int | None) -> list[int]:
+        """Number of windows of each fold."""
+        return [int(count) for count in _grid(self._of(size, fold)).get_level_values("fold").value_counts(sort=False)]
+
+    def _of(self, size: Size, fold: int | None) -> pd.DataFrame:
+        """The windows of a training size, and of a fold if one is given."""
+        sizes, folds = self.facts["sizes"], self.facts["folds"]
+        if size is ...:
             size = None if None in sizes else max(sizes)
         elif size not in sizes:
             raise ValueError(f"size={size} must be one of the training sizes {sizes}.")
-        here = self.windows["size"].isna() if size is None else self.windows["size"] == size
-        if fold is not None:
-            if not 1 <= fold <= self.facts["folds"]:
-                raise ValueError(f"fold={fold} must be from 1 to {self.facts['folds']}.")
-            here &= self.windows.fold == fold
-        ran = self.windows[here.astype(bool)]
-        found = ran[(ran.kind == kind) & (ran.name == name)]
-        if found.empty:
-            self._refuse_unknown(name, kind)
-        complete = found.groupby("seed").fold.nunique() == ran.fold.nunique()
-        wide = found.pivot(index="seed", columns="start", values=metric)
-        return wide.loc[complete.index[complete]]
+        if fold is not None and not 1 <= fold <= folds:
+            raise ValueError(f"fold={fold} must be from 1 to {folds}.")
+        found = of_size(self.windows, size)
+        return found if fold is None else found[found.fold == fold]
 
     def _refuse_unknown(self, name: str, kind: str) -> None:
-        tables_with_names = [table[table.kind == kind].name for table in (self.rows, self.failures)]
-        known = dict.fromkeys(str(name) for names in tables_with_names for name in names)
+        named = pd.concat([table.loc[table.kind == kind, "name"] for table in (self.rows, self.failures)])
+        known = dict.fromkeys(named)
         known |= dict.fromkeys(arm["name"] for arm in self.facts["arms"] if kind == "student")
         if name not in known:
             raise ValueError(f"there is no {kind} {name!r}; there are: {', '.join(map(repr, known))}.")
@@ -187,6 +194,16 @@ class Results:
 def write_json(path: Path, value: Any) -> None:
     """Write a file that a reader can read."""
     write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def of_size(table: pd.DataFrame, size: int | None) -> pd.DataFrame:
+    """The rows of a training size, None for all windows."""
+    return table[table["size"].isna()] if size is None else table[(table["size"] == size).fillna(False)]
+
+
+def _grid(windows: pd.DataFrame) -> pd.MultiIndex:
+    """Fold and first target of all windows that anything was scored on, in order of time."""
+    return pd.MultiIndex.from_frame(windows[["fold", "start"]].drop_duplicates().sort_values(["fold", "start"]))
 
 
 def _seeds(seeds: Sequence[int]) -> str:

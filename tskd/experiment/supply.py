@@ -43,6 +43,22 @@ class Supply:
                 data["val_privileged"] = {name: held_out.privileged[name] for name in names}
         return data
 
+    def rows(self, model: Spec, archive: str | None) -> list[dict[str, Any]]:
+        """What a student that learns from labels alone is fitted on, one fit after the other.
+
+        Args:
+            archive: None for the training part, `"pooled"` for that and the archive in one fit, `"pre-trained"` for the
+                archive first.
+        """
+        own = self.training(model)
+        if archive is None:
+            return [own]
+        elsewhere = {**own, **self.archive(())}
+        if archive == "pre-trained":
+            return [elsewhere, own]
+        both = {name: [own[name], *items] for name, items in self.archive(()).items()}
+        return [{**own, **both}]
+
     def archive(self, privileged: Iterable[str]) -> dict[str, Any]:
         """In place of the training part, the archive."""
         items = self.prepared.archive

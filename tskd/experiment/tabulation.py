@@ -48,9 +48,9 @@ def tables_of(
 
     def balance(cell: Cell) -> str:
         arm = arms.get(cell.name) if cell.kind == "student" else None
-        return label(arm.candidates[cell.candidate]) if arm and (arm.teachers or arm.students) else ""
+        return label(arm.candidates[cell.candidate]) if arm and not arm.is_plain else ""
 
-    choices = (item.cell for item in rivals if arms[item.cell.name].teachers or arms[item.cell.name].students)
+    choices = (item.cell for item in rivals if not arms[item.cell.name].is_plain)
     return {
         "rows": table("rows", [_row(item, balance(item.cell), fingerprint) for item in kept]),
         "candidates": table(
