@@ -113,11 +113,7 @@ class Results:
         for arm in self.facts["arms"]:
             mine = own[own.name == arm["name"]]
             for seed in self.facts["seeds"]:
-                rows = mine[mine.seed == seed]
-                has = {
-                    (fold, None if pd.isna(size) else size) for fold, size in zip(rows.fold, rows["size"], strict=True)
-                }
-                if places - has:
+                if len(mine[mine.seed == seed]) < places:
                     found.setdefault(arm["name"], []).append(seed)
         return found
 
@@ -169,7 +165,7 @@ class Results:
 
     def _segments(self, size: Size, fold: int | None) -> list[int]:
         """Number of windows of each fold."""
-        return [int(count) for count in _grid(self._of(size, fold)).get_level_values("fold").value_counts(sort=False)]
+        return np.unique(_grid(self._of(size, fold)).get_level_values("fold"), return_counts=True)[1].tolist()
 
     def _of(self, size: Size, fold: int | None) -> pd.DataFrame:
         """The windows of a training size, and of a fold if one is given."""
