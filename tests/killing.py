@@ -23,9 +23,16 @@ arms:
   - {name: both, teachers: [weekly, equal], balance: [0, .25, .5, 1]}
   - {name: self, teachers: equal, balance: [0, .5]}
   - {name: placebo, teachers: weekly, balance: .5, placebo: true}
-seeds: 6
 """
-CELLS = 6 * (1 + 3 + 3 + 3 + 1 + 1)
+CELLS = 1 + 3 + 3 + 3 + 1 + 1
+"""Of one seed."""
+
+
+def config(folder: Path, seeds: int) -> Path:
+    """The file of the experiment."""
+    path = folder / "killed.yaml"
+    path.write_text(f"{CONFIG}seeds: {seeds}\n")
+    return path
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
