@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -60,7 +62,7 @@ def test_windows_of_the_folds_do_not_overlap() -> None:
     parts = [prepared(experiment, toy_data(), fold, None).test for fold in (1, 2, 3)]
     for part in parts:
         assert len(part.truth) == TESTED - HORIZON + 1
-    for earlier, later in zip(parts, parts[1:], strict=False):
+    for earlier, later in itertools.pairwise(parts):
         assert earlier.series.end_time() + earlier.series.freq == later.starts[0]
 
 
@@ -150,9 +152,8 @@ def test_an_archive_ends_before_the_validation_part_of_its_fold() -> None:
 def test_folds_without_training_rows_are_refused_with_how_many_there_can_be() -> None:
     # 240 rows of training; a fold takes 80 test rows, a window 12: 240 - 2 * 80 leaves 80, 240 - 3 * 80 nothing
     assert checked(experiment_of(folds=3), toy_data()).data is not None
-    with pytest.raises(ConfigError, match="fold 1 of 4 lacks training rows: it has 0, and one window takes 12. There can"):
-        checked(experiment_of(folds=4), toy_data())
-    with pytest.raises(ConfigError, match="There can be 3 folds"):
+    message = r"fold 1 of 4 lacks training rows: it has 0, and one window takes 12\. There can be 3 folds"
+    with pytest.raises(ConfigError, match=message):
         checked(experiment_of(folds=4), toy_data())
 
 
@@ -189,10 +190,8 @@ def test_a_student_and_its_teachers_train_on_so_many_windows(monkeypatch: pytest
     run = run_of(experiment_of(sizes=[50]), size=50)
     with quiet():
         run.distilled(run.experiment.arms[1], 1)
-    # the teacher of the two steps ahead, the one with quarter hours, the student; batches of 32
-    assert trained == [2, 2, 2]
-    with quiet():
-        assert len(run.prepared.train.series) == 50 + LOOKBACK + HORIZON - 1
+    # two teachers, and the student
+    assert trained == [50, 50, 50]
 
 
 def test_older_rows_do_not_exist_for_anybody() -> None:
@@ -240,7 +239,9 @@ def test_a_size_of_a_fold_counts_from_the_folds_own_end() -> None:
 def test_more_windows_than_there_are_are_refused_with_how_many_there_are() -> None:
     windows = VALIDATION - LOOKBACK - HORIZON + 1
     assert len(checked(experiment_of(sizes=[windows]), toy_data()).train.truth) == windows
-    with pytest.raises(ConfigError, match=f"size of {windows + 1} windows is asked for; of 240 .* there are {windows},"):
+    with pytest.raises(
+        ConfigError, match=f"size of {windows + 1} windows is asked for; of 240 .* there are {windows},"
+    ):
         checked(experiment_of(sizes=[windows + 1, None]), toy_data())
 
 
@@ -248,8 +249,6 @@ def test_more_windows_than_there_are_are_refused_with_how_many_there_are() -> No
 
 
 def test_every_window_of_the_standard_benchmark_counts() -> None:
-    import os
-
     if not os.environ.get("TSKD_DATA"):
         pytest.skip("TSKD_DATA is not set")
     data = datasets.load("etth1")
@@ -259,7 +258,8 @@ def test_every_window_of_the_standard_benchmark_counts() -> None:
     assert [len(part.truth) for part in (found.train, found.validation, found.test)] == [8449, 2785, 2785]
     assert found.test.truth.shape == (2785, 96, 7) and found.test.scored.all()
     # the first test window reads the last 96 rows before the test part
-    values, train = data.series.values(), data.series.values()[: 12 * 30 * 24]
+    values = data.series.values().astype("float64")
+    train = values[: 12 * 30 * 24]
     scaled = (values - train.mean(0)) / train.std(0)
     np.testing.assert_allclose(found.test.series.values()[0], scaled[16 * 30 * 24 - 96], atol=1e-5)
     np.testing.assert_allclose(found.test.truth[-1, -1], scaled[20 * 30 * 24 - 1], atol=1e-5)
