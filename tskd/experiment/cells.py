@@ -20,9 +20,10 @@ from tskd.experiment.arm import Arm, tuned_by
 from tskd.experiment.errors import RunError
 from tskd.experiment.folds import cut
 from tskd.experiment.forecasting import Forecasts, of_student, of_teacher
+from tskd.experiment.models import Fitted, load_teacher, save_teacher
 from tskd.experiment.placebo import archive_placebo, placebo
-from tskd.experiment.plan import Block, Planned, shown, teachers_of
-from tskd.experiment.preparation import Part, Prepared, prepare
+from tskd.experiment.plan import Block, Planned, shown, teacher_key, teachers_of
+from tskd.experiment.preparation import Part, Prepared, fingerprint, prepare
 from tskd.experiment.quiet import TRAINER, quiet
 from tskd.experiment.scoring import Score, mean, score
 from tskd.experiment.specs import BALANCE, LOSS, MODEL, TEACHER, WEIGHTING, Role, Spec, make
@@ -59,15 +60,6 @@ class Cell:
     weights: tuple[dict[str, Any], ...] = ()
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A fitted teacher, how long that took, and what it was warned of."""
-
-    teacher: Teacher
-    seconds: float
-    warnings: tuple[str, ...]
-
-
 class BlockRun:
     """Everything that one block trains: the same seed gives every arm's student the same initial weights and batches.
 
@@ -85,6 +77,7 @@ class BlockRun:
         self.experiment = experiment = block.experiment
         self.seed = seed = block.seed
         self.models = models
+        self.fingerprint = fingerprint(data)
         data = cut(experiment, data, block.fold, block.size)
         readable = experiment.readable
         if experiment.soft_sensor:
@@ -154,15 +147,42 @@ class BlockRun:
 
     def fitted(self, name: str, shuffled: bool = False) -> Fitted:
         """A teacher with what is known of its fit; fitted when first asked for."""
-        key = (name, shuffled and self.experiment.has_privilege(name))
-        if key not in self._teachers:
-            by = self.experiment.teachers[name].taught_by
-            said = None if by is None else self.teacher(by, shuffled)
-            began = time.perf_counter()
-            with quiet() as warned:
-                teacher = self._fit(*key, said)
-            self._teachers[key] = Fitted(teacher, time.perf_counter() - began, tuple(warned))
-        return self._teachers[key]
+        shuffled = shuffled and self.experiment.has_privilege(name)
+        if (name, shuffled) not in self._teachers:
+            self._teachers[name, shuffled] = self._saved(name, shuffled) or self._fit(name, shuffled)
+        return self._teachers[name, shuffled]
+
+    def _saved(self, name: str, shuffled: bool) -> Fitted | None:
+        if self.models is None:
+            return None
+        with quiet():
+            return load_teacher(self.models, self._key(name, shuffled), self._unfitted(name, shuffled))
+
+    def _fit(self, name: str, shuffled: bool) -> Fitted:
+        config = self.experiment.teachers[name]
+        by = None if config.taught_by is None else self.teacher(config.taught_by, shuffled)
+        began = time.perf_counter()
+        with quiet() as warned:
+            unfitted = self._unfitted(name, shuffled)
+            data = self.supply.training(config.model, [*unfitted.names, *(() if by is None else by.names)])
+            if config.archive:
+                data |= self.supply.archive(unfitted.names)
+            teacher = unfitted.fit(**data, taught_by=by)
+        fitted = Fitted(teacher, time.perf_counter() - began, tuple(warned))
+        if self.models is not None:
+            with quiet():
+                save_teacher(self.models, self._key(name, shuffled), fitted)
+        return fitted
+
+    def _unfitted(self, name: str, shuffled: bool) -> Teacher:
+        config = self.experiment.teachers[name]
+        # with the student's own seed, a teacher like the student would be its twin and teach it nothing
+        model = _model(config.model, zlib.crc32(f"{name} {self.seed}".encode()), TEACHER)
+        inputs = inputs_of(model, self.supply.slots) if self.experiment.soft_sensor else None
+        return config.teacher(name, model, self._sources[name, shuffled], inputs)
+
+    def _key(self, name: str, shuffled: bool) -> str:
+        return teacher_key(self.block, self.fingerprint, name, shuffled)
 
     def distilled(self, arm: Arm, candidate: int) -> DistilledModel:
         """The student of an arm, with one candidate for the balance."""
@@ -179,17 +199,6 @@ class BlockRun:
         judged = model.weighting.judges or model.weighting.needs_validation
         data = self.supply.training(self.experiment.student, names, judged)
         return model.fit(**data, cache=self._answers.name, verbose=False)
-
-    def _fit(self, name: str, shuffled: bool, by: Teacher | None) -> Teacher:
-        config = self.experiment.teachers[name]
-        # with the student's own seed, a teacher like the student would be its twin and teach it nothing
-        model = _model(config.model, zlib.crc32(f"{name} {self.seed}".encode()), TEACHER)
-        inputs = inputs_of(model, self.supply.slots) if self.experiment.soft_sensor else None
-        unfitted = config.teacher(name, model, self._sources[name, shuffled], inputs)
-        data = self.supply.training(config.model, [*unfitted.names, *(() if by is None else by.names)])
-        if config.archive:
-            data |= self.supply.archive(unfitted.names)
-        return unfitted.fit(**data, taught_by=by)
 
     def _student(self) -> TorchForecastingModel:
         return _model(self.experiment.student, self.seed)

@@ -263,13 +263,11 @@ class Experiment(Strict):
         """The experiment described by a YAML file. Raises ConfigError."""
         try:
             config = read_yaml(path)
-            if "grid" in config:
-                raise ValueError("it has a grid, and is a study of several experiments: read it with Study.from_yaml.")
-            return cls.model_validate(config)
-        except ValidationError as error:
-            raise ConfigError("\n  ".join([f"{path}:", *explain(error)])) from error
         except ValueError as error:
             raise ConfigError(f"{path}: {error}") from error
+        if "grid" in config:
+            raise ConfigError(f"{path}: it has a grid, and is a study of several experiments: use Study.from_yaml.")
+        return validated(config, str(path))
 
     def to_yaml(self) -> str:
         """The whole configuration, defaults included; what was given as a Python object stands there as its repr."""
@@ -301,3 +299,11 @@ class Experiment(Strict):
 
         study = Study(self.name, {self.name: self})
         return study.run(folder, workers, engine, address, progress).cases[self.name]
+
+
+def validated(config: dict[str, Any], where: str) -> Experiment:
+    """The experiment that a configuration describes. Raises ConfigError, which names the place."""
+    try:
+        return Experiment.model_validate(config)
+    except ValidationError as error:
+        raise ConfigError("\n  ".join([f"{where}:", *explain(error)])) from error

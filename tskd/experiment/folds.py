@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from darts import TimeSeries
 
-from tskd.datasets import DataSet
+from tskd.datasets import ArchiveSeries, DataSet
 from tskd.experiment.preparation import Prepared, prepare
 
 if TYPE_CHECKING:
@@ -68,14 +68,13 @@ def moved_back(data: DataSet, fold: int, folds: int, span: int) -> DataSet:
                 f"data set {data.name!r}: in fold {fold} of {folds}, archive series {item.name!r} has no row before "
                 f"the validation part, {split}."
             )
-        archive.append(_each(item, partial(_before, stamp=split)))
-    whole = _each(data, partial(_before, stamp=end), archive=())
-    filled = frozenset(stamp for stamp in data.filled if stamp < end)
+        archive.append(replace(item, **_each(item, partial(_before, stamp=split))))
     return replace(
-        whole,
+        data,
+        **_each(data, partial(_before, stamp=end)),
         validation_start=split,
         test_start=index[test - back],
-        filled=filled,
+        filled=frozenset(stamp for stamp in data.filled if stamp < end),
         archive=tuple(archive),
     )
 
@@ -90,19 +89,17 @@ def newest(data: DataSet, size: int, span: int) -> DataSet:
             f"data set {data.name!r}: a training size of {size} windows is asked for; of {available} training rows "
             f"there are {max(0, available - span + 1)}, of {span} rows each."
         )
-    if first == 0:
-        return data
-    return _each(data, partial(_from, stamp=index[first]))
+    return data if first == 0 else replace(data, **_each(data, partial(_from, stamp=index[first])))
 
 
-def _each(item: Any, change: Callable[[TimeSeries], TimeSeries], **other: Any) -> Any:
-    """A data set or a series of an archive, with each of its own series changed."""
-    covariates = {
-        slot: None if getattr(item, slot) is None else change(getattr(item, slot))
-        for slot in ("past_covariates", "future_covariates")
+def _each(item: DataSet | ArchiveSeries, change: Callable[[TimeSeries], TimeSeries]) -> dict[str, Any]:
+    """All series of a data set, or of one of its archive, changed; by field."""
+    covariates = {"past_covariates": item.past_covariates, "future_covariates": item.future_covariates}
+    return {
+        "series": change(item.series),
+        "privileged": {name: change(series) for name, series in item.privileged.items()},
+        **{slot: None if series is None else change(series) for slot, series in covariates.items()},
     }
-    privileged = {name: change(series) for name, series in item.privileged.items()}
-    return replace(item, series=change(item.series), privileged=privileged, **covariates, **other)
 
 
 def _before(series: TimeSeries, stamp: Any) -> TimeSeries:

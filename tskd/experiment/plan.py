@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tskd.experiment.arm import Arm, tuned_by
 from tskd.experiment.canonical import canonical, key_of
 from tskd.experiment.config import Experiment
+from tskd.experiment.controls import expanded
 
 if TYPE_CHECKING:
     from tskd.experiment.study import Study
@@ -50,9 +51,15 @@ class Planned:
 
 
 def blocks(study: Study) -> list[Block]:
-    """The blocks of all cases."""
+    """The blocks of all cases. Their experiments have the controls among their arms; the data are loaded where that
+    asks for it."""
     return [
-        Block(case, experiment, 1, None, seed) for case, experiment in study.cases.items() for seed in experiment.seeds
+        Block(case, whole, fold, size, seed)
+        for case, experiment in study.cases.items()
+        for whole in [expanded(experiment).experiment]
+        for fold in range(1, experiment.folds + 1)
+        for size in experiment.sizes
+        for seed in experiment.seeds
     ]
 
 
