@@ -1,81 +1,101 @@
-"""The table of an experiment: every arm against the student alone, and the teachers as a bound."""
+"""The table of one case: every arm against the student alone, and the teachers as a bound."""
 
 from __future__ import annotations
 
 import math
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from tskd.experiment.verdict import interval, percent
+from tskd.report.shown import compared, finished, in_order, largest, of_size
 
 if TYPE_CHECKING:
     from tskd.experiment.results import Results
 
-WIDTH = 100
-
 
 @dataclass(frozen=True)
 class Line:
-    """One arm or teacher, as text: mean errors over the seeds, difference from the student alone, balance used."""
+    """One arm or teacher, as text: mean errors over the seeds, difference from the student alone, balance used.
+
+    `best`: no arm has a lower error. `kept`: it belongs to the model confidence set. `finished`: it has results.
+    """
 
     kind: str
     name: str
     note: str
-    mse: str
-    mae: str
-    relative: str
-    interval: str
-    balance: str
+    mse: str = ""
+    mae: str = ""
+    relative: str = ""
+    interval: str = ""
+    balance: str = ""
+    best: bool = False
+    kept: bool = False
+    finished: bool = True
 
 
-def lines(results: Results) -> list[Line]:
-    """The arms in their order, then the teachers; a teacher's difference is that of the bound it sets."""
-    arms = {arm["name"]: arm for arm in results.facts["arms"]}
-    groups = results.rows.groupby(["kind", "name"], sort=False)
-    mse, mae, balance = groups.mse.mean().to_dict(), groups.mae.mean().to_dict(), groups.balance.first().to_dict()
+def lines(results: Results, kept: list[str] | None = None) -> list[Line]:
+    """The arms in their order, then the teachers; at the largest training size. `kept`: the model confidence set."""
+    rows = of_size(results.rows, largest(results))
+    groups = rows.groupby(["kind", "name"], sort=False)
+    mse, mae, balance = groups.mse.mean(), groups.mae.mean(), groups.balance.first()
+    fits = len(results.facts["seeds"]) * results.facts["folds"]
+    best = mse["student"].min() if finished(results) else math.nan
     found = []
-    for kind in ("student", "teacher"):
-        for name in results.rows.name[results.rows.kind == kind].unique():
-            alone = kind == "student" and name == results.facts["alone"]
-            comparison = None if alone else results.compare(name, kind=kind)
+    for kind, group in (("student", results.facts["arms"]), ("teacher", results.facts["teachers"])):
+        known = set(finished(results, kind))
+        comparable = set(compared(results)) if kind == "student" else known if compared(results) else set()
+        for item in group:
+            name, note = item["name"], _note(item) if kind == "student" else ""
+            if name not in known:
+                found.append(Line(kind, name, note, finished=False))
+                continue
+            if groups.size()[kind, name] < fits:
+                note = f"{note}; {groups.size()[kind, name]} of {fits} fits".removeprefix("; ")
+            comparison = results.compare(name, kind=kind) if name in comparable else None
             found.append(
                 Line(
                     kind=kind,
                     name=name,
-                    note=_note(arms[name]) if kind == "student" else "",
-                    mse=number(mse[kind, name], min(mse.values())),
-                    mae=number(mae[kind, name], min(mae.values())),
+                    note=note,
+                    mse=number(mse[kind, name], mse.min()),
+                    mae=number(mae[kind, name], mae.min()),
                     relative=percent(comparison.relative) if comparison else "",
                     interval=interval(comparison) if comparison else "",
-                    balance=balance[kind, name],
+                    balance=_balance(balance[kind, name]),
+                    best=kind == "student" and mse[kind, name] == best,
+                    kept=kind == "student" and name in (kept or ()),
                 )
             )
     return found
 
 
-def terminal_table(results: Results) -> str:
-    """Title, table and verdict, at most 100 characters wide."""
-    facts = results.facts
-    header = ["", "MSE", "MAE", "MSE against alone", "95 % interval", "balance"]
-    rows = [header] + [
-        [f"teacher {x.name}" if x.kind == "teacher" else x.name, x.mse, x.mae, x.relative, x.interval, x.balance]
-        for x in lines(results)
-    ]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-    aligned = [f"{{:<{widths[0]}}}", *(f"{{:>{width}}}" for width in widths[1:])]
-    text = ["  ".join(aligned).format(*row) for row in rows]
-    rule = "─" * len(text[0])
-    first_teacher = next((i for i, x in enumerate(lines(results), 1) if x.kind == "teacher"), len(text))
-    title = (
-        f"{facts['name']}: {facts['data']['name']}, {facts['lookback']} steps to {facts['horizon']}, "
-        f"{len(facts['seeds'])} seeds, {facts['data']['windows']['test']} test windows"
-    )
-    body = [text[0], rule, *text[1:first_teacher], rule, *text[first_teacher:]]
-    said = [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]
-    said += [f"! {warning}" for warning in facts["warnings"]]
-    paragraph = textwrap.TextWrapper(WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-    return "\n".join([title, "", *(line.rstrip() for line in body), "", *map(paragraph.fill, said)])
+def errors_by_window(results: Results) -> pd.DataFrame:
+    """Errors [W, arms] at the largest training size, mean over the seeds that all arms have in a fold."""
+    table = of_size(results.windows, largest(results))
+    table = table[(table.kind == "student") & table.name.isin(finished(results))]
+    wide = table.pivot(index=["fold", "seed", "start"], columns="name", values="mse")[finished(results)]
+    return wide.dropna().groupby(["fold", "start"]).mean()
+
+
+def by_size(results: Results) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Differences from the student alone, by training size: the head, and each arm's cells, marked where the interval
+    excludes zero. Empty for a single size."""
+    sizes = in_order(results)
+    if len(sizes) < 2:
+        return [], []
+    names = [arm["name"] for arm in results.facts["arms"] if arm["name"] != results.facts["alone"]]
+    cells = []
+    for name in names:
+        found = [results.compare(name, size=size) if name in compared(results, size) else None for size in sizes]
+        cells.append((name, [f"{percent(c.relative)}{'*' * (c.lower or c.higher)}" if c else "failed" for c in found]))
+    return ["all" if size is None else f"{size:,}".replace(",", "\u2009") for size in sizes], cells
+
+
+def number(value: float, smallest: float, digits: int = 3) -> str:
+    """As many decimals in a whole column as give its smallest value `digits` significant ones."""
+    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(smallest))) if smallest > 0 else digits}f}"
 
 
 def _note(arm: dict) -> str:
@@ -84,6 +104,5 @@ def _note(arm: dict) -> str:
     return f"{' + '.join(arm['teachers'])}{', shuffled' if arm['placebo'] else ''}"
 
 
-def number(value: float, smallest: float, digits: int = 3) -> str:
-    """As many decimals in a whole column as give its smallest value `digits` significant ones."""
-    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(smallest))) if smallest > 0 else digits}f}"
+def _balance(value: object) -> str:
+    return "" if value is None or pd.isna(value) else str(value)  # type: ignore[call-overload]

@@ -1,0 +1,151 @@
+"""A benchmark at a glance: errors of cases × arms, mean ranks, net privileged lift, and what the cases found in all."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from tskd.experiment.statistics import Comparison
+from tskd.experiment.verdict import interval, percent
+from tskd.report.shown import finished, largest, of_size, privileged, shown_arm
+from tskd.report.table import number
+
+if TYPE_CHECKING:
+    from tskd.experiment.ranks import Ranks
+    from tskd.experiment.results import Results
+
+OUTCOMES = {
+    "privilege": "privileged information helped",
+    "gain": "distilling helped, but a control did as well or there was none",
+    "none": "there was no gain",
+    "unknown": "nothing can be concluded",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Error of an arm in a case, as text; empty if it has none. `best` and `kept` as in `Line`."""
+
+    mse: str = ""
+    best: bool = False
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case: its entries by arm, the arm that validation prefers and its net lift, as text, and what was found."""
+
+    label: str
+    slug: str
+    entries: tuple[Entry, ...]
+    arm: str
+    lift: str
+    interval: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Of all cases. `ranks`, over the cases `complete`, where every arm of `ranked` has an error; None, and why."""
+
+    outcome: str
+    headline: str
+    sentences: tuple[str, ...]
+    arms: tuple[str, ...]
+    rows: tuple[Row, ...]
+    lifts: Mapping[str, Comparison]
+    complete: tuple[str, ...]
+    ranks: Ranks | None
+    no_ranks: str
+
+
+def overview(cases: Mapping[str, Results], kept: Mapping[str, Sequence[str] | None]) -> Overview:
+    """What is said of all cases; `kept`: the model confidence set of each."""
+    errors = pd.DataFrame({label: _errors(results) for label, results in cases.items()}).T
+    arms = tuple(dict.fromkeys(arm["name"] for results in cases.values() for arm in results.facts["arms"]))
+    errors = errors.reindex(columns=list(arms))
+    lifts = {label: found for label, results in cases.items() if (found := _lift(results)) is not None}
+    outcomes = Counter(results.verdict.outcome for results in cases.values())
+    rows = tuple(_row(label, cases, errors, lifts.get(label), kept[label]) for label in cases)
+    # an arm that some cases were never meant to have would leave no case to rank
+    ranked = [arm for arm in arms if all(any(a["name"] == arm for a in r.facts["arms"]) for r in cases.values())]
+    complete = errors[ranked].dropna()
+    ranks, no_ranks = _ranks(complete)
+    count = len(cases)
+    sentences = [f"In {outcomes[key]} of {count}, {said}." for key, said in OUTCOMES.items() if outcomes[key]]
+    if count - len(complete):
+        sentences.append(f"Ranks leave out {count - len(complete)} cases, in which an arm has no result.")
+    if lifts:
+        sentences.append(
+            f"Of {len(lifts)} intervals at 95 %, {0.025 * len(lifts):.1f} lie wholly on the better side by chance where "
+            "there is no effect at all."
+        )
+    return Overview(
+        *_headline(outcomes, count), tuple(sentences), arms, rows, lifts, tuple(complete.index), ranks, no_ranks
+    )
+
+
+def slug(label: str) -> str:
+    """The label of a case as a name of a folder and an anchor."""
+    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "case"
+
+
+def _errors(results: Results) -> pd.Series:
+    rows = of_size(results.rows, largest(results))
+    return rows[rows.kind == "student"].groupby("name").mse.mean()
+
+
+def _lift(results: Results) -> Comparison | None:
+    arm = shown_arm(results)
+    if arm is None or arm not in privileged(results) or results.facts["alone"] not in finished(results):
+        return None
+    return results.lift(arm)
+
+
+def _row(
+    label: str, cases: Mapping[str, Results], errors: pd.DataFrame, lift: Comparison | None, kept: Sequence[str] | None
+) -> Row:
+    own = errors.loc[label]
+    entries = tuple(
+        Entry() if pd.isna(error) else Entry(number(error, own.min()), error == own.min(), arm in (kept or ()))
+        for arm, error in own.items()
+    )
+    return Row(
+        label=label,
+        slug=slug(label),
+        entries=entries,
+        arm=f"{lift.arm} against {lift.baseline}" if lift else "",
+        lift=percent(lift.relative) if lift else "",
+        interval=interval(lift) if lift else "",
+        outcome=cases[label].verdict.outcome,
+    )
+
+
+def _ranks(errors: pd.DataFrame) -> tuple[Ranks | None, str]:
+    if len(errors) < 2 or errors.shape[1] < 3:
+        return None, f"Ranks need 2 cases and 3 arms; complete are {len(errors)} and {errors.shape[1]}."
+    try:
+        from tskd.experiment.ranks import ranks
+
+        return ranks(errors), ""
+    except ImportError as error:
+        return None, f"Ranks are not given: {error}"
+
+
+def _headline(outcomes: Counter[str], count: int) -> tuple[str, str]:
+    """The outcome in a word, as a verdict's, and in a sentence."""
+    if outcomes["privilege"]:
+        return "privilege", f"Privileged information helped in {outcomes['privilege']} of {count} cases."
+    if outcomes["gain"]:
+        helped = f"Distilling helped in {outcomes['gain']} of {count} cases"
+        return "gain", f"{helped}, in none of them by privileged information as far as can be told."
+    if outcomes["none"]:
+        return "none", f"No gain in any of {count} cases."
+    return "unknown", "Nothing can be concluded in any case: the test parts have too few windows."
