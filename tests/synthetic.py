@@ -180,7 +180,7 @@ def study(cases: int = 3, name: str = "benchmark", **changes: Any) -> StudyResul
         )
         effects = {arm: effect + 0.02 * rng.normal() * (arm != "alone") for arm, effect in EFFECTS.items()}
         found[label] = results(name, label, effects, random=number, **changes)
-    facts = {"name": name, "command": f"tskd run {name}.yaml", "config": f"name: {name}\n"}
+    facts = {"name": name, "command": f"tskd run {name}.yaml", "config": f"name: {name}\n", "left_out": {}}
     return StudyResults(name, found, facts)
 
 

@@ -97,6 +97,6 @@ class Results:
         return cls(**tables, facts=json.loads((folder / "facts.json").read_text(encoding="utf-8")))
 
     def __str__(self) -> str:
-        from tskd.report import terminal_table
+        from tskd.report.table import terminal_table
 
         return terminal_table(self)

@@ -5,21 +5,24 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from tskd.experiment.statistics import Comparison
 from tskd.experiment.verdict import interval, percent
-from tskd.report.shown import finished, largest, of_size, privileged, shown_arm
-from tskd.report.table import number
+from tskd.report.lines import number
+from tskd.report.shown import compared, largest, of_size, privileged, shown_arm
 
 if TYPE_CHECKING:
     from tskd.experiment.ranks import Ranks
     from tskd.experiment.results import Results
+    from tskd.experiment.study_results import StudyResults
 
+NONE: Mapping[str, Collection[str]] = MappingProxyType({})
 OUTCOMES = {
     "privilege": "privileged information helped",
     "gain": "distilling helped, but a control did as well or there was none",
@@ -42,7 +45,6 @@ class Row:
     """A case: its entries by arm, the arm that validation prefers and its net lift, as text, and what was found."""
 
     label: str
-    slug: str
     entries: tuple[Entry, ...]
     arm: str
     lift: str
@@ -65,36 +67,49 @@ class Overview:
     no_ranks: str
 
 
-def overview(cases: Mapping[str, Results], kept: Mapping[str, Sequence[str] | None]) -> Overview:
+def overview(study: StudyResults, kept: Mapping[str, Collection[str]] = NONE) -> Overview:
     """What is said of all cases; `kept`: the model confidence set of each."""
+    cases, left_out = study.cases, study.facts["left_out"]
     errors = pd.DataFrame({label: _errors(results) for label, results in cases.items()}).T
     arms = tuple(dict.fromkeys(arm["name"] for results in cases.values() for arm in results.facts["arms"]))
     errors = errors.reindex(columns=list(arms))
     lifts = {label: found for label, results in cases.items() if (found := _lift(results)) is not None}
     outcomes = Counter(results.verdict.outcome for results in cases.values())
-    rows = tuple(_row(label, cases, errors, lifts.get(label), kept[label]) for label in cases)
+    rows = tuple(
+        _row(label, errors.loc[label], results.verdict.outcome, lifts.get(label), kept.get(label, ()))
+        for label, results in cases.items()
+    )
     # an arm that some cases were never meant to have would leave no case to rank
     ranked = [arm for arm in arms if all(any(a["name"] == arm for a in r.facts["arms"]) for r in cases.values())]
     complete = errors[ranked].dropna()
     ranks, no_ranks = _ranks(complete)
     count = len(cases)
-    sentences = [f"In {outcomes[key]} of {count}, {said}." for key, said in OUTCOMES.items() if outcomes[key]]
+    outcome, headline = _headline(outcomes, count)
+    sentences = [
+        f"In {outcomes[k]} of {count}, {said}." for k, said in OUTCOMES.items() if outcomes[k] and k != outcome
+    ]
+    sentences += [f"‘{label}’ has no results: {reason}" for label, reason in left_out.items()]
     if count - len(complete):
         sentences.append(f"Ranks leave out {count - len(complete)} cases, in which an arm has no result.")
     if lifts:
         sentences.append(
-            f"Of {len(lifts)} intervals at 95 %, {0.025 * len(lifts):.1f} lie wholly on the better side by chance where "
-            "there is no effect at all."
+            f"Of {len(lifts)} intervals at 95 %, {0.025 * len(lifts):.1f} would lie wholly on the better side by "
+            "chance if there were no effect at all."
         )
-    return Overview(
-        *_headline(outcomes, count), tuple(sentences), arms, rows, lifts, tuple(complete.index), ranks, no_ranks
-    )
+    return Overview(outcome, headline, tuple(sentences), arms, rows, lifts, tuple(complete.index), ranks, no_ranks)
 
 
-def slug(label: str) -> str:
-    """The label of a case as a name of a folder and an anchor."""
-    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "case"
+def slugs(labels: Iterable[str]) -> dict[str, str]:
+    """Labels of cases as names of folders and anchors, no two alike."""
+    found: dict[str, str] = {}
+    for label in labels:
+        plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
+        name = stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "case"
+        number = 2
+        while name in found.values():
+            name, number = f"{stem}-{number}", number + 1
+        found[label] = name
+    return found
 
 
 def _errors(results: Results) -> pd.Series:
@@ -104,27 +119,24 @@ def _errors(results: Results) -> pd.Series:
 
 def _lift(results: Results) -> Comparison | None:
     arm = shown_arm(results)
-    if arm is None or arm not in privileged(results) or results.facts["alone"] not in finished(results):
+    if arm is None or arm not in privileged(results) or arm not in compared(results):
         return None
-    return results.lift(arm)
+    found = results.lift(arm)
+    return found if found.windows else None
 
 
-def _row(
-    label: str, cases: Mapping[str, Results], errors: pd.DataFrame, lift: Comparison | None, kept: Sequence[str] | None
-) -> Row:
-    own = errors.loc[label]
+def _row(label: str, own: pd.Series, outcome: str, lift: Comparison | None, kept: Collection[str]) -> Row:
     entries = tuple(
-        Entry() if pd.isna(error) else Entry(number(error, own.min()), error == own.min(), arm in (kept or ()))
+        Entry() if pd.isna(error) else Entry(number(error, own.min()), error == own.min(), arm in kept)
         for arm, error in own.items()
     )
     return Row(
         label=label,
-        slug=slug(label),
         entries=entries,
         arm=f"{lift.arm} against {lift.baseline}" if lift else "",
         lift=percent(lift.relative) if lift else "",
         interval=interval(lift) if lift else "",
-        outcome=cases[label].verdict.outcome,
+        outcome=outcome,
     )
 
 
@@ -147,5 +159,5 @@ def _headline(outcomes: Counter[str], count: int) -> tuple[str, str]:
         helped = f"Distilling helped in {outcomes['gain']} of {count} cases"
         return "gain", f"{helped}, in none of them by privileged information as far as can be told."
     if outcomes["none"]:
-        return "none", f"No gain in any of {count} cases."
+        return "none", f"None of {count} cases shows a gain."
     return "unknown", "Nothing can be concluded in any case: the test parts have too few windows."

@@ -13,15 +13,16 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from tqdm import tqdm
 
-from tskd.report.confidence import confidence
 from tskd.report.figures import Drawing, figures, overview_figures
 from tskd.report.figures.style import inline
-from tskd.report.overview import OUTCOMES, Overview, overview, slug
+from tskd.report.lines import by_size, lines, number
+from tskd.report.overview import OUTCOMES, Overview, overview, slugs
 from tskd.report.shown import finished, largest, of_size
-from tskd.report.table import by_size, lines, number
+from tskd.report.significance import confidence, p_values
 
 if TYPE_CHECKING:
-    from tskd.experiment.results import Results, StudyResults
+    from tskd.experiment.results import Results
+    from tskd.experiment.study_results import StudyResults
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,13 @@ def render(results: Results | StudyResults) -> Page:
     cases: Mapping[str, Results] = getattr(results, "cases", None) or {"": results}  # type: ignore[dict-item]
     many = len(cases) > 1
     bar = tqdm(cases.items(), desc="report", unit="case", disable=None if many else True, leave=False)
-    shown = [Case(label, one, many) for label, one in bar]
+    names = slugs(cases)
+    shown = [Case(label, names[label], one, many) for label, one in bar]
     drawings = {f"{case.slug}/{d.name}" if many else d.name: d for case in shown for d in case.drawings}
     seen: Overview | None = None
     above: list[Drawing] = []
     if many:
-        seen = overview(cases, {case.label: case.kept for case in shown})
+        seen = overview(results, {case.label: case.kept for case in shown})
         above = overview_figures(seen)
         drawings |= {d.name: d for d in above}
     environment = Environment(
@@ -70,6 +72,7 @@ def render(results: Results | StudyResults) -> Page:
         overview=seen,
         above=above,
         outcomes=OUTCOMES,
+        slugs=names,
     )
     return Page(html, drawings)
 
@@ -77,11 +80,11 @@ def render(results: Results | StudyResults) -> Page:
 class Case:
     """What the page shows of one case."""
 
-    def __init__(self, label: str, results: Results, brief: bool) -> None:
-        self.label, self.slug, self.results = label, slug(label), results
+    def __init__(self, label: str, slug: str, results: Results, brief: bool) -> None:
+        self.label, self.slug, self.results = label, slug, results
         self.facts, self.verdict = results.facts, results.verdict
         self.kept, self.no_set = confidence(results)
-        self.lines = lines(results, self.kept)
+        self.lines = lines(results, self.kept, p_values(results))
         self.sizes, self.by_size = by_size(results)
         self.drawings = figures(results, self.slug, brief)
         self.block = results.facts["lookback"] + results.facts["horizon"]

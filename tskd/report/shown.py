@@ -41,11 +41,18 @@ def finished(results: Results, kind: str = "student", size: Any = ...) -> list[s
     return [x["name"] for x in results.facts["arms" if kind == "student" else "teachers"] if x["name"] in known]
 
 
-def compared(results: Results, size: Any = ...) -> list[str]:
-    """Arms that can be compared with the student alone, in their order: finished, as it is."""
-    found = finished(results, size=size)
-    alone = results.facts["alone"]
-    return [name for name in found if name != alone] if alone in found else []
+def compared(results: Results, kind: str = "student", size: Any = ...) -> list[str]:
+    """Arms (or teachers) that can be compared with the student alone, in their order; it is not one of them.
+
+    They share with it a seed that both have in all folds.
+    """
+    rows, alone = of_size(results.rows, largest(results) if size is ... else size), results.facts["alone"]
+    folds = rows.fold.nunique()
+    counts = rows.groupby(["kind", "name", "seed"]).fold.nunique()
+    complete = set(counts.index[counts == folds])
+    shared = {seed for _, _, seed in complete if ("student", alone, seed) in complete}
+    found = {name for own, name, seed in complete if own == kind and seed in shared}
+    return [name for name in finished(results, kind, size) if name in found and (kind, name) != ("student", alone)]
 
 
 def privileged(results: Results) -> set[str]:

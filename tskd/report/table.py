@@ -1,108 +1,91 @@
-"""The table of one case: every arm against the student alone, and the teachers as a bound."""
+"""What the terminal shows: the table of a case, or one line for each of several, and the verdict."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from tskd.experiment.verdict import interval, percent
-from tskd.report.shown import compared, finished, in_order, largest, of_size
+from tskd.report.lines import by_size, lines
+from tskd.report.overview import overview
 
 if TYPE_CHECKING:
     from tskd.experiment.results import Results
+    from tskd.experiment.study_results import StudyResults
+
+WIDTH = 100
+WORDS = {"privilege": "privilege", "gain": "gain", "none": "no gain", "unknown": "unknown"}
 
 
-@dataclass(frozen=True)
-class Line:
-    """One arm or teacher, as text: mean errors over the seeds, difference from the student alone, balance used.
-
-    `best`: no arm has a lower error. `kept`: it belongs to the model confidence set. `finished`: it has results.
-    """
-
-    kind: str
-    name: str
-    note: str
-    mse: str = ""
-    mae: str = ""
-    relative: str = ""
-    interval: str = ""
-    balance: str = ""
-    best: bool = False
-    kept: bool = False
-    finished: bool = True
+def terminal_table(results: Results | StudyResults) -> str:
+    """Title, table and verdict, at most 100 characters wide; of several cases, one line each."""
+    cases = getattr(results, "cases", None)
+    if cases is None:
+        return _case(results)
+    return _case(*cases.values()) if len(cases) == 1 else _study(results)
 
 
-def lines(results: Results, kept: list[str] | None = None) -> list[Line]:
-    """The arms in their order, then the teachers; at the largest training size. `kept`: the model confidence set."""
-    rows = of_size(results.rows, largest(results))
-    groups = rows.groupby(["kind", "name"], sort=False)
-    mse, mae, balance = groups.mse.mean(), groups.mae.mean(), groups.balance.first()
-    fits = len(results.facts["seeds"]) * results.facts["folds"]
-    best = mse["student"].min() if finished(results) else math.nan
-    found = []
-    for kind, group in (("student", results.facts["arms"]), ("teacher", results.facts["teachers"])):
-        known = set(finished(results, kind))
-        comparable = set(compared(results)) if kind == "student" else known if compared(results) else set()
-        for item in group:
-            name, note = item["name"], _note(item) if kind == "student" else ""
-            if name not in known:
-                found.append(Line(kind, name, note, finished=False))
-                continue
-            if groups.size()[kind, name] < fits:
-                note = f"{note}; {groups.size()[kind, name]} of {fits} fits".removeprefix("; ")
-            comparison = results.compare(name, kind=kind) if name in comparable else None
-            found.append(
-                Line(
-                    kind=kind,
-                    name=name,
-                    note=note,
-                    mse=number(mse[kind, name], mse.min()),
-                    mae=number(mae[kind, name], mae.min()),
-                    relative=percent(comparison.relative) if comparison else "",
-                    interval=interval(comparison) if comparison else "",
-                    balance=_balance(balance[kind, name]),
-                    best=kind == "student" and mse[kind, name] == best,
-                    kept=kind == "student" and name in (kept or ()),
-                )
-            )
-    return found
+def _case(results: Results) -> str:
+    facts = results.facts
+    header = ["", "MSE", "MAE", "MSE against alone", "95 % interval", "balance"]
+    found = lines(results)
+    rows = [
+        [_fit(f"teacher {x.name}" if x.kind == "teacher" else x.name, 34)]
+        + ([x.mse, x.mae, x.relative, x.interval, _fit(x.balance, 20)] if x.finished else ["failed", "", "", "", ""])
+        for x in found
+    ]
+    students = sum(x.kind == "student" for x in found)
+    folds = f", {facts['folds']} folds" if facts["folds"] > 1 else ""
+    title = (
+        f"{facts['name']}: {facts['data']['name']}, {facts['lookback']} steps to {facts['horizon']}, "
+        f"{len(facts['seeds'])} seeds{folds}, {facts['data']['windows']['test']} test windows"
+    )
+    said = [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]
+    if len(results.failures):
+        said.append(f"! {len(results.failures)} fits failed; the page shows why.")
+    said += [f"! {warning}" for warning in facts["warnings"]]
+    return "\n".join([*_wrapped([title]), "", *_ruled(header, rows, students), *_sizes(results), "", *_wrapped(said)])
 
 
-def errors_by_window(results: Results) -> pd.DataFrame:
-    """Errors [W, arms] at the largest training size, mean over the seeds that all arms have in a fold."""
-    table = of_size(results.windows, largest(results))
-    table = table[(table.kind == "student") & table.name.isin(finished(results))]
-    wide = table.pivot(index=["fold", "seed", "start"], columns="name", values="mse")[finished(results)]
-    return wide.dropna().groupby(["fold", "start"]).mean()
+def _sizes(results: Results) -> list[str]:
+    head, cells = by_size(results)
+    text: list[str] = []
+    # as many sizes beside each other as fit, the rest below
+    for first in range(0, len(head), 6):
+        part = slice(first, first + 6)
+        rows = [[_fit(name, 26), *found[part]] for name, found in cells]
+        text += ["", *_ruled(["MSE against alone at", *head[part]], rows, len(rows))]
+    return [*text, "training windows; * the 95 % interval excludes zero"] if head else []
 
 
-def by_size(results: Results) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Differences from the student alone, by training size: the head, and each arm's cells, marked where the interval
-    excludes zero. Empty for a single size."""
-    sizes = in_order(results)
-    if len(sizes) < 2:
-        return [], []
-    names = [arm["name"] for arm in results.facts["arms"] if arm["name"] != results.facts["alone"]]
-    cells = []
-    for name in names:
-        found = [results.compare(name, size=size) if name in compared(results, size) else None for size in sizes]
-        cells.append((name, [f"{percent(c.relative)}{'*' * (c.lower or c.higher)}" if c else "failed" for c in found]))
-    return ["all" if size is None else f"{size:,}".replace(",", "\u2009") for size in sizes], cells
+def _study(study: StudyResults) -> str:
+    found = overview(study)
+    header = ["", "best arm", "MSE", "net privileged lift", "95 % interval", "verdict"]
+    rows = []
+    for row in found.rows:
+        best = next(((arm, e.mse) for arm, e in zip(found.arms, row.entries, strict=True) if e.best), ("failed", ""))
+        rows.append([_fit(row.label, 30), _fit(best[0], 14), best[1], row.lift, row.interval, WORDS[row.outcome]])
+    said = [found.headline, "", *(f"• {sentence}" for sentence in found.sentences)]
+    failed = sum(len(results.failures) for results in study.cases.values())
+    if failed:
+        said.append(f"! {failed} fits failed; the page shows why.")
+    title = f"{study.name}: {len(study.cases)} cases"
+    return "\n".join([title, "", *_ruled(header, rows, len(rows)), "", *_wrapped(said)])
 
 
-def number(value: float, smallest: float, digits: int = 3) -> str:
-    """As many decimals in a whole column as give its smallest value `digits` significant ones."""
-    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(smallest))) if smallest > 0 else digits}f}"
+def _ruled(header: Sequence[str], rows: Sequence[Sequence[str]], first: int) -> list[str]:
+    """Aligned text with a rule below the header, and one below the first rows where more follow."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    aligned = "  ".join([f"{{:<{widths[0]}}}", *(f"{{:>{width}}}" for width in widths[1:])])
+    text = [aligned.format(*row).rstrip() for row in rows]
+    rule = "─" * (sum(widths) + 2 * len(widths) - 2)
+    return [aligned.format(*header).rstrip(), rule, *text[:first], *([rule] if text[first:] else []), *text[first:]]
 
 
-def _note(arm: dict) -> str:
-    if not arm["teachers"]:
-        return "no teacher"
-    return f"{' + '.join(arm['teachers'])}{', shuffled' if arm['placebo'] else ''}"
+def _wrapped(paragraphs: Sequence[str]) -> list[str]:
+    wrapper = textwrap.TextWrapper(WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    return [wrapper.fill(paragraph) for paragraph in paragraphs]
 
 
-def _balance(value: object) -> str:
-    return "" if value is None or pd.isna(value) else str(value)  # type: ignore[call-overload]
+def _fit(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

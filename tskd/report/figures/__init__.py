@@ -24,7 +24,7 @@ def figures(results: Results, label: str = "", brief: bool = False) -> list[Draw
     """The figures of one case. `label` keeps their ids apart from other cases'; `brief`: as one of many."""
     draw: list[Draw] = [intervals.arms, intervals.lift, sizes.sizes, steps.steps]
     draw += [partial(forecasts.forecasts, most=1 if brief else 3), partial(weights.weights, most=1 if brief else 4)]
-    draw += [weights.profiles]
+    draw += [] if brief else [weights.profiles]
     # rc_context restores the user's own settings
     with matplotlib.rc_context(STYLE):
         drawn = [one(results, f"{label}-{number}") for number, one in enumerate(draw)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tskd.experiment.statistics import Comparison
 from tskd.experiment.verdict import percent
-from tskd.report.figures.style import INK, QUIET, WIDTH, Drawing, canvas, drawing, grid, names_of_rows
+from tskd.report.figures.style import INK, QUIET, WIDTH, Drawing, canvas, drawing, grid, names_of_rows, wrapped
 from tskd.report.shown import CONTROL, PRIVILEGED
 
 if TYPE_CHECKING:
@@ -16,44 +16,49 @@ if TYPE_CHECKING:
 
 def critical_difference(ranks: Ranks, cases: int) -> Drawing:
     """Critical-difference diagram (Demšar 2006): arms on an axis of mean ranks, bars joining those that tie."""
-    mean = ranks.mean.sort_values()
-    left, right = mean.iloc[: (len(mean) + 1) // 2], mean.iloc[(len(mean) + 1) // 2 :]
+    mean, count = ranks.mean.sort_values(), len(ranks.mean)
+    left, right = mean.iloc[: (count + 1) // 2], mean.iloc[(count + 1) // 2 :]
     groups = [group for group in ranks.groups if len(group) > 1]
-    room = 0.55 + 0.17 * len(groups)
-    height = room + 0.28 * len(left)
-    figure = canvas(height + 0.5, f"Mean rank of the arms over {cases} cases")
+    labels = {
+        name: "\n".join([*(lines := wrapped(name, 18))[:-1], f"{lines[-1]} {mean[name]:.1f}"]) for name in mean.index
+    }
+    # inches: beside the axis the labels, above it the critical difference, below it bars and then labels
+    beside = 0.2 + 0.078 * max(len(line) for label in labels.values() for line in label.split("\n"))
+    first = 0.3 + 0.16 * len(groups)
+    height = first + 0.32 * len(left)
+    scale = max(count - 1, 1) / (WIDTH - 2 * beside)
+    figure = canvas(height + 0.65, f"Mean rank of the arms over {cases} cases")
     axis = figure.subplots()
-    # one unit of the axis is a rank across and an inch down
-    span, count = max(len(mean) - 1, 1), len(mean)
-    reach = 0.5 * span * (WIDTH / 2.6 - 1)
-    axis.set_xlim(1 - reach, count + reach)
-    axis.set_ylim(height, -0.5)
+    axis.set_xlim(1 - beside * scale, count + beside * scale)
+    axis.set_ylim(height - 0.1, -0.65)
     axis.axis("off")
     axis.plot([1, count], [0, 0], color=INK, linewidth=1.2)
     for rank in range(1, count + 1):
-        axis.plot([rank, rank], [0, -0.07], color=INK, linewidth=1)
+        axis.plot([rank, rank], [0, -0.06], color=INK, linewidth=1)
         axis.text(rank, -0.1, str(rank), ha="center", va="bottom")
-    if ranks.critical_difference <= span:
-        axis.plot([1, 1 + ranks.critical_difference], [0.2, 0.2], color=QUIET, linewidth=1, marker="|", markersize=7)
-        axis.text(1 + ranks.critical_difference + 0.03 * span, 0.2, "critical difference", va="center", color=INK)
-    for side, names in ((1 - 0.04 * span, left), (count + 0.04 * span, right[::-1])):
-        for row, (name, rank) in enumerate(names.items()):
-            y = room + 0.28 * row + 0.1
-            axis.plot([rank, rank, side], [0, y, y], color=QUIET, linewidth=1, zorder=1)
+    if ranks.critical_difference < count - 1:
+        axis.plot(
+            [1, 1 + ranks.critical_difference], [-0.42, -0.42], color=INK, linewidth=1.2, marker="|", markersize=7
+        )
+        axis.text(1 + ranks.critical_difference / 2, -0.48, "critical difference", ha="center", va="bottom")
+    for side, gap, align, own in ((1, -0.08, "right", left), (count, 0.08, "left", right[::-1])):
+        for row, (name, rank) in enumerate(own.items()):
+            x, y = side + gap * scale, first + 0.32 * row
+            axis.plot([rank, rank, x], [0, y, y], color=QUIET, linewidth=1, zorder=1)
             axis.plot(rank, 0, "o", color=INK, markersize=4)
-            axis.text(side, y, f" {name} {rank:.1f} ", ha="right" if names is left else "left", va="center")
+            axis.text(x + gap / 2 * scale, y, labels[name], ha=align, va="center")
     for row, group in enumerate(groups):
-        own = mean[group]
-        y = 0.38 + 0.17 * row
-        axis.plot([own.min() - 0.02 * span, own.max() + 0.02 * span], [y, y], color=PRIVILEGED[0], linewidth=4)
+        ends = mean[group].min() - 0.04 * scale, mean[group].max() + 0.04 * scale
+        axis.plot(ends, [0.18 + 0.16 * row] * 2, color=PRIVILEGED[0], linewidth=4, zorder=3)
+    p = "p < 0.001" if ranks.friedman_p < 0.001 else f"p = {ranks.friedman_p:.3f}"
     return drawing(
         figure,
         "ranks",
-        f"Mean ranks over {cases} cases, best first: {', '.join(f'{name} {rank:.2f}' for name, rank in mean.items())}. "
-        f"Critical difference {ranks.critical_difference:.2f}.",
-        "Rank 1 is the lowest test error of a case. Arms joined by a bar cannot be told apart over these cases (Nemenyi, "
-        f"5 %); Friedman's test that all are alike has p = {ranks.friedman_p:.2g}.",
-        "overview",
+        f"Mean ranks over {cases} cases, best first: {', '.join(f'{name} {x:.2f}' for name, x in mean.items())}.",
+        "Rank 1 is the lowest test error of a case. Arms joined by a bar cannot be told apart over these cases "
+        f"(Nemenyi, 5 %, critical difference {ranks.critical_difference:.2f}). Friedman's test that all are alike: {p}. "
+        "Both take cases as independent, which horizons of one data set hardly are.",
+        "overview-ranks",
     )
 
 
@@ -76,8 +81,8 @@ def lifts(found: Mapping[str, Comparison]) -> Drawing:
         figure,
         "lifts",
         f"Net privileged lift by case, below zero beyond doubt in {lower} of {len(found)}. {said}.",
-        "In each case the arm with privileged information that has the lowest validation error, against the best of its "
-        "controls, of which the student alone is one; bars are 95 % intervals. Blue: distinguishably better; hollow: "
-        "neither; brown: worse.",
-        "overview",
+        "In each case the arm with privileged information that has the lowest validation error, against the best of "
+        "its controls, of which the student alone is one; bars are 95 % intervals. Blue: distinguishably better; "
+        "hollow: neither; brown: worse.",
+        "overview-lifts",
     )

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def forecasts(results: Results, salt: str, most: int = 3) -> Drawing | None:
     """Truth, and the forecasts of teacher, distilled student and student alone, of at most `most` windows."""
     facts, table, horizon = results.facts, results.forecasts, results.facts["horizon"]
-    arm, teacher = shown_arm(results), shown_teacher(results)
+    arm, teacher = str(shown_arm(results)), shown_teacher(results)
     known = set(table.line)
     windows = list(table.window.unique())
     windows = windows if len(windows) <= most else windows[len(windows) // 2 :][:most]
     # the student alone comes last, on top: it may all but coincide with the distilled one
-    styles = [(f"teacher {teacher}", TEACHER, (0, (1.5, 1.2)), 1.6), (arm, colours(results).get(str(arm)), "-", 2.0)]
+    styles = [(f"teacher {teacher}", TEACHER, (0, (1.5, 1.2)), 1.6), (arm, colours(results).get(arm), "-", 2.0)]
     styles = [style for style in [*styles, (facts["alone"], INK, (0, (5, 2)), 1.2)] if style[0] in known]
     if not windows or not styles:
         return None
@@ -40,6 +40,7 @@ def forecasts(results: Results, salt: str, most: int = 3) -> Drawing | None:
             axis.plot(values.time, values.value, color=colour, linestyle=style, linewidth=width, label=line)
         axis.axvline(truth.time.iloc[-horizon - 1], color=QUIET, linewidth=0.9, linestyle=":")
         axis.margins(x=0.01)
+        axis.tick_params(axis="x", bottom=True)
         locator = AutoDateLocator(maxticks=6)
         axis.xaxis.set_major_locator(locator)
         axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -52,8 +53,8 @@ def forecasts(results: Results, salt: str, most: int = 3) -> Drawing | None:
         "forecasts",
         f"Truth and forecasts of {', '.join(style[0] for style in styles)} for {_windows(len(windows))}.",
         f"{'Windows' if len(windows) > 1 else 'A window'} of the test part"
-        f"{', evenly spaced over it' if len(windows) > 1 else ''}, forecast with the first seed; the dotted line is the "
-        "forecast origin."
+        f"{', evenly spaced over it' if len(windows) > 1 else ''}, forecast with the first seed; the dotted line is "
+        "the forecast origin."
         + (
             f" ‘{arm}’ has the lowest validation error of the arms with privileged information." if arm in known else ""
         ),

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from tskd.experiment.statistics import Comparison
 from tskd.experiment.verdict import interval, percent
 from tskd.report.figures.style import INK, Drawing, canvas, drawing, grid, names_of_rows
-from tskd.report.shown import TEACHER, colours, compared, finished, largest, of_size, privileged
+from tskd.report.shown import TEACHER, colours, compared, largest, of_size, privileged
 
 if TYPE_CHECKING:
     from tskd.experiment.results import Results
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 def arms(results: Results, salt: str) -> Drawing | None:
     """Difference of every arm and teacher from the student alone: interval, and a dot for each seed."""
-    students = compared(results)
-    teachers = finished(results, "teacher") if results.facts["alone"] in finished(results) else []
-    panels = [(kind, names) for kind, names in (("student", students), ("teacher", teachers)) if names]
+    panels = [(kind, names) for kind in ("student", "teacher") if (names := compared(results, kind))]
     if not panels:
         return None
     heights = [len(names) for _, names in panels]
@@ -59,8 +57,10 @@ def lift(results: Results, salt: str) -> Drawing | None:
     names = [name for name in compared(results) if name in cool]
     if not names or not results.facts["controls"]:
         return None
-    found = [results.lift(name) for name in names]
-    figure = canvas(0.7 + 0.42 * len(names), "Net privileged lift: test error against the best control")
+    found = [comparison for name in names if (comparison := results.lift(name)).windows]
+    if not found:
+        return None
+    figure = canvas(0.7 + 0.42 * len(found), "Net privileged lift: test error against the best control")
     axis = figure.subplots()
     palette = colours(results)
     for row, comparison in enumerate(found):
@@ -71,9 +71,9 @@ def lift(results: Results, salt: str) -> Drawing | None:
         figure,
         "lift",
         f"Net privileged lift: {'; '.join(f'{in_words(c)} against {c.baseline}' for c in found)}.",
-        "What is left of a gain after the best of the controls is taken off, of which the student alone is one. Bar: 95 "
-        "% interval. Only a bar that lies left of the line as a whole is a gain from privileged information. The best "
-        "control is chosen by its test error, against the arm.",
+        "What is left of a gain after the best of the controls is taken off, of which the student alone is one. "
+        "Bar: 95 % interval. Only a bar that lies left of the line as a whole is a gain from privileged information. "
+        "The best control is chosen by its test error, against the arm.",
         salt,
     )
 

@@ -23,10 +23,10 @@ def sizes(results: Results, salt: str) -> Drawing | None:
     if len(every) < 2 or not names:
         return None
     gains = {
-        name: [(s, results.compare(name, size=s)) for s in every if name in compared(results, s)] for name in names
+        name: [(s, results.compare(name, size=s)) for s in every if name in compared(results, size=s)] for name in names
     }
     lifts = {
-        name: [(s, results.lift(name, size=s)) for s in every if name in compared(results, s)]
+        name: [(s, results.lift(name, size=s)) for s in every if name in compared(results, size=s)]
         for name in names
         if name in cool and results.facts["controls"]
     }
@@ -57,8 +57,8 @@ def sizes(results: Results, salt: str) -> Drawing | None:
     return drawing(
         figure,
         "sizes",
-        f"Gain against training size, from {windows_of(results, first)} to {windows_of(results, last)} training windows: "
-        f"{'; '.join(said)}.",
+        f"Gain against training size, from {windows_of(results, first)} to {windows_of(results, last)} training "
+        f"windows: {'; '.join(said)}.",
         "Test error against the student alone that was trained on as many windows, the newest ones; bars are 95 % "
         "intervals. Below the line is better."
         + (" Below: the same against the best control at that size." if lifts else "")

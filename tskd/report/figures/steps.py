@@ -44,6 +44,7 @@ def steps(results: Results, salt: str) -> Drawing | None:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         grid(axis, "y")
         legend(axis)
+    axes[-1].tick_params(axis="x", bottom=True)
     axes[-1].set_xlabel(f"step of the horizon ({results.facts['data']['step']})")
     return drawing(
         figure,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -28,6 +29,8 @@ STYLE: Any = {
     "axes.edgecolor": QUIET,
     "axes.labelcolor": INK,
     "text.color": INK,
+    "xtick.bottom": False,
+    "ytick.left": False,
     "xtick.color": QUIET,
     "ytick.color": QUIET,
     "xtick.labelcolor": INK,
@@ -73,20 +76,39 @@ def drawing(figure: Figure, name: str, alt: str, caption: str, salt: str) -> Dra
 
 
 def _lean(text: str) -> str:
-    """The `<svg>` element without what nothing needs: metadata, ids of groups (the same in every figure), decimals."""
+    """The `<svg>` element without what nothing needs: metadata, groups, decimals, and styles of every single part."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*"', "<g", text)
-    text = re.sub(r" font-family: [^;\"]*;?| transform=\"rotate\(-0 [^\"]*\"", "", text)
+    text = re.sub(r' font-family: [^;"]*;?| transform="rotate\(-0 [^"]*"|; stroke-dashoffset: 0', "", text)
+    text = re.sub(r' (x|y)="(-?[\d.]+)"', lambda found: f' {found[1]}="{_short(found[2])}"', text)
     text = re.sub(r' d="([^"]*)"', lambda found: f' d="{_short(found[1])}"', text)
-    text = re.sub(r"<g>\s*<path d=\"[^\"]*\" style=\"fill: none\"/>\s*</g>", "", text)
+    text = _ungrouped(re.sub(r'<g id="[^"]*"', "<g", text))
+    text = re.sub(r'<path d="[^"]*" style="fill: none"/>|<defs>\s*</defs>', "", text)
     # what is the same for all of a figure is said once
     text = text.replace("<svg ", f'<svg font-family="{FONT}" stroke-linejoin="round" ', 1)
     return re.sub(r"\s*\n\s*", "\n", text)
 
 
+def _ungrouped(text: str) -> str:
+    """Without groups that have no attribute, or nothing in them."""
+    kept, opened = [], []
+    for piece in re.split(r"(<g(?: [^>]*)?>|</g>)", text.replace("<g/>", "")):
+        if piece.startswith("<g"):
+            opened.append(piece != "<g>")
+        if (piece.startswith("<g") and not opened[-1]) or (piece == "</g>" and not opened.pop()):
+            continue
+        kept.append(piece)
+    return "".join(kept)
+
+
 def _short(path: str) -> str:
-    """A path to a twentieth of a point."""
+    """A path, or a coordinate, to a twentieth of a point; a line as steps from point to point."""
+    if re.fullmatch(r"\s*M[^A-Za-z]+(L[^A-Za-z]+)+", path):
+        points = np.array(re.findall(r"-?[\d.]+", path), dtype="float64").reshape(-1, 2)
+        # of rounded points, so that no error adds up
+        steps = np.diff(np.rint(10 * points), axis=0, prepend=0) / 10
+        first, *rest = (f"{x:g} {y:g}" for x, y in steps)
+        return f"M{first}l{' '.join(rest)}".replace(" -", "-")
     numbers = re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), path)
     return re.sub(r"\s*([A-Za-z])\s*", r"\1", numbers).strip()
 
@@ -101,7 +123,6 @@ def names_of_rows(axis: Axes, names: Sequence[str]) -> None:
     """One row a name, the first on top, without an axis line."""
     axis.set_yticks(range(len(names)), ["\n".join(wrapped(name)) for name in names])
     axis.set_ylim(len(names) - 0.45, -0.55)
-    axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
 
 
@@ -123,4 +144,5 @@ def inline(drawn: Drawing) -> str:
     """The `<svg>` for a page: as wide as it may be, its ink and its font those of the page, be it light or dark."""
     text = re.sub(r' (width|height|font-family|xmlns|version)="[^"]*"', "", drawn.svg[: drawn.svg.index(">")])
     text += ' aria-hidden="true"' + drawn.svg[drawn.svg.index(">") :]
+    text = re.sub(rf'(<text style="[^"]*); fill: {INK}"', r'\1"', text).replace("font-size: 10px; ", "")
     return re.sub(f"(fill|stroke): {INK}", r"\1: currentColor", text)
