@@ -21,8 +21,9 @@ from tests.toy import HORIZON, LOOKBACK, STEPS, TEST, VALIDATION, toy_config, to
 from tskd import DistilledModel, Teacher
 from tskd.experiment import Arm, ConfigError, Experiment, Results, RunError
 from tskd.experiment.assembly import choose
-from tskd.experiment.cells import Cell, SeedRun, planned
+from tskd.experiment.cells import BlockRun, Cell
 from tskd.experiment.placebo import placebo, strata
+from tskd.experiment.plan import Block, planned
 from tskd.experiment.preparation import fingerprint, prepare
 from tskd.experiment.quiet import quiet
 from tskd.experiment.scoring import errors, mean
@@ -39,6 +40,14 @@ def experiment() -> Experiment:
 @pytest.fixture(scope="module")
 def results(experiment: Experiment) -> Results:
     return experiment.run(progress=False)
+
+
+def run_of(experiment: Experiment, seed: int) -> BlockRun:
+    return BlockRun(Block("toy", experiment, 1, None, seed), experiment.dataset())
+
+
+def cells_of(run: BlockRun) -> list[Cell]:
+    return [run.cell(plan) for plan in planned(run.block, "")]
 
 
 def write(folder: Path, text: str) -> Path:
@@ -359,7 +368,7 @@ def test_one_row_for_every_arm_and_teacher_and_seed(results: Results, experiment
     teachers = ["future", "fine", "equal", "future (placebo)", "fine (placebo)"]
     assert list(results.rows.name) == [*students[:1], *teachers, *students[1:]] * 2
     assert set(results.rows.seed) == {3, 5} and not results.rows.isna().any().any()
-    assert planned(experiment) == 1 + 5 + 3 + 1 + 1
+    assert len(planned(Block("toy", experiment, 1, None, 3), "")) == 1 + 5 + 3 + 1 + 1
     assert len(results.candidates) == 2 * 5
     assert set(results.rows.windows) == {STEPS - TEST - HORIZON + 1}
     assert results.errors("both").shape == (2, STEPS - TEST - HORIZON + 1)
@@ -402,7 +411,7 @@ def test_step_errors_are_those_of_the_windows(results: Results) -> None:
 
 
 def test_balance_zero_is_bit_equal_to_the_student_alone(experiment: Experiment) -> None:
-    run = SeedRun(experiment, toy_data(), seed=3)
+    run = run_of(experiment, 3)
     with quiet():
         plain = run.alone.model.state_dict()
         distilled = run.distilled(experiment.arms[1], 0).student.model.state_dict()
@@ -420,13 +429,13 @@ def test_teachers_are_fitted_once_a_seed(monkeypatch: pytest.MonkeyPatch, experi
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(Teacher, "fit", fit)
-    list(SeedRun(experiment, toy_data(), seed=3).cells())
+    cells_of(run_of(experiment, 3))
     assert len(fitted) == len(set(fitted)) == 5
     assert [name for name, _ in fitted] == ["future", "fine", "equal", "future", "fine"]
 
 
 def test_the_teacher_sees_what_the_arm_says(experiment: Experiment) -> None:
-    run = SeedRun(experiment, toy_data(), seed=3)
+    run = run_of(experiment, 3)
     with quiet():
         teachers = run.teacher("fine"), run.teacher("fine", shuffled=True), run.teacher("equal")
     assert teachers[0].names == ["fine", "sensor"] and teachers[2].names == []
@@ -435,7 +444,7 @@ def test_the_teacher_sees_what_the_arm_says(experiment: Experiment) -> None:
 
 
 def test_a_placebo_arm_learns_from_other_teachers(experiment: Experiment) -> None:
-    run = SeedRun(experiment, toy_data(), seed=3)
+    run = run_of(experiment, 3)
     with quiet():
         both, shuffled = run.distilled(experiment.arms[1], 1), run.distilled(experiment.arms[3], 0)
     assert experiment.arms[1].balance[1] == experiment.arms[3].balance[0] == 0.5
@@ -446,7 +455,7 @@ def test_a_placebo_arm_learns_from_other_teachers(experiment: Experiment) -> Non
 def test_a_teacher_like_the_student_is_not_its_twin() -> None:
     config = toy_config()
     config["teachers"]["equal"] = {"model": config["student"]}
-    run = SeedRun(Experiment(**config), toy_data(), seed=3)
+    run = run_of(Experiment(**config), 3)
     with quiet():
         twins = [run.alone.model.state_dict(), run.teacher("equal").model.model.state_dict()]
     assert not torch.equal(twins[0]["layer.weight"], twins[1]["layer.weight"])
@@ -454,7 +463,7 @@ def test_a_teacher_like_the_student_is_not_its_twin() -> None:
 
 def cell(name: str, candidate: int, seed: int, validation: float, test: float) -> Cell:
     nothing = np.zeros(0)
-    return Cell("student", name, seed, candidate, 0, validation, np.array([test]), *[nothing] * 4, ())
+    return Cell("", "student", name, 1, None, seed, candidate, 0, validation, np.array([test]), *[nothing] * 4)
 
 
 def test_the_balance_is_chosen_on_validation_over_all_seeds() -> None:
@@ -478,7 +487,7 @@ def test_nothing_of_the_test_part_reaches_a_choice_or_a_student(experiment: Expe
     assert (other.rows.mse != results.rows.mse).all()
     for arm, candidate in ((experiment.arms[1], 1), (experiment.arms[3], 0)):
         with quiet():
-            one, two = (SeedRun(e, e.data, 3).distilled(arm, candidate).student for e in (experiment, changed))
+            one, two = (run_of(e, 3).distilled(arm, candidate).student for e in (experiment, changed))
         states = one.model.state_dict(), two.model.state_dict()
         assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
@@ -500,7 +509,7 @@ def test_early_stopping_watches_the_validation_part() -> None:
     stop = {"class": "EarlyStopping", "kwargs": {"monitor": "val_loss", "patience": 1, "min_delta": 1e9}}
     config = toy_config(student=toy_model(n_epochs=30, pl_trainer_kwargs={"callbacks": [stop]}))
     stopped = Experiment(**config)
-    run = SeedRun(stopped, toy_data(), seed=3)
+    run = run_of(stopped, 3)
     with quiet():
         assert run.alone.epochs_trained == 2
         assert run.distilled(stopped.arms[1], 1).student.epochs_trained == 2
@@ -521,19 +530,19 @@ def test_warnings_of_tskd_are_kept_for_the_report() -> None:
     config = toy_config(seeds=[1], arms=[{"name": "flat", "teachers": "flat", "balance": 0.5}])
     config["teachers"] = {"flat": {"model": flat}}
     experiment = Experiment(**config)
-    run = SeedRun(experiment, toy_data(), seed=1)
+    run = run_of(experiment, 1)
     with quiet():
         network = run.teacher("flat").model.model
         for parameter in network.parameters():
             torch.nn.init.zeros_(parameter)
-    cells = list(run.cells())
+    cells = cells_of(run)
     told = [warning for found in cells for warning in found.warnings]
-    assert told == ["arm 'flat', seed 1: teacher 'flat' forecasts the same for every window"]
+    assert told == ["teacher 'flat' forecasts the same for every window"]
 
 
 def test_a_model_that_wraps_the_student_is_not_needed_to_use_it(experiment: Experiment) -> None:
     with quiet():
-        model = SeedRun(experiment, toy_data(), seed=3).distilled(experiment.arms[1], 2)
+        model = run_of(experiment, 3).distilled(experiment.arms[1], 2)
     assert isinstance(model, DistilledModel) and type(model.student) is NLinearModel
 
 
@@ -543,7 +552,7 @@ def test_steps_past_the_output_chunk_are_scored_by_rolling_the_student_forward()
     config = toy_config(teachers={"far": {"model": far}}, seeds=[3], scored=[5, 9], arms=[{"name": "alone"}])
     experiment = Experiment(**config)
     results = experiment.run(progress=False)
-    run = SeedRun(experiment, toy_data(), seed=3)
+    run = run_of(experiment, 3)
     with quiet():
         student = run.alone
         part = run.prepared.test

@@ -17,6 +17,7 @@ from tskd.experiment.specs import BALANCE, LOSS, MODEL, TEACHER, WEIGHTING, Spec
 from tskd.experiment.teachers import TeacherConfig, many, point_forecaster, reach
 
 if TYPE_CHECKING:
+    from tskd.experiment.engines import EngineName
     from tskd.experiment.results import Results
 
 ALONE = "alone"
@@ -189,7 +190,7 @@ class Experiment(Strict):
             raise ValueError(f"soft_sensor: {error}.") from error
 
     @property
-    def lookback(self) -> int:
+    def longest(self) -> int:
         """The longest lookback, in steps, of student and teachers."""
         models = [reach(teacher.model, TEACHER) for teacher in self.teachers.values()]
         return max([self.chunk_lengths(self.student)[0], *(lookback for lookback, _ in models)])
@@ -203,6 +204,18 @@ class Experiment(Strict):
     def steps(self) -> tuple[int, int]:
         """First and last step that are scored."""
         return self.scored or (1, self.chunk_lengths(self.student)[1])
+
+    @property
+    def readable(self) -> list[str]:
+        """Slots of covariates, `"past"` and `"future"`, that the student's class reads."""
+        with quiet():
+            student = self.student.build(MODEL)
+        return [slot for slot in ("past", "future") if getattr(student, f"supports_{slot}_covariates")]
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the data set, which need not be loaded for it."""
+        return self.data if isinstance(self.data, str) else self.data.name
 
     def dataset(self) -> datasets.DataSet:
         """The data set, loaded if it was given by name."""
@@ -231,16 +244,33 @@ class Experiment(Strict):
         """The whole configuration, defaults included; what was given as a Python object stands there as its repr."""
         return yaml.safe_dump(plain(self), sort_keys=False, allow_unicode=True, width=100)
 
-    def run(self, progress: bool = True, workers: int = 1) -> Results:
-        """Train all arms with all seeds and score them on the test part.
+    def run(
+        self,
+        folder: str | Path | None = None,
+        workers: int | None = 1,
+        engine: EngineName = "processes",
+        address: str | None = None,
+        progress: bool = True,
+    ) -> Results:
+        """Train all arms with all seeds, and score them on the test part.
 
-        `workers`: processes that share the seeds; results do not depend on it. With more than one, a script must guard
-        its entry with `if __name__ == "__main__":`, as always in multiprocessing. Raises ConfigError for data that lack
-        what the teachers read, RunError for a fit that fails.
+        Args:
+            folder: where the run is kept, so that it can be killed and gone on with by the same call: what is finished
+                is not computed again. None: nowhere.
+            workers: how many blocks (fold, size and seed) are computed at once; None: as many as there are cores.
+                Results do not depend on it. With more than one, a script must guard its entry with
+                `if __name__ == "__main__":`, as always in multiprocessing.
+            engine: "processes" on this machine, or "ray".
+            address: of a Ray cluster; None: one of this machine's cores, for this run.
+
+        A fit that fails is in the results' `failures`, and stops nothing. Raises ConfigError for data that lack what
+        the teachers read, RunError if the student alone failed with every seed.
         """
         from tskd.experiment.runner import run
+        from tskd.experiment.study import Study
 
-        return run(self, progress=progress, workers=workers)
+        study = Study(self.name, {self.name: self})
+        return run(study, folder, workers, engine, address, progress).cases[self.name]
 
 
 def tuned_by(student: Spec, settings: dict[str, Any]) -> Spec:
