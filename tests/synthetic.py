@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tskd.experiment.statistics import Comparison, compare
-from tskd.experiment.verdict import Verdict, judge
+from tskd.experiment import Results
+from tskd.experiment.study_results import StudyResults
+from tskd.experiment.tables import TABLES, table
 
 # test error over that of the student alone
 EFFECTS = {
@@ -25,74 +24,7 @@ EFFECTS = {
 TEACHERS = {"season": 0.6, "weekly": 0.9, "self": 0.98}
 LEARNS = {"future": ["season"], "both": ["season", "weekly"], "self-distilled": ["self"], "placebo": ["season"]}
 CONTROLS = ("tuned", "self-distilled", "placebo", "iterated", "multi-horizon", "pooled", "pre-trained")
-SIZED = ("fold", "size", "seed")
-
-
-@dataclass(frozen=True, eq=False)
-class Results:
-    """Tables and methods that the report builds on."""
-
-    rows: pd.DataFrame
-    candidates: pd.DataFrame
-    windows: pd.DataFrame
-    steps: pd.DataFrame
-    forecasts: pd.DataFrame
-    weights: pd.DataFrame
-    failures: pd.DataFrame
-    facts: dict[str, Any]
-
-    def _errors(self, name: str, kind: str, metric: str, size: Any) -> pd.DataFrame:
-        size = _largest(self.facts["sizes"]) if size is ... else size
-        own = self.windows[(self.windows.kind == kind) & (self.windows.name == name)]
-        own = own[own["size"].isna() if size is None else own["size"] == size]
-        if own.empty:
-            raise ValueError(f"there is no {kind} {name!r}.")
-        return own.pivot(index="seed", columns=["fold", "start"], values=metric).sort_index(axis=1)
-
-    def errors(self, name: str, kind: str = "student", metric: str = "mse", size: Any = ...) -> np.ndarray:
-        return self._errors(name, kind, metric, size).to_numpy()
-
-    def compare(
-        self, arm: str, baseline: str | None = None, kind: str = "student", metric: str = "mse", size: Any = ...
-    ) -> Comparison:
-        against = baseline or self.facts["alone"]
-        pair = self._errors(arm, kind, metric, size), self._errors(against, "student", metric, size)
-        both = pair[0].index.intersection(pair[1].index)
-        block = self.facts["lookback"] + self.facts["horizon"]
-        return compare(*(errors.loc[both].to_numpy() for errors in pair), block, names=(arm, against), resamples=400)
-
-    def lift(self, arm: str, size: Any = ...) -> Comparison:
-        counted = [n for n, c in self.facts["controls"].items() if c not in ("iterated", "multi-horizon")]
-        present = set(self.windows.name)
-        known = [n for n in (self.facts["alone"], *counted) if n in present]
-        best = min(known, key=lambda name: np.nanmean(self.errors(name, size=size)))
-        return self.compare(arm, best, size=size)
-
-    @cached_property
-    def verdict(self) -> Verdict:
-        known = set(self.windows.name[self.windows.kind == "student"])
-        if self.facts["alone"] not in known:
-            return Verdict("unknown", "Nothing can be concluded: the student alone has no result.", ())
-        arms = [arm for arm in self.facts["arms"] if arm["name"] in known]
-        return judge(
-            self.compare,
-            privileged=[arm["name"] for arm in arms if arm["privileged"]],
-            controls=[arm["name"] for arm in arms if not arm["privileged"] and arm["name"] != self.facts["alone"]],
-            alone=self.facts["alone"],
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class StudyResults:
-    """Results by label of their case."""
-
-    name: str
-    cases: dict[str, Results]
-    facts: dict[str, Any]
-
-
-def _largest(sizes: Sequence[int | None]) -> int | None:
-    return None if None in sizes else max(size for size in sizes if size is not None)
+VERSIONS = {"python": "3.11.9", "tskd": "0.1.0", "darts": "0.48.0", "torch": "2.9.0", "numpy": "2.3.0"}
 
 
 def results(
@@ -115,10 +47,7 @@ def results(
     rng = np.random.default_rng(random)
     cells = [("student", arm, effect) for arm, effect in effects.items()]
     cells += [("teacher", teacher, effect) for teacher, effect in TEACHERS.items()]
-    versions = {"python": "3.11.9", "tskd": "0.1.0", "darts": "0.48.0", "torch": "2.9.0", "numpy": "2.3.0"}
-    tables: dict[str, list[Any]] = {
-        key: [] for key in ("rows", "candidates", "windows", "steps", "weights", "failures")
-    }
+    tables: dict[str, list[Any]] = {name: [] for name in TABLES if name != "forecasts"}
     for fold in range(1, folds + 1):
         starts = pd.date_range("2024-01-01", periods=windows, freq="h") + pd.Timedelta(hours=windows * (fold - 1))
         easy = 0.4 * np.exp(0.5 * np.convolve(rng.normal(size=windows + 71), np.ones(72) / 72**0.5, "valid"))
@@ -147,6 +76,7 @@ def results(
                             "windows": windows,
                             "data": "f00d",
                             "commit": "0a1b2c3+",
+                            **dict.fromkeys(TABLES["rows"][14:], ""),
                         }
                     )
                     tables["windows"].append(pd.DataFrame({**key, "start": starts, "mse": mse, "mae": np.sqrt(mse)}))
@@ -162,11 +92,10 @@ def results(
                             for b in (0, 0.25, 0.5, 1)
                         ]
                         tables["weights"].append(_weights(cell, where, horizon, rng))
-    frames = {name: _frame(name, parts) for name, parts in tables.items()}
     return Results(
-        **frames,
+        **{name: _table(name, parts) for name, parts in tables.items()},
         forecasts=_forecasts([*effects], lookback, horizon, rng),
-        facts=_facts(name, case, [*effects], sizes, folds, seeds, windows, horizon, lookback, versions),
+        facts=_facts(name, case, [*effects], sizes, folds, seeds, windows, horizon, lookback),
     )
 
 
@@ -188,19 +117,10 @@ FAILURE = {
     "error": "RunError: loss is not finite at epoch 3",
     "traceback": 'Traceback (most recent call last):\n  File "cells.py", line 12, in fit\nRunError: loss is not finite',
 }
-COLUMNS = {
-    "candidates": ("arm", *SIZED, "balance", "validation_mse"),
-    "weights": ("arm", *SIZED, "epoch", "by", "at", "teacher", "weight"),
-    "failures": ("kind", "name", *SIZED, "candidate", "error", "traceback"),
-}
 
 
-def _frame(name: str, parts: list[Any]) -> pd.DataFrame:
-    if parts and isinstance(parts[0], pd.DataFrame):
-        frame = pd.concat(parts, ignore_index=True)
-    else:
-        frame = pd.DataFrame(parts, columns=None if parts else COLUMNS[name])
-    return frame.astype({"size": "Int64"})
+def _table(name: str, parts: list[Any]) -> pd.DataFrame:
+    return table(name, pd.concat(parts, ignore_index=True) if parts and isinstance(parts[0], pd.DataFrame) else parts)
 
 
 def _weights(arm: str, where: dict[str, Any], horizon: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -218,7 +138,7 @@ def _weights(arm: str, where: dict[str, Any], horizon: int, rng: np.random.Gener
                 lines += [(epoch, by, first_at + i, teacher, share + turn[i]) for i in range(count)]
         lines += [(epoch, "effective", 0, "", 1 / sum(s**2 for s in shares.values())), (epoch, "masked", 0, "", 0.0)]
     frame = pd.DataFrame(lines, columns=["epoch", "by", "at", "teacher", "weight"])
-    return frame.assign(arm=arm, **where)[list(COLUMNS["weights"])]
+    return frame.assign(arm=arm, **where)
 
 
 def _forecasts(arms: Sequence[str], lookback: int, horizon: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -231,7 +151,7 @@ def _forecasts(arms: Sequence[str], lookback: int, horizon: int, rng: np.random.
         for line in (*arms, *(f"teacher {teacher}" for teacher in TEACHERS)):
             values = ahead + (0.4 if "teacher" in line else 0.9) * rng.normal() * step / horizon
             frames.append(pd.DataFrame({"line": line, "window": window, "time": times[lookback:], "value": values}))
-    return pd.concat(frames, ignore_index=True)
+    return table("forecasts", pd.concat(frames, ignore_index=True))
 
 
 def _facts(
@@ -244,7 +164,6 @@ def _facts(
     windows: int,
     horizon: int,
     lookback: int,
-    versions: dict[str, str],
 ) -> dict[str, Any]:
     return {
         "name": name,
@@ -302,7 +221,7 @@ def _facts(
             "windows": {"training": 4000, "validation": 700, "test": windows},
             "not_scored": 0,
         },
-        "versions": versions,
+        "versions": VERSIONS,
         "fingerprint": "f00d" * 16,
         "commit": "0a1b2c3+",
         "seconds": 61.3,

@@ -163,7 +163,7 @@ class Results:
             size = None if None in sizes else max(sizes)
         elif size not in sizes:
             raise ValueError(f"size={size} must be one of the training sizes {sizes}.")
-        here = self.windows["size"].isna() if size is None else self.windows["size"] == size
+        here = self.windows["size"].isna() if size is None else (self.windows["size"] == size).fillna(False)
         if fold is not None:
             if not 1 <= fold <= self.facts["folds"]:
                 raise ValueError(f"fold={fold} must be from 1 to {self.facts['folds']}.")

@@ -22,6 +22,7 @@ class Study:
 
     def run(self, folder=None, workers=1, engine="processes", address=None, progress=True):
         from tskd.experiment.runner import run
+
         return run(self, folder, workers, engine, address, progress)
 
     def to_yaml(self) -> str:

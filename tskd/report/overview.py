@@ -70,13 +70,13 @@ class Overview:
 def overview(study: StudyResults, kept: Mapping[str, Collection[str]] = NONE) -> Overview:
     """What is said of all cases; `kept`: the model confidence set of each."""
     cases, left_out = study.cases, study.facts["left_out"]
-    errors = pd.DataFrame({label: _errors(results) for label, results in cases.items()}).T
+    means = {label: _errors(results) for label, results in cases.items()}
     arms = tuple(dict.fromkeys(arm["name"] for results in cases.values() for arm in results.facts["arms"]))
-    errors = errors.reindex(columns=list(arms))
+    errors = pd.DataFrame(means).T.reindex(columns=list(arms))
     lifts = {label: found for label, results in cases.items() if (found := _lift(results)) is not None}
-    outcomes = Counter(results.verdict.outcome for results in cases.values())
+    outcomes: Counter[str] = Counter(results.verdict.outcome for results in cases.values())
     rows = tuple(
-        _row(label, errors.loc[label], results.verdict.outcome, lifts.get(label), kept.get(label, ()))
+        _row(label, means[label].reindex(list(arms)), results.verdict.outcome, lifts.get(label), kept.get(label, ()))
         for label, results in cases.items()
     )
     # an arm that some cases were never meant to have would leave no case to rank

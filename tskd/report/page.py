@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from tqdm import tqdm
 
+from tskd.experiment.results import Results
+from tskd.experiment.study_results import StudyResults
 from tskd.report.figures import Drawing, figures, overview_figures
 from tskd.report.figures.style import inline
 from tskd.report.lines import by_size, lines, number
 from tskd.report.overview import OUTCOMES, Overview, overview, slugs
 from tskd.report.shown import finished, largest, of_size
 from tskd.report.significance import confidence, p_values
-
-if TYPE_CHECKING:
-    from tskd.experiment.results import Results
-    from tskd.experiment.study_results import StudyResults
 
 
 @dataclass(frozen=True)
@@ -49,16 +47,17 @@ def write_page(results: Results | StudyResults, directory: str | Path) -> Path:
 
 def render(results: Results | StudyResults) -> Page:
     """The page of one experiment; of several cases, an overview before them."""
-    cases: Mapping[str, Results] = getattr(results, "cases", None) or {"": results}  # type: ignore[dict-item]
-    many = len(cases) > 1
+    study = results if isinstance(results, StudyResults) else None
+    cases = study.cases if study else {"": cast(Results, results)}
+    many = study is not None and len(cases) > 1
     bar = tqdm(cases.items(), desc="report", unit="case", disable=None if many else True, leave=False)
     names = slugs(cases)
     shown = [Case(label, names[label], one, many) for label, one in bar]
     drawings = {f"{case.slug}/{d.name}" if many else d.name: d for case in shown for d in case.drawings}
     seen: Overview | None = None
     above: list[Drawing] = []
-    if many:
-        seen = overview(results, {case.label: case.kept for case in shown})
+    if study and many:
+        seen = overview(study, {case.label: case.kept for case in shown})
         above = overview_figures(seen)
         drawings |= {d.name: d for d in above}
     environment = Environment(
@@ -66,8 +65,8 @@ def render(results: Results | StudyResults) -> Page:
     )
     environment.filters["inline"] = lambda drawn: Markup(inline(drawn))
     html = environment.get_template("page.html.j2").render(
-        name=results.name if many else shown[0].facts["name"],  # type: ignore[union-attr]
-        facts=results.facts if many else shown[0].facts,
+        name=study.name if study else shown[0].facts["name"],
+        facts=study.facts if study and many else shown[0].facts,
         cases=shown,
         overview=seen,
         above=above,
@@ -90,7 +89,7 @@ class Case:
         self.block = results.facts["lookback"] + results.facts["horizon"]
 
     @cached_property
-    def failures(self) -> list[dict[str, Any]]:
+    def failures(self) -> list[dict[Hashable, Any]]:
         """Every fit that failed."""
         return self.results.failures.astype(object).where(self.results.failures.notna(), None).to_dict("records")
 

@@ -6,11 +6,11 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tskd.experiment.results import Results
 from tskd.report.lines import by_size, lines
 from tskd.report.overview import overview
 
 if TYPE_CHECKING:
-    from tskd.experiment.results import Results
     from tskd.experiment.study_results import StudyResults
 
 WIDTH = 100
@@ -19,10 +19,9 @@ WORDS = {"privilege": "privilege", "gain": "gain", "none": "no gain", "unknown":
 
 def terminal_table(results: Results | StudyResults) -> str:
     """Title, table and verdict, at most 100 characters wide; of several cases, one line each."""
-    cases = getattr(results, "cases", None)
-    if cases is None:
+    if isinstance(results, Results):
         return _case(results)
-    return _case(*cases.values()) if len(cases) == 1 else _study(results)
+    return _case(*results.cases.values()) if len(results.cases) == 1 else _study(results)
 
 
 def _case(results: Results) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from tskd.report.figures.style import DASHES, INK, MARKERS, Drawing, canvas, drawing, grid, legend
@@ -67,7 +68,7 @@ def profiles(results: Results, salt: str) -> Drawing | None:
         return None
     panels = varying[arm]
     figure = canvas(
-        0.6 + 1.9 * len(panels), f"Weights of the teachers of ‘{arm}’ by {' and by '.join(map(LABELS.get, panels))}"
+        0.6 + 1.9 * len(panels), f"Weights of the teachers of ‘{arm}’ by {' and by '.join(LABELS[by] for by in panels)}"
     )
     for axis, by in zip(np.atleast_1d(figure.subplots(len(panels), 1)), panels, strict=True):
         teachers = _teachers(results, arm)
@@ -81,7 +82,7 @@ def profiles(results: Results, salt: str) -> Drawing | None:
     return drawing(
         figure,
         "profiles",
-        f"Weights of the teachers of {arm} at the last epoch by {' and by '.join(map(LABELS.get, panels))}.",
+        f"Weights of the teachers of {arm} at the last epoch by {' and by '.join(LABELS[by] for by in panels)}.",
         "Mean over the seeds, at the last epoch and the balance used. The thin line marks equal weights.",
         salt,
     )
@@ -100,13 +101,11 @@ def _teachers(results: Results, arm: str) -> list[str]:
 
 
 def _varies(means: pd.Series, arm: str, by: str) -> bool:
-    if (arm, by) not in means.index.droplevel(["teacher", "at"]):
-        return False
-    own = means[arm, by].groupby("teacher")
+    own = means[means.index.isin([arm], level="arm") & means.index.isin([by], level="by")].groupby("teacher")
     return bool((own.max() - own.min()).max() > 0.01)
 
 
-def _finish(axis, label: str, teachers: int, first: bool = True) -> None:
+def _finish(axis: Axes, label: str, teachers: int, first: bool = True) -> None:
     axis.axhline(1 / teachers, color=INK, linewidth=0.6, alpha=0.6, zorder=1)
     axis.set_ylim(0, 1)
     axis.set_ylabel(label)
