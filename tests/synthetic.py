@@ -42,7 +42,7 @@ def results(
 ) -> Results:
     """Errors of all arms follow one series of squared normals; each arm's is `effects` times that of the student alone.
 
-    The effects are twice as large at half the training size, and so on. `failing`: arms that fail with the last seed.
+    The fewer training windows, the larger are errors and effects. `failing`: arms that fail with the last seed.
     """
     rng = np.random.default_rng(random)
     cells = [("student", arm, effect) for arm, effect in effects.items()]
@@ -60,7 +60,7 @@ def results(
                     if cell in failing and seed == seeds - 1:
                         tables["failures"].append(key | {"candidate": 0} | FAILURE)
                         continue
-                    factor = (1 - (1 - effect) * scarce) * scarce**0.5 * (1 + 0.006 * rng.normal())
+                    factor = effect**scarce * scarce**0.5 * (1 + 0.006 * rng.normal())
                     mse = easy * factor * (1 + 0.05 * rng.normal(size=windows))
                     step = np.arange(1, horizon + 1)
                     shape = mse.mean() * (0.5 + step / horizon) * (1 - 0.1 * (1 - effect) * step / horizon)
@@ -110,6 +110,7 @@ def study(cases: int = 3, name: str = "benchmark", **changes: Any) -> StudyResul
         effects = {arm: effect + 0.02 * rng.normal() * (arm != "alone") for arm, effect in EFFECTS.items()}
         found[label] = results(name, label, effects, random=number, **changes)
     facts = {"name": name, "command": f"tskd run {name}.yaml", "config": f"name: {name}\n", "left_out": {}}
+    facts |= {"cells": {"planned": 20 * cases, "finished": 20 * cases, "failed": 0}}
     return StudyResults(name, found, facts)
 
 
@@ -168,6 +169,7 @@ def _facts(
     return {
         "name": name,
         "case": case,
+        "cells": {"planned": 20, "finished": 20, "failed": 0},
         "command": f"tskd run {name}.yaml",
         "config": f"name: {name}\ndata: toy\nstudent:\n  class: DLinearModel\n",
         "alone": "alone",

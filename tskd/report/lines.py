@@ -98,7 +98,7 @@ def number(value: float, smallest: float, digits: int = 3) -> str:
 
 def _note(arm: dict) -> str:
     if not arm["teachers"]:
-        return "no teacher"
+        return "labels only"
     return f"{' + '.join(arm['teachers'])}{', shuffled' if arm['placebo'] else ''}"
 
 

@@ -89,8 +89,9 @@ def overview(study: StudyResults, kept: Mapping[str, Collection[str]] = NONE) ->
         f"In {outcomes[k]} of {count}, {said}." for k, said in OUTCOMES.items() if outcomes[k] and k != outcome
     ]
     sentences += [f"‘{label}’ has no results: {reason}" for label, reason in left_out.items()]
-    if count - len(complete):
-        sentences.append(f"Ranks leave out {count - len(complete)} cases, in which an arm has no result.")
+    if ranks and count > len(complete):
+        left = count - len(complete)
+        sentences.append(f"Ranks leave out {left} case{'s' * (left > 1)}, in which an arm has no result.")
     if lifts:
         sentences.append(
             f"Of {len(lifts)} intervals at 95 %, {0.025 * len(lifts):.1f} would lie wholly on the better side by "

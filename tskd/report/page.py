@@ -22,6 +22,18 @@ from tskd.report.overview import OUTCOMES, Overview, overview, slugs
 from tskd.report.shown import finished, largest, of_size
 from tskd.report.significance import confidence, p_values
 
+CONTROLS = {
+    "tuned": "labels only, the student's own settings tuned on validation",
+    "self-distilled": "distilled from a teacher that sees what the student sees",
+    "placebo": "the same teachers, but the rows that their privileged sources read are shuffled among rows of the same "
+    "time of the day or year",
+    "iterated": "labels only, fewer steps at a time, rolled forward on its own forecasts",
+    "multi-horizon": "labels only, every step up to the last one learnt, where only some are scored",
+    "pooled": "labels only, of the archive and the target together",
+    "pre-trained": "labels only, of the archive first and then of the target",
+}
+"""What an arm that is a control has, and what it lacks."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -72,6 +84,7 @@ def render(results: Results | StudyResults) -> Page:
         above=above,
         outcomes=OUTCOMES,
         slugs=names,
+        controls={key: said for key, said in CONTROLS.items() if any(key in c.controls for c in shown)},
     )
     return Page(html, drawings)
 
@@ -86,6 +99,7 @@ class Case:
         self.lines = lines(results, self.kept, p_values(results))
         self.sizes, self.by_size = by_size(results)
         self.drawings = figures(results, self.slug, brief)
+        self.controls = set(self.facts["controls"].values())
         self.block = results.facts["lookback"] + results.facts["horizon"]
 
     @cached_property

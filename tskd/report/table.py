@@ -40,8 +40,6 @@ def _case(results: Results) -> str:
         f"{len(facts['seeds'])} seeds{folds}, {facts['data']['windows']['test']} test windows"
     )
     said = [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]
-    if len(results.failures):
-        said.append(f"! {len(results.failures)} fits failed; the page shows why.")
     said += [f"! {warning}" for warning in facts["warnings"]]
     return "\n".join([*_wrapped([title]), "", *_ruled(header, rows, students), *_sizes(results), "", *_wrapped(said)])
 

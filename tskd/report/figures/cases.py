@@ -56,7 +56,8 @@ def critical_difference(ranks: Ranks, cases: int) -> Drawing:
         "ranks",
         f"Mean ranks over {cases} cases, best first: {', '.join(f'{name} {x:.2f}' for name, x in mean.items())}.",
         "Rank 1 is the lowest test error of a case. Arms joined by a bar cannot be told apart over these cases "
-        f"(Nemenyi, 5 %, critical difference {ranks.critical_difference:.2f}). That all are alike, Friedman's test: {p}. "
+        f"(Nemenyi, 5 %, critical difference {ranks.critical_difference:.2f}). "
+        f"That all are alike, by Friedman's test: {p}. "
         "Both take cases as independent, which horizons of one data set hardly are.",
         "overview-ranks",
     )

@@ -37,7 +37,7 @@ def arms(results: Results, salt: str) -> Drawing | None:
             _bar(axis, row, comparison, colour)
         _finish(axis, names)
         if len(panels) > 1:
-            axis.set_title("students" if kind == "student" else "teachers")
+            axis.set_title("students" if kind == "student" else "teachers", pad=7)
         said += [f"{'teacher ' * (kind == 'teacher')}{in_words(c)}" for c in found]
     axes[-1].set_xlabel("MSE against the student alone, % (left is better)")
     return drawing(

@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 def steps(results: Results, salt: str) -> Drawing | None:
     """The student alone and the teachers, and below it the arms as difference from the student alone."""
     alone, names = results.facts["alone"], few(results)
-    table = of_size(results.steps, largest(results))
+    # steps that are not scored have no error
+    table = of_size(results.steps, largest(results)).dropna(subset="mse")
     if alone not in finished(results) or table.step.nunique() < 2:
         return None
-    means = table.groupby(["kind", "name", "step"], sort=False).mse.mean()
-    base = means["student", alone].sort_index()
+    means = table.groupby(["kind", "name", "step"]).mse.mean()
+    base = means["student", alone]
     teachers = finished(results, "teacher")
     figure = canvas(4.6 if names else 2.6, "Test error by step of the horizon")
     axes = figure.subplots(2, 1, sharex=True) if names else [figure.subplots()]
     axes[0].plot(base.index, base, color=INK, linewidth=1.8, label=alone)
     for i, teacher in enumerate(teachers):
-        own = means["teacher", teacher].sort_index()
+        own = means["teacher", teacher]
         axes[0].plot(
             own.index, own, color=TEACHER, linestyle=DASHES[i % len(DASHES)], linewidth=1.3, label=f"teacher {teacher}"
         )
@@ -37,7 +38,7 @@ def steps(results: Results, salt: str) -> Drawing | None:
         axes[1].set_ylabel(f"MSE against {alone}, %")
     palette, cool = colours(results), privileged(results)
     for name in names:
-        own = 100 * (means["student", name].sort_index() / base - 1)
+        own = 100 * (means["student", name] / base - 1)
         style = DASHES[0 if name in cool else 1]
         axes[1].plot(own.index, own, color=palette[name], linestyle=style, linewidth=1.6, label=name)
     for axis in axes:
