@@ -129,7 +129,7 @@ def _present(results: StudyResults, folder: Path, command: str) -> int:
 
     results = results.with_command(command)
     results.save(folder)
-    page = write_page(next(iter(results.cases.values())), folder)
+    page = write_page(results, folder)
     print(f"\n{results}\n\n{page}")
     failed = results.facts["cells"]["failed"]
     if failed or results.facts["left_out"]:

@@ -49,9 +49,9 @@ class StudyResults:
         return cls(read["name"], cases, read["facts"])
 
     def __str__(self) -> str:
-        if len(self.cases) == 1:
-            return str(next(iter(self.cases.values())))
-        return "\n\n\n".join(f"{case}\n\n{results}" for case, results in self.cases.items())
+        from tskd.report.table import terminal_table
+
+        return terminal_table(self)
 
 
 def _places(cases: Sequence[str]) -> dict[str, str]:
