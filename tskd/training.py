@@ -15,8 +15,9 @@ from tskd import _darts
 from tskd._darts import ModuleStage, TorchTrainingBatch
 from tskd.balance import Balance
 from tskd.batches import Batch, DistillationData
+from tskd.history import History, Hours, Tally
 from tskd.layers import listening
-from tskd.objective import Objective, Outcome, Said, effective_number
+from tskd.objective import Objective, Outcome, Said
 from tskd.weighting import Evidence, Judged, Rehearsal, Step
 from tskd.windows import INPUT_SLOTS
 
@@ -38,6 +39,8 @@ class Distillation(pl.LightningModule):
         names: the teachers, for logs.
         evidence: windows by which the weighting judges teachers and student, and whether they are held out; None if it
             does not.
+        history: told how far each teacher was followed.
+        hours: of the forecast origins, if they have any.
     """
 
     def __init__(
@@ -47,6 +50,8 @@ class Distillation(pl.LightningModule):
         balance: Balance,
         names: list[str],
         evidence: tuple[DistillationData, bool] | None = None,
+        history: History | None = None,
+        hours: Hours | None = None,
     ) -> None:
         super().__init__()
         self.student = network
@@ -54,6 +59,9 @@ class Distillation(pl.LightningModule):
         self.balance = balance
         self.names = names
         self._evidence = evidence
+        self._history = History() if history is None else history
+        self._tally = Tally(hours)
+        self._first_epoch = 0
         trainable = [p for p in objective.parameters() if p.requires_grad]
         self._own_optimizer = torch.optim.Adam(trainable) if trainable else None
         self._restored: dict[str, Any] | None = None
@@ -127,6 +135,12 @@ class Distillation(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         self._log_metrics(self.student.train_metrics)
+        epoch = self._history.number(self._first_epoch, self.current_epoch)
+        if self._tally:
+            entry = {"epoch": epoch, **self._tally.summary(self.names, self.trainer.strategy.reduce)}
+            self._history.entries.append(entry)
+            self._tally.clear()
+            self._log_weights(entry)
         for name, total in self._sums.items():
             self.log(name, total / self._steps, sync_dist=True)
         self._sums.clear()
@@ -138,6 +152,7 @@ class Distillation(pl.LightningModule):
     def on_fit_end(self) -> None:
         # a trainer that outlives the fit keeps a reference to this module
         self._evidence = None
+        self._tally = Tally()
         self.student.on_fit_end()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -165,6 +180,7 @@ class Distillation(pl.LightningModule):
             self._restored = own["optimizer"]
 
     def on_train_start(self) -> None:
+        self._first_epoch = self.current_epoch
         if self._restored is not None and self._own_optimizer is not None:
             self._own_optimizer.load_state_dict(self._restored)
         self._restored = None
@@ -216,10 +232,7 @@ class Distillation(pl.LightningModule):
         outcome = self.objective(said, step, batch.details, None if weight is None else weight[:, steps])
         if outcome.term is not None:
             self._add("train_distillation_loss", outcome.term)
-        self._add("masked_fraction", 1 - batch.valid.float().mean())
-        self._add("effective_teachers", effective_number(outcome.weights))
-        for name, weight in zip(self.names, outcome.weights, strict=True):
-            self._add(f"weight/{name}", weight)
+        self._tally.add(outcome.weights, batch.valid, batch.keys)
         return outcome
 
     def _rehearsal(self, step: Step, batch: Batch, batch_idx: int) -> Rehearsal:
@@ -267,6 +280,11 @@ class Distillation(pl.LightningModule):
 
     def _log_loss(self, name: str, loss: Tensor, batch: TorchTrainingBatch) -> None:
         self.log(name, loss, batch_size=batch.past_target.shape[0], prog_bar=True, sync_dist=True)
+
+    def _log_weights(self, entry: dict[str, Any]) -> None:
+        shares = {f"weight/{name}": share for name, share in entry["weights"].items()}
+        rest = {"masked_fraction": entry["masked"], "effective_teachers": entry["effective"]}
+        self.log_dict(rest | shares, sync_dist=True)
 
     def _log_metrics(self, metrics: Any) -> None:
         if len(metrics):
