@@ -83,7 +83,8 @@ class Tally:
             self._sums += sums
             self._extremes = torch.maximum(self._extremes, extremes)
         if weights.dim() > 2 and weights.shape[2] > 1:
-            by_step = weights.unsqueeze(-1).flatten(3).mean(3).sum(1)
+            # over windows first: means over a few components of each cost more than all the rest
+            by_step = weights.sum(1).unsqueeze(-1).flatten(2).mean(2)
             self._by_step = by_step if self._by_step is None else self._by_step + by_step
 
     def summary(self, names: Sequence[str], reduce: Reduce) -> dict[str, Any]:
