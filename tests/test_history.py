@@ -57,7 +57,7 @@ class MoreAtNight(Weighting):
         return torch.stack([first, 1 - first])
 
 
-def no_reduction(values: Tensor, how: str) -> Tensor:
+def no_reduction(values: Tensor, reduce_op: str) -> Tensor:
     return values
 
 

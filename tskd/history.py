@@ -16,8 +16,8 @@ from torch import Tensor
 HOURS = 24
 # shares of windows that differ by no more are alike
 ALIKE = 1e-6
-# values of all processes, and how: "sum" or "max"
-Reduce = Callable[[Tensor, str], Tensor]
+# as a trainer's strategy has it: values of all processes, `reduce_op="sum"` or `"max"`
+Reduce = Callable[..., Tensor]
 
 
 @dataclass
@@ -91,13 +91,13 @@ class Tally:
         """An entry of `DistilledModel.history`, but for the epoch."""
         assert self._sums is not None and self._extremes is not None
         count = len(names)
-        sums = reduce(self._sums, "sum").double().cpu()
-        most, least = reduce(self._extremes, "max").cpu()
+        sums = reduce(self._sums, reduce_op="sum").double().cpu()
+        most, least = reduce(self._extremes, reduce_op="max").cpu()
         totals = sums.sum(1)
         known = totals[count + 1].clamp(min=1)
         by_step = by_hour = None
         if self._by_step is not None:
-            by_step = reduce(self._by_step, "sum").double().cpu() / known
+            by_step = reduce(self._by_step, reduce_op="sum").double().cpu() / known
         if self._hours is not None and bool((most + least > ALIKE).any()):
             # 0/0, NaN, in an hour without a window
             by_hour = sums[:count] / sums[count + 1]

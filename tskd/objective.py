@@ -44,7 +44,8 @@ class Outcome:
     """The term of a step, and what is worth logging of it.
 
     Attributes:
-        term: scalar; None where no teacher has a forecast of any window of the batch, or there is no loss.
+        term: scalar, of which the mean over all processes counts; None where no teacher has a forecast of any window of
+            the batch, or there is no loss.
         weights: `[K, B]` or up to `[K, B, H, C]`, 0 in windows without a valid teacher.
         labels: how much each label counts in the student's own loss `[B, H, C]`; None for all alike.
     """
@@ -187,6 +188,8 @@ class Objective(nn.Module):
         """
         weights = self.weighting(step)
         known = step.valid.any(0)
+        # the mean of what the processes have is then that over the windows of all of them
+        count = step.over_ranks(known.sum().to(weights.dtype))
         if not bool(known.any()):
             return Outcome(None, weights)
         total: Tensor | None = None
@@ -209,7 +212,7 @@ class Objective(nn.Module):
             whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
             total = whole if total is None else total + whole
         labels = self._labels(weights, step)
-        return Outcome(None if total is None else total[known].mean(), weights, labels)
+        return Outcome(None if total is None else total[known].sum() / count, weights, labels)
 
     def _comparison(
         self,

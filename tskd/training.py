@@ -20,7 +20,7 @@ from tskd.heads import Call, head_gram, parameter_gram, recording
 from tskd.history import History, Hours, Tally
 from tskd.layers import listening
 from tskd.objective import Objective, Outcome, Said
-from tskd.ranks import average_over_ranks
+from tskd.ranks import OverRanks, alone, average_over_ranks, over_ranks
 from tskd.weighting import Evidence, Judged, Rehearsal, Step
 from tskd.windows import INPUT_SLOTS
 
@@ -95,7 +95,7 @@ class Distillation(pl.LightningModule):
         scale = 1.0 if scaler is None else scaler.get_scale()
         super().optimizer_step(*args, **kwargs)
         if self._own_optimizer is not None:
-            step_by_hand(self._own_optimizer, scale)
+            step_by_hand(self._own_optimizer, scale, over_ranks(self.trainer.world_size))
 
     def learn(self) -> None:
         """Let the weighting judge the teachers, before a checkpoint puts back what it had learned."""
@@ -183,6 +183,9 @@ class Distillation(pl.LightningModule):
             self._restored = own["optimizer"]
 
     def on_train_start(self) -> None:
+        if self.trainer.world_size > 1:
+            # unseeded, every process has drawn and judged for itself, and what DDP ignores stays as it is
+            self.objective.load_state_dict(self.trainer.strategy.broadcast(self.objective.state_dict()))
         self._first_epoch = self.current_epoch
         if self._restored is not None and self._own_optimizer is not None:
             self._own_optimizer.load_state_dict(self._restored)
@@ -231,6 +234,7 @@ class Distillation(pl.LightningModule):
             covers,
             batch.spread,
             self._gram(forecast, calls),
+            over_ranks(self.trainer.world_size),
         )
         weighting = self.objective.weighting
         if weighting.rehearses and batch_idx % weighting.rehearses == 0:
@@ -239,18 +243,20 @@ class Distillation(pl.LightningModule):
         said = Said(forecast, prediction, features, *self._rolled(forecast, batch))
         weight = batch.labels.sample_weight
         outcome = self.objective(said, step, batch.details, None if weight is None else weight[:, steps])
-        if outcome.term is not None:
-            self._add("train_distillation_loss", outcome.term)
+        if self.objective.compares:
+            # in every step: what is logged is asked of all processes
+            term = outcome.term
+            self._add("train_distillation_loss", forecast.new_zeros(()) if term is None else term)
         self._tally.add(outcome.weights, batch.valid, batch.keys)
         return outcome
 
     def _gram(self, forecast: Tensor, calls: Sequence[Call]) -> Callable[[Tensor], Tensor] | None:
-        wanted = self.objective.weighting.uses_gram
+        wanted, mean = self.objective.weighting.uses_gram, over_ranks(self.trainer.world_size)
         if wanted is None:
             return None
         if wanted == "head":
-            return partial(head_gram, forecast, calls)
-        return partial(parameter_gram, forecast, self._trainable())
+            return partial(head_gram, forecast, calls, over_ranks=mean)
+        return partial(parameter_gram, forecast, self._trainable(), over_ranks=mean)
 
     def _trainable(self) -> list[torch.nn.Parameter]:
         return [p for p in self.student.parameters() if p.requires_grad]
@@ -311,13 +317,13 @@ class Distillation(pl.LightningModule):
             metrics.reset()
 
 
-def step_by_hand(optimizer: torch.optim.Optimizer, scale: float) -> None:
+def step_by_hand(optimizer: torch.optim.Optimizer, scale: float, mean: OverRanks = alone) -> None:
     """A step of an optimizer that the trainer does not know, over all ranks, for gradients of a loss times `scale`.
 
     Left out, as the trainer's own is, if a gradient is not finite.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    average_over_ranks(parameters)
+    average_over_ranks(parameters, mean)
     gradients = [p.grad for p in parameters if p.grad is not None]
     if all(bool(gradient.isfinite().all()) for gradient in gradients):
         for gradient in gradients:

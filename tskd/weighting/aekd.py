@@ -53,7 +53,7 @@ class AEKD(Weighting):
     that starts near a useless one, such as a constant 0, stays there. Some of the labels (a balance of .95) or a start
     with even weights help it, as far as it can follow the other teachers: what it cannot explain of them draws it back.
     A smaller C always leaves the others a share. It asks for the student's forecast, and outside `"output"` for
-    gradients of it; under several processes, each weighs its own part of the batch.
+    gradients of it. The batch is that of all processes that train together.
 
     Args:
         cap: C, largest weight of a teacher, above 0 and up to 1.
@@ -79,8 +79,10 @@ class AEKD(Weighting):
 
     def scores(self, step: Step) -> Tensor:
         like = step.forecasts.new_zeros((), dtype=torch.promote_types(step.forecasts.dtype, torch.float32))
-        known = step.valid.any(1)
-        if step.epoch < self.warm_up or not bool(known.any()):
+        if step.epoch < self.warm_up:
+            return step.valid.to(like)
+        known = step.over_ranks(step.valid.any(1).to(like)) > 0
+        if not bool(known.any()):
             return step.valid.to(like)
         gradients = output_gradients(step)[known]
         shares = like.new_zeros(len(known))
@@ -92,6 +94,7 @@ class AEKD(Weighting):
         """Inner products of the gradients in their space, from those with respect to the forecast `[n, B, H, C]`."""
         if self.uses_gram is None:
             vectors = gradients.flatten(1)
-            return vectors @ vectors.T
+            # windows of other processes are dimensions of their own
+            return step.over_ranks(vectors @ vectors.T)
         assert step.gram is not None
         return step.gram(gradients)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tskd._settings import Described
+from tskd.ranks import OverRanks, alone
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,10 @@ class Step:
         spread: standard deviation of the teachers' forecasts `[K, B, H, C]`, NaN of a teacher of point forecasts; None
             unless the weighting asks for it.
         gram: inner products `[n, n]`, in float64, of the gradients of ⟨student, c⟩ for each of n cotangents c
-            `[n, B, H, C]`, summed over windows; computed when called, within the step. None unless the weighting asks
-            for it.
+            `[n, B, H, C]`, summed over windows, and meant over processes that train together, which must all call it.
+            Computed when called, within the step; None unless the weighting asks for it.
+        over_ranks: the mean of values over the processes that train together, each with windows of its own. All of them
+            must ask, equally often in a step.
     """
 
     forecasts: Tensor
@@ -41,6 +44,7 @@ class Step:
     covers: Tensor = field(default_factory=lambda: torch.ones(1, 1, dtype=torch.bool))
     spread: Tensor | None = None
     gram: Callable[[Tensor], Tensor] | None = None
+    over_ranks: OverRanks = alone
 
 
 @dataclass(frozen=True)
