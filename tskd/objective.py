@@ -44,8 +44,9 @@ class Outcome:
     """The term of a step, and what is worth logging of it.
 
     Attributes:
-        term: scalar; None where no teacher has a forecast of any window of the batch, or there is no loss.
-        weights: mean weight of each teacher over the windows that have one `[K]`.
+        term: scalar, of which the mean over all processes counts; None where no teacher has a forecast of any window of
+            the batch, or there is no loss.
+        weights: `[K, B]` or up to `[K, B, H, C]`, 0 in windows without a valid teacher.
         labels: how much each label counts in the student's own loss `[B, H, C]`; None for all alike.
     """
 
@@ -100,6 +101,11 @@ class Objective(nn.Module):
     def student_layers(self) -> dict[str, Layer]:
         """The student's hidden layers that a loss compares, by path."""
         return {pair[0]: self._shown[0].layers[pair[0]] for pair in self._layers if pair is not None}
+
+    @property
+    def student_heads(self) -> Sequence[str]:
+        """The student's last linear layers, if the weighting asks for gradients with respect to them."""
+        return self._shown[0].heads
 
     @property
     def ahead(self) -> int:
@@ -182,9 +188,10 @@ class Objective(nn.Module):
         """
         weights = self.weighting(step)
         known = step.valid.any(0)
-        mean_weights = _over_steps(weights).sum(1) / known.sum().clamp(min=1)
+        # the mean of what the processes have is then that over the windows of all of them
+        count = step.over_ranks(known.sum().to(weights.dtype))
         if not bool(known.any()):
-            return Outcome(None, mean_weights)
+            return Outcome(None, weights)
         total: Tensor | None = None
         for index, (loss, k) in enumerate(self._pairs()):
             if not isinstance(loss, DistillationLoss):
@@ -205,7 +212,7 @@ class Objective(nn.Module):
             whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
             total = whole if total is None else total + whole
         labels = self._labels(weights, step)
-        return Outcome(None if total is None else total[known].mean(), mean_weights, labels)
+        return Outcome(None if total is None else total[known].sum() / count, weights, labels)
 
     def _comparison(
         self,
@@ -261,10 +268,6 @@ def _by_step(values: Tensor) -> Tensor:
     return values.reshape(values.shape + (1,) * (3 - values.dim()))
 
 
-def _over_steps(weights: Tensor) -> Tensor:
-    return weights.flatten(2).mean(2) if weights.dim() > 2 else weights
-
-
 def _reduce(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Tensor:
     """Weighted values as one number a window `[B]`; what is given per step and component is averaged over them."""
     if values.dim() == 1:
@@ -277,8 +280,3 @@ def _reduce(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Te
 
 def _per_window(values: Tensor) -> Tensor:
     return values if values.dim() == 1 else values.flatten(1).mean(1)
-
-
-def effective_number(weights: Tensor) -> Tensor:
-    """(Σw)²/Σw² of weights `[K]`: how many teachers are really followed; 0 if none is."""
-    return weights.sum().square() / weights.square().sum().clamp(min=torch.finfo(weights.dtype).tiny)

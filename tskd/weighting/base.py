@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from tskd._settings import Described
+from tskd.ranks import OverRanks, alone
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Step:
         covers: which steps each teacher forecasts `[K, H]`, or broadcastable to it.
         spread: standard deviation of the teachers' forecasts `[K, B, H, C]`, NaN of a teacher of point forecasts; None
             unless the weighting asks for it.
+        gram: inner products `[n, n]`, in float64, of the gradients of ⟨student, c⟩ for each of n cotangents c
+            `[n, B, H, C]`, summed over windows, and meant over processes that train together, which must all call it.
+            Computed when called, within the step; None unless the weighting asks for it.
+        over_ranks: the mean of values over the processes that train together, each with windows of its own. All of them
+            must ask, equally often in a step.
     """
 
     forecasts: Tensor
@@ -36,6 +43,8 @@ class Step:
     epoch: int
     covers: Tensor = field(default_factory=lambda: torch.ones(1, 1, dtype=torch.bool))
     spread: Tensor | None = None
+    gram: Callable[[Tensor], Tensor] | None = None
+    over_ranks: OverRanks = alone
 
 
 @dataclass(frozen=True)
@@ -105,12 +114,15 @@ class Weighting(Described, nn.Module, ABC):
     Attributes:
         judges: whether it wants `Evidence`.
         uses_spread: whether it wants the spread of the teachers' forecasts in every step.
+        uses_gram: with respect to what it wants inner products of gradients in every step: the student's last linear
+            layers, or all its trainable parameters; None if it does not.
         rehearses: in which steps it wants a `Rehearsal`, one of so many; 0 for none.
         needs_validation: whether it cannot do without a validation part.
     """
 
     judges = False
     uses_spread = False
+    uses_gram: Literal["head", "parameters"] | None = None
     rehearses: int = 0
     needs_validation: bool = False
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tskd.checks import refuse_not_real, refuse_not_whole
+from tskd.ranks import average_over_ranks
 from tskd.weighting.base import Rehearsal, Step, Weighting
 
 Outer = Literal["validation", "training"]
@@ -116,14 +117,14 @@ class MMKD(Weighting):
         gain = directional(rehearsal.losses, rehearsal.parameters, direction)
         gain = gain.where(rehearsal.step.valid & gain.isfinite(), 0)
         size = gain.square().mean().sqrt()
-        if not bool(size > 0):
-            return
         with torch.enable_grad():
             self.scorer.requires_grad_(True)
-            loss = -(self._weights(rehearsal.step) * gain / size).sum(0).mean()
+            loss = -(self._weights(rehearsal.step) * gain / size.where(size > 0, 1)).sum(0).mean()
             loss.backward()
-        _average_over_ranks(self.scorer)
-        self._optimizer.step()
+        # also where nothing is gained: the other processes wait
+        average_over_ranks(self.scorer.parameters(), rehearsal.step.over_ranks)
+        if any(bool(p.grad.any()) for p in self.scorer.parameters() if p.grad is not None):
+            self._optimizer.step()
         self._optimizer.zero_grad()
         self.scorer.requires_grad_(False)
 
@@ -145,11 +146,3 @@ def _mean(values: Tensor, valid: Tensor) -> Tensor:
     """Means `[K, B]` over what is valid of `[K, B, H, C]`."""
     whole = valid.expand_as(values)
     return values.where(whole, 0).flatten(2).sum(2) / whole.flatten(2).sum(2).clamp(min=1)
-
-
-def _average_over_ranks(module: nn.Module) -> None:
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        for p in module.parameters():
-            if p.grad is not None:
-                torch.distributed.all_reduce(p.grad)
-                p.grad.div_(torch.distributed.get_world_size())
