@@ -17,7 +17,8 @@ BEIJING = File(
     "https://archive.ics.uci.edu/static/public/501/beijing+multi+site+air+quality+data.zip",
     "3df43b1e77ae050267f3ba662f7c3bd9d0ee1f4324ad6b441148a81c693ca445",
     licence="CC BY 4.0",
-    manual="Unpack that zip file, and those in it, and run: python -m tskd.datasets.making beijing_multisite_air.parquet FOLDER",
+    manual="Unpack that zip file, and those in it, and run: "
+    "python -m tskd.datasets.making beijing_multisite_air.parquet FOLDER",
 )
 STATION, TARGET = "Aotizhongxin", "PM2.5"
 GASES = ["SO2", "NO2", "CO", "O3", "PM10"]
@@ -82,7 +83,7 @@ def everything() -> DataSet:
     measured, carried = _tables(FIRST, LAST)
     raw, filled = pd.concat(measured, axis=1), pd.concat(carried, axis=1)
     for table in (raw, filled):
-        table.columns = [f"{station} {reading}" for station, reading in table.columns]
+        table.columns = [" ".join(names) for names in table.columns]
     series = series_of(filled, list(filled.columns))
     validation, test = shares(series)
     return DataSet(

@@ -43,7 +43,7 @@ class Entry:
 
 CATALOGUE = {
     "air-quality": Entry(
-        air_quality.air_quality, "NO2 by a road in Italy, cheap sensors; analysers", 9_357, 1, "1 h", (air_quality.AIR,)
+        air_quality.air_quality, "NO2 from cheap sensors; reference analysers", 9_357, 1, "1 h", (air_quality.AIR,)
     ),
     "appliances": Entry(
         appliances.appliances, "energy of a house; rooms, weather, noise", 19_584, 1, "10 min", (appliances.HOUSE,)
@@ -62,7 +62,7 @@ CATALOGUE = {
         beijing.neighbours_long, "the same over four years", 35_040, 1, "1 h", (beijing.BEIJING,)
     ),
     "chengdu": Entry(five_cities.chengdu, "PM2.5; meteorology", 6_552, 1, "1 h", (five_cities.CHENGDU,)),
-    "co2": Entry(carbon_dioxide.co2, "CO2 at Mauna Loa, change; its weeks", 558, 1, "4 weeks"),
+    "co2": Entry(carbon_dioxide.co2, "CO2 at Mauna Loa, change; its weeks", 558, 1, "28 days"),
     "ett-all": Entry(
         electricity.ett_all,
         "oil temperature; quarter hours, loads",
@@ -88,7 +88,7 @@ CATALOGUE = {
     "household-hourly": Entry(
         household.household_hourly, "benchmark: power of a household", 34_589, 7, "1 h", (household.HOURLY,)
     ),
-    "illness": Entry(illness.illness, "benchmark: influenza-like illness", 966, 7, "1 week", (illness.ILLNESS,)),
+    "illness": Entry(illness.illness, "benchmark: influenza-like illness", 966, 7, "7 days", (illness.ILLNESS,)),
     "shanghai": Entry(five_cities.shanghai, "PM2.5; meteorology", 6_552, 1, "1 h", (five_cities.SHANGHAI,)),
     "shanghai-neighbours": Entry(
         five_cities.shanghai_neighbours,

@@ -57,16 +57,26 @@ def _details(file: File, state: str) -> list[str]:
     texts = [f"for {used}", f"from {file.address}"]
     if file.manual and state in (MISSING, DAMAGED):
         texts.append(file.manual)
-    indent = {"initial_indent": "    ", "subsequent_indent": "      "}
-    wrap = textwrap.TextWrapper(WIDTH, **indent, break_long_words=False, break_on_hyphens=False)
-    return [line for text in texts for line in wrap.wrap(text)]
+    return [
+        line
+        for text in texts
+        for line in textwrap.wrap(
+            text,
+            WIDTH,
+            initial_indent="    ",
+            subsequent_indent="      ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]
 
 
 def _advice() -> list[str]:
     return [
         "A missing file goes into a folder of your choice, a CSV file as it is or with gzip, as .csv.gz.",
         f"Name that folder in {VARIABLE}, for instance: export {VARIABLE}=~/data",
-        f"What is downloaded on use is kept in {cache_folder()}, ETT by darts in {darts_folder()}.",
+        f"What is downloaded on use is kept in {cache_folder()},",
+        f"ETT, which darts downloads, in {darts_folder()}.",
     ]
 
 
