@@ -2,8 +2,8 @@
 
 A data set is one function that returns a `DataSet`, and one line in `catalogue.py`. Values are in the units of the
 source: scaling is the experiment's business, from the training part alone. Files are looked for in the folder that
-TSKD_DATA names; those whose source gives them away without an account are otherwise downloaded on use. `listing` says
-what is there.
+TSKD_DATA names; those whose source gives them away without an account are otherwise downloaded on use. The function
+in `listing.py` says what is there.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import difflib
 from tskd.datasets.base import ArchiveSeries, DataSet
 from tskd.datasets.catalogue import CATALOGUE
 from tskd.datasets.filling import carry_forward, fill_from_past
-from tskd.datasets.listing import listing
 
-__all__ = ["ArchiveSeries", "DataSet", "carry_forward", "fill_from_past", "listing", "load", "names"]
+__all__ = ["ArchiveSeries", "DataSet", "carry_forward", "fill_from_past", "load", "names"]
 
 
 def names() -> list[str]:

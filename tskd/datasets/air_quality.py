@@ -15,7 +15,7 @@ AIR = File(
     "AirQualityUCI.csv",
     "https://archive.ics.uci.edu/static/public/360/air+quality.zip",
     "13277ae5d8581e80b7be09d47c7d3d06fe9b8e957078f2cf6e859f955e62f996",
-    licence="CC BY 4.0; its page also says: for research only, no commercial use",
+    licence="CC BY 4.0; its page adds: for research, not for commerce",
 )
 NOTHING = -200
 TARGET = {"NO2(GT)": "NO2"}
