@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,7 +38,7 @@ FILES = sorted({file for entry in CATALOGUE.values() for file in entry.files}, k
 
 def zipped(**members: bytes) -> bytes:
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in members.items():
             archive.writestr(name.replace("_", "/") + ".csv", text)
     return content.getvalue()
@@ -54,6 +55,7 @@ class Source(BaseHTTPRequestHandler):
         "/some.zip": zipped(folder_some=TEXT, folder_other=b"x"),
         "/other.zip": zipped(other=b"x"),
         "/text.zip": TEXT,
+        "/broken.zip": zipped(some=TEXT).replace(zlib.compress(TEXT)[2:12], b"\xff" * 10),
     }
 
     def do_GET(self) -> None:
@@ -240,19 +242,20 @@ def test_what_was_kept_and_is_damaged_is_downloaded_again(source: str, home: Pat
         ("/silent.csv", "timed out"),
         ("/other.zip", "holds no 'some.csv' but other.csv"),
         ("/text.zip", "is no zip file"),
+        ("/broken.zip", "or a damaged one"),
     ],
 )
 def test_a_download_that_fails_says_why_and_what_to_do(
     source: str, home: Path, path: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetching, "SECONDS", 0.3)
-    with pytest.raises(FileNotFoundError, match=f"'some.csv' .*name that in TSKD_DATA, and cannot be .*{words}"):
+    with pytest.raises(FileNotFoundError, match=f"'some.csv' .*name that in TSKD_DATA. It cannot be .*{words}"):
         some(f"{source}{path}").content()
     assert not (home / ".cache").exists()
 
 
 def test_without_a_network_the_user_learns_what_to_do(home: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"name that in TSKD_DATA, and cannot .*127.0.0.1:9.* cannot be read"):
+    with pytest.raises(FileNotFoundError, match=r"name that in TSKD_DATA. It cannot .*127.0.0.1:9.* cannot be read"):
         some("http://127.0.0.1:9/some.csv").content()
 
 
@@ -318,7 +321,7 @@ def test_a_damaged_copy_of_darts_is_named(home: Path) -> None:
 
 
 def test_darts_offline_is_no_riddle(home: Path, offline: None) -> None:
-    with pytest.raises(FileNotFoundError, match=r"'ETTh2.csv' .*TSKD_DATA, and cannot be downloaded: .*no network"):
+    with pytest.raises(FileNotFoundError, match=r"'ETTh2.csv' .*TSKD_DATA. It cannot be downloaded: .*no network"):
         load("etth2")
 
 

@@ -10,6 +10,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 SECONDS = 30.0
@@ -102,5 +103,5 @@ def _member(content: io.BytesIO, address: str, name: str) -> bytes:
             if not found:
                 raise DownloadError(f"{address} holds no {name!r} but {', '.join(archive.namelist())}")
             return archive.read(found[0])
-    except zipfile.BadZipFile as error:
-        raise DownloadError(f"{address} is no zip file ({error})") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DownloadError(f"{address} is no zip file, or a damaged one ({error})") from error

@@ -78,7 +78,7 @@ class File:
         try:
             path = fetching.by_darts(self.name, self.darts) if self.darts else self._downloaded()
         except fetching.DownloadError as error:
-            raise FileNotFoundError(f"{self._sought()}, and cannot be downloaded: {error}") from error
+            raise FileNotFoundError(f"{self._sought()}. It cannot be downloaded: {error}") from error
         return self._verified(path.read_bytes(), path)
 
     def csv(self, **options: Any) -> pd.DataFrame:
