@@ -69,14 +69,30 @@ def test_few_blocks_widen_the_interval() -> None:
     assert comparison.relative - comparison.low == pytest.approx(half, rel=1e-4)
 
 
+def half_width(comparison: Comparison) -> float:
+    return comparison.high - comparison.relative
+
+
+def expected_half(errors: np.ndarray, block: int, blocks: float, freedom: float, *folds: int) -> float:
+    """Of one arm's errors over a baseline of ones."""
+    variance = blocks / (blocks - 1) * block_bootstrap_variance(errors, block, folds or None)
+    return float(student.ppf(0.975, freedom)) * math.sqrt(variance)
+
+
 def test_dependence_that_outlasts_a_block_widens_the_interval() -> None:
-    """Waves of 40 windows, in 16 blocks of 10: blocks of 20 see more of them; four of 40 see none."""
-    errors = 10 + np.sin(np.arange(160) * 2 * math.pi / 40)[None]
-    u2 = [block_bootstrap_variance(errors[0], block) * m / (m - 1) for block, m in ((10, 16), (20, 8), (40, 4))]
-    assert u2[1] > u2[0] > u2[2]
-    comparison = compare(errors, np.full_like(errors, 10), block=10)
-    half = float(student.ppf(0.975, 7.5)) * math.sqrt(u2[1]) / 10
-    assert comparison.high - comparison.relative == pytest.approx(half, rel=1e-6)
+    """Steps of 50 windows: a quarter of 200 windows sees them, blocks of 5 take them for 40 draws."""
+    errors = 2 + np.array([0.0, 1, 1, 0]).repeat(50) + 0.01 * noise(200)
+    short, long = expected_half(errors, 5, 40, 39 / 2), expected_half(errors, 50, 4, 3)
+    assert long > 2 * short
+    assert half_width(compare(errors[None], np.ones((1, 200)), 5)) == pytest.approx(long)
+
+
+def test_dependence_within_a_block_leaves_the_interval_to_short_blocks() -> None:
+    """A wave of 10 windows averages to nothing in long blocks."""
+    errors = 2 + np.sin(np.arange(200) * 2 * math.pi / 10)
+    short, long = expected_half(errors, 5, 40, 39 / 2), expected_half(errors, 50, 4, 3)
+    assert short > 2 * long
+    assert half_width(compare(errors[None], np.ones((1, 200)), 5)) == pytest.approx(short)
 
 
 def test_dependent_windows_need_blocks() -> None:
@@ -93,6 +109,14 @@ def test_arms_are_resampled_together() -> None:
     comparison = compare(0.9 * errors, errors, block=10)
     assert comparison.relative == pytest.approx(-0.1)
     assert comparison.low == pytest.approx(-0.1) and comparison.high == pytest.approx(-0.1)
+
+
+def test_a_proportional_effect_scales_the_interval() -> None:
+    """So it changes no interval's coverage."""
+    arm, baseline = (np.exp(np.stack([noise(200, seed + s) for seed in range(3)])) for s in (0, 3))
+    one, two = compare(arm, baseline, 5), compare(0.8 * arm, baseline, 5)
+    for bound in ("relative", "low", "high"):
+        assert 1 + getattr(two, bound) == pytest.approx(0.8 * (1 + getattr(one, bound)))
 
 
 def test_luck_of_the_seeds_is_part_of_the_interval() -> None:
@@ -154,27 +178,24 @@ def test_windows_without_an_error_are_left_out_in_both() -> None:
 def test_folds_are_not_neighbours() -> None:
     """Two folds of opposite sign: a block of both ends would average to nothing."""
     fold = 1 + noise(40)
-    errors = np.concatenate([fold, 6 - fold])[None]
-    apart = compare(errors, np.ones_like(errors), 10, segments=[40, 40])
-    together = compare(errors, np.ones_like(errors), 10)
-    least = 8 / 7 * block_bootstrap_variance(errors[0], 10, [40, 40])
-    most = 4 / 3 * block_bootstrap_variance(errors[0], 20, [40, 40])
-    assert apart.high - apart.relative == pytest.approx(float(student.ppf(0.975, 3.5)) * math.sqrt(max(least, most)))
+    errors = np.concatenate([fold, 6 - fold])
+    apart = compare(errors[None], np.ones((1, 80)), 10, segments=[40, 40])
+    together = compare(errors[None], np.ones((1, 80)), 10)
+    expected = max(expected_half(errors, 10, 8, 3.5, 40, 40), expected_half(errors, 20, 4, 3, 40, 40))
+    assert half_width(apart) == pytest.approx(expected) and half_width(together) < 0.95 * expected
     assert apart.relative == together.relative and apart.windows == 80
-    assert apart.high - apart.low > together.high - together.low
 
 
 def test_folds_are_the_longest_blocks() -> None:
-    """Four folds, each of one value: the variance of their mean is that of four draws."""
-    level = np.array([1.0, 2.0, 4.0, 5.0])
-    errors = level.repeat(12)[None]
-    comparison = compare(errors, np.ones_like(errors), 6, segments=[12] * 4)
-    expected = float(student.ppf(0.975, 3.5)) * math.sqrt(level.var(ddof=1) / 4)
-    assert comparison.high - comparison.relative == pytest.approx(expected)
-    # folds shorter than a block are blocks themselves: four of them, but only four blocks of 12 windows' worth
-    short = compare(level.repeat(3)[None], np.ones((1, 12)), 3, segments=[3] * 4)
-    expected = float(student.ppf(0.975, 1.5)) * math.sqrt(level.var(ddof=1) / 4)
-    assert short.high - short.relative == pytest.approx(expected)
+    """Six folds, each of one value: the variance of their mean is that of six draws."""
+    level = np.array([1.0, 2.0, 4.0, 5.0, 5.0, 1.0])
+    error = level.std(ddof=1) / math.sqrt(6)
+    comparison = compare(level.repeat(24)[None], np.ones((1, 144)), 6, segments=[24] * 6)
+    assert half_width(comparison) == pytest.approx(float(student.ppf(0.975, 5)) * error)
+    # folds shorter than a block are blocks themselves; how many there are is told by the block
+    short = compare(level.repeat(4)[None], np.ones((1, 24)), 6, segments=[4] * 6)
+    error = level.std() / math.sqrt(6) * math.sqrt(4 / 3)
+    assert half_width(short) == pytest.approx(float(student.ppf(0.975, 1.5)) * error)
 
 
 def test_a_seed_that_lacks_a_fold_is_left_out() -> None:

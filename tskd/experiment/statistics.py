@@ -10,7 +10,7 @@ hold the truth is measured by benchmarks/coverage.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,13 +71,12 @@ def compare(
     Seeds and windows that either arm lacks are left out as `paired` says.
 
     The interval is estimate +- t * sqrt(u^2 + v^2). u: the standard error over windows, of errors averaged over seeds:
-    sqrt(m/(m-1)) times the bootstrap's, m the number of blocks. Blocks of `block`, twice, four times ... as many
-    windows are tried while MINIMUM_BLOCKS of them are left, none longer than a fold, and the largest error counts:
-    dependence that outlasts a block shows in longer ones. v: the standard error over seeds, of their paired
+    sqrt(m/(m-1)) times the bootstrap's, m the number of blocks. v: the standard error over seeds, of their paired
     differences over all folds (a seed's draws are the same in each fold, so its luck may be); 0 for a single seed, of
-    which nothing can be told. t: Student's quantile at Welch and Satterthwaite's degrees of freedom, from (m-1)/2 for
-    u, m for the shortest blocks, and seeds - 1 for v. Normal block means would have m - 1; ours have heavy tails.
-    Errors of the ratio are those of the mean of (arm - ratio * baseline) / mean(baseline), to first order.
+    which nothing can be told. t: Student's quantile at Welch and Satterthwaite's degrees of freedom, with seeds - 1 for
+    v. The wider of two intervals counts: u from `block`, with (m-1)/2 degrees of freedom, for such blocks depend on
+    their neighbours and have heavy tails; and u from blocks as long as leave MINIMUM_BLOCKS of them, or as a fold,
+    with m-1: dependence that outlasts a block shows in these.
 
     Raises:
         ValueError: shapes, block or segments do not fit, or nothing is left to compare.
@@ -92,17 +91,14 @@ def compare(
     relative = arm.mean() / mean - 1
     low = high = math.nan
     if windows / block >= MINIMUM_BLOCKS:
-        from scipy.stats import t
-
+        # to first order, the ratio of means errs as this does on average
         difference = (arm - (1 + relative) * baseline) / mean
-        parts = [(_largest_variance(difference.mean(axis=0), block, folds), (windows / block - 1) / 2)]
-        if len(arm) > 1:
-            parts.append((difference.mean(axis=1).var(ddof=1) / len(arm), len(arm) - 1))
-        variance = sum(part for part, _ in parts)
-        half = 0.0
-        if variance > 0:
-            freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-            half = float(t.ppf(0.975, freedom)) * math.sqrt(variance)
+        of_seeds = difference.mean(axis=1)
+        luck = of_seeds.var(ddof=1) / len(arm) if len(arm) > 1 else 0.0
+        half = max(
+            _half_width(variance, freedom, luck, len(arm) - 1)
+            for variance, freedom in _variances(difference.mean(axis=0), block, folds)
+        )
         low, high = relative - half, relative + half
     return Comparison(names[0], names[1], float(relative), float(low), float(high), windows, block, len(arm))
 
@@ -130,17 +126,26 @@ def _circular_sums(values: np.ndarray, length: int) -> np.ndarray:
     return circle[length : length + windows] - circle[:windows]
 
 
-def _largest_variance(values: np.ndarray, block: int, folds: Sequence[int]) -> float:
-    # of the mean of `values` [W], over blocks of growing length
+def _variances(values: np.ndarray, block: int, folds: Sequence[int]) -> Iterator[tuple[float, float]]:
+    # of the mean of `values` [W], each with its degrees of freedom: by the shortest blocks and by the longest
     windows, longest = len(values), max(folds)
-    length, largest = min(block, longest), 0.0
-    while True:
-        blocks = windows / max(length, block)
-        largest = max(largest, block_bootstrap_variance(values, length, folds) * blocks / (blocks - 1))
-        longer = min(2 * length, longest)
-        if longer == length or windows / longer < MINIMUM_BLOCKS:
-            return largest
-        length = longer
+    blocks = windows / block
+    yield block_bootstrap_variance(values, min(block, longest), folds) * blocks / (blocks - 1), (blocks - 1) / 2
+    length = min(windows // MINIMUM_BLOCKS, longest)
+    if length > block:
+        blocks = windows / length
+        yield block_bootstrap_variance(values, length, folds) * blocks / (blocks - 1), blocks - 1
+
+
+def _half_width(variance: float, freedom: float, luck: float, seeds: int) -> float:
+    # of the 95 % interval for the sum of two independent errors of these variances and degrees of freedom
+    from scipy.stats import t
+
+    total = variance + luck
+    if total == 0:
+        return 0.0
+    combined = total**2 / (variance**2 / freedom + (luck**2 / seeds if seeds else 0.0))
+    return float(t.ppf(0.975, combined)) * math.sqrt(total)
 
 
 def paired(
