@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tskd.datasets.base import ArchiveSeries, DataSet, shares
 from tskd.datasets.files import File, missing, series_of
 from tskd.datasets.filling import carry_forward
+from tskd.datasets.logarithms import differences, logarithm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,14 +64,18 @@ def neighbours() -> DataSet:
 
 
 def neighbours_long() -> DataSet:
-    """As `neighbours`, over the whole four years."""
+    """Over the whole four years, as logarithms: PM2.5 of one station; by how much the eleven others differ from it is
+    privileged."""
     raw, filled = _tables(FIRST, LAST)
+    known = _neighbours(filled)
     return DataSet(
         name="beijing-neighbours-long",
-        **_neighbours(filled),
-        **_common(raw, "2016-08-31", "2016-11-30"),
+        series=logarithm(known["series"]),
+        privileged={"neighbours": differences(known["privileged"]["neighbours"], known["series"])},
+        **_common(raw, "2016-08-31", "2016-11-30") | {"unit": "log(1 + µg/m³)"},
         title="PM2.5 in Beijing, with the neighbouring stations, over four years",
-        notes=f"'neighbours' is PM2.5 at the eleven other stations. Station {STATION}, hourly: March 2013 to August "
+        notes=f"The logarithm of PM2.5; 'neighbours' is that of the eleven other stations less the station's own. "
+        f"Station {STATION}, hourly: March 2013 to August "
         "2016 to train, 13 weeks to validate, 13 weeks to February 2017 to test: the test parts of four folds span 52 "
         f"weeks. {_FILLED} A sixth of the last quarter of 2014 is missing.",
     )

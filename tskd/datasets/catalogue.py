@@ -59,7 +59,7 @@ CATALOGUE = {
         beijing.neighbours, "PM2.5; eleven other stations", 6_576, 1, "1 h", (beijing.BEIJING,)
     ),
     "beijing-neighbours-long": Entry(
-        beijing.neighbours_long, "the same over four years", 35_040, 1, "1 h", (beijing.BEIJING,)
+        beijing.neighbours_long, "log PM2.5; other stations, four years", 35_040, 1, "1 h", (beijing.BEIJING,)
     ),
     "chengdu": Entry(five_cities.chengdu, "PM2.5; meteorology", 6_552, 1, "1 h", (five_cities.CHENGDU,)),
     "co2": Entry(carbon_dioxide.co2, "CO2 at Mauna Loa, change; its weeks", 558, 1, "28 days"),
@@ -92,7 +92,7 @@ CATALOGUE = {
     "shanghai": Entry(five_cities.shanghai, "PM2.5; meteorology", 6_552, 1, "1 h", (five_cities.SHANGHAI,)),
     "shanghai-neighbours": Entry(
         five_cities.shanghai_neighbours,
-        "PM2.5; two other sites, three years",
+        "log PM2.5; two other sites, three years",
         26_280,
         1,
         "1 h",

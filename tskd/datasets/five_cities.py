@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tskd.datasets.base import DataSet
 from tskd.datasets.files import File, missing, series_of
 from tskd.datasets.filling import carry_forward
+from tskd.datasets.logarithms import differences, logarithm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,16 +41,22 @@ def chengdu() -> DataSet:
 
 
 def shanghai_neighbours() -> DataSet:
-    """PM2.5 of one site from its past and meteorology; PM2.5 of the two other sites of the city is privileged."""
+    """As logarithms: PM2.5 of one site; by how much the two other sites of the city differ from it is privileged."""
+    known = _parts(SHANGHAI, "2013-01-01", "2015-07-03", "2015-10-02", "2015-12-31 23:00", "neighbours", NEIGHBOURS)
+    own, others = known["series"], known["privileged"]["neighbours"]
     return DataSet(
         name="shanghai-neighbours",
-        **_parts(SHANGHAI, "2013-01-01", "2015-07-03", "2015-10-02", "2015-12-31 23:00", "neighbours", NEIGHBOURS),
-        past_covariates=series_of(_filled(SHANGHAI)["2013-01-01":"2015-12-31 23:00"], METEOROLOGY),
+        **known
+        | {
+            "series": logarithm(own),
+            "privileged": {"neighbours": differences(others, own)},
+            "unit": "log(1 + µg/m³)",
+        },
         title="PM2.5 in Shanghai, with the neighbouring sites",
-        notes="Measured at the US post; 'neighbours' is PM2.5 in Jingan and Xuhui. January 2013 to June 2015 to train, "
-        "13 weeks to validate, the last 13 weeks of 2015 to test: the test parts of four folds span 52 weeks. A "
-        "missing value is the last one before it; such a PM2.5 is not scored. Jingan has no value for two weeks of "
-        "February 2013.",
+        notes="The logarithm of PM2.5 at the US post; 'neighbours' is that in Jingan and Xuhui less the post's. January "
+        "2013 to June 2015 to train, 13 weeks to validate, the last 13 weeks of 2015 to test: the test parts of four "
+        "folds span 52 weeks. A missing value is the last one before it; such a PM2.5 is not scored. Jingan has no "
+        "value for two weeks of February 2013.",
     )
 
 
