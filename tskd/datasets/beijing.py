@@ -75,9 +75,9 @@ def neighbours_long() -> DataSet:
         **_common(raw, "2016-08-31", "2016-11-30") | {"unit": "log(1 + µg/m³)"},
         title="PM2.5 in Beijing, with the neighbouring stations, over four years",
         notes=f"The logarithm of PM2.5; 'neighbours' is that of the eleven other stations less the station's own. "
-        f"Station {STATION}, hourly: March 2013 to August "
-        "2016 to train, 13 weeks to validate, 13 weeks to February 2017 to test: the test parts of four folds span 52 "
-        f"weeks. {_FILLED} A sixth of the last quarter of 2014 is missing.",
+        f"Station {STATION}, hourly: March 2013 to August 2016 to train, 13 weeks to validate, 13 weeks to "
+        f"February 2017 to test: the test parts of four folds span 52 weeks. {_FILLED} A sixth of the last quarter "
+        "of 2014 is missing.",
     )
 
 
