@@ -53,9 +53,9 @@ def shanghai_neighbours() -> DataSet:
             "unit": "log(1 + µg/m³)",
         },
         title="PM2.5 in Shanghai, with the neighbouring sites",
-        notes="The logarithm of PM2.5 at the US post; 'neighbours' is that in Jingan and Xuhui less the post's. January "
-        "2013 to June 2015 to train, 13 weeks to validate, the last 13 weeks of 2015 to test: the test parts of "
-        "four folds span 52 weeks. A missing value is the last one before it; such a PM2.5 is not scored. Jingan "
+        notes="The logarithm of PM2.5 at the US post; 'neighbours' is that in Jingan and Xuhui less the post's. "
+        "January 2013 to June 2015 to train, 13 weeks to validate, the last 13 weeks of 2015 to test: the test parts "
+        "of four folds span 52 weeks. A missing value is the last one before it; such a PM2.5 is not scored. Jingan "
         "has no value for two weeks of February 2013.",
     )
 
