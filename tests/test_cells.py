@@ -148,8 +148,7 @@ def test_teachers_are_loaded_instead_of_fitted_and_answer_bit_identically(
 
 @pytest.mark.parametrize("damage", ["torn", "edited", "no description", "not JSON", "other format"])
 def test_a_damaged_teacher_is_fitted_again(damage: str, tmp_path: Path) -> None:
-    config = toy_config(teachers={"equal": {"model": toy_model()}}, arms=[{"name": "a", "teachers": "equal"}], seeds=[3])
-    experiment = Experiment(**config)
+    experiment = Experiment(**toy_config(teachers={"equal": {"model": toy_model()}}, arms=[], seeds=[3]))
     run = run_of(experiment, tmp_path)
     plan = next(plan for plan in plans_of(run) if plan.kind == "teacher")
     whole = run.cell(plan)
@@ -317,9 +316,7 @@ def test_the_standard_benchmark_is_scored_as_darts_would() -> None:
     if not os.environ.get("TSKD_DATA"):
         pytest.skip("TSKD_DATA is not set")
     student = {"class": "DLinearModel", "kwargs": {"n_epochs": 1, "shared_weights": True, "batch_size": 512}}
-    experiment = Experiment(
-        name="e", data="etth1", student=student, lookback=96, horizon=720, sizes=[200], seeds=[3]
-    )
+    experiment = Experiment(name="e", data="etth1", student=student, lookback=96, horizon=720, sizes=[200], seeds=[3])
     run = BlockRun(Block("e", experiment, 1, 200, 3), experiment.dataset())
     part = run.prepared.test
     with quiet():
@@ -331,4 +328,3 @@ def test_the_standard_benchmark_is_scored_as_darts_would() -> None:
         with quiet():
             forecast = model.predict(720, series=part.series[end - 96 : end]).values().astype("float64")
         assert found.mse[window] == pytest.approx(np.mean((forecast - part.truth[window]) ** 2), rel=1e-6)
-
