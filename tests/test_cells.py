@@ -148,10 +148,7 @@ def test_teachers_are_loaded_instead_of_fitted_and_answer_bit_identically(
 
 @pytest.mark.parametrize("damage", ["torn", "edited", "no description", "not JSON", "other format"])
 def test_a_damaged_teacher_is_fitted_again(damage: str, tmp_path: Path) -> None:
-    config = toy_config(
-        teachers={"equal": {"model": toy_model()}}, arms=[{"name": "a", "teachers": "equal"}], seeds=[3]
-    )
-    experiment = Experiment(**config)
+    experiment = Experiment(**toy_config(teachers={"equal": {"model": toy_model()}}, arms=[], seeds=[3]))
     run = run_of(experiment, tmp_path)
     plan = next(plan for plan in plans_of(run) if plan.kind == "teacher")
     whole = run.cell(plan)

@@ -6,15 +6,12 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from tskd.experiment.results import Results, of_size
 from tskd.experiment.verdict import interval, percent
-from tskd.report.shown import compared, finished, in_order, largest, of_size
-
-if TYPE_CHECKING:
-    from tskd.experiment.results import Results
+from tskd.report.shown import compared, finished, in_order, largest
 
 NONE: Mapping[str, str] = MappingProxyType({})
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from tskd.experiment.results import Results, of_size
 from tskd.experiment.statistics import Comparison
 from tskd.experiment.verdict import interval, percent
 from tskd.report.lines import number
-from tskd.report.shown import compared, largest, of_size, privileged, shown_arm
+from tskd.report.shown import compared, largest, privileged, shown_arm
 
 if TYPE_CHECKING:
     from tskd.experiment.ranks import Ranks
-    from tskd.experiment.results import Results
     from tskd.experiment.study_results import StudyResults
 
 NONE: Mapping[str, Collection[str]] = MappingProxyType({})

@@ -13,13 +13,13 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from tqdm import tqdm
 
-from tskd.experiment.results import Results
+from tskd.experiment.results import Results, of_size
 from tskd.experiment.study_results import StudyResults
 from tskd.report.figures import Drawing, figures, overview_figures
 from tskd.report.figures.style import inline
 from tskd.report.lines import by_size, lines, number
 from tskd.report.overview import OUTCOMES, Overview, overview, slugs
-from tskd.report.shown import finished, largest, of_size
+from tskd.report.shown import finished, largest
 from tskd.report.significance import confidence, p_values
 
 CONTROLS = {

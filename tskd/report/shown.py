@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pandas as pd
-
-if TYPE_CHECKING:
-    from tskd.experiment.results import Results
+from tskd.experiment.results import Results, of_size
 
 PRIVILEGED = ("#2f7fc1", "#1f9a86", "#8e62bd", "#5b6ee1")
 CONTROL = ("#b9811d", "#96633c", "#8a8022", "#b06a8c")
@@ -22,11 +19,6 @@ def largest(results: Results) -> int | None:
 def in_order(results: Results) -> list[int | None]:
     """The training sizes from the smallest on; None, all windows, comes last."""
     return sorted(results.facts["sizes"], key=lambda size: float("inf") if size is None else size)
-
-
-def of_size(table: pd.DataFrame, size: int | None) -> pd.DataFrame:
-    """The rows of a training size."""
-    return table[table["size"].isna()] if size is None else table[(table["size"] == size).fillna(False)]
 
 
 def windows_of(results: Results, size: int | None) -> int:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
-from tskd.report.shown import compared, finished, largest, of_size
-
-if TYPE_CHECKING:
-    from tskd.experiment.results import Results
+from tskd.experiment.results import Results, of_size
+from tskd.report.shown import compared, finished, largest
 
 
 def confidence(results: Results) -> tuple[list[str], str]:

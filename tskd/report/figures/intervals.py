@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from tskd.experiment.results import Results, of_size
 from tskd.experiment.statistics import Comparison
 from tskd.experiment.verdict import interval, percent
 from tskd.report.figures.style import INK, Drawing, canvas, drawing, grid, names_of_rows
-from tskd.report.shown import TEACHER, colours, compared, largest, of_size, privileged
-
-if TYPE_CHECKING:
-    from tskd.experiment.results import Results
+from tskd.report.shown import TEACHER, colours, compared, largest, privileged
 
 
 def arms(results: Results, salt: str) -> Drawing | None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from matplotlib.ticker import MaxNLocator
 
+from tskd.experiment.results import Results, of_size
 from tskd.report.figures.style import DASHES, INK, Drawing, canvas, drawing, grid, legend
-from tskd.report.shown import TEACHER, colours, compared, few, finished, largest, of_size, privileged
-
-if TYPE_CHECKING:
-    from tskd.experiment.results import Results
+from tskd.report.shown import TEACHER, colours, compared, few, finished, largest, privileged
 
 
 def steps(results: Results, salt: str) -> Drawing | None:

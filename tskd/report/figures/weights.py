@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from tskd.experiment.results import Results, of_size
 from tskd.report.figures.style import DASHES, INK, MARKERS, Drawing, canvas, drawing, grid, legend
-from tskd.report.shown import CONTROL, PRIVILEGED, few, finished, largest, of_size
-
-if TYPE_CHECKING:
-    from tskd.experiment.results import Results
+from tskd.report.shown import CONTROL, PRIVILEGED, few, finished, largest
 
 COLOURS = (PRIVILEGED[0], CONTROL[0], PRIVILEGED[1], CONTROL[3], PRIVILEGED[2], CONTROL[1])
 LABELS = {"step": "step of the horizon", "hour": "hour of the day"}
