@@ -125,7 +125,7 @@ class BlockRun:
             model = self.distilled(arm, planned.candidate) if lesson else self.plain(arm, planned.candidate)
             seconds = time.perf_counter() - began
             scores = self._scores(lambda part: of_student(model, part, self.supply.covariates(part), blind))
-        weights = tuple(getattr(model, "history", ())) if lesson else ()
+        weights = tuple(model.history) if lesson else ()
         return self._cell(planned, scores, seconds, warned, weights)
 
     def plain(self, arm: Arm, candidate: int = 0) -> Any:
