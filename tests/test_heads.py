@@ -100,6 +100,7 @@ COTANGENTS = torch.randn(N, B, H, C, dtype=torch.float64, generator=torch.Genera
 PRECISIONS = [(torch.float64, 1e-13), (torch.float32, 3e-7)]
 
 
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
 @pytest.mark.parametrize(("dtype", "tolerance"), PRECISIONS, ids=["float64", "float32"])
 @pytest.mark.parametrize("name", MODELS)
 def test_products_are_those_of_backward_passes(name: str, dtype: torch.dtype, tolerance: float) -> None:
