@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -399,3 +400,31 @@ def test_it_can_be_made_again_and_has_no_state() -> None:
     assert repr(AEKD(space="head")) == "AEKD(space='head')"
     assert not AEKD().state_dict() and not AEKD.judges and not AEKD.uses_spread
     assert [AEKD(space=space).uses_gram for space in ("output", "head")] == [None, "head"]
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_the_batch_is_that_of_all_processes(unknown: bool) -> None:
+    """Two halves, each told the mean of what both ask for, are weighted as the whole; also if one lacks a teacher."""
+    generator = torch.Generator().manual_seed(3)
+    forecasts = torch.randn(3, 8, 4, 2, generator=generator, dtype=torch.float64)
+    student, target = torch.randn(2, 8, 4, 2, generator=generator, dtype=torch.float64)
+    valid = torch.rand(3, 8, generator=generator) > 0.3
+    valid[1, 4:] &= not unknown
+    whole = Step(forecasts.where(valid[:, :, None, None], 0), valid, student, target, torch.zeros(8, 2).long(), 0)
+    halves = [
+        replace(whole, forecasts=whole.forecasts[:, part], valid=valid[:, part], student=student[part])
+        for part in (slice(0, 4), slice(4, 8))
+    ]
+    asked: list[list[Tensor]] = [[], []]
+
+    def recorded(number: int, values: Tensor) -> Tensor:
+        asked[number].append(values)
+        # known to all at once: the first answer says which teachers there are
+        return valid.any(1).to(values) if values.dim() == 1 else values
+
+    for number, half in enumerate(halves):
+        AEKD(1.0).scores(replace(half, over_ranks=partial(recorded, number)))
+    answers = [torch.stack(pair).mean(0) for pair in zip(*asked, strict=True)]
+    for half in halves:
+        found = AEKD(1.0).scores(replace(half, over_ranks=partial(lambda told, _: next(told), iter(answers))))
+        torch.testing.assert_close(found[:, 0], AEKD(1.0).scores(whole)[:, 0])
