@@ -59,27 +59,34 @@ def assert_alike(one: Any, other: Any, where: str = "") -> None:
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5, err_msg=where)
 
 
-@pytest.mark.parametrize("scenario", ["weighted", "compared"])
-def test_two_processes_do_what_one_does(scenario: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return by_two("alike", tmp_path_factory.mktemp("alike"))
+
+
+@pytest.mark.parametrize("case", two_processes.ALIKE)
+def test_two_processes_do_what_one_does(alike: list[dict[str, Any]], case: str) -> None:
     """Student, state of the weighting, history and logs, although the processes have unlike many valid windows."""
-    first, second = by_two(scenario, tmp_path)
-    alone = two_processes.SCENARIOS[scenario](1)
-    for name, expected in alone.items():
-        assert_alike(first[name], second[name], f"{name}, rank 0 and rank 1:")
-        assert_alike(first[name], expected, f"{name}, two processes and one:")
-    # there is something to be told apart
-    students = {json.dumps(found["student"]) for found in alone.values()}
-    assert len(students) == len(alone)
+    first, second = (found[case] for found in alike)
+    assert_alike(first, second, "rank 0 and rank 1:")
+    assert_alike(first, two_processes.ALIKE[case](1), "two processes and one:")
+
+
+def test_the_cases_differ(alike: list[dict[str, Any]]) -> None:
+    students = {json.dumps(found["student"]): case for case, found in alike[0].items()}
+    assert set(students.values()) == set(two_processes.ALIKE)
 
 
 def test_what_every_process_draws_for_itself_becomes_the_same(tmp_path: Path) -> None:
-    """The rehearsals of a process without a teacher do not leave the other waiting, nor do projectors."""
-    first, second = by_two("unseeded", tmp_path)
-    assert set(first) == {"MMKD", "labels", "projectors"}
-    for name, found in first.items():
-        assert_alike(found, second[name], name)
-        assert found["trained"] == 2
-    assert [name for name in first["MMKD"]["state"] if "scorer" in name]
-    assert len(first["projectors"]["state"]) > len(first["labels"]["history"]) == 0
-    weights = first["MMKD"]["history"][-1]["weights"]
-    assert max(weights.values()) > min(weights.values()) + 1e-3
+    """Those whose step has nothing to learn do not leave the other waiting, nor do projectors that are not in it."""
+    first, second = by_two("drawn", tmp_path)
+    assert set(first) == set(two_processes.DRAWN)
+    for case, found in first.items():
+        assert_alike(found, second[case], case)
+        assert found["trained"] == two_processes.EPOCHS
+    assert any("scorer" in name for name in first["MMKD"]["state"])
+    weights = first["MMKD"]["history"][-1]["weights"].values()
+    assert max(weights) > min(weights) + 1e-3
+    # both have projectors, but one of them has not trained them
+    assert first["projectors"]["state"].keys() == first["projectors that are in no step"]["state"].keys()
+    assert first["projectors"]["history"] and not first["projectors that are in no step"]["history"]

@@ -33,9 +33,9 @@ from tskd.weighting import (
     Weighting,
 )
 
-LOOKBACK, HORIZON, BATCH = 6, 3, 8
-# six batches of two processes
-SERIES = walk(LOOKBACK + HORIZON - 1 + 6 * 2 * BATCH, 2)
+LOOKBACK, HORIZON, BATCH, EPOCHS = 6, 3, 8, 2
+# four batches of two processes
+SERIES = walk(LOOKBACK + HORIZON - 1 + 4 * 2 * BATCH, 2)
 VALIDATION = walk(100, 2, seed=1, start="2021-01-01")
 NEWEST = len(SERIES) - HORIZON - 1
 
@@ -43,14 +43,14 @@ WEIGHTINGS: dict[str, Callable[[], Weighting]] = {
     "Uniform": Uniform,
     "CAMKD": CAMKD,
     "InverseError": InverseError,
-    "DEMKD": DEMKD,
+    "DEMKD": partial(DEMKD, 1.0),
     "LFME": partial(LFME, curriculum=0, lead=3.0),
     "Imitability": Imitability,
     "BatesGranger": BatesGranger,
-    "AEKD output": partial(AEKD, 0.9),
-    "AEKD head": partial(AEKD, 0.9, space="head"),
-    "AEKD parameters": partial(AEKD, 0.9, space="parameters"),
+    "AEKD": partial(AEKD, 0.9),
 }
+# of which the last layers are not all
+DEEP: dict[str, Any] = {"student": TiDEModel, "hidden_size": 4, "temporal_decoder_hidden": 4, "dropout": 0.0}
 
 
 class Watcher(Callback):
@@ -107,7 +107,7 @@ def trained(
         # Lightning's own sampler shuffles
         together |= {"strategy": "ddp", "use_distributed_sampler": False}
     order = range(own_rank(), len(SERIES) - LOOKBACK - HORIZON + 1, processes)
-    common: dict[str, Any] = {"n_epochs": 2, "batch_size": 2 * BATCH // processes, "random_state": 0}
+    common: dict[str, Any] = {"n_epochs": EPOCHS, "batch_size": 2 * BATCH // processes, "random_state": 0}
     common |= {"optimizer_cls": torch.optim.SGD, "optimizer_kwargs": {"lr": 0.02}} | kwargs
     told = NLinearModel(LOOKBACK, HORIZON, n_epochs=1, random_state=0, pl_trainer_kwargs=QUIET)
     told.fit(SERIES, verbose=False)
@@ -126,40 +126,47 @@ def trained(
     }
 
 
-def weighted(processes: int) -> dict[str, Any]:
-    """By every weighting, of teachers of which the processes know unlike many windows."""
-    return {name: trained(processes, make()) for name, make in WEIGHTINGS.items()}
+def weighted(make: Callable[[], Weighting], processes: int, **kwargs: Any) -> dict[str, Any]:
+    return trained(processes, make(), **kwargs)
 
 
-def compared(processes: int) -> dict[str, Any]:
-    """By losses that read statistics, a loss that weighs labels, and a teacher that one process lacks."""
-    bounded = [OutputKD(), AttentiveImitation(), TeacherBounded()]
-    return {
-        "statistics": trained(processes, losses=bounded),
-        "outliers": trained(processes, losses=[OutputKD(), OutlierRejection()]),
-        "one-sided": trained(processes, scripts=(one_sided,), balance=1.0),
-    }
-
-
-def unseeded(processes: int) -> dict[str, Any]:
-    """With a scorer and projectors of which every process has drawn its own, which are not in every step."""
+def unseeded(processes: int, **kwargs: Any) -> dict[str, Any]:
+    """A student, a scorer and projectors of which every process draws its own."""
     torch.manual_seed(own_rank())
-    sizes = {"hidden_size": 4, "temporal_decoder_hidden": 4, "dropout": 0.0, "random_state": None}
-    hint = {"losses": [OutputKD(), FeatureKD("auto", "layer")], "student": TiDEModel, "scripts": (), **sizes}
-    return {
-        "MMKD": trained(processes, MMKD(every=2)),
-        "labels": trained(processes, balance=0.0, **hint),
-        "projectors": trained(processes, balance=ScheduledBalance(0.5, warm_up=1), **hint),
-    }
+    losses = [OutputKD(), FeatureKD("auto", "layer")]
+    return trained(processes, scripts=(), losses=losses, random_state=None, **DEEP, **kwargs)
 
 
-SCENARIOS = {one.__name__: one for one in (weighted, compared, unseeded)}
+def rehearsing(processes: int) -> dict[str, Any]:
+    """A scorer of which every process draws its own, and of which one process has nothing to learn in some steps."""
+    torch.manual_seed(own_rank())
+    return trained(processes, MMKD(every=1))
+
+
+Case = Callable[[int], dict[str, Any]]
+
+# teachers of which the processes know unlike many windows, and losses that read statistics or weigh labels
+ALIKE: dict[str, Case] = {
+    **{name: partial(weighted, make) for name, make in WEIGHTINGS.items()},
+    "AEKD head": partial(weighted, partial(AEKD, 0.9, space="head"), **DEEP),
+    "AEKD parameters": partial(weighted, partial(AEKD, 0.9, space="parameters"), **DEEP),
+    "statistics": partial(trained, losses=[OutputKD(), AttentiveImitation(), TeacherBounded()]),
+    "outliers": partial(trained, losses=[OutputKD(), OutlierRejection(2.0)]),
+    "one-sided": partial(trained, scripts=(one_sided,), balance=1.0),
+}
+# the processes agree with one another, if not with one alone
+DRAWN: dict[str, Case] = {
+    "MMKD": rehearsing,
+    "projectors that are in no step": partial(unseeded, balance=0.0),
+    "projectors": partial(unseeded, balance=ScheduledBalance(0.5, warm_up=1)),
+}
+SCENARIOS = {"alike": ALIKE, "drawn": DRAWN}
 
 
 def main() -> None:
     """Write what each process has found."""
     scenario, folder = sys.argv[1:]
-    found = SCENARIOS[scenario](2)
+    found = {name: case(2) for name, case in SCENARIOS[scenario].items()}
     Path(folder, f"{own_rank()}.json").write_text(json.dumps(found))
 
 

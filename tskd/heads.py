@@ -68,8 +68,7 @@ def recording(network: nn.Module, paths: Sequence[str]) -> Iterator[list[Call]]:
     def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
         assert isinstance(module, nn.Linear)
         if output.requires_grad:
-            # not the output itself: what follows may change it in place
-            calls.append(Call(module, inputs[0].detach().flatten(0, -2), get_gradient_edge(output)))
+            calls.append(Call(module, inputs[0].detach().flatten(0, -2), get_gradient_edge(_unchanged(output))))
 
     with ExitStack() as stack:
         for path in paths:
@@ -114,6 +113,13 @@ def head_gram(forecast: Tensor, calls: Sequence[Call], cotangents: Tensor, over_
             inputs = torch.cat([inputs, inputs.new_ones(len(inputs), 1)], 1)
         gram += _outer_gram(at_output, inputs, over_ranks)
     return gram
+
+
+def _unchanged(output: Tensor) -> Tensor:
+    """The same numbers, where what changes the output in place does not cut them off: that a view is of."""
+    base = output._base
+    alike = base is not None and base.shape[-1] == output.shape[-1] and base.numel() == output.numel()
+    return base if base is not None and alike and base.is_contiguous() and output.is_contiguous() else output
 
 
 def _outer_gram(cotangents: Tensor, inputs: Tensor, over_ranks: OverRanks) -> Tensor:

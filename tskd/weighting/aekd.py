@@ -20,6 +20,8 @@ def output_gradients(step: Step) -> Tensor:
     Where a teacher says nothing, the mean of those who do stands for it: its share goes to them there. A 0 would make
     the vector of a teacher that is often absent short, and so its share large.
     """
+    if bool(step.valid.all()) and bool(step.covers.all()):
+        return step.student.double() - step.forecasts
     present = (step.valid[:, :, None] & step.covers[:, None])[..., None]
     forecasts, student = step.forecasts.double().where(present, 0), step.student.double()
     count = present.sum(0)
@@ -78,16 +80,19 @@ class AEKD(Weighting):
         self.uses_gram = None if space == "output" else space
 
     def scores(self, step: Step) -> Tensor:
-        like = step.forecasts.new_zeros((), dtype=torch.promote_types(step.forecasts.dtype, torch.float32))
+        dtype = torch.promote_types(step.forecasts.dtype, torch.float32)
         if step.epoch < self.warm_up:
-            return step.valid.to(like)
-        known = step.over_ranks(step.valid.any(1).to(like)) > 0
+            return step.valid.to(dtype)
+        known = step.over_ranks(step.valid.any(1).to(dtype)) > 0
         if not bool(known.any()):
-            return step.valid.to(like)
-        gradients = output_gradients(step)[known]
-        shares = like.new_zeros(len(known))
-        gram = self._gram(step, gradients).cpu().numpy()
-        shares[known] = torch.as_tensor(shortest(gram, self.cap)).to(like)
+            return step.valid.to(dtype)
+        gradients = output_gradients(step)
+        if not bool(known.all()):
+            gradients = gradients[known]
+        found = shortest(self._gram(step, gradients).cpu().numpy(), self.cap)
+        shares = torch.as_tensor(found, dtype=dtype, device=step.forecasts.device)
+        if len(shares) < len(known):
+            shares = shares.new_zeros(len(known)).masked_scatter(known, shares)
         return shares[:, None].expand(step.valid.shape)
 
     def _gram(self, step: Step, gradients: Tensor) -> Tensor:

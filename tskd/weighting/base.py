@@ -154,6 +154,12 @@ class Weighting(Described, nn.Module, ABC):
         with torch.no_grad():
             scores = self.scores(step)
             scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+            if bool(step.valid.all()) and bool(step.covers.all()):
+                # as below, but with one row for all windows where the scores have one
+                scores = scores.expand(len(step.valid), *scores.shape[1:])
+                total = scores.sum(0, keepdim=True)
+                weights = torch.where(total > 0, scores / total.where(total > 0, 1), 1 / len(scores))
+                return weights.expand(*step.valid.shape, *scores.shape[2:])
             valid = step.valid
             if not bool(step.covers.all()):
                 valid = valid[:, :, None] & step.covers[:, None]

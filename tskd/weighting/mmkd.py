@@ -16,7 +16,9 @@ from tskd.weighting.base import Rehearsal, Step, Weighting
 Outer = Literal["validation", "training"]
 STATES = 4
 HIDDEN = 16
-RELATIVE_STEP = 1e-2
+# of the parameters' norm, in roots of their precision: what is rounded is then a thousandth in float32; a norm of few
+# units is so sharp that a larger step misses its slope
+RELATIVE_STEP = 0.3
 
 
 def teacher_states(step: Step) -> Tensor:
@@ -43,13 +45,13 @@ def teacher_states(step: Step) -> Tensor:
 def directional(losses: Any, parameters: list[nn.Parameter], direction: list[Tensor]) -> Tensor:
     """Derivative of losses `[K, B]` of a network along a direction of its parameters, by central differences.
 
-    The step is a hundredth of the parameters' norm along the direction. The parameters are put back bit for bit.
+    The step along the direction is 1e-4 of the parameters' norm in float32. The parameters are put back bit for bit.
     """
     length = torch.stack([d.square().sum() for d in direction]).sum().sqrt()
     size = torch.stack([p.detach().square().sum() for p in parameters]).sum().sqrt()
     if not bool(length > 0) or not bool(length.isfinite()):
         return torch.zeros_like(losses())
-    step = RELATIVE_STEP * size.where(size > 0, 1) / length
+    step = RELATIVE_STEP * torch.finfo(size.dtype).eps ** 0.5 * size.where(size > 0, 1) / length
     before = [p.detach().clone() for p in parameters]
     found = []
     try:
@@ -57,7 +59,9 @@ def directional(losses: Any, parameters: list[nn.Parameter], direction: list[Ten
             for p, old, d in zip(parameters, before, direction, strict=True):
                 # unseen by autograd: the graph of the student's step holds these parameters, and gets them back
                 p.data.copy_(old + sign * step * d)
-            found.append(losses())
+            # in the parameters' precision: a narrower one does not see so small a step
+            with torch.autocast(size.device.type, enabled=False):
+                found.append(losses())
     finally:
         for p, old in zip(parameters, before, strict=True):
             p.data.copy_(old)
