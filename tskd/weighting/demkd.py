@@ -94,11 +94,9 @@ class DEMKD(Weighting):
     def scores(self, step: Step) -> Tensor:
         # one row for all windows, as long as no teacher claims anything and all are valid
         deviations = self.residuals.to(step.forecasts.device).expand(len(step.forecasts), -1, -1, -1)
-        if step.spread is not None:
+        if step.spread is not None and not bool(step.spread.isnan().all()):
             claimed = step.spread * self.factors
-            sensible = claimed.isfinite() & (claimed >= 0)
-            if bool(sensible.any()):
-                deviations = claimed.where(sensible, deviations)
+            deviations = claimed.where(claimed.isfinite() & (claimed >= 0), deviations)
         if bool(step.valid.all()) and bool(step.covers.all()):
             return by_entropy(deviations, torch.ones_like(deviations, dtype=torch.bool), self.power)
         deviations = deviations.expand_as(step.forecasts)
