@@ -58,7 +58,8 @@ class Distillation(pl.LightningModule):
         self._own_optimizer = torch.optim.Adam(trainable) if trainable else None
         self._restored: dict[str, Any] | None = None
         # they are not in every step, which DDP would not forgive; see `optimizer_step`
-        self._ddp_params_and_buffers_to_ignore = [f"objective.{name}" for name in objective.state_dict()]
+        own = (name for found in (objective.named_parameters(), objective.named_buffers()) for name, _ in found)
+        self._ddp_params_and_buffers_to_ignore = [f"objective.{name}" for name in own]
         self._sums: dict[str, Tensor] = {}
         self._steps = 0
         # loggers and checkpoints show the student's hyperparameters
@@ -220,6 +221,9 @@ class Distillation(pl.LightningModule):
         self._add("effective_teachers", effective_number(outcome.weights))
         for name, weight in zip(self.names, outcome.weights, strict=True):
             self._add(f"weight/{name}", weight)
+        for aspect, weights in outcome.aspects.items():
+            for name, weight in zip(self.names, weights, strict=True):
+                self._add(f"weight/{aspect}/{name}", weight)
         return outcome
 
     def _rehearsal(self, step: Step, batch: Batch, batch_idx: int) -> Rehearsal:
