@@ -225,7 +225,6 @@ def test_claims_of_no_spread_are_followed_least() -> None:
 def test_mean_and_spread_are_combined_as_well_as_can_be() -> None:
     """One teacher has the right mean and a noisy spread, the other the reverse.
 
-    Errors of the means have variances m_k and labels e: with claims that are right on average, weights ∝ 1/(m_k + e).
     Claimed variances are e·exp(2τ_k·N(0, 1)): the best weights are inverse to their mean squared errors, and D_k is in
     proportion to these for small τ_k.
     """
@@ -239,11 +238,11 @@ def test_mean_and_spread_are_combined_as_well_as_can_be() -> None:
     told = step(said, spread=spread)
     mean, variance = weighting(told), weighting.weights_of(told, "spread")
 
-    squares = np.array([0.05**2, 4.0**2])
-    share = 1 / (squares + label**2)
-    share /= share.sum()
+    # a claim, scaled so that it is right on average; the noise of claims moves the weights of the means too
+    share = 1 / (spread.square() * (off.square() + label**2) / (label**2 * (2 * wrong.square()).exp()))
+    share = share / share.sum(0)
     blended = (combined(mean, said) - truth).square().mean().item()
-    assert blended == pytest.approx((share**2 * squares).sum(), rel=0.25)
+    assert blended == pytest.approx((share.square() * off.square()).sum(0).mean().item(), rel=0.02)
     # E D = ½(exp(2τ²) − 1) where m is right; it has an error of blended, which z shows
     excess = 1 + blended / label**2
     off_by = np.array([(excess * math.exp(2 * tau**2) - 1 - math.log(excess)) / 2 for tau in (0.3, 0.1)])
@@ -256,7 +255,6 @@ def test_mean_and_spread_are_combined_as_well_as_can_be() -> None:
     claimed = (spread.square() - label**2).square().mean((1, 2, 3))
     assert errors[0] == pytest.approx((1 / (1 / claimed).sum()).item(), rel=0.1)
     assert errors[0] < 0.4 * min(errors[1:])
-    print(errors, blended, variance[:, 0, 0, 0], expected, (share**2 * squares).sum(), claimed)
 
 
 def objective(loss: DistillationLoss, weighting: Weighting, teachers: int, labels: Tensor, **shown: Any) -> Objective:
@@ -371,7 +369,7 @@ def test_features_are_weighed_by_what_the_student_leaves_unexplained() -> None:
 
 
 def test_features_with_what_the_student_cannot_know_are_followed_less() -> None:
-    """Teachers' features are f + σ_k·noise, the student's f: weights ∝ (1 + σ_k²)/σ_k², inverse to the share of noise."""
+    """Teachers' features are f + σ_k·noise, the student's f: weights ∝ (1 + σ_k²)/σ_k², inverse to what is noise."""
     f, sizes = draw(4000, 1, 8), [0.2, 1.0]
     teachers = [f + size * draw(4000, 1, 8, seed=5 + k) for k, size in enumerate(sizes)]
     said = torch.zeros(2, 4000, 1, 1, dtype=torch.float64)
