@@ -379,6 +379,16 @@ def test_features_with_what_the_student_cannot_know_are_followed_less() -> None:
     assert found.tolist() == pytest.approx(expected / expected.sum(), abs=0.003)
 
 
+def test_a_teacher_of_few_windows_is_compared_by_its_own_variance() -> None:
+    """Features 0 and 2 in turn, residuals of 1: variance 2 of two windows, 4/3 of four; weights ∝ 2 and 4/3."""
+    features = torch.tensor([0.0, 2, 0, 2], dtype=torch.float64)[:, None, None]
+    valid = torch.tensor([[True, True, False, False], [True] * 4])
+    hint = Hint([features + 1] * 2, [features.where(v[:, None, None], 0) for v in valid])
+    told = Step(**(vars(step(torch.zeros(2, 4, 1, 1, dtype=torch.float64), valid)) | {"hint": hint}))
+    found = DEMKD(features=True).weights_of(told, "features")
+    assert found[0].tolist() == pytest.approx([0.6, 0.6, 0, 0]) and found[1].tolist() == pytest.approx([0.4, 0.4, 1, 1])
+
+
 def test_features_that_say_nothing_count_as_average_ones() -> None:
     f = draw(6, 1, 2)
     constant = torch.ones_like(f)
