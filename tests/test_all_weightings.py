@@ -46,6 +46,16 @@ class TestAEKD(WeightingConformance):
         return AEKD()
 
 
+class TestAEKDOfTheHead(TestAEKD):
+    def make(self) -> Weighting:
+        return AEKD(space="head")
+
+
+class TestAEKDOfTheParameters(TestAEKD):
+    def make(self) -> Weighting:
+        return AEKD(cap=1.0, space="parameters")
+
+
 class TestLFME(WeightingConformance):
     # gates are at most one each, and ranks are within the batch
     renormalised = False

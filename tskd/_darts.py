@@ -37,6 +37,7 @@ from darts.utils.likelihood_models.torch import DirichletLikelihood
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from tskd.heads import last_linear
 from tskd.layers import FEATURES, Layer, find, listening
 from tskd.windows import INPUT_SLOTS, Windows, training_keys
 
@@ -66,6 +67,7 @@ __all__ = [
     "kept_components",
     "label_loss",
     "label_steps",
+    "last_layers",
     "layers_of",
     "load",
     "models_that_read",
@@ -466,16 +468,27 @@ def layers_of(network: PLForecastingModule, slots: Mapping[str, Tensor], trainin
 
     def run(windows: int) -> None:
         some = {name: values[:1].expand(windows, *values.shape[1:]) for name, values in slots.items()}
-        if not training:
+        if training:
+            _training_output(network, some)
+        else:
             _predict(network, some)
-            return
-        past = some["past_target"]
-        some["future_target"] = past.new_zeros(windows, network.output_chunk_length, past.shape[2])
-        typed = {name: values.to(device=network.device, dtype=network.dtype) for name, values in some.items()}
-        forward(network, TorchTrainingBatch(**typed), ModuleStage.TRAIN)
 
     with _evaluating(network):
         return find(network, run, channels_first=isinstance(network, _TCNModule))
+
+
+def last_layers(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> list[str]:
+    """Paths of the linear layers from which the forecast is reached without another one, in training."""
+    with _evaluation_mode(network), torch.enable_grad():
+        return last_linear(network, lambda: point_forecast(network, _training_output(network, slots)))
+
+
+def _training_output(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tensor:
+    """A network's output for gathered windows, with labels of 0 for a network that reads them in training."""
+    past = slots["past_target"]
+    given = {**slots, "future_target": past.new_zeros(len(past), network.output_chunk_length, past.shape[2])}
+    typed = {name: values.to(device=network.device, dtype=network.dtype) for name, values in given.items()}
+    return forward(network, TorchTrainingBatch(**typed), ModuleStage.TRAIN).prediction
 
 
 def hidden_layer(model: TorchForecastingModel, network: PLForecastingModule) -> str | None:

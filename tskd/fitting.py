@@ -206,10 +206,21 @@ def _refuse_early(
     inside = any(loss.needs.layers or loss.needs.likelihood for loss in model.losses)
     with isolated_randomness():
         shown = [
-            student_shows(model.student, train.given, windows, model.soft_sensor, inside),
+            _student_shows(model, train, windows, inside),
             *(teacher_shows(teacher, train.given, train.of(teacher), windows, inside) for teacher in model.teachers),
         ]
         _objective(model, train, rows, shown, _batch_size(fit_kwargs))
+    return shown
+
+
+def _student_shows(model: DistilledModel, train: Data, windows: Mapping[str, Any], inside: bool) -> Shown:
+    heads = bool(model.teachers) and model.weighting.uses_gram == "head"
+    shown = student_shows(model.student, train.given, windows, model.soft_sensor, inside, heads)
+    if heads and not shown.heads:
+        raise ValueError(
+            f"{model.weighting!r} asks for gradients of the student's last linear layer, and a {shown.kind} has none "
+            "that is trained and leads to its forecast"
+        )
     return shown
 
 

@@ -115,6 +115,11 @@ class Objective(nn.Module):
         return {pair[0]: self._shown[0].layers[pair[0]] for pair in self._layers if pair is not None}
 
     @property
+    def student_heads(self) -> Sequence[str]:
+        """The student's last linear layers, if the weighting asks for gradients with respect to them."""
+        return self._shown[0].heads
+
+    @property
     def ahead(self) -> int:
         """Steps past its output chunk that the student is rolled."""
         return max((loss.needs.ahead for loss, _ in self._pairs()), default=0)

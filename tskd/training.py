@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from tskd import _darts
 from tskd._darts import ModuleStage, TorchTrainingBatch
 from tskd.balance import Balance
 from tskd.batches import Batch, DistillationData
+from tskd.heads import Call, head_gram, parameter_gram, recording
 from tskd.layers import listening
 from tskd.objective import Objective, Outcome, Said, effective_number
+from tskd.ranks import average_over_ranks
 from tskd.weighting import Evidence, Judged, Rehearsal, Step
 from tskd.windows import INPUT_SLOTS
 
@@ -100,11 +103,11 @@ class Distillation(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         alpha = self.balance.alpha(self.current_epoch)
         teaching = alpha > 0 and bool(self.names)
-        layers = self.objective.student_layers if teaching else {}
-        with listening(self.student, layers, len(batch.keys)) as features:
+        layers, heads = (self.objective.student_layers, self.objective.student_heads) if teaching else ({}, ())
+        with listening(self.student, layers, len(batch.keys)) as features, recording(self.student, heads) as calls:
             output = _darts.forward(self.student, batch.labels, ModuleStage.TRAIN)
         if teaching:
-            outcome = self._teachers(output, batch, features, batch_idx)
+            outcome = self._teachers(output, batch, features, calls, batch_idx)
             labels = _darts.label_loss(self.student, output, batch.labels, ModuleStage.TRAIN, outcome.labels)
             term = outcome.term
             # label weights alone take nothing from the labels
@@ -190,7 +193,12 @@ class Distillation(pl.LightningModule):
         return {name: value for name, value in found.items() if _alike(value, kept[name])}
 
     def _teachers(
-        self, output: _darts.PLModuleOutput, batch: Batch, features: Mapping[str, Tensor], batch_idx: int
+        self,
+        output: _darts.PLModuleOutput,
+        batch: Batch,
+        features: Mapping[str, Tensor],
+        calls: Sequence[Call],
+        batch_idx: int,
     ) -> Outcome:
         # TCN also predicts steps of its lookback; the forecast is what comes last
         steps = slice(-batch.forecasts.shape[2], None)
@@ -207,6 +215,7 @@ class Distillation(pl.LightningModule):
             self.current_epoch,
             covers,
             batch.spread,
+            self._gram(forecast, calls),
         )
         weighting = self.objective.weighting
         if weighting.rehearses and batch_idx % weighting.rehearses == 0:
@@ -226,6 +235,17 @@ class Distillation(pl.LightningModule):
                 self._add(f"weight/{aspect}/{name}", weight)
         return outcome
 
+    def _gram(self, forecast: Tensor, calls: Sequence[Call]) -> Callable[[Tensor], Tensor] | None:
+        wanted = self.objective.weighting.uses_gram
+        if wanted is None:
+            return None
+        if wanted == "head":
+            return partial(head_gram, forecast, calls)
+        return partial(parameter_gram, forecast, self._trainable())
+
+    def _trainable(self) -> list[torch.nn.Parameter]:
+        return [p for p in self.student.parameters() if p.requires_grad]
+
     def _rehearsal(self, step: Step, batch: Batch, batch_idx: int) -> Rehearsal:
         assert self._evidence is not None
         data, _ = self._evidence
@@ -242,8 +262,7 @@ class Distillation(pl.LightningModule):
         def outer() -> Tensor:
             return _darts.evaluated_loss(self.student, held_out)
 
-        parameters = [p for p in self.student.parameters() if p.requires_grad]
-        return Rehearsal(step, losses, outer, parameters)
+        return Rehearsal(step, losses, outer, self._trainable())
 
     def _judged(self) -> Evidence:
         assert self._evidence is not None
@@ -284,11 +303,7 @@ def step_by_hand(optimizer: torch.optim.Optimizer, scale: float) -> None:
     Left out, as the trainer's own is, if a gradient is not finite.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        for p in parameters:
-            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-            torch.distributed.all_reduce(p.grad)
-            p.grad /= torch.distributed.get_world_size()
+    average_over_ranks(parameters)
     gradients = [p.grad for p in parameters if p.grad is not None]
     if all(bool(gradient.isfinite().all()) for gradient in gradients):
         for gradient in gradients:

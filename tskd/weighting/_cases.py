@@ -25,12 +25,15 @@ class Case:
         step: with `covers [K, H]`.
         chunks: of the evidence.
         held_out: of the evidence.
+        slopes: of the student's forecast with respect to P parameters `[B, H, C, P]`, in float64, if the step has a
+            `gram`.
     """
 
     names: list[str]
     step: Step
     chunks: tuple[Judged, ...]
     held_out: bool = True
+    slopes: Tensor | None = None
 
     def __str__(self) -> str:
         size = " × ".join(map(str, self.step.forecasts.shape))
@@ -67,12 +70,22 @@ class Case:
         ]
         return replace(self, names=[self.names[k] for k in rows], step=step, chunks=tuple(chunks))
 
+    def with_slopes(self, slopes: Tensor) -> Case:
+        """The same forecast of another student."""
+
+        def gram(cotangents: Tensor) -> Tensor:
+            gradients = torch.einsum("nbhc,bhcp->np", cotangents.double(), slopes)
+            return gradients @ gradients.T
+
+        return replace(self, slopes=slopes, step=replace(self.step, gram=gram))
+
     def windows_in(self, rows: Tensor) -> Case:
         """Some windows of the step, in an order."""
+        case = self if self.slopes is None else self.with_slopes(self.slopes[rows])
         return replace(
-            self,
+            case,
             step=replace(
-                self.step,
+                case.step,
                 forecasts=self.step.forecasts[:, rows],
                 valid=self.step.valid[:, rows],
                 student=self.step.student[rows],
@@ -90,8 +103,9 @@ class Case:
             return scale * values + level
 
         spread = self.step.spread
+        case = self if self.slopes is None else self.with_slopes(scale * self.slopes)
         step = replace(
-            self.step,
+            case.step,
             forecasts=moved(self.step.forecasts).where(self.usable, 0),
             student=moved(self.step.student),
             target=moved(self.step.target),
@@ -113,7 +127,7 @@ class Case:
             )
             for one in self.chunks
         ]
-        return replace(self, step=step, chunks=tuple(chunks))
+        return replace(case, step=step, chunks=tuple(chunks))
 
     def filled(self, invalid: float = 0, elsewhere: float = 0) -> Case:
         """Other numbers where a teacher has no say: in windows where it is not valid, in steps it does not forecast."""
@@ -199,6 +213,7 @@ def random_case(
     spread: str = "none",
     partial: bool = False,
     agree: bool = False,
+    gram: bool = False,
 ) -> Case:
     """A case `[K, B, H, C]` of teachers with biases and variances of their own.
 
@@ -207,6 +222,7 @@ def random_case(
             `"none"`.
         partial: whether each teacher forecasts a part of the horizon only.
         agree: whether all teachers say the same, of the same windows.
+        gram: whether the step has a `gram`, of a student with one to eight parameters.
     """
     teachers, windows, steps, components = size
 
@@ -261,7 +277,8 @@ def random_case(
         spread=None if spread == "none" else width.where(usable, torch.nan),
     )
     names = [f"teacher {k}" for k in range(teachers)]
-    return Case(names, step, tuple(chunks), held_out=bool(chance(1) < 0.5))
+    case = Case(names, step, tuple(chunks), held_out=bool(chance(1) < 0.5))
+    return case.with_slopes(normal(windows, steps, components, 1 + int(chance(1) * 8))) if gram else case
 
 
 def _hint(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,9 @@ class Step:
         covers: which steps each teacher forecasts `[K, H]`, or broadcastable to it.
         spread: standard deviation of the teachers' forecasts `[K, B, H, C]`, NaN of a teacher of point forecasts; None
             unless the weighting asks for it.
+        gram: inner products `[n, n]`, in float64, of the gradients of ⟨student, c⟩ for each of n cotangents c
+            `[n, B, H, C]`, summed over windows; computed when called, within the step. None unless the weighting asks
+            for it.
         hint: for weights of the aspect `"features"`: what the loss compares whose teachers are weighed.
     """
 
@@ -54,6 +58,7 @@ class Step:
     epoch: int
     covers: Tensor = field(default_factory=lambda: torch.ones(1, 1, dtype=torch.bool))
     spread: Tensor | None = None
+    gram: Callable[[Tensor], Tensor] | None = None
     hint: Hint | None = None
 
 
@@ -124,6 +129,8 @@ class Weighting(Described, nn.Module, ABC):
     Attributes:
         judges: whether it wants `Evidence`.
         uses_spread: whether it wants the spread of the teachers' forecasts in every step.
+        uses_gram: with respect to what it wants inner products of gradients in every step: the student's last linear
+            layers, or all its trainable parameters; None if it does not.
         reads_out: whether it wants to know, for the aspect `"features"`, what the teachers' last layers make of the
             student's representation.
         rehearses: in which steps it wants a `Rehearsal`, one of so many; 0 for none.
@@ -132,6 +139,7 @@ class Weighting(Described, nn.Module, ABC):
 
     judges = False
     uses_spread = False
+    uses_gram: Literal["head", "parameters"] | None = None
     reads_out = False
     rehearses: int = 0
     needs_validation: bool = False

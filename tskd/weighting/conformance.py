@@ -81,7 +81,8 @@ class WeightingConformance:
             agree: whether the teachers say the same.
         """
         generator = torch.Generator().manual_seed(0)
-        spreads = ("all", "some", "none") if self.make_for(["teacher 0"]).uses_spread else ("none", "all")
+        asking = self.make_for(["teacher 0"])
+        spreads = ("all", "some", "none") if asking.uses_spread else ("none", "all")
         for index in range(self.count):
             steps, components = (int(torch.randint(1, 1 + most, (), generator=generator)) for most in (5, 3))
             made = random_case(
@@ -91,6 +92,7 @@ class WeightingConformance:
                 spread=spreads[index % len(spreads)],
                 partial=partial and not agree and index % 3 == 0,
                 agree=agree,
+                gram=asking.uses_gram is not None,
             )
             # a weighting that asks for the spread gets one, of which a teacher of point forecasts has NaN
             if len(spreads) == 3 and made.step.spread is None:
