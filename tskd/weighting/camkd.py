@@ -64,11 +64,11 @@ def confidence_weights(losses: Tensor, valid: Tensor, mode: Mode) -> Tensor:
 class CAMKD(Weighting):
     """The nearer a teacher is to the label of a window, the more it counts there.
 
-    Zhang, Chen and Wang (2022, ICASSP, arXiv:2201.00007, "Confidence-aware multi-teacher knowledge distillation"):
-    w_k = (1 − softmax(L)_k)/(K − 1), L_k the cross-entropy of teacher k with the label; none has more than 1/(K − 1).
-    That is the form for outputs, which serves all losses. With `features`, hidden layers have the published form of
-    their own: L_k is that of the student's features, passed through the last layers of teacher k, with
-    the label, and the weights are those of the loss that compares the features (`FeatureKD`, not of relations).
+    Zhang, Chen and Wang (2022, ICASSP, arXiv:2201.00007, "Confidence-aware multi-teacher knowledge distillation"): w_k
+    = (1 − softmax(L)_k)/(K − 1), L_k the cross-entropy of teacher k with the label; none has more than 1/(K − 1). That
+    is the form for outputs, which serves all losses. With `features`, hidden layers have the published form of their
+    own: L_k is that of the student's features, passed through the last layers of teacher k, with the label, and the
+    weights are those of the loss that compares the features (`FeatureKD`, not of relations).
 
     Here r_k = e_k/(τ·s) takes the place of L_k: e_k is the squared error of the teacher in the window, s the mean
     squared error of all teachers over the evidence, so that weights have no units; every step and component is divided
@@ -79,12 +79,13 @@ class CAMKD(Weighting):
     weights are flat: of their confidence there, little is to be believed.
 
     For features, e_k is the squared error of what the teacher's last layers make of the student's projected features,
-    and s the mean of these errors over the teachers and windows of the batch, since they fall as the student learns. A
-    darts network's last layers cannot be run on a feature alone, whose further inputs (the scale of the window,
-    covariates) are gone: they are found by least squares, as the affine map of the teacher's features to its forecasts
-    over up to 4,096 windows of the training part. That is exact where linear layers alone follow. If, for one of the
-    teachers, it explains less than 90 % of the forecasts' variance in windows that are held apart, the weights of the
-    forecasts are used, and it is said so: confidences of two kinds do not compare.
+    and s the mean of these errors over the teachers and windows of the batch (of several processes, each its own part
+    of it), since they fall as the student learns. A darts network's last layers cannot be run on a feature alone, whose
+    further inputs (the scale of the window, covariates) are gone: they are found by least squares, as the affine map of
+    the teacher's features to its forecasts over up to 4,096 windows of the training part. That is exact where linear
+    layers alone follow. If, for one of the teachers, it explains less than 90 % of the forecasts' variance in windows
+    that are held apart, the weights of the forecasts are used, and the log says so: confidences of two kinds do not
+    compare.
 
     With `confidence="likelihood"`, r_k is the negative log-likelihood of the label over τ, the teacher's forecast a
     Gaussian of its own spread; that of a teacher of point forecasts is its error over the evidence. A teacher that

@@ -65,10 +65,11 @@ class DEMKD(Weighting):
       errors; where they have heavier tails, D is too large for all, and weights are flatter. No D is believed to be
       less than its standard error for a right claim, .857/√n.
 
-    `features`: the term of hidden layers (`FeatureKD`) has weights of its own, one a teacher and batch: σ² is the share
-    of the variance of the teacher's features over the batch that the student's, projected, leave unexplained, mean over
-    positions and units. Features with what the student cannot know leave more of it. For relations of features, and all
-    other losses, weights are those of the forecasts.
+    `features`: the term of hidden layers (`FeatureKD`) has weights of its own, one a teacher and batch (of several
+    processes, each its own part of it): σ² is the share of the variance of the teacher's features over the batch that
+    the student's, projected, leave unexplained: Σ residual² over Σ deviation² from the mean of the batch, both over
+    positions and units. Features with what the student cannot know leave more of it. For relations of features, and
+    all other losses, weights are those of the forecasts.
 
     Judges teachers once, before the training; wants the spread of the forecasts. Weights per window, step and component
     `[K, B, H, C]`.
