@@ -16,6 +16,7 @@ from tskd import _darts
 from tskd.asking import Asked
 from tskd.batches import DistillationData
 from tskd.checks import as_list, as_privileged, components_of, refuse_other_components, require_windows
+from tskd.history import Hours
 from tskd.keys import encode, unique
 from tskd.knowledge import Knowledge, collect
 from tskd.losses import LabelWeighting
@@ -153,12 +154,15 @@ def fit(
                 # windows for a rehearsal need no teacher
                 held_out_too = bool(judges[0]) or weighting.needs_validation
                 evidence = (sets[1] if held_out_too else sets[0], held_out_too)
-            module = Distillation(network, objective, model.balance, names, evidence)
+            hours = Hours.of(train.given["series"])
+            module = Distillation(network, objective, model.balance, names, evidence, model.told, hours)
             module.learn()
+            model.told.begin()
         train_on(trainer, module, data, sets, checkpoint)
 
     validation = {} if held_out is None else {f"val_{name}": value for name, value in held_out.given.items()}
     _darts.fit_through(model.student, run, **train.given, **validation, **rows, verbose=verbose, **fit_kwargs)
+    model.told.end()
     if model.soft_sensor:
         _darts.forget_target(model.student)
     return teachers

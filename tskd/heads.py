@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from tskd.ranks import OverRanks, alone
+
 
 @dataclass(frozen=True)
 class Call:
@@ -75,21 +77,25 @@ def recording(network: nn.Module, paths: Sequence[str]) -> Iterator[list[Call]]:
         yield calls
 
 
-def parameter_gram(forecast: Tensor, parameters: Sequence[Tensor], cotangents: Tensor) -> Tensor:
+def parameter_gram(
+    forecast: Tensor, parameters: Sequence[Tensor], cotangents: Tensor, over_ranks: OverRanks = alone
+) -> Tensor:
     """Inner products `[n, n]`, in float64, of the gradients of ⟨forecast, c⟩ with respect to the parameters, for each
     of n cotangents c `[n, B, H, C]`: n backward passes.
+
+    Of processes that train together, those of the means of their gradients.
 
     Nothing is accumulated in the parameters, no random number is drawn, and the graph can be used again.
     """
     gram = cotangents.new_zeros(len(cotangents), len(cotangents), dtype=torch.float64)
     for gradients in _pulled_back(forecast, parameters, cotangents):
         if gradients is not None:
-            rows = gradients.flatten(1).double()
+            rows = over_ranks(gradients.flatten(1).double())
             gram += rows @ rows.T
     return gram
 
 
-def head_gram(forecast: Tensor, calls: Sequence[Call], cotangents: Tensor) -> Tensor:
+def head_gram(forecast: Tensor, calls: Sequence[Call], cotangents: Tensor, over_ranks: OverRanks = alone) -> Tensor:
     """The same with respect to the weights and biases of linear layers, from these calls of them.
 
     With cotangents d `[N, out]` at the output of a layer of inputs x `[N, in]`, the gradient is dᵀx of the weight and
@@ -105,7 +111,7 @@ def head_gram(forecast: Tensor, calls: Sequence[Call], cotangents: Tensor) -> Te
         at_output, inputs = torch.cat([one for one, _ in used], 1), torch.cat([one for _, one in used])
         if layer.bias is not None and layer.bias.requires_grad:
             inputs = torch.cat([inputs, inputs.new_ones(len(inputs), 1)], 1)
-        gram += _outer_gram(at_output, inputs)
+        gram += _outer_gram(at_output, inputs, over_ranks)
     return gram
 
 
@@ -116,14 +122,14 @@ def _unchanged(output: Tensor) -> Tensor:
     return base if base is not None and alike and base.is_contiguous() and output.is_contiguous() else output
 
 
-def _outer_gram(cotangents: Tensor, inputs: Tensor) -> Tensor:
+def _outer_gram(cotangents: Tensor, inputs: Tensor, over_ranks: OverRanks) -> Tensor:
     """Inner products `[n, n]` of dᵀx, for n cotangents d `[n, N, out]` and inputs x `[N, in]`."""
     count, rows, out = cotangents.shape
     width = inputs.shape[1]
-    if rows * (width + count * out) < count * out * width:
+    if over_ranks is alone and rows * (width + count * out) < count * out * width:
         # ⟨dᵀx, eᵀx⟩ = ⟨d, xxᵀe⟩: fewer products where there are fewer rows than units
         return cotangents.flatten(1) @ (inputs @ inputs.T @ cotangents).flatten(1).T
-    gradients = (cotangents.transpose(1, 2) @ inputs).flatten(1)
+    gradients = over_ranks((cotangents.transpose(1, 2) @ inputs).flatten(1))
     return gradients @ gradients.T
 
 

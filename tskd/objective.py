@@ -21,7 +21,7 @@ from tskd.networks import PARAMETERS
 from tskd.probing import Shown
 from tskd.reach import covered, shared_steps
 from tskd.readout import read_out
-from tskd.weighing import Weigher, mean_over_windows
+from tskd.weighing import Weigher
 from tskd.weighting import Hint, Step, Weighting
 
 logger = logging.getLogger(__name__)
@@ -53,10 +53,11 @@ class Outcome:
     """The term of a step, and what is worth logging of it.
 
     Attributes:
-        term: scalar; None where no teacher has a forecast of any window of the batch, or there is no loss.
-        weights: mean weight of each teacher over the windows that have one `[K]`.
+        term: scalar, of which the mean over all processes counts; None where no teacher has a forecast of any window of
+            the batch, or there is no loss.
+        weights: `[K, B]` or up to `[K, B, H, C]`, 0 in windows without a valid teacher.
         labels: how much each label counts in the student's own loss `[B, H, C]`; None for all alike.
-        aspects: the same mean weights for aspects that have weights of their own.
+        aspects: mean weight of each teacher over the windows that have one `[K]`, of aspects with weights of their own.
     """
 
     term: Tensor | None
@@ -228,9 +229,10 @@ class Objective(nn.Module):
         """
         weights = self.weighting(step)
         known = step.valid.any(0)
-        mean_weights = mean_over_windows(weights, known)
+        # the mean of what the processes have is then that over the windows of all of them
+        count = step.over_ranks(known.sum().to(weights.dtype))
         if not bool(known.any()):
-            return Outcome(None, mean_weights)
+            return Outcome(None, weights)
         total: Tensor | None = None
         weigher = Weigher(self.weighting, step, weights, partial(self._hint, said, step, details))
         for index, (loss, k) in enumerate(self._pairs()):
@@ -253,7 +255,7 @@ class Objective(nn.Module):
                 whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
                 total = whole if total is None else total + whole
         labels = self._labels(weights, step)
-        return Outcome(None if total is None else total[known].mean(), mean_weights, labels, weigher.means(known))
+        return Outcome(None if total is None else total[known].sum() / count, weights, labels, weigher.means(known))
 
     def _comparison(
         self,
@@ -345,8 +347,3 @@ def _reduce(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Te
 
 def _per_window(values: Tensor) -> Tensor:
     return values if values.dim() == 1 else values.flatten(1).mean(1)
-
-
-def effective_number(weights: Tensor) -> Tensor:
-    """(Σw)²/Σw² of weights `[K]`: how many teachers are really followed; 0 if none is."""
-    return weights.sum().square() / weights.square().sum().clamp(min=torch.finfo(weights.dtype).tiny)

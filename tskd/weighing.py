@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tskd.aspects import Aspect
+from tskd.history import over_steps
 from tskd.losses import Comparison, DistillationLoss
 from tskd.weighting import Hint, Step, Weighting
 
@@ -58,11 +59,5 @@ class Weigher:
         """
         found: dict[Aspect, list[Tensor]] = {}
         for (aspect, _), weights in self._found.items():
-            found.setdefault(aspect, []).append(mean_over_windows(weights, known))
+            found.setdefault(aspect, []).append(over_steps(weights).sum(1) / known.sum().clamp(min=1))
         return {aspect: torch.stack(means).mean(0) for aspect, means in found.items()}
-
-
-def mean_over_windows(weights: Tensor, known: Tensor) -> Tensor:
-    """Mean `[K]` of weights `[K, B, …]` over the windows that have a teacher `[B]`."""
-    per_window = weights.flatten(2).mean(2) if weights.dim() > 2 else weights
-    return per_window.sum(1) / known.sum().clamp(min=1)

@@ -20,6 +20,8 @@ def output_gradients(step: Step) -> Tensor:
     Where a teacher says nothing, the mean of those who do stands for it: its share goes to them there. A 0 would make
     the vector of a teacher that is often absent short, and so its share large.
     """
+    if bool(step.valid.all()) and bool(step.covers.all()):
+        return step.student.double() - step.forecasts
     present = (step.valid[:, :, None] & step.covers[:, None])[..., None]
     forecasts, student = step.forecasts.double().where(present, 0), step.student.double()
     count = present.sum(0)
@@ -53,7 +55,7 @@ class AEKD(Weighting):
     that starts near a useless one, such as a constant 0, stays there. Some of the labels (a balance of .95) or a start
     with even weights help it, as far as it can follow the other teachers: what it cannot explain of them draws it back.
     A smaller C always leaves the others a share. It asks for the student's forecast, and outside `"output"` for
-    gradients of it; under several processes, each weighs its own part of the batch.
+    gradients of it. The batch is that of all processes that train together.
 
     Args:
         cap: C, largest weight of a teacher, above 0 and up to 1.
@@ -78,20 +80,26 @@ class AEKD(Weighting):
         self.uses_gram = None if space == "output" else space
 
     def scores(self, step: Step) -> Tensor:
-        like = step.forecasts.new_zeros((), dtype=torch.promote_types(step.forecasts.dtype, torch.float32))
-        known = step.valid.any(1)
-        if step.epoch < self.warm_up or not bool(known.any()):
-            return step.valid.to(like)
-        gradients = output_gradients(step)[known]
-        shares = like.new_zeros(len(known))
-        gram = self._gram(step, gradients).cpu().numpy()
-        shares[known] = torch.as_tensor(shortest(gram, self.cap)).to(like)
+        dtype = torch.promote_types(step.forecasts.dtype, torch.float32)
+        if step.epoch < self.warm_up:
+            return step.valid.to(dtype)
+        known = step.over_ranks(step.valid.any(1).to(dtype)) > 0
+        if not bool(known.any()):
+            return step.valid.to(dtype)
+        gradients = output_gradients(step)
+        if not bool(known.all()):
+            gradients = gradients[known]
+        found = shortest(self._gram(step, gradients).cpu().numpy(), self.cap)
+        shares = torch.as_tensor(found, dtype=dtype, device=step.forecasts.device)
+        if len(shares) < len(known):
+            shares = shares.new_zeros(len(known)).masked_scatter(known, shares)
         return shares[:, None].expand(step.valid.shape)
 
     def _gram(self, step: Step, gradients: Tensor) -> Tensor:
         """Inner products of the gradients in their space, from those with respect to the forecast `[n, B, H, C]`."""
         if self.uses_gram is None:
             vectors = gradients.flatten(1)
-            return vectors @ vectors.T
+            # windows of other processes are dimensions of their own
+            return step.over_ranks(vectors @ vectors.T)
         assert step.gram is not None
         return step.gram(gradients)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tskd._settings import Described
 from tskd.aspects import Aspect
+from tskd.ranks import OverRanks, alone
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,10 @@ class Step:
         spread: standard deviation of the teachers' forecasts `[K, B, H, C]`, NaN of a teacher of point forecasts; None
             unless the weighting asks for it.
         gram: inner products `[n, n]`, in float64, of the gradients of ⟨student, c⟩ for each of n cotangents c
-            `[n, B, H, C]`, summed over windows; computed when called, within the step. None unless the weighting asks
-            for it.
+            `[n, B, H, C]`, summed over windows, and meant over processes that train together, which must all call it.
+            Computed when called, within the step; None unless the weighting asks for it.
+        over_ranks: the mean of values over the processes that train together, each with windows of its own. All of them
+            must ask, equally often in a step.
         hint: for weights of the aspect `"features"`: what the loss compares whose teachers are weighed.
     """
 
@@ -59,6 +62,7 @@ class Step:
     covers: Tensor = field(default_factory=lambda: torch.ones(1, 1, dtype=torch.bool))
     spread: Tensor | None = None
     gram: Callable[[Tensor], Tensor] | None = None
+    over_ranks: OverRanks = alone
     hint: Hint | None = None
 
 
@@ -192,6 +196,12 @@ class Weighting(Described, nn.Module, ABC):
 def _shares(scores: Tensor, step: Step) -> Tensor:
     """Scores as shares of the valid teachers."""
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    if bool(step.valid.all()) and bool(step.covers.all()):
+        # as below, but with one row for all windows where the scores have one
+        scores = scores.expand(len(step.valid), *scores.shape[1:])
+        total = scores.sum(0, keepdim=True)
+        weights = torch.where(total > 0, scores / total.where(total > 0, 1), 1 / len(scores))
+        return weights.expand(*step.valid.shape, *scores.shape[2:])
     valid = step.valid
     if not bool(step.covers.all()):
         valid = valid[:, :, None] & step.covers[:, None]

@@ -24,6 +24,10 @@ def by_entropy(deviations: Tensor, valid: Tensor, power: float) -> Tensor:
         valid: of the same shape.
     """
     known = valid & deviations.isfinite()
+    if bool(known.all()):
+        top = deviations.amax(0)
+        logs = (deviations / top).clamp(min=math.sqrt(FLOOR)).log().where(top > 0, 0)
+        return (-power * (logs - logs.amin(0))).exp()
     top = deviations.where(known, 0).amax(0)
     logs = (deviations / top).clamp(min=math.sqrt(FLOOR)).log().where(known & (top > 0), 0)
     mean = logs.sum(0) / known.sum(0).clamp(min=1)
@@ -155,10 +159,16 @@ class DEMKD(Weighting):
         return (self(step).double() * judged.forecasts.double().where(usable, 0)).sum(0)
 
     def scores(self, step: Step) -> Tensor:
-        deviations = self.residuals.to(step.forecasts.device).expand_as(step.forecasts)
+        # one row for all windows, as long as no teacher claims anything and all are valid
+        deviations = self.residuals.to(step.forecasts.device).expand(len(step.forecasts), -1, -1, -1)
         if step.spread is not None:
             claimed = step.spread * self.factors
-            deviations = claimed.where(claimed.isfinite() & (claimed >= 0), deviations)
+            sensible = claimed.isfinite() & (claimed >= 0)
+            if bool(sensible.any()):
+                deviations = claimed.where(sensible, deviations)
+        if bool(step.valid.all()) and bool(step.covers.all()):
+            return by_entropy(deviations, torch.ones_like(deviations, dtype=torch.bool), self.power)
+        deviations = deviations.expand_as(step.forecasts)
         valid = (step.valid[:, :, None, None] & step.covers[:, None, :, None]).expand_as(deviations)
         return by_entropy(deviations, valid, self.power)
 

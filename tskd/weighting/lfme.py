@@ -214,8 +214,7 @@ class LFME(Weighting):
         return _by_step(opened, blocks)
 
     def _ranks(self, step: Step, regime: Tensor, blocks: Tensor) -> Tensor:
-        errors = _squared(step.forecasts, step.target)
-        errors = _over(blocks, errors.to(torch.promote_types(errors.dtype, torch.float32)), step.covers).transpose(1, 2)
+        errors = _over(blocks, _squared(step.forecasts, step.target), step.covers).transpose(1, 2)
         found = torch.zeros_like(errors)
         for one in range(self._levels):
             among = ((regime == one) & step.valid)[:, None].expand_as(errors)
@@ -228,8 +227,11 @@ def level(target: Tensor) -> Tensor:
 
 
 def _squared(forecasts: Tensor, target: Tensor) -> Tensor:
-    """Squared errors, averaged over components."""
-    return (forecasts - target).square().mean(-1)
+    """Squared errors, averaged over components, in float32 or wider."""
+    dtype = torch.promote_types(forecasts.dtype, torch.float32)
+    squares = (forecasts.to(dtype) - target).square()
+    # a product is several times faster than a mean over so few
+    return squares @ squares.new_full(squares.shape[-1:], 1 / squares.shape[-1])
 
 
 def _over(blocks: Tensor, values: Tensor, covers: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ class MMKD(Weighting):
             loss = -(self._weights(rehearsal.step) * gain / size.where(size > 0, 1)).sum(0).mean()
             loss.backward()
         # also where nothing is gained: the other processes wait
-        average_over_ranks(self.scorer.parameters())
+        average_over_ranks(self.scorer.parameters(), rehearsal.step.over_ranks)
         if any(bool(p.grad.any()) for p in self.scorer.parameters() if p.grad is not None):
             self._optimizer.step()
         self._optimizer.zero_grad()
