@@ -23,6 +23,7 @@ from tskd.losses import LabelWeighting
 from tskd.objective import Objective
 from tskd.probing import Shown, student_shows, teacher_shows
 from tskd.reach import horizon_of, shared_steps
+from tskd.readout import MOST
 from tskd.store import Store
 from tskd.teacher import Teacher
 from tskd.training import Distillation, isolated_randomness
@@ -142,6 +143,8 @@ def fit(
             sets = [DistillationData(keys, windows, knowledge, starts, model.weighting.uses_spread)]
             for teacher in objective.learns_from():
                 objective.learn(teacher, sets[0].known(teacher))
+            for teacher, field in objective.reads_out():
+                objective.read_out(teacher, field, sets[0].features(teacher, field, MOST))
             if found_val is not None:
                 keys, windows = _darts.training_windows(found_val, visible)
                 said = _ask(model, *judges, objective, windows, keys, store, progress=False)

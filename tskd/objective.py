@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from tskd.aspects import Aspect
 from tskd.knowledge import AHEAD
 from tskd.layers import FEATURES, Layer
 from tskd.losses import Comparison, DistillationLoss, LabelWeighting, LossTerm
 from tskd.networks import PARAMETERS
 from tskd.probing import Shown
 from tskd.reach import covered, shared_steps
-from tskd.weighting import Step, Weighting
+from tskd.readout import read_out
+from tskd.weighing import Weigher
+from tskd.weighting import Hint, Step, Weighting
+
+logger = logging.getLogger(__name__)
+# share of its forecasts' variance from which on a teacher's read-out is taken for its last layers
+LEAST_R2 = 0.9
 
 
 @dataclass(frozen=True)
@@ -48,15 +57,17 @@ class Outcome:
             the batch, or there is no loss.
         weights: `[K, B]` or up to `[K, B, H, C]`, 0 in windows without a valid teacher.
         labels: how much each label counts in the student's own loss `[B, H, C]`; None for all alike.
+        aspects: mean weight of each teacher over the windows that have one `[K]`, of aspects with weights of their own.
     """
 
     term: Tensor | None
     weights: Tensor
     labels: Tensor | None = None
+    aspects: Mapping[Aspect, Tensor] = field(default_factory=dict)
 
 
 class Objective(nn.Module):
-    """Σ_l c_l · Σ_k w_k · ℓ_lk of a batch.
+    """Σ_l c_l · Σ_k w_k · ℓ_lk of a batch; of a loss of several aspects, each part with the weights of its own.
 
     Args:
         losses: every teacher gets a copy of each.
@@ -73,6 +84,8 @@ class Objective(nn.Module):
         self._spans: list[slice] = []
         # of each copy, the layers of student and teacher that it compares
         self._layers: list[tuple[str, str] | None] = [None] * len(self._copies)
+        # by teacher and layer
+        self._read_outs = nn.ModuleDict()
         self.weighting = copy.deepcopy(weighting)
         self.weighting.set_up(self._names)
 
@@ -145,6 +158,34 @@ class Objective(nn.Module):
             if k == teacher and loss.needs.statistics:
                 loss.learn(iter(chunks))
 
+    def reads_out(self) -> list[tuple[int, str]]:
+        """Teachers, and fields of their hidden layers, of which the weighting wants to know what their last layers make
+        of them."""
+        if not self.weighting.reads_out:
+            return []
+        found = {
+            (k, FEATURES + layers[1])
+            for (loss, k), layers in zip(self._pairs(), self._layers, strict=True)
+            if layers is not None and isinstance(loss, DistillationLoss) and "features" in loss.aspects
+        }
+        return sorted(found)
+
+    def read_out(self, teacher: int, field: str, known: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Find out what a teacher's last layers make of a hidden layer, from chunks of its features `[m, …]` and of its
+        forecasts `[m, h, C]`."""
+        found = read_out(known)
+        if found.r2 >= LEAST_R2:
+            self._read_outs[_key(teacher, field)] = found
+            return
+        logger.warning(
+            "teacher %r: its forecasts are no affine function of layer %r (R² %.2f, less than %s): the features of all "
+            "teachers are weighed as their forecasts are",
+            self._names[teacher],
+            field.removeprefix(FEATURES),
+            found.r2,
+            LEAST_R2,
+        )
+
     def _pairs(self) -> Iterator[tuple[LossTerm, int]]:
         """Every loss with the number of the teacher that it compares with."""
         for index, loss in enumerate(self._copies):
@@ -193,6 +234,7 @@ class Objective(nn.Module):
         if not bool(known.any()):
             return Outcome(None, weights)
         total: Tensor | None = None
+        weigher = Weigher(self.weighting, step, weights, partial(self._hint, said, step, details))
         for index, (loss, k) in enumerate(self._pairs()):
             if not isinstance(loss, DistillationLoss):
                 continue
@@ -201,18 +243,19 @@ class Objective(nn.Module):
                 continue
             # what is not valid must not enter at all: 0 · NaN is NaN, and a relation would mix it with the rest
             take = _rows(usable)
-            values = loss(self._comparison(index, loss, k, said, step, details, take))
+            pair = self._comparison(index, loss, k, said, step, details, take)
             # what comes after the horizon is weighed as its last step; every teacher that says it forecasts that too
             span = slice(-1, None) if loss.needs.ahead else self._spans[k]
-            own = weights[k] if weights.dim() == 2 else weights[k][:, span]
             given = None if sample_weight is None else take(sample_weight)[:, span]
             # a teacher of a part of the horizon has a say in that part
             share = 1.0 if loss.needs.ahead else (span.stop - span.start) / step.target.shape[1]
-            part = loss.weight * share * _reduce(values, take(own), given)
-            whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
-            total = whole if total is None else total + whole
+            for chosen, values in weigher.parts(loss, pair, index - k):
+                own = chosen[k] if chosen.dim() == 2 else chosen[k][:, span]
+                part = loss.weight * share * _reduce(values, take(own), given)
+                whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
+                total = whole if total is None else total + whole
         labels = self._labels(weights, step)
-        return Outcome(None if total is None else total[known].sum() / count, weights, labels)
+        return Outcome(None if total is None else total[known].sum() / count, weights, labels, weigher.means(known))
 
     def _comparison(
         self,
@@ -241,6 +284,25 @@ class Objective(nn.Module):
         three = (take(values)[:, span] for values in (said.forecast, step.forecasts[k], step.target))
         return Comparison(*three, **given)
 
+    def _hint(self, said: Said, step: Step, details: Sequence[Mapping[str, Tensor]], first: int) -> Hint:
+        """What one loss, whose copies start with this one, compares of hidden layers."""
+        student, teachers, read = [], [], []
+        for k in range(len(self._names)):
+            loss = self._copies[first + k]
+            assert isinstance(loss, DistillationLoss)
+            pair = self._comparison(first + k, loss, k, said, step, details, lambda values: values)
+            ours, theirs = loss.representations(pair)
+            student.append(ours)
+            teachers.append(theirs.where(step.valid[k][:, None, None], 0))
+            layers = self._layers[first + k]
+            assert layers is not None
+            key = _key(k, FEATURES + layers[1])
+            if key in self._read_outs:
+                forecasts = step.forecasts.new_zeros(step.forecasts.shape[1:])
+                forecasts[:, self._spans[k]] = self._read_outs[key](ours).to(forecasts)
+                read.append(forecasts.where(step.valid[k][:, None, None], 0))
+        return Hint(student, teachers, torch.stack(read) if len(read) == len(self._names) else None)
+
     def _labels(self, weights: Tensor, step: Step) -> Tensor | None:
         found: Tensor | None = None
         count = len(self._names)
@@ -255,6 +317,11 @@ class Objective(nn.Module):
                 less[:, span] += _by_step(own) * doubt.where(_by_step(step.valid[k]), 0)
             found = (1 - less) if found is None else found * (1 - less)
         return found
+
+
+def _key(teacher: int, field: str) -> str:
+    # no dots in the names of modules
+    return f"{teacher} {field.replace('.', '/')}"
 
 
 def _rows(usable: Tensor) -> Any:

@@ -69,7 +69,8 @@ class Distillation(pl.LightningModule):
         self._own_optimizer = torch.optim.Adam(trainable) if trainable else None
         self._restored: dict[str, Any] | None = None
         # they are not in every step, which DDP would not forgive; see `optimizer_step`
-        self._ddp_params_and_buffers_to_ignore = [f"objective.{name}" for name in objective.state_dict()]
+        own = (name for found in (objective.named_parameters(), objective.named_buffers()) for name, _ in found)
+        self._ddp_params_and_buffers_to_ignore = [f"objective.{name}" for name in own]
         self._sums: dict[str, Tensor] = {}
         self._steps = 0
         # loggers and checkpoints show the student's hyperparameters
@@ -248,6 +249,9 @@ class Distillation(pl.LightningModule):
             term = outcome.term
             self._add("train_distillation_loss", forecast.new_zeros(()) if term is None else term)
         self._tally.add(outcome.weights, batch.valid, batch.keys)
+        for aspect, weights in outcome.aspects.items():
+            for name, share in zip(self.names, weights, strict=True):
+                self._add(f"weight/{aspect}/{name}", share)
         return outcome
 
     def _gram(self, forecast: Tensor, calls: Sequence[Call]) -> Callable[[Tensor], Tensor] | None:
