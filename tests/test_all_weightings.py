@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from darts.models import NLinearModel
 from tests.conftest import QUIET, walk
 from tests.scripted import Scripted
 from tskd import DistilledModel
+from tskd.aspects import Aspect
 from tskd.weighting import AEKD, CAMKD, DEMKD, LFME, MMKD, BatesGranger, Imitability, InverseError, Weighting
 from tskd.weighting.conformance import WeightingConformance
 
@@ -19,6 +21,10 @@ TestInverseError = WeightingConformance.of(InverseError)
 TestBatesGranger = WeightingConformance.of(BatesGranger)
 TestCAMKD = WeightingConformance.of(CAMKD)
 TestDEMKD = WeightingConformance.of(DEMKD)
+# errors of the student's features, or what they leave unexplained, are over the batch
+IN_BATCH: frozenset[Aspect] = frozenset({"features"})
+TestCAMKDOfFeatures = WeightingConformance.of(partial(CAMKD, features=True), sees_batch=IN_BATCH)
+TestDEMKDOfAspects = WeightingConformance.of(partial(DEMKD, decoupled=True, features=True), sees_batch=IN_BATCH)
 TestMMKD = WeightingConformance.of(MMKD)
 
 
@@ -38,6 +44,16 @@ class TestAEKD(WeightingConformance):
 
     def make(self) -> Weighting:
         return AEKD()
+
+
+class TestAEKDOfTheHead(TestAEKD):
+    def make(self) -> Weighting:
+        return AEKD(space="head")
+
+
+class TestAEKDOfTheParameters(TestAEKD):
+    def make(self) -> Weighting:
+        return AEKD(cap=1.0, space="parameters")
 
 
 class TestLFME(WeightingConformance):

@@ -1,40 +1,92 @@
-"""Training on two processes with losses that are not in every step."""
+"""Two processes that train one student do what one does with their batches together."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from tests import two_processes
+
+# teachers that say NaN are meant
+pytestmark = pytest.mark.filterwarnings("ignore:teacher .* forecasts NaN:UserWarning")
 ROOT = Path(__file__).parents[1]
-# DDP runs the script again for the second process
-SCRIPT = """
-from darts.models import TiDEModel, TSMixerModel
-from tests.conftest import QUIET, walk
-from tskd import DistilledModel, Teacher
-from tskd.balance import FixedBalance, ScheduledBalance
-from tskd.losses import FeatureKD, OutputKD
-
-series = walk(80, 2)
-common = {"n_epochs": 2, "batch_size": 8, "random_state": 0}
-teacher = Teacher(TSMixerModel(8, 4, hidden_size=4, ff_size=4, pl_trainer_kwargs=QUIET, **common), name="t").fit(series)
-two = {**QUIET, "devices": 2, "strategy": "ddp"}
-student = TiDEModel(8, 4, hidden_size=4, pl_trainer_kwargs=two, **common)
-DistilledModel(student, teacher, [OutputKD(), FeatureKD()], balance=BALANCE).fit(series, verbose=False)
-print("trained", student.epochs_trained)
-"""
 
 
-@pytest.mark.parametrize("balance", ["FixedBalance(0.0)", "ScheduledBalance(0.5, warm_up=1)"])
-def test_projectors_need_not_be_in_every_step(balance: str, tmp_path: Path) -> None:
-    script = tmp_path / "two.py"
-    script.write_text(SCRIPT.replace("BALANCE", balance))
+def by_two(scenario: str, folder: Path) -> list[dict[str, Any]]:
+    """What each of two processes has found; one that waits for the other in vain is a failure."""
+    script = Path(two_processes.__file__)
     settings = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=300
+    process = subprocess.Popen(
+        [sys.executable, str(script), scenario, str(folder)],
+        cwd=folder,
+        env=settings,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("trained 2") == 2
+    try:
+        _, errors = process.communicate(timeout=150)
+    finally:
+        # the second process too
+        if process.poll() is None:
+            os.killpg(process.pid, 9)
+    assert process.returncode == 0, errors[-3000:]
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+
+
+def assert_alike(one: Any, other: Any, where: str = "") -> None:
+    """Numbers to 1e-5, in whatever they are."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_alike(one[key], other[key], f"{where} {key}")
+    elif isinstance(one, list) and one and isinstance(one[0], dict):
+        assert len(one) == len(other), where
+        for number, pair in enumerate(zip(one, other, strict=True)):
+            assert_alike(*pair, f"{where} {number}")
+    elif isinstance(one, list) and one and isinstance(one[0], list):
+        for number, pair in enumerate(zip(one, other, strict=True)):
+            assert_alike(*pair, f"{where} {number}")
+    else:
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5, err_msg=where)
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return by_two("alike", tmp_path_factory.mktemp("alike"))
+
+
+@pytest.mark.parametrize("case", two_processes.ALIKE)
+def test_two_processes_do_what_one_does(alike: list[dict[str, Any]], case: str) -> None:
+    """Student, state of the weighting, history and logs, although the processes have unlike many valid windows."""
+    first, second = (found[case] for found in alike)
+    assert_alike(first, second, "rank 0 and rank 1:")
+    assert_alike(first, two_processes.ALIKE[case](1), "two processes and one:")
+
+
+def test_the_cases_differ(alike: list[dict[str, Any]]) -> None:
+    students = {json.dumps(found["student"]): case for case, found in alike[0].items()}
+    assert set(students.values()) == set(two_processes.ALIKE)
+
+
+def test_what_every_process_draws_for_itself_becomes_the_same(tmp_path: Path) -> None:
+    """Those whose step has nothing to learn do not leave the other waiting, nor do projectors that are not in it."""
+    first, second = by_two("drawn", tmp_path)
+    assert set(first) == set(two_processes.DRAWN)
+    for case, found in first.items():
+        assert_alike(found, second[case], case)
+        assert found["trained"] == two_processes.EPOCHS
+    assert any("scorer" in name for name in first["MMKD"]["state"])
+    weights = first["MMKD"]["history"][-1]["weights"].values()
+    assert max(weights) > min(weights) + 1e-3
+    # both have projectors, but one of them has not trained them
+    assert first["projectors"]["state"].keys() == first["projectors that are in no step"]["state"].keys()
+    assert first["projectors"]["history"] and not first["projectors that are in no step"]["history"]

@@ -21,11 +21,12 @@ from tests.toy import HORIZON, LOOKBACK, STEPS, TEST, VALIDATION, toy_config, to
 from tskd import DistilledModel, Teacher
 from tskd.experiment import Arm, ConfigError, Experiment, Results, RunError
 from tskd.experiment.assembly import choose
-from tskd.experiment.cells import Cell, SeedRun, planned
+from tskd.experiment.cells import BlockRun, Cell
 from tskd.experiment.placebo import placebo, strata
+from tskd.experiment.plan import Block, planned
 from tskd.experiment.preparation import fingerprint, prepare
 from tskd.experiment.quiet import quiet
-from tskd.experiment.scoring import errors, mean
+from tskd.experiment.scoring import mean, score
 from tskd.losses import OutputKD
 from tskd.privileged import CostlySensors, FutureHorizon, HighResolution
 from tskd.weighting import Fixed
@@ -39,6 +40,14 @@ def experiment() -> Experiment:
 @pytest.fixture(scope="module")
 def results(experiment: Experiment) -> Results:
     return experiment.run(progress=False)
+
+
+def run_of(experiment: Experiment, seed: int) -> BlockRun:
+    return BlockRun(Block("toy", experiment, 1, None, seed), experiment.dataset())
+
+
+def cells_of(run: BlockRun) -> list[Cell]:
+    return [run.cell(plan) for plan in planned(run.block, "")]
 
 
 def write(folder: Path, text: str) -> Path:
@@ -59,6 +68,9 @@ arms:
   - {name: distilled, teachers: season, balance: [0, .5]}
 seeds: 2
 """
+
+
+SHIFTED = "{class: NLinearModel, kwargs: {input_chunk_length: 8, output_chunk_length: 4, output_chunk_shift: 1}}"
 
 
 # ---- configuration ---------------------------------------------------------------------------------------------------
@@ -126,7 +138,11 @@ def test_python_objects_do_as_well_as_yaml(tmp_path: Path) -> None:
         ("seeds: 2", "seeds: 2\nname: again", "'name' is given twice"),
         ("name: distilled, ", "name: alone, ", "the name 'alone' is given to 2 arms"),
         ("lr: 1e-3}", "lr: 1e-3}, random_state: 1", "random_state is set by the experiment"),
-        ("lr: 1e-3}", "lr: 1e-3}, output_chunk_shift: 1", "output_chunk_shift must be 0"),
+        (
+            "model: *model",
+            f"model: {SHIFTED}",
+            "output_chunk_shift must be 0",
+        ),
         ("lr: 1e-3}", "lr: 1e-3}, lr_scheduler_cls: StepLR", "only optimizer_cls can be named"),
     ],
 )
@@ -272,11 +288,11 @@ def test_filled_targets_are_not_scored() -> None:
     part = prepare(toy_data(), LOOKBACK, (1, HORIZON)).test
     unscored = {(w, h) for w in range(len(part.starts)) for h in range(HORIZON) if TEST + w + h in (330, 331)}
     assert {tuple(map(int, at)) for at in np.argwhere(~part.scored)} == unscored and len(unscored) == 8
-    squared, absolute = errors(part.truth + 2.0, part)
-    assert np.isnan(squared).sum() == 8 and np.nanmax(np.abs(squared - 4)) < 1e-4
-    np.testing.assert_allclose(mean(absolute, axis=(0, 2)), 2, atol=1e-5)
+    found = score(iter([(np.arange(len(part.truth)), part.truth + 2.0, 1)]), part, 1)
     # the step before a filled one counts in full
-    assert mean(squared, axis=(1, 2)) == pytest.approx(4, abs=1e-4)
+    for errors, expected in ((found.mse, 4), (found.mae, 2), (found.step_mse, 4), (found.step_mae, 2)):
+        np.testing.assert_allclose(errors, expected, atol=1e-4)
+    assert found.whole and found.mse.shape == part.starts.shape and found.step_mae.shape == (HORIZON,)
 
 
 def test_mean_of_nothing_is_nan() -> None:
@@ -358,8 +374,8 @@ def test_one_row_for_every_arm_and_teacher_and_seed(results: Results, experiment
     students = ["alone", "both", "self", "placebo"]
     teachers = ["future", "fine", "equal", "future (placebo)", "fine (placebo)"]
     assert list(results.rows.name) == [*students[:1], *teachers, *students[1:]] * 2
-    assert set(results.rows.seed) == {3, 5} and not results.rows.isna().any().any()
-    assert planned(experiment) == 1 + 5 + 3 + 1 + 1
+    assert set(results.rows.seed) == {3, 5} and not results.rows.drop(columns="size").isna().any().any()
+    assert len(planned(Block("toy", experiment, 1, None, 3), "")) == 1 + 5 + 3 + 1 + 1
     assert len(results.candidates) == 2 * 5
     assert set(results.rows.windows) == {STEPS - TEST - HORIZON + 1}
     assert results.errors("both").shape == (2, STEPS - TEST - HORIZON + 1)
@@ -402,9 +418,9 @@ def test_step_errors_are_those_of_the_windows(results: Results) -> None:
 
 
 def test_balance_zero_is_bit_equal_to_the_student_alone(experiment: Experiment) -> None:
-    run = SeedRun(experiment, toy_data(), seed=3)
+    run = run_of(experiment, 3)
     with quiet():
-        plain = run.alone.model.state_dict()
+        plain = run.plain(run.experiment.alone).model.state_dict()
         distilled = run.distilled(experiment.arms[1], 0).student.model.state_dict()
         other = run.distilled(experiment.arms[1], 1).student.model.state_dict()
     assert all(torch.equal(plain[key], distilled[key]) for key in plain)
@@ -420,13 +436,13 @@ def test_teachers_are_fitted_once_a_seed(monkeypatch: pytest.MonkeyPatch, experi
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(Teacher, "fit", fit)
-    list(SeedRun(experiment, toy_data(), seed=3).cells())
+    cells_of(run_of(experiment, 3))
     assert len(fitted) == len(set(fitted)) == 5
     assert [name for name, _ in fitted] == ["future", "fine", "equal", "future", "fine"]
 
 
 def test_the_teacher_sees_what_the_arm_says(experiment: Experiment) -> None:
-    run = SeedRun(experiment, toy_data(), seed=3)
+    run = run_of(experiment, 3)
     with quiet():
         teachers = run.teacher("fine"), run.teacher("fine", shuffled=True), run.teacher("equal")
     assert teachers[0].names == ["fine", "sensor"] and teachers[2].names == []
@@ -435,7 +451,7 @@ def test_the_teacher_sees_what_the_arm_says(experiment: Experiment) -> None:
 
 
 def test_a_placebo_arm_learns_from_other_teachers(experiment: Experiment) -> None:
-    run = SeedRun(experiment, toy_data(), seed=3)
+    run = run_of(experiment, 3)
     with quiet():
         both, shuffled = run.distilled(experiment.arms[1], 1), run.distilled(experiment.arms[3], 0)
     assert experiment.arms[1].balance[1] == experiment.arms[3].balance[0] == 0.5
@@ -446,15 +462,15 @@ def test_a_placebo_arm_learns_from_other_teachers(experiment: Experiment) -> Non
 def test_a_teacher_like_the_student_is_not_its_twin() -> None:
     config = toy_config()
     config["teachers"]["equal"] = {"model": config["student"]}
-    run = SeedRun(Experiment(**config), toy_data(), seed=3)
+    run = run_of(Experiment(**config), 3)
     with quiet():
-        twins = [run.alone.model.state_dict(), run.teacher("equal").model.model.state_dict()]
+        twins = [run.plain(run.experiment.alone).model.state_dict(), run.teacher("equal").model.model.state_dict()]
     assert not torch.equal(twins[0]["layer.weight"], twins[1]["layer.weight"])
 
 
 def cell(name: str, candidate: int, seed: int, validation: float, test: float) -> Cell:
     nothing = np.zeros(0)
-    return Cell("student", name, seed, candidate, 0, validation, np.array([test]), *[nothing] * 4, ())
+    return Cell("", "student", name, 1, None, seed, candidate, 0, validation, np.array([test]), *[nothing] * 4)
 
 
 def test_the_balance_is_chosen_on_validation_over_all_seeds() -> None:
@@ -478,16 +494,9 @@ def test_nothing_of_the_test_part_reaches_a_choice_or_a_student(experiment: Expe
     assert (other.rows.mse != results.rows.mse).all()
     for arm, candidate in ((experiment.arms[1], 1), (experiment.arms[3], 0)):
         with quiet():
-            one, two = (SeedRun(e, e.data, 3).distilled(arm, candidate).student for e in (experiment, changed))
+            one, two = (run_of(e, 3).distilled(arm, candidate).student for e in (experiment, changed))
         states = one.model.state_dict(), two.model.state_dict()
         assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
-
-
-def test_an_arm_that_fails_is_named_with_its_seed_and_cause() -> None:
-    config = toy_config(seeds=[4])
-    config["arms"][1] |= {"weighting": {"class": "Fixed", "kwargs": {"weights": {"futur": 1}}}}
-    with pytest.raises(RunError, match=r"arm 'both', seed 4 failed: ValueError: .*'futur'"):
-        Experiment(**config).run(progress=False)
 
 
 def test_forecasts_that_are_not_finite_are_an_error() -> None:
@@ -500,9 +509,9 @@ def test_early_stopping_watches_the_validation_part() -> None:
     stop = {"class": "EarlyStopping", "kwargs": {"monitor": "val_loss", "patience": 1, "min_delta": 1e9}}
     config = toy_config(student=toy_model(n_epochs=30, pl_trainer_kwargs={"callbacks": [stop]}))
     stopped = Experiment(**config)
-    run = SeedRun(stopped, toy_data(), seed=3)
+    run = run_of(stopped, 3)
     with quiet():
-        assert run.alone.epochs_trained == 2
+        assert run.plain(run.experiment.alone).epochs_trained == 2
         assert run.distilled(stopped.arms[1], 1).student.epochs_trained == 2
 
 
@@ -521,19 +530,19 @@ def test_warnings_of_tskd_are_kept_for_the_report() -> None:
     config = toy_config(seeds=[1], arms=[{"name": "flat", "teachers": "flat", "balance": 0.5}])
     config["teachers"] = {"flat": {"model": flat}}
     experiment = Experiment(**config)
-    run = SeedRun(experiment, toy_data(), seed=1)
+    run = run_of(experiment, 1)
     with quiet():
         network = run.teacher("flat").model.model
         for parameter in network.parameters():
             torch.nn.init.zeros_(parameter)
-    cells = list(run.cells())
+    cells = cells_of(run)
     told = [warning for found in cells for warning in found.warnings]
-    assert told == ["arm 'flat', seed 1: teacher 'flat' forecasts the same for every window"]
+    assert told == ["teacher 'flat' forecasts the same for every window"]
 
 
 def test_a_model_that_wraps_the_student_is_not_needed_to_use_it(experiment: Experiment) -> None:
     with quiet():
-        model = SeedRun(experiment, toy_data(), seed=3).distilled(experiment.arms[1], 2)
+        model = run_of(experiment, 3).distilled(experiment.arms[1], 2)
     assert isinstance(model, DistilledModel) and type(model.student) is NLinearModel
 
 
@@ -543,9 +552,9 @@ def test_steps_past_the_output_chunk_are_scored_by_rolling_the_student_forward()
     config = toy_config(teachers={"far": {"model": far}}, seeds=[3], scored=[5, 9], arms=[{"name": "alone"}])
     experiment = Experiment(**config)
     results = experiment.run(progress=False)
-    run = SeedRun(experiment, toy_data(), seed=3)
+    run = run_of(experiment, 3)
     with quiet():
-        student = run.alone
+        student = run.plain(run.experiment.alone)
         part = run.prepared.test
         assert part.truth.shape == (STEPS - TEST - 9 + 1, 9, 1)
         values = part.series.values()[:, 0]
@@ -587,7 +596,13 @@ def test_a_tuned_student_is_chosen_on_validation_and_is_a_control() -> None:
     [
         ({"scored": [3, 2]}, "no first and last step"),
         ({"arms": [{"name": "a", "students": [{}], "teachers": "future"}]}, "only an arm without teachers"),
-        ({"arms": [{"name": "a", "students": [{"output_chunk_length": 3}]}]}, "another horizon"),
+        ({"arms": [{"name": "a", "students": [{"output_chunk_shift": 1}]}]}, "steps 2 to 5, and 1 to 4 are scored"),
+        ({"soft_sensor": True, "teachers": {}, "arms": [], "scored": [1, 9]}, "cannot go on from its own forecasts"),
+        ({"arms": [{"name": "a", "teachers": "future", "archive": "pooled"}]}, "only an arm without teachers"),
+        ({"sizes": [3, 3]}, "none twice"),
+        ({"sizes": [0]}, "numbers of training windows"),
+        ({"folds": 0}, "folds"),
+        ({"controls": "tunde"}, "there is no control 'tunde'. Did you mean 'tuned'"),
         ({"arms": [{"name": "a", "students": [{"input_chunk_length": 9}]}]}, "longer lookback"),
         ({"arms": [{"name": "a", "students": [{"n_epoch": 9}]}]}, "n_epochs"),
     ],

@@ -19,8 +19,10 @@ from tskd import Teacher, global_models
 from tskd.crossfit import CrossFit
 from tskd.datasets import DataSet
 from tskd.experiment import ConfigError, Experiment, TeacherConfig
-from tskd.experiment.cells import Cell, SeedRun
+from tskd.experiment.arm import tuned_by
+from tskd.experiment.cells import BlockRun, Cell
 from tskd.experiment.placebo import archive_placebo
+from tskd.experiment.plan import Block, planned
 from tskd.experiment.preparation import fingerprint, prepare
 from tskd.experiment.quiet import quiet
 from tskd.experiment.teachers import INPUTS
@@ -44,12 +46,16 @@ def stations(data: DataSet | None = None, **changes: Any) -> Experiment:
     return Experiment(**(config | changes))
 
 
-def run_of(experiment: Experiment) -> SeedRun:
-    return SeedRun(experiment, experiment.dataset(), seed=3)
+def run_of(experiment: Experiment) -> BlockRun:
+    return BlockRun(Block("some", experiment, 1, None, 3), experiment.dataset())
+
+
+def cells_of(run: BlockRun) -> list[Cell]:
+    return [run.cell(plan) for plan in planned(run.block, "")]
 
 
 def cell_of(experiment: Experiment, name: str) -> Cell:
-    return next(cell for cell in run_of(experiment).cells() if cell.name == name)
+    return next(cell for cell in cells_of(run_of(experiment)) if cell.name == name)
 
 
 def weights(teacher: Teacher) -> dict[str, torch.Tensor]:
@@ -135,7 +141,7 @@ def test_a_python_teacher_keeps_its_settings() -> None:
 def test_any_global_model_teaches_and_is_scored_by_its_own_forecasts() -> None:
     arms = [{"name": "linear", "teachers": "linear", "balance": 0.5}]
     experiment = Experiment(**toy_config(teachers={"linear": {"model": LINEAR}}, arms=arms, seeds=[3]))
-    cells = {(cell.kind, cell.name): cell for cell in run_of(experiment).cells()}
+    cells = {(cell.kind, cell.name): cell for cell in cells_of(run_of(experiment))}
     prepared = prepare(toy_data(), LOOKBACK, (1, HORIZON))
     values = prepared.test.series.values()[:, 0]
     train = prepared.train.series.values()[:, 0]
@@ -161,7 +167,7 @@ def test_a_teacher_is_asked_once_for_all_candidates(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(global_models, "_historical", counted)
     arms = [{"name": "linear", "teachers": "linear", "balance": [0.25, 0.5, 1]}]
     run = run_of(Experiment(**toy_config(teachers={"linear": {"model": LINEAR}}, arms=arms, seeds=[3])))
-    assert [cell.candidate for cell in run.cells() if cell.name == "linear" and cell.kind == "student"] == [0, 1, 2]
+    assert [cell.candidate for cell in cells_of(run) if cell.name == "linear" and cell.kind == "student"] == [0, 1, 2]
     assert asked == [len(part.series) for part in (run.prepared.validation, run.prepared.test, run.prepared.train)]
 
 
@@ -169,9 +175,9 @@ def test_a_teacher_with_other_windows_is_scored_on_the_students() -> None:
     long = toy_model(input_chunk_length=20, output_chunk_length=7)
     config = toy_config(seeds=[3], arms=[{"name": "long", "teachers": "long", "balance": 0.5}])
     experiment = Experiment(**config | {"teachers": {"long": {"model": long}}})
-    assert experiment.lookback == 20
+    assert experiment.longest == 20
     run = run_of(experiment)
-    cells = {(cell.kind, cell.name): cell for cell in run.cells()}
+    cells = {(cell.kind, cell.name): cell for cell in cells_of(run)}
     cell = cells["teacher", "long"]
     data = run.prepared
     series = data.test.series
@@ -194,6 +200,15 @@ def test_a_student_is_watched_on_its_own_windows_alone() -> None:
     watched = run.supply.training(run.experiment.student)["val_series"]
     times = toy_data().series.time_index
     assert watched.start_time() == times[VALIDATION - LOOKBACK] and watched.end_time() == times[TEST - 1]
+
+
+def test_a_tuned_student_is_watched_on_the_same_windows() -> None:
+    stop = {"class": "EarlyStopping", "kwargs": {"monitor": "val_loss"}}
+    student = toy_model(pl_trainer_kwargs={"callbacks": [stop]})
+    run = run_of(Experiment(**toy_config(student=student, teachers={}, arms=[])))
+    (rows,) = run.supply.rows(tuned_by(run.experiment.student, {"input_chunk_length": 3}), None)
+    assert rows["val_series"].start_time() == toy_data().series.time_index[VALIDATION - 3]
+    assert rows["series"] == run.prepared.train.series
 
 
 @pytest.mark.parametrize("back", [3, 20])
@@ -220,7 +235,7 @@ def test_a_cross_fitted_teacher_is_several() -> None:
 # ---- archive ---------------------------------------------------------------------------------------------------------
 
 
-def archived(data: DataSet | None = None, **teacher: Any) -> SeedRun:
+def archived(data: DataSet | None = None, **teacher: Any) -> BlockRun:
     config = {"model": toy_model(), "privileged": OWN, "archive": True} | teacher
     placebo = [{"name": "placebo", "teachers": "own", "balance": 0.5, "placebo": True}]
     return run_of(stations(data, teachers={"own": config}, arms=placebo))
@@ -332,7 +347,7 @@ def test_balance_zero_is_the_soft_sensor_alone() -> None:
     experiment = stations()
     run = run_of(experiment)
     with quiet():
-        plain = run.alone.student.model.state_dict()
+        plain = run.plain(experiment.alone).student.model.state_dict()
         distilled = [run.distilled(experiment.arms[1], c).student.model.state_dict() for c in (0, 1)]
     assert equal(plain, distilled[0]) and not equal(plain, distilled[1])
 

@@ -1,51 +1,54 @@
-"""The table and the page: what they say, that the page needs nothing but itself, and that results survive on disk."""
+"""What the page says of one experiment, that it needs nothing but itself, and the table of the terminal."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from xml.etree import ElementTree
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.toy import toy_config
+from tests import synthetic
+from tests.toy import HORIZON, LOOKBACK, toy_config, toy_data
 from tskd.experiment import Experiment, Results
-from tskd.report import terminal_table, write_page
-from tskd.report.figures import figures, shown_arm, shown_teacher
+from tskd.experiment.study_results import StudyResults
+from tskd.report import page, terminal_table, write_page
+from tskd.report.lines import by_size, lines
 from tskd.report.page import render
-from tskd.report.table import lines
+from tskd.report.significance import confidence, p_values
 
-NO_FIGURES = dict.fromkeys(("arms", "steps", "forecasts"), "")
+Undrawn = Callable[[Results | StudyResults], str]
 
 
 @pytest.fixture(scope="module")
 def results() -> Results:
-    found = Experiment(**toy_config()).run(progress=False)
-    return replace(found, facts={**found.facts, "command": "tskd run toy.yaml", "warnings": ["a teacher sulked"]})
+    return synthetic.results(windows=360, seeds=2)
 
 
 @pytest.fixture(scope="module")
-def page(results: Results) -> str:
-    return render(results, figures(results))
+def shown(results: Results) -> str:
+    facts = {**results.facts, "warnings": ["a teacher sulked"]}
+    return render(replace(results, facts=facts)).html
 
 
-def with_error(results: Results, arm: str, factor: float) -> Results:
-    """The same results, the arm's test errors `factor` times those of the student alone."""
-    rows, windows = results.rows.copy(), results.windows.copy()
-    for table in (rows, windows):
-        own, alone = (
-            (table.kind == "student") & (table.name == arm),
-            (table.kind == "student") & (table.name == "alone"),
-        )
-        table.loc[own, "mse"] = factor * table.loc[alone, "mse"].to_numpy()
-    return replace(results, rows=rows, windows=windows)
+@pytest.fixture(scope="module")
+def broken() -> Results:
+    """Arm 'tuned' and teacher 'weekly' lack a seed, arm 'both' has none; two folds, three sizes."""
+    found = synthetic.results(sizes=(500, 1000, None), folds=2, seeds=2, windows=200, failing=("tuned", "weekly"))
+    lost = {name: getattr(found, name) for name in ("rows", "windows", "steps")}
+    return replace(found, **{name: table[table.name != "both"] for name, table in lost.items()})
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> Undrawn:
+    """Renders without figures, which take the time."""
+    monkeypatch.setattr(page, "figures", lambda *_: [])
+    monkeypatch.setattr(page, "overview_figures", lambda *_: [])
+    return lambda found: render(found).html
 
 
 def plain(text: str) -> str:
@@ -53,74 +56,84 @@ def plain(text: str) -> str:
 
 
 class Text(HTMLParser):
-    """What a reader sees of a page, and the tags in it."""
+    """What a reader sees of a page, the tags in it, and the text of its cells by row and their classes."""
 
-    def __init__(self, page: str) -> None:
+    def __init__(self, html: str) -> None:
         super().__init__()
         self.seen: list[str] = []
         self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
+        self.rows: list[list[tuple[str, str]]] = []
+        self._cell: list[str] | None = None
+        self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self._cell, self._class = [], dict(attrs).get("class") or ""
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th") and self._cell is not None:
+            self.rows[-1].append((plain(" ".join(self._cell)).strip(), self._class))
+            self._cell = None
 
     def handle_data(self, data: str) -> None:
         self.seen.append(data)
+        if self._cell is not None:
+            self._cell.append(data)
 
     @property
     def text(self) -> str:
         return plain(" ".join(self.seen))
 
+    def row(self, start: str) -> list[tuple[str, str]]:
+        return next(row for row in self.rows if row and re.match(rf"{start}\b", row[0][0]))
+
 
 def test_the_table_holds_the_means_over_seeds(results: Results) -> None:
-    known = with_error(results, "both", 0.9)
-    by_name = {(line.kind, line.name): line for line in lines(known)}
-    alone = results.rows[results.rows.name == "alone"].mse.mean()
-    assert float(by_name["student", "alone"].mse) == pytest.approx(alone, rel=0.005)
-    assert float(by_name["student", "both"].mse) == pytest.approx(0.9 * alone, rel=0.005)
-    assert plain(by_name["student", "both"].relative) == "−10.0 %"
-    assert plain(by_name["student", "both"].interval) == "[−10.0, −10.0]"
-    assert by_name["student", "alone"].relative == "" and by_name["student", "self"].balance == "0.5"
-    assert by_name["teacher", "fine"].balance == ""
+    by_name = {(line.kind, line.name): line for line in lines(results)}
+    for (kind, name), rows in results.rows.groupby(["kind", "name"]):
+        assert float(by_name[str(kind), str(name)].mse) == pytest.approx(rows.mse.mean(), abs=0.0005)
+        assert float(by_name[str(kind), str(name)].mae) == pytest.approx(rows.mae.mean(), abs=0.0005)
+    assert by_name["student", "alone"].relative == "" and by_name["student", "both"].balance == "0.5"
+    assert by_name["teacher", "weekly"].balance == ""
+    difference = float(by_name["student", "both"].relative.removesuffix("\u00a0%").replace("−", "-"))
+    means = results.rows[results.rows.kind == "student"].groupby("name").mse.mean()
+    assert difference == pytest.approx(100 * (means["both"] / means["alone"] - 1), abs=0.05)
+    low, high = re.findall(r"[−+\d.]+", by_name["student", "both"].interval)
+    assert float(low.replace("−", "-")) < difference < float(high.replace("−", "-"))
 
 
-def test_the_terminal_table_is_aligned_and_fits(results: Results) -> None:
-    text = terminal_table(results)
-    assert all(len(line) <= 100 for line in text.splitlines())
-    head = next(line for line in text.splitlines() if "MSE against alone" in line)
-    for name in ("alone", "both", "teacher fine"):
-        row = next(line for line in text.splitlines() if re.match(rf"{name} +0\.\d", line))
-        assert re.search(r"\d", row[head.index("MSE") :]) and row[head.index("MSE") + 3] == " "
-    assert results.verdict.headline in plain(text) and "a teacher sulked" in text
-    assert str(results) == text
+def test_the_best_arm_and_those_not_significantly_worse_are_marked() -> None:
+    effects = {"alone": 1.0, "future": 0.8, "both": 0.8, "placebo": 0.97}
+    found = synthetic.results(effects=effects, windows=360, seeds=2)
+    windows = found.windows.copy()
+    both, future = (windows[windows.name == name].index for name in ("both", "future"))
+    noise = 1 + 0.05 * np.random.default_rng(0).normal(size=len(both))
+    windows.loc[both, "mse"] = noise * windows.mse[future].to_numpy()
+    found = replace(found, windows=windows)
+    kept, reason = confidence(found)
+    assert reason == "" and set(kept) == {"future", "both"}
+    marked = {line.name: line for line in lines(found, kept)}
+    assert [name for name, line in marked.items() if line.kept] == ["future", "both"]
+    best = found.rows[found.rows.kind == "student"].groupby("name").mse.mean().idxmin()
+    assert [name for name, line in marked.items() if line.best] == [best]
+    values = p_values(found)
+    assert values["future"] == "<\u20090.001" and "alone" not in values
 
 
-def test_the_verdict_follows_the_errors(results: Results) -> None:
-    worse = with_error(with_error(with_error(results, "both", 1.2), "self", 1.0), "placebo", 1.0)
-    assert worse.verdict.outcome == "none" and "higher test error" in worse.verdict.sentences[0]
-    better = with_error(with_error(with_error(results, "both", 0.8), "self", 1.0), "placebo", 0.9)
-    assert better.verdict.outcome == "privilege"
-    control = with_error(better, "placebo", 0.8)
-    assert control.verdict.outcome == "gain" and "'placebo'" in control.verdict.sentences[0]
+def test_the_page_marks_what_the_table_says(shown: str, results: Results) -> None:
+    kept, _ = confidence(results)
+    seen = Text(shown)
+    for arm in ("alone", "future", "both", "tuned", "self-distilled", "placebo"):
+        text, classes = seen.row(arm)[1]
+        assert ("kept" in classes) == (arm in kept) and ("best" in classes) == (arm == "both")
+        assert ("in the confidence set" in text) == (arm in kept)
 
 
-def test_results_survive_on_disk(results: Results, tmp_path: Path) -> None:
-    results.save(tmp_path)
-    read = Results.load(tmp_path)
-    assert read.facts == results.facts
-    for table in ("rows", "candidates", "windows", "steps", "forecasts"):
-        pd.testing.assert_frame_equal(
-            getattr(read, table), getattr(results, table), check_exact=True, check_dtype=False
-        )
-    assert str(read) == str(results)
-    assert render(read, {}.fromkeys(("arms", "steps", "forecasts"), "")) == render(
-        results, {}.fromkeys(("arms", "steps", "forecasts"), "")
-    )
-    assert not [path for path in tmp_path.iterdir() if path.suffix not in (".csv", ".json")]
-
-
-def test_the_page_says_what_was_found_and_how(page: str, results: Results) -> None:
-    text = Text(page).text
+def test_the_page_says_what_was_found_and_how(shown: str, results: Results) -> None:
+    text = Text(shown).text
     for expected in (
         results.verdict.headline,
         *results.verdict.sentences,
@@ -128,84 +141,143 @@ def test_the_page_says_what_was_found_and_how(page: str, results: Results) -> No
         "Toy series",
         "public domain",
         "made up",
-        f"darts {results.facts['versions']['darts']}",
+        "darts 0.48.0",
+        "0a1b2c3+ (with changes that are not committed)",
         results.facts["fingerprint"],
         "a teacher sulked",
-        "229, 77 and 77 windows of 8 + 4 steps",
-        "2 steps of the test part rest on filled values and are not scored",
-        "sees FutureHorizon(end=2)",
-        "blocks of 12",
+        "4000, 700 and 360 windows of 48 + 24 steps",
+        "No steps of the test part rest on filled values",
+        "sees FutureHorizon('season')",
+        "blocks of 72 test windows",
+        "Control ‘multi-horizon’ does not apply: the student learns every scored step already.",
+        "placebo: the same teachers",
+        "class: DLinearModel",
     ):
-        assert plain(expected) in text
-    used = [attrs for tag, attrs in Text(page).tags if attrs.get("class") == "candidate used"]
-    assert len(used) == 3
+        assert plain(expected) in text, expected
+    used = [plain(data) for tag, data in _with_class(shown, "candidate used")]
+    assert len(used) == 4 and all(data.startswith("0.5: ") for data in used)
 
 
-def test_the_page_needs_nothing_but_itself(page: str) -> None:
-    tags = Text(page).tags
-    assert not [tag for tag, _ in tags if tag in ("script", "link", "iframe", "object", "embed")]
-    for _, attrs in tags:
+def _with_class(html: str, name: str) -> list[tuple[str, str]]:
+    return re.findall(rf'<(\w+) class="{name}">([^<]*)', html)
+
+
+def test_the_page_needs_nothing_but_itself(shown: str) -> None:
+    tags = Text(shown).tags
+    assert not [tag for tag, _ in tags if tag in ("script", "iframe", "object", "embed", "img")]
+    for tag, attrs in tags:
         for name in ("src", "href", "xlink:href"):
-            assert (attrs.get(name) or "#").startswith("#")
-    assert "@import" not in page and not re.search(r"url\((?!#)", page)
+            assert (attrs.get(name) or "#").startswith("#") or (tag, attrs.get(name)) == ("link", "data:,")
+    assert "@import" not in shown and not re.search(r"url\((?!#)", shown)
     assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in tags
-    assert "@media print" in page
+    assert "@media print" in shown and "prefers-color-scheme: dark" in shown
 
 
-def test_figures_are_drawings_with_text_and_ids_of_their_own(results: Results, page: str) -> None:
-    drawn = figures(results)
-    assert list(drawn) == ["arms", "steps", "forecasts"] and drawn == figures(results)
-    for svg in drawn.values():
-        root = ElementTree.fromstring(svg)
-        assert root.tag.endswith("svg")
-        assert any(element.tag.endswith("text") for element in root.iter())
-    ids = re.findall(r'\bid="([^"]+)"', page)
-    assert len(ids) > 10 and len(ids) == len(set(ids))
-    assert {link[1:] for link in re.findall(r'href="(#[^"]+)"', page)} <= set(ids)
+def test_every_figure_says_in_words_what_it_shows(shown: str) -> None:
+    labels = [str(attrs["aria-label"]) for _, attrs in Text(shown).tags if attrs.get("role") == "img"]
+    assert len(labels) == shown.count("<figure>") == 6
+    assert all(len(label) > 40 and "nan" not in label for label in labels)
 
 
-def test_figures_show_every_arm_and_teacher(results: Results) -> None:
-    drawn = figures(results)
-    for arm in ("both", "self", "placebo"):
-        assert f">{arm}<" in drawn["arms"] and f">{arm}<" in drawn["steps"]
-    for teacher in ("future", "fine", "equal"):
-        assert f">{teacher}<" in drawn["arms"] and f">teacher {teacher}<" in drawn["steps"]
-    assert shown_arm(results) == "both" and shown_teacher(results) == "future"
-    assert all(f">{line}<" in drawn["forecasts"] for line in ("truth", "alone", "both", "teacher future", "K"))
+def test_failures_are_shown_and_never_filled_in(broken: Results, undrawn: Undrawn) -> None:
+    html = undrawn(broken)
+    seen = Text(html)
+    assert [text for text, _ in seen.row("both")][1:] == ["failed", "–", "–", "–", "–"]
+    assert seen.row("tuned")[0][0] == "tuned labels only; 2 of 4 fits"
+    assert "tuned, seed 1, fold 2, 500 windows, candidate 0: RunError: loss is not finite at epoch 3" in seen.text
+    assert "Teacher weekly, seed 1, fold 1, all windows: RunError" in seen.text
+    assert html.count("Traceback (most recent call last):") == len(broken.failures) == 12
+    assert not re.search(r"\bnan\b|<NA>", seen.text)
+    assert "12 fits failed" in seen.text
 
 
-def test_example_forecasts_are_in_the_units_of_the_data(results: Results) -> None:
-    from tests.toy import HORIZON, LOOKBACK, toy_data
+def test_training_sizes_have_a_table(broken: Results) -> None:
+    head, cells = by_size(broken)
+    assert head == ["500", "1\u2009000", "all"]
+    found = dict(cells)
+    assert found["both"] == ["failed"] * 3
+    comparison = broken.compare("future", size=500)
+    assert float(found["future"][0].rstrip("*\u00a0%").replace("−", "-")) == pytest.approx(
+        100 * comparison.relative, abs=0.05
+    )
+    assert found["future"][0].endswith("*") == comparison.lower
+    # twice the data, less of an effect
+    gains = [float(cell.rstrip("*\u00a0%").replace("−", "-")) for cell in found["future"]]
+    assert gains == sorted(gains)
 
-    truth = results.forecasts[results.forecasts.line == "truth"]
+
+def test_a_page_without_intervals_can_be_written(results: Results, undrawn: Undrawn) -> None:
+    short = replace(results, windows=results.windows.groupby(["kind", "name", "seed"]).head(100))
+    text = Text(undrawn(short)).text
+    assert "too few windows" in text and not re.search(r"\bnan\b", text)
+
+
+def test_without_the_extra_the_page_says_what_is_missing(
+    results: Results, undrawn: Undrawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "arch.bootstrap", None)
+    text = Text(undrawn(results)).text
+    assert "pip install 'tskd[statistics]'" in text and "Marked •" not in text
+
+
+def test_names_are_text_not_markup(results: Results, undrawn: Undrawn) -> None:
+    evil = "<script>alert(1)</script>"
+    failures = pd.DataFrame(
+        [{"kind": "student", "name": "both", "fold": 1, "size": None, "seed": 0, "candidate": 0}]
+    ).assign(error=evil, traceback=evil)
+    html = undrawn(replace(results, failures=failures, facts={**results.facts, "name": evil}))
+    assert "<script" not in html and html.count("&lt;script&gt;") >= 4
+
+
+def test_a_run_that_is_not_finished_says_so(results: Results, undrawn: Undrawn) -> None:
+    facts = {**results.facts, "cells": {"planned": 20, "finished": 7, "failed": 2}}
+    assert "Not finished: 7 of 20 fits." in Text(undrawn(replace(results, facts=facts))).text
+    assert "Not finished" not in undrawn(results)
+
+
+def test_the_terminal_table_is_aligned_and_fits(broken: Results) -> None:
+    text = terminal_table(broken)
+    assert all(len(line) <= 100 for line in text.splitlines())
+    head = next(line for line in text.splitlines() if "95 % interval" in line)
+    end = head.index("MSE") + 3
+    for name in ("alone", "tuned", "teacher weekly"):
+        row = next(line for line in text.splitlines() if re.match(rf"{name} +0\.\d", line))
+        assert row[end - 1].isdigit() and row[end : end + 1] == " "
+    assert re.search(r"^both +failed$", text, re.M) and re.search(r"^both +failed +failed +failed$", text, re.M)
+    assert broken.verdict.headline in plain(text) and "2 folds" in text
+    assert str(broken) == text
+
+
+def test_the_terminal_table_fits_long_names_and_many_sizes() -> None:
+    effects = {"alone": 1.0, "future": 0.9, "a control whose name is longer than any name should be": 1.0}
+    sizes = (100, 200, 400, 800, 1600, 3200, None)
+    text = terminal_table(synthetic.results(effects=effects, sizes=sizes, seeds=1, windows=300))
+    assert all(len(line) <= 100 for line in text.splitlines())
+    assert text.count("MSE against alone at") == 2
+
+
+def test_a_real_run_is_reported(tmp_path: Path) -> None:
+    """From training to page: the tables that a run makes are those that the report reads."""
+    found = Experiment(**toy_config()).run(progress=False)
+    found.save(tmp_path)
+    read = Results.load(tmp_path)
+    path = write_page(read, tmp_path)
+    names = sorted(file.name for file in (tmp_path / "figures").iterdir())
+    expected = ["arms", "forecasts", "lift", "steps", "weights"]
+    assert names == sorted(f"{name}.{kind}" for name in expected for kind in ("png", "svg"))
+    text = Text(path.read_text(encoding="utf-8")).text
+    assert "229, 77 and 77 windows of 8 + 4 steps" in text and "Toy series" in text
+    assert "2 steps of the test part rest on filled values and are not scored" in text
+    assert render(found).html == render(read).html and str(read) == str(found)
+
+    truth = found.forecasts[found.forecasts.line == "truth"]
     series = toy_data().series.to_series()
     np.testing.assert_allclose(truth.value, series[pd.DatetimeIndex(truth.time)], rtol=1e-5)
     assert len(truth) == 3 * (LOOKBACK + HORIZON) and list(truth.window.unique()) == [0, 1, 2]
-    window = results.forecasts[(results.forecasts.window == 1) & (results.forecasts.line == "both")]
+    window = found.forecasts[(found.forecasts.window == 1) & (found.forecasts.line == "both")]
     # 77 windows: the middle one is number 38, and its first target 38 steps after the start of the test part
     assert list(window.time) == list(toy_data().series.time_index[320 + 38 : 320 + 38 + HORIZON])
     scale = series.iloc[:240].std(ddof=0)
     steps = np.abs(window.value.to_numpy() - series[pd.DatetimeIndex(window.time)].to_numpy())
-    alone = results.windows[(results.windows.name == "both") & (results.windows.seed == 3)]
-    assert (steps / scale).mean() == pytest.approx(alone.mae.iloc[38], rel=1e-4)
-
-
-def test_names_are_text_not_markup(results: Results) -> None:
-    facts = {**results.facts, "name": "<script>alert(1)</script>"}
-    page = render(replace(results, facts=facts), NO_FIGURES)
-    assert "<script" not in page and "&lt;script&gt;" in page
-
-
-def test_a_page_without_intervals_can_be_written(results: Results, tmp_path: Path) -> None:
-    short = replace(results, windows=results.windows.groupby(["kind", "name", "seed"]).head(40))
-    path = write_page(short, tmp_path)
-    assert "too few windows" in path.read_text(encoding="utf-8")
-    assert sorted(file.name for file in (tmp_path / "figures").iterdir()) == ["arms.svg", "forecasts.svg", "steps.svg"]
-
-
-def test_drawing_leaves_matplotlib_as_it_was(results: Results) -> None:
-    before = dict(matplotlib.rcParams)
-    figures(results)
-    assert dict(matplotlib.rcParams) == before
-    code = "import sys, tskd.report.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    own = found.windows[(found.windows.name == "both") & (found.windows.seed == 3)]
+    assert (steps / scale).mean() == pytest.approx(own.mae.iloc[38], rel=1e-4)

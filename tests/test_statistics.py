@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
-from tskd.experiment.statistics import Comparison, block_bootstrap_means, compare
+from tskd.experiment.statistics import Comparison, block_bootstrap_variance, compare
 from tskd.experiment.verdict import describe, interval, judge, percent
 
 
@@ -19,41 +21,87 @@ def noise(windows: int, seed: int = 0, smooth: int = 1) -> np.ndarray:
     return np.convolve(white, np.ones(smooth) / math.sqrt(smooth), mode="valid")
 
 
-def test_independent_windows_give_the_analytic_standard_error() -> None:
-    values = noise(2000)[None]
-    means = block_bootstrap_means(values, block=1, resamples=20_000, seed=0)
-    assert means.std() == pytest.approx(values.std() / math.sqrt(2000), rel=0.02)
-    assert means.mean() == pytest.approx(values.mean(), abs=3 * means.std() / math.sqrt(20_000))
+def folds_of(windows: int, *ends: int) -> list[list[int]]:
+    return [fold.tolist() for fold in np.split(np.arange(windows), ends)]
+
+
+@pytest.mark.parametrize(
+    ("folds", "block"),
+    [
+        (folds_of(6), 2),
+        (folds_of(7), 3),
+        (folds_of(5), 1),
+        (folds_of(5), 5),
+        (folds_of(5), 9),
+        (folds_of(6, 2), 2),
+        (folds_of(7, 3), 3),
+        (folds_of(6, 2), 4),
+    ],
+)
+def test_variance_is_that_of_all_resamples(folds: list[list[int]], block: int) -> None:
+    """Every resample there is, drawn one by one; blocks run round within their fold."""
+    windows = sum(map(len, folds))
+    values = np.random.default_rng(1).normal(size=windows)
+    block_of = []
+    for fold in folds:
+        for start in range(len(fold)):
+            block_of.append([fold[(start + step) % len(fold)] for step in range(block)])
+    count = math.ceil(windows / min(block, windows))
+    means = [
+        np.concatenate([values[block_of[start]] for start in starts])[:windows].mean()
+        for starts in product(range(windows), repeat=count)
+    ]
+    assert block_bootstrap_variance(values, block, [*map(len, folds)]) == pytest.approx(np.var(means), abs=1e-15)
+    assert np.mean(means) == pytest.approx(values.mean())
+
+
+def test_independent_windows_give_the_analytic_variance() -> None:
+    values = noise(2000)
+    assert block_bootstrap_variance(values, 1) == pytest.approx(values.var() / 2000)
 
 
 def test_few_blocks_widen_the_interval() -> None:
     errors = np.exp(noise(100))[None]
     comparison = compare(errors, np.ones_like(errors), block=20)
-    # five blocks: Student's t with 4 degrees of freedom, and the square root of 5 / 4
-    error = block_bootstrap_means(errors, 20, 4000, 0).std(ddof=1)
-    assert comparison.high - comparison.relative == pytest.approx(2.776 * math.sqrt(5 / 4) * error, rel=1e-3)
-    assert comparison.relative - comparison.low == pytest.approx(2.776 * math.sqrt(5 / 4) * error, rel=1e-3)
+    # five blocks: Student's t with (5 - 1) / 2 degrees of freedom, and the square root of 5 / 4
+    half = 4.3027 * math.sqrt(5 / 4 * block_bootstrap_variance(errors[0], 20))
+    assert comparison.high - comparison.relative == pytest.approx(half, rel=1e-4)
+    assert comparison.relative - comparison.low == pytest.approx(half, rel=1e-4)
+
+
+def half_width(comparison: Comparison) -> float:
+    return comparison.high - comparison.relative
+
+
+def expected_half(errors: np.ndarray, block: int, blocks: float, freedom: float, *folds: int) -> float:
+    """Of one arm's errors over a baseline of ones."""
+    variance = blocks / (blocks - 1) * block_bootstrap_variance(errors, block, folds or None)
+    return float(student.ppf(0.975, freedom)) * math.sqrt(variance)
+
+
+def test_dependence_that_outlasts_a_block_widens_the_interval() -> None:
+    """Steps of 50 windows: a quarter of 200 windows sees them, blocks of 5 take them for 40 draws."""
+    errors = 2 + np.array([0.0, 1, 1, 0]).repeat(50) + 0.01 * noise(200)
+    short, long = expected_half(errors, 5, 40, 39 / 2), expected_half(errors, 50, 4, 3)
+    assert long > 2 * short
+    assert half_width(compare(errors[None], np.ones((1, 200)), 5)) == pytest.approx(long)
+
+
+def test_dependence_within_a_block_leaves_the_interval_to_short_blocks() -> None:
+    """A wave of 10 windows averages to nothing in long blocks."""
+    errors = 2 + np.sin(np.arange(200) * 2 * math.pi / 10)
+    short, long = expected_half(errors, 5, 40, 39 / 2), expected_half(errors, 50, 4, 3)
+    assert short > 2 * long
+    assert half_width(compare(errors[None], np.ones((1, 200)), 5)) == pytest.approx(short)
 
 
 def test_dependent_windows_need_blocks() -> None:
     # the mean of an MA(10) with equal weights has variance close to 10 / n
     values = np.stack([noise(3000, seed, smooth=10) for seed in range(20)])
-    expected = math.sqrt(10 / 3000)
-    blocked = np.mean([block_bootstrap_means(v[None], 100, 500, 0).std() for v in values])
-    single = np.mean([block_bootstrap_means(v[None], 1, 500, 0).std() for v in values])
-    assert blocked == pytest.approx(expected, rel=0.1)
-    assert single < 0.4 * expected
-
-
-@pytest.mark.parametrize(("windows", "block"), [(12, 4), (13, 4), (7, 7), (5, 9), (6, 1)])
-def test_resamples_are_the_blocks_themselves(windows: int, block: int) -> None:
-    values = np.random.default_rng(1).normal(size=(2, windows))
-    means = block_bootstrap_means(values, block, resamples=50, seed=3)
-    block = min(block, windows)
-    starts = np.random.default_rng(3).integers(windows, size=(50, -(-windows // block)))
-    for resample, start in enumerate(starts):
-        picked = np.concatenate([np.arange(s, s + block) % windows for s in start])[:windows]
-        np.testing.assert_allclose(means[:, resample], values[:, picked].mean(axis=1), atol=1e-12)
+    blocked = np.mean([block_bootstrap_variance(v, 100) for v in values])
+    single = np.mean([block_bootstrap_variance(v, 1) for v in values])
+    assert blocked == pytest.approx(10 / 3000, rel=0.15)
+    assert single < 0.16 * 10 / 3000
 
 
 def test_arms_are_resampled_together() -> None:
@@ -61,6 +109,14 @@ def test_arms_are_resampled_together() -> None:
     comparison = compare(0.9 * errors, errors, block=10)
     assert comparison.relative == pytest.approx(-0.1)
     assert comparison.low == pytest.approx(-0.1) and comparison.high == pytest.approx(-0.1)
+
+
+def test_a_proportional_effect_scales_the_interval() -> None:
+    """So it changes no interval's coverage."""
+    arm, baseline = (np.exp(np.stack([noise(200, seed + s) for seed in range(3)])) for s in (0, 3))
+    one, two = compare(arm, baseline, 5), compare(0.8 * arm, baseline, 5)
+    for bound in ("relative", "low", "high"):
+        assert 1 + getattr(two, bound) == pytest.approx(0.8 * (1 + getattr(one, bound)))
 
 
 def test_luck_of_the_seeds_is_part_of_the_interval() -> None:
@@ -80,36 +136,33 @@ def test_intervals_over_five_seeds_hold_the_truth_as_often_as_they_say() -> None
     held = 0
     for _ in range(1000):
         baseline = np.ones((5, 40))
-        comparison = compare(baseline * (1 + 0.1 * rng.normal(size=(5, 1))), baseline, block=5, resamples=20)
+        comparison = compare(baseline * (1 + 0.1 * rng.normal(size=(5, 1))), baseline, block=5)
         held += comparison.low <= 0 <= comparison.high
     assert abs(held / 1000 - 0.95) < 3 * math.sqrt(0.95 * 0.05 / 1000)
 
 
 def test_interval_of_independent_windows_is_that_of_the_ratio() -> None:
+    """Errors that turn back each time: blocks of one window have the largest variance."""
     rng = np.random.default_rng(5)
-    arm, baseline = 1 + 0.3 * rng.normal(size=(1, 1000)), 1 + 0.3 * rng.normal(size=(1, 1000))
-    comparison = compare(arm, baseline, block=1, resamples=20_000)
+    arm = 1 + 0.3 * np.diff(rng.normal(size=(1, 1001)), axis=1)
+    baseline = 1 + 0.3 * np.diff(rng.normal(size=(1, 1001)), axis=1)
+    comparison = compare(arm, baseline, block=1)
     ratio = arm.mean() / baseline.mean()
     # delta method: the error of a ratio of means is that of the mean of (a - ratio * b) / mean(b)
     error = (arm - ratio * baseline).std() / baseline.mean() / math.sqrt(1000)
     assert comparison.relative == pytest.approx(ratio - 1)
-    assert (comparison.high - comparison.low) / 2 == pytest.approx(1.962 * error, rel=0.03)
+    assert (comparison.high - comparison.low) / 2 == pytest.approx(1.9648 * error, rel=1e-3)
 
 
-@pytest.mark.parametrize(("windows", "block", "smooth", "least"), [(400, 10, 1, 0.90), (260, 26, 26, 0.82)])
-def test_coverage(windows: int, block: int, smooth: int, least: float) -> None:
+@pytest.mark.parametrize(("windows", "block", "smooth"), [(400, 10, 1), (260, 26, 26), (130, 26, 26)])
+def test_coverage(windows: int, block: int, smooth: int) -> None:
+    """Within three Monte Carlo errors of 90 %, up to dependence that reaches as far as a block."""
     held = 0
-    for seed in range(200):
+    for seed in range(1000):
         difference = noise(windows, seed, smooth)[None]
-        comparison = compare(10 + difference, np.full_like(difference, 10), block, resamples=400)
+        comparison = compare(10 + difference, np.full_like(difference, 10), block)
         held += comparison.low < 0 < comparison.high
-    assert least < held / 200 < 0.995
-
-
-def test_the_same_input_gives_the_same_interval() -> None:
-    arm, baseline = np.exp(noise(300, 1))[None], np.exp(noise(300, 2))[None]
-    assert compare(arm, baseline, 20) == compare(arm, baseline, 20)
-    assert compare(arm, baseline, 20).low != compare(arm, baseline, 20, seed=1).low
+    assert 0.90 - 3 * math.sqrt(0.9 * 0.1 / 1000) < held / 1000 < 0.995
 
 
 def test_windows_without_an_error_are_left_out_in_both() -> None:
@@ -120,6 +173,51 @@ def test_windows_without_an_error_are_left_out_in_both() -> None:
     rest = np.arange(300) % 3 != 0
     assert comparison == compare(arm[:, rest], baseline[:, rest], 5)
     assert comparison.windows == 200
+
+
+def test_folds_are_not_neighbours() -> None:
+    """Two folds of opposite sign: a block of both ends would average to nothing."""
+    fold = 1 + noise(40)
+    errors = np.concatenate([fold, 6 - fold])
+    apart = compare(errors[None], np.ones((1, 80)), 10, segments=[40, 40])
+    together = compare(errors[None], np.ones((1, 80)), 10)
+    expected = max(expected_half(errors, 10, 8, 3.5, 40, 40), expected_half(errors, 20, 4, 3, 40, 40))
+    assert half_width(apart) == pytest.approx(expected) and half_width(together) < 0.95 * expected
+    assert apart.relative == together.relative and apart.windows == 80
+
+
+def test_folds_are_the_longest_blocks() -> None:
+    """Six folds, each of one value: the variance of their mean is that of six draws."""
+    level = np.array([1.0, 2.0, 4.0, 5.0, 5.0, 1.0])
+    error = level.std(ddof=1) / math.sqrt(6)
+    comparison = compare(level.repeat(24)[None], np.ones((1, 144)), 6, segments=[24] * 6)
+    assert half_width(comparison) == pytest.approx(float(student.ppf(0.975, 5)) * error)
+    # folds shorter than a block are blocks themselves; how many there are is told by the block
+    short = compare(level.repeat(4)[None], np.ones((1, 24)), 6, segments=[4] * 6)
+    error = level.std() / math.sqrt(6) * math.sqrt(4 / 3)
+    assert half_width(short) == pytest.approx(float(student.ppf(0.975, 1.5)) * error)
+
+
+def test_a_seed_that_lacks_a_fold_is_left_out() -> None:
+    baseline = np.exp(np.stack([noise(60, seed) for seed in range(3)]))
+    arm = 0.9 * baseline[::-1]
+    lacking = arm.copy()
+    lacking[1, 20:40] = np.nan
+    comparison = compare(lacking, baseline, 5, segments=[20, 20, 20])
+    assert comparison == compare(arm[[0, 2]], baseline[[0, 2]], 5, segments=[20, 20, 20])
+    assert comparison.seeds == 2 and comparison.windows == 60
+    # one window of a fold is not the fold
+    lacking[1, 20:39] = arm[1, 20:39]
+    comparison = compare(lacking, baseline, 5, segments=[20, 20, 20])
+    assert comparison.seeds == 3 and comparison.windows == 59
+
+
+def test_luck_of_a_seed_may_be_the_same_in_every_fold() -> None:
+    """Seeds that differ by 20 % either way in both folds: as in one fold of both."""
+    baseline = np.exp(noise(200))[None].repeat(2, axis=0)
+    arm = baseline * np.array([[0.8], [1.2]])
+    half = 12.7062 * 0.2
+    assert compare(arm, baseline, 5, segments=[100, 100]).high == pytest.approx(half, rel=1e-4)
 
 
 def test_too_few_blocks_give_no_interval() -> None:
@@ -138,6 +236,9 @@ def test_unusable_errors_are_refused() -> None:
         compare(errors, errors, 0)
     with pytest.raises(ValueError, match="no window"):
         compare(errors, errors * np.nan, 2)
+    for segments in ([4, 5], [10, 0], []):
+        with pytest.raises(ValueError, match=r"segments must be .* 10 windows in all"):
+            compare(errors, errors, 2, segments=segments)
 
 
 def said(relative: float, low: float, high: float, windows: int = 200, arm: str = "a", to: str = "alone") -> Comparison:

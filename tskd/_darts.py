@@ -13,6 +13,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from darts import TimeSeries
+from darts.models.forecasting.ensemble_model import EnsembleModel
 from darts.models.forecasting.forecasting_model import GlobalForecastingModel
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.models.forecasting.rnn_model import RNNModel
@@ -37,6 +38,7 @@ from darts.utils.likelihood_models.torch import DirichletLikelihood
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from tskd.heads import last_linear
 from tskd.layers import FEATURES, Layer, find, listening
 from tskd.windows import INPUT_SLOTS, Windows, training_keys
 
@@ -66,6 +68,7 @@ __all__ = [
     "kept_components",
     "label_loss",
     "label_steps",
+    "last_layers",
     "layers_of",
     "load",
     "models_that_read",
@@ -79,6 +82,7 @@ __all__ = [
     "restoring",
     "roll",
     "roll_starts",
+    "rolled_forecast",
     "rolling",
     "same_randomness",
     "shapes",
@@ -466,16 +470,27 @@ def layers_of(network: PLForecastingModule, slots: Mapping[str, Tensor], trainin
 
     def run(windows: int) -> None:
         some = {name: values[:1].expand(windows, *values.shape[1:]) for name, values in slots.items()}
-        if not training:
+        if training:
+            _training_output(network, some)
+        else:
             _predict(network, some)
-            return
-        past = some["past_target"]
-        some["future_target"] = past.new_zeros(windows, network.output_chunk_length, past.shape[2])
-        typed = {name: values.to(device=network.device, dtype=network.dtype) for name, values in some.items()}
-        forward(network, TorchTrainingBatch(**typed), ModuleStage.TRAIN)
 
     with _evaluating(network):
         return find(network, run, channels_first=isinstance(network, _TCNModule))
+
+
+def last_layers(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> list[str]:
+    """Paths of the linear layers from which the forecast is reached without another one, in training."""
+    with _evaluation_mode(network), torch.enable_grad():
+        return last_linear(network, lambda: point_forecast(network, _training_output(network, slots)))
+
+
+def _training_output(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tensor:
+    """A network's output for gathered windows, with labels of 0 for a network that reads them in training."""
+    past = slots["past_target"]
+    given = {**slots, "future_target": past.new_zeros(len(past), network.output_chunk_length, past.shape[2])}
+    typed = {name: values.to(device=network.device, dtype=network.dtype) for name, values in given.items()}
+    return forward(network, TorchTrainingBatch(**typed), ModuleStage.TRAIN).prediction
 
 
 def hidden_layer(model: TorchForecastingModel, network: PLForecastingModule) -> str | None:
@@ -524,6 +539,22 @@ def roll(
     return forecast[:, horizon:]
 
 
+def rolled_forecast(
+    network: PLForecastingModule, slots: Mapping[str, Tensor], later: Sequence[Mapping[str, Tensor]], steps: int
+) -> Tensor:
+    """Point forecasts `[B, H + steps, C]` as of `predict`, in evaluation mode, without gradient.
+
+    Args:
+        slots, later: as for `forecast` and `roll`.
+        steps: how far the forecast goes on after the first output chunk.
+    """
+    with _evaluating(network):
+        chunk = point_forecast(network, _predict(network, slots))[:, -network.output_chunk_length :]
+        given = [{name: values.to(chunk) for name, values in some.items()} for some in later]
+        past = slots["past_target"].to(chunk)
+        return torch.cat([chunk, roll(network, past, chunk, given, steps)], dim=1).cpu()
+
+
 def blank(model: TorchForecastingModel, **fit_kwargs: Any) -> TorchForecastingModel:
     """A copy of a model with the network, untrained, that darts would make for these data."""
     trainer = {name: value for name, value in model.trainer_params.items() if name == "precision"}
@@ -570,8 +601,11 @@ def _put_back(modes: list[tuple[torch.nn.Module, bool]]) -> None:
         module.training = mode
 
 
-def load(class_name: str, path: Path) -> TorchForecastingModel:
+def load(class_name: str, path: Path, trainer: Mapping[str, Any] | None = None) -> Any:
     """A saved model, by darts' safe loading.
+
+    Args:
+        trainer: settings of the trainer of a network, or of those in an ensemble; darts' defaults if None.
 
     Raises:
         ValueError: the class is not one of darts' torch models.
@@ -579,7 +613,8 @@ def load(class_name: str, path: Path) -> TorchForecastingModel:
     found: Any = getattr(darts.models, class_name, None)
     if GlobalForecastingModel not in getattr(found, "__mro__", ()):
         raise ValueError(f"{class_name!r} is not a global model of darts.models")
-    return found.load(str(path))
+    networks = issubclass(found, TorchForecastingModel | EnsembleModel)
+    return found.load(str(path), pl_trainer_kwargs=dict(trainer)) if trainer and networks else found.load(str(path))
 
 
 def trained_until(model: TorchForecastingModel) -> Any:

@@ -120,6 +120,17 @@ class DistillationData(WindowData):
             usable = valid[teacher]
             yield forecasts[teacher][usable, span], labels[usable, span]
 
+    def features(self, teacher: int, field: str, most: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Features of one of a teacher's layers `[m, …]` and its forecasts `[m, h, C]` in chunks, of those that it can
+        judge among so many windows, evenly spread."""
+        assert self.knowledge is not None
+        keys, span = unique(self.keys), self.knowledge.spans[teacher]
+        some = keys[torch.linspace(0, len(keys) - 1, min(len(keys), most)).long()]
+        for part in some.split(CHUNK):
+            forecasts, valid = self.knowledge.of(part)
+            usable = valid[teacher]
+            yield self.knowledge.details(part)[teacher][field][usable], forecasts[teacher][usable, span]
+
     def judged(self) -> Iterator[Judged]:
         """All windows with what teachers and labels say of them, in chunks."""
         assert self.knowledge is not None and self.windows is not None

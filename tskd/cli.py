@@ -1,26 +1,31 @@
-"""The command line: `tskd run CONFIG`. What it needs is imported when it is needed, so that `--help` is instant."""
+"""The command line: `tskd run | resume | report | datasets`. What a command needs is imported when it is needed, so
+that `--help` is instant."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
+import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tskd import __version__
 
+if TYPE_CHECKING:
+    from tskd.experiment import Study
+    from tskd.experiment.study_results import StudyResults
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Returns 0, or 1 for a run that failed, 2 for a configuration that cannot be run."""
-    options = _parser().parse_args(arguments)
-    try:
-        return _run(options.config, options.out)
-    except KeyboardInterrupt:
-        print("tskd: interrupted; no results were written.", file=sys.stderr)
-        return 130
+    """Run a command. Returns 0; 1 if cells failed or there is nothing to show, 2 for what cannot be run, 130 if it was
+    interrupted."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(given)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return options.command(options, shlex.join(["tskd", *given]))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,40 +36,123 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser(
         "run",
-        help="run the experiment that a YAML file describes",
-        description="Run an experiment: the table goes to the terminal; tables, figures and one HTML page to a folder.",
+        help="run the experiment or study that a YAML file describes",
+        description="Run an experiment or a study, or what is missing of it in its folder: the table goes to the "
+        "terminal; tables, figures and one HTML page to the folder.",
     )
     run.add_argument("config", metavar="CONFIG", help="YAML file, for instance configs/demo.yaml")
-    run.add_argument("--out", metavar="DIR", help="folder of the results (default: runs/<name of the experiment>)")
+    run.add_argument("--out", metavar="DIR", help="folder of the run (default: runs/<name of the experiment>)")
+    _add_engine(run)
+    run.set_defaults(command=_run)
+    resume = commands.add_parser(
+        "resume",
+        help="go on with a run",
+        description="Compute what is missing of a run, and again what failed. Nothing finished is computed again.",
+    )
+    resume.add_argument("folder", metavar="DIR", help="folder of the run")
+    _add_engine(resume)
+    resume.set_defaults(command=_resume)
+    report = commands.add_parser(
+        "report",
+        help="write tables and page of what is finished of a run",
+        description="Write tables and page of what is finished of a run, which may be at work.",
+    )
+    report.add_argument("folder", metavar="DIR", help="folder of the run")
+    report.set_defaults(command=_report)
+    datasets = commands.add_parser(
+        "datasets",
+        help="list the data sets, and which of their files are here",
+        description="List the data sets, which of their files are here, and where a user gets the others.",
+    )
+    datasets.add_argument("--verify", action="store_true", help="read every file that is here, and compare checksums")
+    datasets.set_defaults(command=_datasets)
     return parser
 
 
-def _run(config: str, out: str | None) -> int:
-    from tskd.experiment import ConfigError, Experiment, RunError
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", metavar="N", type=int, help="processes (default: as many as there are cores)")
+    parser.add_argument(
+        "--engine", choices=("processes", "ray"), default="processes", help="on this machine, or by Ray on many"
+    )
+    parser.add_argument("--address", metavar="A", help="of a Ray cluster (default: one on this machine for this run)")
+
+
+def _run(options: argparse.Namespace, command: str) -> int:
+    from tskd.experiment import ConfigError, Study
 
     try:
-        experiment = Experiment.from_yaml(config)
-        folder = Path(out) if out else Path("runs") / experiment.name
-        # before anything is trained: a folder that cannot be written must not cost a run
-        folder.mkdir(parents=True, exist_ok=True)
-        results = experiment.run(workers=_cores())
+        study = Study.from_yaml(options.config)
+    except ConfigError as error:
+        return _say(error, 2)
+    return _compute(study, Path(options.out) if options.out else Path("runs") / study.name, options, command)
+
+
+def _resume(options: argparse.Namespace, command: str) -> int:
+    from tskd.experiment import ConfigError, Study
+
+    folder = Path(options.folder)
+    try:
+        study = Study.from_yaml(folder / "config.yaml")
+    except ConfigError as error:
+        return _say(error, 2)
+    return _compute(study, folder, options, command)
+
+
+def _compute(study: Study, folder: Path, options: argparse.Namespace, command: str) -> int:
+    from tskd.experiment import ConfigError, RunError
+
+    try:
+        results = study.run(folder, options.workers, options.engine, options.address)
     except (ConfigError, OSError) as error:
-        print(f"tskd: {error}", file=sys.stderr)
-        return 2
+        return _say(error, 2)
     except RunError as error:
-        print(f"tskd: {error}", file=sys.stderr)
-        return 1
+        return _say(error, 1)
+    except KeyboardInterrupt:
+        return _say(f"interrupted; what is finished is kept. To go on: tskd resume {shlex.quote(str(folder))}", 130)
+    return _present(results, folder, command)
 
-    from tskd.report import write_page
 
-    command = shlex.join(["tskd", "run", config, *(["--out", out] if out else [])])
-    results = replace(results, facts={**results.facts, "command": command})
-    results.save(folder)
-    page = write_page(results, folder)
-    print(f"\n{results}\n\n{page}")
+def _report(options: argparse.Namespace, command: str) -> int:
+    from tskd.experiment import ConfigError, RunError, Study
+    from tskd.experiment.runner import report
+
+    folder = Path(options.folder)
+    try:
+        results = report(Study.from_yaml(folder / "config.yaml"), folder)
+    except (ConfigError, OSError) as error:
+        return _say(error, 2)
+    except RunError as error:
+        return _say(error, 1)
+    return _present(results, folder, command)
+
+
+def _datasets(options: argparse.Namespace, command: str) -> int:
+    from tskd.datasets.listing import listing
+
+    print(listing(options.verify))
     return 0
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _present(results: StudyResults, folder: Path, command: str) -> int:
+    """Write everything into the folder and the table to the terminal."""
+    from tskd.report import write_page
+
+    results = results.with_command(command)
+    results.save(folder)
+    page = write_page(results, folder)
+    print(f"\n{results}\n\n{page}")
+    failed = results.facts["cells"]["failed"]
+    if failed or results.facts["left_out"]:
+        told = [f"case {case!r} is left out: {reason}" for case, reason in results.facts["left_out"].items()]
+        again = f"tskd resume {shlex.quote(str(folder))}"
+        return _say("\n  ".join([f"{failed} cells failed; to try them again: {again}", *told]), 1)
+    return 0
+
+
+def _say(message: object, code: int) -> int:
+    print(f"tskd: {message}", file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"tskd: {message}", file=sys.stderr)

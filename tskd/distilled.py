@@ -14,6 +14,7 @@ from tskd._darts import TorchForecastingModel
 from tskd.balance import Balance, FixedBalance
 from tskd.checks import SeriesLike, components_of, refuse_other_components
 from tskd.eligibility import refuse_untrainable, several
+from tskd.history import History
 from tskd.losses import LossTerm, OutputKD
 from tskd.persistence import load, save
 from tskd.reach import horizon_of, shared_steps
@@ -57,6 +58,7 @@ class DistilledModel:
         self.soft_sensor = soft_sensor
         # as they were passed in, before `fit` fits copies of them
         self.given_teachers = self.teachers
+        self.told = History()
         self.components: dict[str, list[str]] = _darts.kept_components(self.student)
         self._refuse_impossible()
 
@@ -65,6 +67,27 @@ class DistilledModel:
             f"DistilledModel(student={type(self.student).__name__}, teachers={list(self.teachers)}, "
             f"losses={list(self.losses)}, weighting={self.weighting}, balance={self.balance})"
         )
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """How far each teacher was followed: an entry for every epoch in which teachers had a share.
+
+        Means over the windows that have a valid teacher, with K teachers and a horizon of H steps:
+
+        * `epoch`: its number, from 0 on; a second fit goes on counting.
+        * `weights`: by teacher, over the horizon.
+        * `by_step`: by teacher, of every step of the horizon `[H]`; empty if the method gives a window one weight.
+        * `by_hour`: by teacher, of the windows whose forecast origin is in each hour of the day `[24]`, NaN where there
+          is none; empty if the time stamps are a day or more apart, or all windows have the same weights.
+        * `effective`: (Σw)²/Σw² of a window, how many teachers are really followed.
+        * `masked`: share of the pairs of window and teacher that are left out, for want of a forecast.
+
+        The logged `weight/<teacher>`, `effective_teachers` and `masked_fraction` are these. Over all processes, where
+        several train together. After a fit that failed or was interrupted, the epochs that it finished are here until
+        the next, though the student is as it was before. Not saved with the model: it tells of a training, and loggers
+        keep such things.
+        """
+        return [*self.told.entries]
 
     def fit(
         self,

@@ -16,12 +16,14 @@ from tskd import _darts
 from tskd.asking import Asked
 from tskd.batches import DistillationData
 from tskd.checks import as_list, as_privileged, components_of, refuse_other_components, require_windows
+from tskd.history import Hours
 from tskd.keys import encode, unique
 from tskd.knowledge import Knowledge, collect
 from tskd.losses import LabelWeighting
 from tskd.objective import Objective
 from tskd.probing import Shown, student_shows, teacher_shows
 from tskd.reach import horizon_of, shared_steps
+from tskd.readout import MOST
 from tskd.store import Store
 from tskd.teacher import Teacher
 from tskd.training import Distillation, isolated_randomness
@@ -141,6 +143,8 @@ def fit(
             sets = [DistillationData(keys, windows, knowledge, starts, model.weighting.uses_spread)]
             for teacher in objective.learns_from():
                 objective.learn(teacher, sets[0].known(teacher))
+            for teacher, field in objective.reads_out():
+                objective.read_out(teacher, field, sets[0].features(teacher, field, MOST))
             if found_val is not None:
                 keys, windows = _darts.training_windows(found_val, visible)
                 said = _ask(model, *judges, objective, windows, keys, store, progress=False)
@@ -150,12 +154,15 @@ def fit(
                 # windows for a rehearsal need no teacher
                 held_out_too = bool(judges[0]) or weighting.needs_validation
                 evidence = (sets[1] if held_out_too else sets[0], held_out_too)
-            module = Distillation(network, objective, model.balance, names, evidence)
+            hours = Hours.of(train.given["series"])
+            module = Distillation(network, objective, model.balance, names, evidence, model.told, hours)
             module.learn()
+            model.told.begin()
         train_on(trainer, module, data, sets, checkpoint)
 
     validation = {} if held_out is None else {f"val_{name}": value for name, value in held_out.given.items()}
     _darts.fit_through(model.student, run, **train.given, **validation, **rows, verbose=verbose, **fit_kwargs)
+    model.told.end()
     if model.soft_sensor:
         _darts.forget_target(model.student)
     return teachers
@@ -203,10 +210,21 @@ def _refuse_early(
     inside = any(loss.needs.layers or loss.needs.likelihood for loss in model.losses)
     with isolated_randomness():
         shown = [
-            student_shows(model.student, train.given, windows, model.soft_sensor, inside),
+            _student_shows(model, train, windows, inside),
             *(teacher_shows(teacher, train.given, train.of(teacher), windows, inside) for teacher in model.teachers),
         ]
         _objective(model, train, rows, shown, _batch_size(fit_kwargs))
+    return shown
+
+
+def _student_shows(model: DistilledModel, train: Data, windows: Mapping[str, Any], inside: bool) -> Shown:
+    heads = bool(model.teachers) and model.weighting.uses_gram == "head"
+    shown = student_shows(model.student, train.given, windows, model.soft_sensor, inside, heads)
+    if heads and not shown.heads:
+        raise ValueError(
+            f"{model.weighting!r} asks for gradients of the student's last linear layer, and a {shown.kind} has none "
+            "that is trained and leads to its forecast"
+        )
     return shown
 
 

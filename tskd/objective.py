@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from tskd.aspects import Aspect
 from tskd.knowledge import AHEAD
 from tskd.layers import FEATURES, Layer
 from tskd.losses import Comparison, DistillationLoss, LabelWeighting, LossTerm
 from tskd.networks import PARAMETERS
 from tskd.probing import Shown
 from tskd.reach import covered, shared_steps
-from tskd.weighting import Step, Weighting
+from tskd.readout import read_out
+from tskd.weighing import Weigher
+from tskd.weighting import Hint, Step, Weighting
+
+logger = logging.getLogger(__name__)
+# share of its forecasts' variance from which on a teacher's read-out is taken for its last layers
+LEAST_R2 = 0.9
 
 
 @dataclass(frozen=True)
@@ -44,18 +53,21 @@ class Outcome:
     """The term of a step, and what is worth logging of it.
 
     Attributes:
-        term: scalar; None where no teacher has a forecast of any window of the batch, or there is no loss.
-        weights: mean weight of each teacher over the windows that have one `[K]`.
+        term: scalar, of which the mean over all processes counts; None where no teacher has a forecast of any window of
+            the batch, or there is no loss.
+        weights: `[K, B]` or up to `[K, B, H, C]`, 0 in windows without a valid teacher.
         labels: how much each label counts in the student's own loss `[B, H, C]`; None for all alike.
+        aspects: mean weight of each teacher over the windows that have one `[K]`, of aspects with weights of their own.
     """
 
     term: Tensor | None
     weights: Tensor
     labels: Tensor | None = None
+    aspects: Mapping[Aspect, Tensor] = field(default_factory=dict)
 
 
 class Objective(nn.Module):
-    """Σ_l c_l · Σ_k w_k · ℓ_lk of a batch.
+    """Σ_l c_l · Σ_k w_k · ℓ_lk of a batch; of a loss of several aspects, each part with the weights of its own.
 
     Args:
         losses: every teacher gets a copy of each.
@@ -72,6 +84,8 @@ class Objective(nn.Module):
         self._spans: list[slice] = []
         # of each copy, the layers of student and teacher that it compares
         self._layers: list[tuple[str, str] | None] = [None] * len(self._copies)
+        # by teacher and layer
+        self._read_outs = nn.ModuleDict()
         self.weighting = copy.deepcopy(weighting)
         self.weighting.set_up(self._names)
 
@@ -100,6 +114,11 @@ class Objective(nn.Module):
     def student_layers(self) -> dict[str, Layer]:
         """The student's hidden layers that a loss compares, by path."""
         return {pair[0]: self._shown[0].layers[pair[0]] for pair in self._layers if pair is not None}
+
+    @property
+    def student_heads(self) -> Sequence[str]:
+        """The student's last linear layers, if the weighting asks for gradients with respect to them."""
+        return self._shown[0].heads
 
     @property
     def ahead(self) -> int:
@@ -138,6 +157,34 @@ class Objective(nn.Module):
         for loss, k in self._pairs():
             if k == teacher and loss.needs.statistics:
                 loss.learn(iter(chunks))
+
+    def reads_out(self) -> list[tuple[int, str]]:
+        """Teachers, and fields of their hidden layers, of which the weighting wants to know what their last layers make
+        of them."""
+        if not self.weighting.reads_out:
+            return []
+        found = {
+            (k, FEATURES + layers[1])
+            for (loss, k), layers in zip(self._pairs(), self._layers, strict=True)
+            if layers is not None and isinstance(loss, DistillationLoss) and "features" in loss.aspects
+        }
+        return sorted(found)
+
+    def read_out(self, teacher: int, field: str, known: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Find out what a teacher's last layers make of a hidden layer, from chunks of its features `[m, …]` and of its
+        forecasts `[m, h, C]`."""
+        found = read_out(known)
+        if found.r2 >= LEAST_R2:
+            self._read_outs[_key(teacher, field)] = found
+            return
+        logger.warning(
+            "teacher %r: its forecasts are no affine function of layer %r (R² %.2f, less than %s): the features of all "
+            "teachers are weighed as their forecasts are",
+            self._names[teacher],
+            field.removeprefix(FEATURES),
+            found.r2,
+            LEAST_R2,
+        )
 
     def _pairs(self) -> Iterator[tuple[LossTerm, int]]:
         """Every loss with the number of the teacher that it compares with."""
@@ -182,10 +229,12 @@ class Objective(nn.Module):
         """
         weights = self.weighting(step)
         known = step.valid.any(0)
-        mean_weights = _over_steps(weights).sum(1) / known.sum().clamp(min=1)
+        # the mean of what the processes have is then that over the windows of all of them
+        count = step.over_ranks(known.sum().to(weights.dtype))
         if not bool(known.any()):
-            return Outcome(None, mean_weights)
+            return Outcome(None, weights)
         total: Tensor | None = None
+        weigher = Weigher(self.weighting, step, weights, partial(self._hint, said, step, details))
         for index, (loss, k) in enumerate(self._pairs()):
             if not isinstance(loss, DistillationLoss):
                 continue
@@ -194,18 +243,19 @@ class Objective(nn.Module):
                 continue
             # what is not valid must not enter at all: 0 · NaN is NaN, and a relation would mix it with the rest
             take = _rows(usable)
-            values = loss(self._comparison(index, loss, k, said, step, details, take))
+            pair = self._comparison(index, loss, k, said, step, details, take)
             # what comes after the horizon is weighed as its last step; every teacher that says it forecasts that too
             span = slice(-1, None) if loss.needs.ahead else self._spans[k]
-            own = weights[k] if weights.dim() == 2 else weights[k][:, span]
             given = None if sample_weight is None else take(sample_weight)[:, span]
             # a teacher of a part of the horizon has a say in that part
             share = 1.0 if loss.needs.ahead else (span.stop - span.start) / step.target.shape[1]
-            part = loss.weight * share * _reduce(values, take(own), given)
-            whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
-            total = whole if total is None else total + whole
+            for chosen, values in weigher.parts(loss, pair, index - k):
+                own = chosen[k] if chosen.dim() == 2 else chosen[k][:, span]
+                part = loss.weight * share * _reduce(values, take(own), given)
+                whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
+                total = whole if total is None else total + whole
         labels = self._labels(weights, step)
-        return Outcome(None if total is None else total[known].mean(), mean_weights, labels)
+        return Outcome(None if total is None else total[known].sum() / count, weights, labels, weigher.means(known))
 
     def _comparison(
         self,
@@ -234,6 +284,25 @@ class Objective(nn.Module):
         three = (take(values)[:, span] for values in (said.forecast, step.forecasts[k], step.target))
         return Comparison(*three, **given)
 
+    def _hint(self, said: Said, step: Step, details: Sequence[Mapping[str, Tensor]], first: int) -> Hint:
+        """What one loss, whose copies start with this one, compares of hidden layers."""
+        student, teachers, read = [], [], []
+        for k in range(len(self._names)):
+            loss = self._copies[first + k]
+            assert isinstance(loss, DistillationLoss)
+            pair = self._comparison(first + k, loss, k, said, step, details, lambda values: values)
+            ours, theirs = loss.representations(pair)
+            student.append(ours)
+            teachers.append(theirs.where(step.valid[k][:, None, None], 0))
+            layers = self._layers[first + k]
+            assert layers is not None
+            key = _key(k, FEATURES + layers[1])
+            if key in self._read_outs:
+                forecasts = step.forecasts.new_zeros(step.forecasts.shape[1:])
+                forecasts[:, self._spans[k]] = self._read_outs[key](ours).to(forecasts)
+                read.append(forecasts.where(step.valid[k][:, None, None], 0))
+        return Hint(student, teachers, torch.stack(read) if len(read) == len(self._names) else None)
+
     def _labels(self, weights: Tensor, step: Step) -> Tensor | None:
         found: Tensor | None = None
         count = len(self._names)
@@ -250,6 +319,11 @@ class Objective(nn.Module):
         return found
 
 
+def _key(teacher: int, field: str) -> str:
+    # no dots in the names of modules
+    return f"{teacher} {field.replace('.', '/')}"
+
+
 def _rows(usable: Tensor) -> Any:
     if bool(usable.all()):
         return lambda values: values
@@ -259,10 +333,6 @@ def _rows(usable: Tensor) -> Any:
 def _by_step(values: Tensor) -> Tensor:
     """`[B]`, `[B, H]` or `[B, H, C]` in a shape that goes with `[B, H, C]`."""
     return values.reshape(values.shape + (1,) * (3 - values.dim()))
-
-
-def _over_steps(weights: Tensor) -> Tensor:
-    return weights.flatten(2).mean(2) if weights.dim() > 2 else weights
 
 
 def _reduce(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Tensor:
@@ -277,8 +347,3 @@ def _reduce(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Te
 
 def _per_window(values: Tensor) -> Tensor:
     return values if values.dim() == 1 else values.flatten(1).mean(1)
-
-
-def effective_number(weights: Tensor) -> Tensor:
-    """(Σw)²/Σw² of weights `[K]`: how many teachers are really followed; 0 if none is."""
-    return weights.sum().square() / weights.square().sum().clamp(min=torch.finfo(weights.dtype).tiny)

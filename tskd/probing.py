@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +29,7 @@ class Shown:
         likelihood: darts'; None for a model of point forecasts.
         rigid: why it cannot be rolled forward; empty if it can.
         folds: whether it is several, one for each fold.
+        heads: its last linear layers, if they are asked for.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Shown:
     likelihood: Any = None
     rigid: str = ""
     folds: bool = False
+    heads: Sequence[str] = ()
 
     def layer(self, path: str, whose: str) -> str:
         """The path of a layer that there is; of the usual one for `"auto"`.
@@ -81,7 +83,12 @@ class Shown:
 
 
 def student_shows(
-    student: Any, arguments: Mapping[str, Any], rows: Mapping[str, Any], soft_sensor: bool, inside: bool
+    student: Any,
+    arguments: Mapping[str, Any],
+    rows: Mapping[str, Any],
+    soft_sensor: bool,
+    inside: bool,
+    heads: bool = False,
 ) -> Shown:
     """What a student shows.
 
@@ -89,6 +96,7 @@ def student_shows(
         arguments: its series and covariates, lists or None.
         rows: darts' `stride` and `max_samples_per_ts`.
         inside: whether a loss looks into the networks.
+        heads: whether its last linear layers are wanted.
     """
     rigid = ""
     if soft_sensor:
@@ -96,7 +104,7 @@ def student_shows(
     elif student.output_chunk_shift:
         rigid = "a student with output_chunk_shift cannot be rolled forward"
     view = View(arguments["past_covariates"], arguments["future_covariates"])
-    return _shown(student, arguments, view, rows, rigid, inside, training=True)
+    return _shown(student, arguments, view, rows, rigid, inside, heads, training=True)
 
 
 def teacher_shows(
@@ -117,13 +125,16 @@ def _shown(
     rows: Mapping[str, Any],
     rigid: str,
     inside: bool,
+    heads: bool = False,
     training: bool = False,
 ) -> Shown:
     kind, horizon = type(model).__name__, horizon_of(model)
-    if not inside:
+    if not inside and not heads:
         return Shown(kind, horizon, rigid=rigid)
     if not _darts.is_fitted(model):
         model = _darts.blank(model, **arguments, **rows)
     network = model.model
-    found = _darts.layers_of(network, networks.windows(model, arguments, view).one(), training)
-    return Shown(kind, horizon, found, _darts.hidden_layer(model, network), network.likelihood, rigid)
+    window = networks.windows(model, arguments, view).one()
+    last = _darts.last_layers(network, window) if heads else ()
+    found = _darts.layers_of(network, window, training) if inside else {}
+    return Shown(kind, horizon, found, _darts.hidden_layer(model, network), network.likelihood, rigid, heads=last)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,11 @@ from tskd import _darts
 from tskd._darts import ModuleStage, TorchTrainingBatch
 from tskd.balance import Balance
 from tskd.batches import Batch, DistillationData
+from tskd.heads import Call, head_gram, parameter_gram, recording
+from tskd.history import History, Hours, Tally
 from tskd.layers import listening
-from tskd.objective import Objective, Outcome, Said, effective_number
+from tskd.objective import Objective, Outcome, Said
+from tskd.ranks import OverRanks, alone, average_over_ranks, over_ranks
 from tskd.weighting import Evidence, Judged, Rehearsal, Step
 from tskd.windows import INPUT_SLOTS
 
@@ -38,6 +42,8 @@ class Distillation(pl.LightningModule):
         names: the teachers, for logs.
         evidence: windows by which the weighting judges teachers and student, and whether they are held out; None if it
             does not.
+        history: told how far each teacher was followed.
+        hours: of the forecast origins, if they have any.
     """
 
     def __init__(
@@ -47,6 +53,8 @@ class Distillation(pl.LightningModule):
         balance: Balance,
         names: list[str],
         evidence: tuple[DistillationData, bool] | None = None,
+        history: History | None = None,
+        hours: Hours | None = None,
     ) -> None:
         super().__init__()
         self.student = network
@@ -54,11 +62,15 @@ class Distillation(pl.LightningModule):
         self.balance = balance
         self.names = names
         self._evidence = evidence
+        self._history = History() if history is None else history
+        self._tally = Tally(hours)
+        self._first_epoch = 0
         trainable = [p for p in objective.parameters() if p.requires_grad]
         self._own_optimizer = torch.optim.Adam(trainable) if trainable else None
         self._restored: dict[str, Any] | None = None
         # they are not in every step, which DDP would not forgive; see `optimizer_step`
-        self._ddp_params_and_buffers_to_ignore = [f"objective.{name}" for name in objective.state_dict()]
+        own = (name for found in (objective.named_parameters(), objective.named_buffers()) for name, _ in found)
+        self._ddp_params_and_buffers_to_ignore = [f"objective.{name}" for name in own]
         self._sums: dict[str, Tensor] = {}
         self._steps = 0
         # loggers and checkpoints show the student's hyperparameters
@@ -84,7 +96,7 @@ class Distillation(pl.LightningModule):
         scale = 1.0 if scaler is None else scaler.get_scale()
         super().optimizer_step(*args, **kwargs)
         if self._own_optimizer is not None:
-            step_by_hand(self._own_optimizer, scale)
+            step_by_hand(self._own_optimizer, scale, over_ranks(self.trainer.world_size))
 
     def learn(self) -> None:
         """Let the weighting judge the teachers, before a checkpoint puts back what it had learned."""
@@ -99,11 +111,11 @@ class Distillation(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         alpha = self.balance.alpha(self.current_epoch)
         teaching = alpha > 0 and bool(self.names)
-        layers = self.objective.student_layers if teaching else {}
-        with listening(self.student, layers, len(batch.keys)) as features:
+        layers, heads = (self.objective.student_layers, self.objective.student_heads) if teaching else ({}, ())
+        with listening(self.student, layers, len(batch.keys)) as features, recording(self.student, heads) as calls:
             output = _darts.forward(self.student, batch.labels, ModuleStage.TRAIN)
         if teaching:
-            outcome = self._teachers(output, batch, features, batch_idx)
+            outcome = self._teachers(output, batch, features, calls, batch_idx)
             labels = _darts.label_loss(self.student, output, batch.labels, ModuleStage.TRAIN, outcome.labels)
             term = outcome.term
             # label weights alone take nothing from the labels
@@ -127,6 +139,12 @@ class Distillation(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         self._log_metrics(self.student.train_metrics)
+        epoch = self._history.number(self._first_epoch, self.current_epoch)
+        if self._tally:
+            entry = {"epoch": epoch, **self._tally.summary(self.names, self.trainer.strategy.reduce)}
+            self._history.entries.append(entry)
+            self._tally.clear()
+            self._log_weights(entry)
         for name, total in self._sums.items():
             self.log(name, total / self._steps, sync_dist=True)
         self._sums.clear()
@@ -138,6 +156,7 @@ class Distillation(pl.LightningModule):
     def on_fit_end(self) -> None:
         # a trainer that outlives the fit keeps a reference to this module
         self._evidence = None
+        self._tally = Tally()
         self.student.on_fit_end()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -165,6 +184,10 @@ class Distillation(pl.LightningModule):
             self._restored = own["optimizer"]
 
     def on_train_start(self) -> None:
+        if self.trainer.world_size > 1:
+            # unseeded, every process has drawn and judged for itself, and what DDP ignores stays as it is
+            self.objective.load_state_dict(self.trainer.strategy.broadcast(self.objective.state_dict()))
+        self._first_epoch = self.current_epoch
         if self._restored is not None and self._own_optimizer is not None:
             self._own_optimizer.load_state_dict(self._restored)
         self._restored = None
@@ -189,7 +212,12 @@ class Distillation(pl.LightningModule):
         return {name: value for name, value in found.items() if _alike(value, kept[name])}
 
     def _teachers(
-        self, output: _darts.PLModuleOutput, batch: Batch, features: Mapping[str, Tensor], batch_idx: int
+        self,
+        output: _darts.PLModuleOutput,
+        batch: Batch,
+        features: Mapping[str, Tensor],
+        calls: Sequence[Call],
+        batch_idx: int,
     ) -> Outcome:
         # TCN also predicts steps of its lookback; the forecast is what comes last
         steps = slice(-batch.forecasts.shape[2], None)
@@ -206,6 +234,8 @@ class Distillation(pl.LightningModule):
             self.current_epoch,
             covers,
             batch.spread,
+            self._gram(forecast, calls),
+            over_ranks(self.trainer.world_size),
         )
         weighting = self.objective.weighting
         if weighting.rehearses and batch_idx % weighting.rehearses == 0:
@@ -214,13 +244,26 @@ class Distillation(pl.LightningModule):
         said = Said(forecast, prediction, features, *self._rolled(forecast, batch))
         weight = batch.labels.sample_weight
         outcome = self.objective(said, step, batch.details, None if weight is None else weight[:, steps])
-        if outcome.term is not None:
-            self._add("train_distillation_loss", outcome.term)
-        self._add("masked_fraction", 1 - batch.valid.float().mean())
-        self._add("effective_teachers", effective_number(outcome.weights))
-        for name, weight in zip(self.names, outcome.weights, strict=True):
-            self._add(f"weight/{name}", weight)
+        if self.objective.compares:
+            # in every step: what is logged is asked of all processes
+            term = outcome.term
+            self._add("train_distillation_loss", forecast.new_zeros(()) if term is None else term)
+        self._tally.add(outcome.weights, batch.valid, batch.keys)
+        for aspect, weights in outcome.aspects.items():
+            for name, share in zip(self.names, weights, strict=True):
+                self._add(f"weight/{aspect}/{name}", share)
         return outcome
+
+    def _gram(self, forecast: Tensor, calls: Sequence[Call]) -> Callable[[Tensor], Tensor] | None:
+        wanted, mean = self.objective.weighting.uses_gram, over_ranks(self.trainer.world_size)
+        if wanted is None:
+            return None
+        if wanted == "head":
+            return partial(head_gram, forecast, calls, over_ranks=mean)
+        return partial(parameter_gram, forecast, self._trainable(), over_ranks=mean)
+
+    def _trainable(self) -> list[torch.nn.Parameter]:
+        return [p for p in self.student.parameters() if p.requires_grad]
 
     def _rehearsal(self, step: Step, batch: Batch, batch_idx: int) -> Rehearsal:
         assert self._evidence is not None
@@ -238,8 +281,7 @@ class Distillation(pl.LightningModule):
         def outer() -> Tensor:
             return _darts.evaluated_loss(self.student, held_out)
 
-        parameters = [p for p in self.student.parameters() if p.requires_grad]
-        return Rehearsal(step, losses, outer, parameters)
+        return Rehearsal(step, losses, outer, self._trainable())
 
     def _judged(self) -> Evidence:
         assert self._evidence is not None
@@ -268,23 +310,24 @@ class Distillation(pl.LightningModule):
     def _log_loss(self, name: str, loss: Tensor, batch: TorchTrainingBatch) -> None:
         self.log(name, loss, batch_size=batch.past_target.shape[0], prog_bar=True, sync_dist=True)
 
+    def _log_weights(self, entry: dict[str, Any]) -> None:
+        shares = {f"weight/{name}": share for name, share in entry["weights"].items()}
+        rest = {"masked_fraction": entry["masked"], "effective_teachers": entry["effective"]}
+        self.log_dict(rest | shares, sync_dist=True)
+
     def _log_metrics(self, metrics: Any) -> None:
         if len(metrics):
             self.log_dict(metrics.compute(), on_epoch=True, on_step=False, logger=True, prog_bar=True, sync_dist=True)
             metrics.reset()
 
 
-def step_by_hand(optimizer: torch.optim.Optimizer, scale: float) -> None:
+def step_by_hand(optimizer: torch.optim.Optimizer, scale: float, mean: OverRanks = alone) -> None:
     """A step of an optimizer that the trainer does not know, over all ranks, for gradients of a loss times `scale`.
 
     Left out, as the trainer's own is, if a gradient is not finite.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        for p in parameters:
-            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-            torch.distributed.all_reduce(p.grad)
-            p.grad /= torch.distributed.get_world_size()
+    average_over_ranks(parameters, mean)
     gradients = [p.grad for p in parameters if p.grad is not None]
     if all(bool(gradient.isfinite().all()) for gradient in gradients):
         for gradient in gradients:

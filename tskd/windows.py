@@ -198,8 +198,11 @@ class Windows:
 
     def covers(self, keys: Tensor) -> Tensor:
         """`[N]`, true where every input (labels not counted) exists and is finite."""
-        masks = [slot.covers(keys) for name, slot in self.slots.items() if name in INPUT_SLOTS]
-        return torch.stack(masks).all(0)
+        covered = torch.ones(len(keys), dtype=torch.bool)
+        for name, slot in self.slots.items():
+            if name in INPUT_SLOTS:
+                covered &= slot.covers(keys)
+        return covered
 
     def without(self, *names: str) -> Windows:
         """The same, but for some slots."""

@@ -1,17 +1,17 @@
 """Named data sets: the series a deployed model has, the privileged series beside it, and the split.
 
-A data set is one function that returns a `DataSet`, and one line in `_LOADERS`. Values are in the units of the source:
-scaling is the experiment's business, from the training part alone. Data that no package ships are read from the folder
-that TSKD_DATA names.
+A data set is one function that returns a `DataSet`, and one line in `catalogue.py`. Values are in the units of the
+source: scaling is the experiment's business, from the training part alone. Files are looked for in the folder that
+TSKD_DATA names; those whose source gives them away without an account are otherwise downloaded on use. The function
+in `listing.py` says what is there.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
 
-from tskd.datasets import beijing, carbon_dioxide, electricity, household, shanghai, weather
 from tskd.datasets.base import ArchiveSeries, DataSet
+from tskd.datasets.catalogue import CATALOGUE
 from tskd.datasets.filling import carry_forward, fill_from_past
 
 __all__ = ["ArchiveSeries", "DataSet", "carry_forward", "fill_from_past", "load", "names"]
@@ -19,38 +19,19 @@ __all__ = ["ArchiveSeries", "DataSet", "carry_forward", "fill_from_past", "load"
 
 def names() -> list[str]:
     """Names that `load` accepts, sorted."""
-    return sorted(_LOADERS)
+    return sorted(CATALOGUE)
 
 
 def load(name: str) -> DataSet:
     """The data set called `name`.
 
     Raises:
-        ValueError: there is none of this name; the nearest one is named.
-        FileNotFoundError: its file is not in the folder TSKD_DATA.
+        ValueError: there is none of this name (the nearest one is named), or its file is damaged.
+        FileNotFoundError: its file is not in the folder TSKD_DATA, and is not downloaded or cannot be.
         ImportError: its file needs a package that is not installed.
     """
-    if name not in _LOADERS:
-        near = difflib.get_close_matches(name, _LOADERS, n=1)
+    if name not in CATALOGUE:
+        near = difflib.get_close_matches(name, CATALOGUE, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"There is no data set {name!r}; there are: {', '.join(names())}.{hint}")
-    return _LOADERS[name]()
-
-
-_LOADERS: dict[str, Callable[[], DataSet]] = {
-    "beijing-met": beijing.met,
-    "beijing-neighbours": beijing.neighbours,
-    "co2": carbon_dioxide.co2,
-    "ett-all": electricity.ett_all,
-    "ett-fine": electricity.ett_fine,
-    "ett-loads": electricity.ett_loads,
-    "etth1": electricity.etth1,
-    "etth2": electricity.etth2,
-    "ettm1": electricity.ettm1,
-    "household": household.household,
-    "shanghai": shanghai.shanghai,
-    "spain-load": electricity.spain_load,
-    "weather": weather.weather,
-    "weather-all": weather.weather_all,
-    "weather-future": weather.weather_future,
-}
+    return CATALOGUE[name].load()

@@ -75,5 +75,12 @@ class DataSet:
                     )
 
 
+def shares(series: TimeSeries) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """First stamp of the validation and of the test part: 70, 10 and 20 %, rounded as the common benchmark rounds."""
+    n = len(series)
+    times: Any = series.time_index
+    return times[int(n * 0.7)], times[n - int(n * 0.2)]
+
+
 def _components(series: TimeSeries | None) -> list[str]:
     return [] if series is None else [str(component) for component in series.components]

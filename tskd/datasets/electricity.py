@@ -12,13 +12,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ETT = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/main/ETT-small/"
-ETTH1 = File("ETTh1.csv", f"{_ETT}ETTh1.csv", "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066")
-ETTH2 = File("ETTh2.csv", f"{_ETT}ETTh2.csv", "a3dc2c597b9218c7ce1cd55eb77b283fd459a1d09d753063f944967dd6b9218b")
-ETTM1 = File("ETTm1.csv", f"{_ETT}ETTm1.csv", "6ce1759b1a18e3328421d5d75fadcb316c449fcd7cec32820c8dafda71986c9e")
+
+
+def _file(name: str, checksum: str) -> File:
+    licence = "CC BY-ND 4.0: the files may be passed on unchanged only"
+    return File(f"{name}.csv", f"{_ETT}{name}.csv", checksum, licence, darts=f"{name}Dataset")
+
+
+ETTH1 = _file("ETTh1", "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066")
+ETTH2 = _file("ETTh2", "a3dc2c597b9218c7ce1cd55eb77b283fd459a1d09d753063f944967dd6b9218b")
+ETTM1 = _file("ETTm1", "6ce1759b1a18e3328421d5d75fadcb316c449fcd7cec32820c8dafda71986c9e")
+ETTM2 = _file("ETTm2", "db973ca252c6410a30d0469b13d696cf919648d0f3fd588c60f03fdbdbadd1fd")
 SPAIN = File(
     "spain_energy.csv",
     "https://www.kaggle.com/datasets/nicholasjhana/energy-consumption-generation-prices-and-weather",
     "14cd13e020d87af0ab49db8e0f1e4d308320ec5b8d2dec23bab4d27c75c7733a",
+    licence="not verified",
+    manual="With an account there: energy_dataset.csv, to be named spain_energy.csv.",
 )
 LOADS = ["HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL"]
 ADVANCE = {
@@ -78,6 +88,11 @@ def ettm1() -> DataSet:
     return _benchmark("ettm1", ETTM1, 96)
 
 
+def ettm2() -> DataSet:
+    """The second transformer in quarter hours."""
+    return _benchmark("ettm2", ETTM2, 96)
+
+
 def spain_load() -> DataSet:
     """Hourly load of Spain; what was forecast the day before for load, sun, wind and price is privileged."""
     import pandas as pd
@@ -96,16 +111,13 @@ def spain_load() -> DataSet:
         title="Load of Spain, with day-ahead forecasts",
         unit="MW",
         source=SPAIN.address,
-        licence="not verified",
+        licence=SPAIN.licence,
         notes="Times are UTC. January to May 2017 to train, to mid-July to validate, to mid-October to test. A missing "
         "value is the last one before it; such a load is not scored.",
     )
 
 
 _ETT_NOTE = "From July 2016 on: 150 days to train, the next 50 to validate, the next 100 to test; nothing is missing."
-
-
-_LICENCE = "CC BY-ND 4.0: the files may be passed on unchanged only"
 
 
 def _benchmark(name: str, file: File, day: int) -> DataSet:
@@ -119,7 +131,7 @@ def _benchmark(name: str, file: File, day: int) -> DataSet:
         title=f"Loads and oil temperature of a transformer ({file.name.removesuffix('.csv')})",
         unit="mixed",
         source=file.address,
-        licence=_LICENCE,
+        licence=file.licence,
         notes="12 months of 30 days to train, 4 to validate, 4 to test; nothing is missing.",
     )
 
@@ -133,7 +145,7 @@ def _ett(name: str) -> dict[str, Any]:
         "test_start": series.time_index[200 * 24],
         "unit": "°C",
         "source": _ETT,
-        "licence": _LICENCE,
+        "licence": ETTH1.licence,
     }
 
 

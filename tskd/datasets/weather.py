@@ -16,10 +16,15 @@ JENA = File(
     "weather.csv",
     "https://www.bgc-jena.mpg.de/wetter/",
     "34ee981d07313e51da2a50bb600072c8ae4a69cb4b0651f4cb93a069d7a2ba63",
+    licence="not stated at the origin",
+    manual="The benchmark's weather.csv, of 2020, is in the bundle that https://github.com/thuml/Autoformer links.",
 )
 NOTHING = -9999
 # not the other temperatures, vapour pressures and densities: they hold the temperature itself
 METEOROLOGY = {"p": "pressure", "rh": "humidity", "wv": "wind", "rain": "rain", "SWDR": "radiation"}
+CHEAP = {"p": "pressure", "rh": "humidity", "wv": "wind", "rain": "rain"}
+RADIATION = {"SWDR": "short-wave", "PAR": "active", "max. PAR": "most active"}
+CARBON_DIOXIDE = {"OT": "co2"}
 
 
 def weather_future() -> DataSet:
@@ -39,9 +44,8 @@ def weather_future() -> DataSet:
         title="Air temperature at Jena, with other meteorology",
         unit="°C",
         source=JENA.address,
-        licence="not stated at the origin",
-        notes="The ten-minute value at each full hour. March to June 2020 to train, to mid-August to validate, to "
-        f"November to test. {_GAPS} 'met' leaves out all that the temperature can be worked out from.",
+        licence=JENA.licence,
+        notes=f"{_STRETCH} {_GAPS} 'met' leaves out all that the temperature can be worked out from.",
     )
 
 
@@ -51,6 +55,21 @@ def weather_all() -> DataSet:
     ten = carry_forward(_table())["2020-03-01":"2020-11-30 23:50"]
     fine = series_of(ten, {"T": "temperature"})
     return replace(data, name="weather-all", privileged={**data.privileged, "fine": fine})
+
+
+def weather_costly() -> DataSet:
+    """Hourly air temperature from cheap instruments; radiation and carbon dioxide, by costly ones, are privileged."""
+    data = weather_future()
+    filled = carry_forward(_table()).reindex(data.series.time_index)
+    return replace(
+        data,
+        name="weather-costly",
+        privileged={"radiation": series_of(filled, RADIATION), "co2": series_of(filled, CARBON_DIOXIDE)},
+        past_covariates=series_of(filled, CHEAP),
+        title="Air temperature at Jena, with radiation and carbon dioxide",
+        notes=f"{_STRETCH} {_GAPS} The student has {', '.join(CHEAP.values())}; 'radiation' is short-wave and "
+        "photosynthetically active, 'co2' is carbon dioxide (OT in the file).",
+    )
 
 
 def weather() -> DataSet:
@@ -67,12 +86,16 @@ def weather() -> DataSet:
         title="Weather at Jena",
         unit="mixed",
         source=JENA.address,
-        licence="not stated at the origin",
+        licence=JENA.licence,
         notes=f"70 % to train, 10 % to validate, 20 % to test. {_GAPS} The common benchmark keeps -9999 as a value, "
         "and has no gap: figures differ.",
     )
 
 
+_STRETCH = (
+    "The ten-minute value at each full hour. March to June 2020 to train, to mid-August to validate, to November to "
+    "test."
+)
 _GAPS = (
     "Of a stamp given twice the first row is kept; -9999 and a gap (2020-05-29, 09:40 to 11:00) count as missing; a "
     "missing value is the last one before it, and such a step is not scored."

@@ -2,14 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tskd.experiment.config import Arm, Experiment
+from tskd.experiment.arm import Arm
+from tskd.experiment.config import Experiment
 from tskd.experiment.errors import ConfigError, RunError
+from tskd.experiment.study import Study
 from tskd.experiment.teachers import TeacherConfig
 
 if TYPE_CHECKING:
     from tskd.experiment.results import Results
 
-__all__ = ["Arm", "ConfigError", "Experiment", "Results", "RunError", "TeacherConfig"]
+__all__ = ["Arm", "ConfigError", "Experiment", "Results", "RunError", "Study", "TeacherConfig"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,180 +1,148 @@
-"""From single fits to results: choosing each arm's balance, and laying out the tables."""
+"""From finished cells to results: reading them, and choosing each arm's candidate."""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-import tskd
-from tskd.experiment.config import Arm, Experiment
-from tskd.experiment.preparation import Prepared, examples, fingerprint
+from tskd.experiment.arm import Arm
+from tskd.experiment.config import Experiment
+from tskd.experiment.errors import RunError
+from tskd.experiment.facts import facts_of
+from tskd.experiment.folds import prepared as prepare
+from tskd.experiment.outline import Outline
+from tskd.experiment.parts import Parts
+from tskd.experiment.provenance import commit, versions
 from tskd.experiment.results import Results
+from tskd.experiment.study_results import StudyResults
+from tskd.experiment.tabulation import Found, tables_of
+from tskd.experiment.work import cell_of, loaded
 
 if TYPE_CHECKING:
     from tskd.experiment.cells import Cell
+    from tskd.experiment.study import Study
 
-PACKAGES = ("darts", "torch", "pytorch-lightning", "numpy", "pandas")
 
-
-def assemble(experiment: Experiment, prepared: Prepared, cells: Sequence[Cell], seconds: float) -> Results:
-    """The tables from all fits. Chooses each arm's balance: nothing but validation errors is looked at for that."""
-    chosen = {arm.name: choose(arm, cells) for arm in experiment.arms}
-    kept = [c for c in cells if c.kind == "teacher" or c.candidate == chosen[c.name]]
-    arms = {arm.name: arm for arm in experiment.arms}
-    versions = _versions()
-    stamp = {"data": fingerprint(prepared.data), **{name.replace("-", "_"): v for name, v in versions.items()}}
-    # a window without a single scored target has no error in any arm
-    some = ~np.isnan(kept[0].mse)
-    starts = prepared.test.starts
-    rows, windows, steps = [], [], []
-    for cell in kept:
-        key = {"kind": cell.kind, "name": cell.name, "seed": cell.seed}
-        chose = cell.kind == "student" and _chooses(arms[cell.name])
-        rows.append(
-            {
-                **key,
-                "balance": label(arms[cell.name].candidates[cell.candidate]) if chose else "",
-                "mse": float(np.nanmean(cell.mse)),
-                "mae": float(np.nanmean(cell.mae)),
-                "validation_mse": cell.validation_mse,
-                "seconds": round(cell.seconds, 3),
-                "windows": int((~np.isnan(cell.mse)).sum()),
-                **stamp,
-            }
-        )
-        windows.append(pd.DataFrame({**key, "start": starts[some], "mse": cell.mse[some], "mae": cell.mae[some]}))
-        step = np.arange(1, len(cell.step_mse) + 1)
-        steps.append(pd.DataFrame({**key, "step": step, "mse": cell.step_mse, "mae": cell.step_mae}))
-    candidates = [
-        {"arm": c.name, "seed": c.seed, "balance": label(arms[c.name].candidates[c.candidate]), "validation_mse": v}
-        for c in cells
-        if c.kind == "student" and _chooses(arms[c.name])
-        for v in [c.validation_mse]
-    ]
-    return Results(
-        rows=pd.DataFrame(rows),
-        candidates=pd.DataFrame(candidates, columns=["arm", "seed", "balance", "validation_mse"]),
-        windows=pd.concat(windows, ignore_index=True),
-        steps=pd.concat(steps, ignore_index=True),
-        forecasts=_forecasts(experiment, prepared, kept),
+def collect(study: Study, outlines: Sequence[Outline], parts: Parts) -> StudyResults:
+    """The results of what is finished. A case of which too little is, is left out. Raises RunError if all are."""
+    cases, left_out = {}, {}
+    for outline in outlines:
+        try:
+            cases[outline.case] = _results(outline, parts)
+        except RunError as error:
+            left_out[outline.case] = str(error)
+    if not cases:
+        raise RunError(next(iter(left_out.values())))
+    return StudyResults(
+        name=study.name,
+        cases=cases,
         facts={
-            **_facts(experiment, prepared),
-            "versions": {"python": platform.python_version(), **versions},
-            "fingerprint": stamp["data"],
-            "seconds": round(seconds, 1),
-            "warnings": list(dict.fromkeys(w for cell in kept for w in cell.warnings)),
+            "name": study.name,
+            "command": None,
+            "config": study.to_yaml(),
+            "cells": _counts(outlines, parts),
+            "left_out": left_out,
+            "versions": versions(),
+            "commit": commit(),
         },
     )
 
 
-def choose(arm: Arm, cells: Sequence[Cell]) -> int:
-    """Position of the candidate with the lowest validation error, mean over the seeds; of equal ones the first."""
-    means = [
-        np.mean([c.validation_mse for c in cells if c.kind == "student" and c.name == arm.name and c.candidate == i])
-        for i in range(len(arm.candidates))
-    ]
-    return int(np.argmin(means))
+def choose(arm: Arm, cells: Iterable[Cell], failed: Collection[tuple[int, int]] = ()) -> int | None:
+    """Position of the candidate with the lowest validation error, mean over the seeds; of equal ones the first.
+
+    A candidate that failed with a seed is out, unless all did. While a run is at work, those seeds count that all
+    candidates have; None if there is none.
+
+    Args:
+        cells: those of one fold and size.
+        failed: candidate and seed of each failure of the arm there.
+    """
+    errors: dict[int, dict[int, float]] = {candidate: {} for candidate in range(len(arm.candidates))}
+    for cell in cells:
+        if cell.kind == "student" and cell.name == arm.name:
+            errors[cell.candidate][cell.seed] = cell.validation_mse
+    flawed = {candidate for candidate, _ in failed}
+    able = {c: own for c, own in errors.items() if c not in flawed} or {c: own for c, own in errors.items() if own}
+    seeds = sorted(set.intersection(*map(set, able.values()))) if able else []
+    if not seeds:
+        return None
+    return min(able, key=lambda candidate: float(np.mean([able[candidate][seed] for seed in seeds])))
 
 
-def label(candidate: Any) -> str:
-    """A balance, or settings of the student, as the tables show it."""
-    if isinstance(candidate, dict):
-        return ", ".join(
-            label(value) if isinstance(value, dict) else f"{key}={value}" for key, value in candidate.items()
-        )
-    return f"{candidate:g}" if isinstance(candidate, float) else str(candidate)
-
-
-def _chooses(arm: Arm) -> bool:
-    return bool(arm.teachers or arm.students)
-
-
-def _forecasts(experiment: Experiment, prepared: Prepared, cells: Sequence[Cell]) -> pd.DataFrame:
-    part, scale = prepared.test, prepared.scale
-    lookback, horizon = experiment.chunk_lengths(experiment.student)[0], experiment.steps[1]
-    frames = []
-    for number, window in enumerate(examples(len(part.truth))):
-        past = slice(window + part.reach - lookback, window + part.reach + horizon)
-        times = part.series.time_index[past]
-        lines = {"truth": (times, part.series.values(copy=False)[past])}
-        for cell in cells:
-            if cell.seed == experiment.seeds[0]:
-                line = cell.name if cell.kind == "student" else f"teacher {cell.name}"
-                lines[line] = (times[lookback:], cell.forecasts[number])
-        frames += [
-            pd.DataFrame({"line": line, "window": number, "time": at, "value": scale.undo(values)[:, 0]})
-            for line, (at, values) in lines.items()
-        ]
-    return pd.concat(frames, ignore_index=True)
-
-
-def _facts(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
-    data = prepared.data
-    lookback, horizon = experiment.chunk_lengths(experiment.student)[0], experiment.steps[1]
-    parts = {"training": prepared.train, "validation": prepared.validation, "test": prepared.test}
-    return {
-        "name": experiment.name,
-        "command": None,
-        "config": experiment.to_yaml(),
-        "alone": experiment.alone.name,
-        "student": str(experiment.student),
-        "soft_sensor": experiment.soft_sensor,
-        "lookback": lookback,
-        "horizon": horizon,
-        "scored": list(experiment.steps),
-        "seeds": list(experiment.seeds),
-        "examples": len(examples(len(prepared.test.truth))),
-        "teachers": [
-            {
-                "name": name,
-                "model": str(teacher.model),
-                "privileged": [str(source) for source in teacher.privileged],
-                "sees_inputs": teacher.sees_inputs,
-                "cross_fit": None if teacher.cross_fit is None else teacher.cross_fit.folds,
-                "archive": teacher.archive,
-            }
-            for name, teacher in experiment.teachers.items()
-        ],
-        "arms": [
-            {
-                "name": arm.name,
-                "teachers": list(arm.teachers),
-                "losses": [str(loss) for loss in arm.losses],
-                "weighting": str(arm.weighting),
-                "candidates": [label(candidate) for candidate in arm.candidates],
-                "placebo": arm.placebo,
-                "privileged": experiment.is_privileged(arm),
-            }
-            for arm in experiment.arms
-        ],
-        "data": {
-            "name": data.name,
-            "title": data.title,
-            "unit": data.unit,
-            "source": data.source,
-            "licence": data.licence,
-            "notes": data.notes,
-            "components": list(data.series.components),
-            "step": data.series.freq_str,
-            "first": str(data.series.start_time()),
-            "validation_start": str(data.validation_start),
-            "test_start": str(data.test_start),
-            "last": str(data.series.end_time()),
-            "windows": {name: len(part.truth) for name, part in parts.items()},
-            "not_scored": _not_scored(prepared.test.scored[:, experiment.steps[0] - 1 :]),
+def _results(outline: Outline, parts: Parts) -> Results:
+    experiment = outline.experiment
+    data, _ = loaded(experiment)
+    found, failures = _read(outline, parts)
+    kept, rivals, prepared = [], [], {}
+    for place in dict.fromkeys((block.fold, block.size) for block, _ in outline.blocks):
+        here = [item for item in found if (item.cell.fold, item.cell.size) == place]
+        lost = [failure for failure in failures if (failure["fold"], failure["size"]) == place]
+        chosen = {arm.name: choose(arm, (item.cell for item in here), _failed(arm, lost)) for arm in experiment.arms}
+        used = [item for item in here if item.cell.kind == "teacher" or item.cell.candidate == chosen[item.cell.name]]
+        if used:
+            prepared[place] = prepare(experiment, data, *place)
+        kept += used
+        rivals += [item for item in here if item.cell.kind == "student"]
+    if not any(item.cell.kind == "student" and item.cell.name == experiment.alone.name for item in kept):
+        raise RunError(_nothing(experiment, failures))
+    return Results(
+        **tables_of(experiment, outline.fingerprint, kept, rivals, failures, prepared),
+        facts={
+            **facts_of(outline, data, prepared),
+            "case": outline.case,
+            "cells": _counts([outline], parts),
+            "versions": versions(),
+            "commit": commit(),
+            "fingerprint": outline.fingerprint,
+            "seconds": round(sum({item.cell.key: item.cell.seconds for item in found}.values()), 1),
+            "warnings": list(dict.fromkeys(warning for item in kept for warning in _warnings(item.cell))),
         },
-    }
+    )
 
 
-def _not_scored(scored: np.ndarray) -> int:
-    """How many targets are not, of windows `[W, H]` that overlap."""
-    return int((~scored[:, -1]).sum() + (~scored[0, :-1]).sum())
+def _read(outline: Outline, parts: Parts) -> tuple[list[Found], list[dict[str, Any]]]:
+    """The cells of a case that are finished, under the names that they have in it, and what failed."""
+    found, failures = [], []
+    for block, cells in outline.blocks:
+        own = parts.read({cell.key for cell in cells})
+        for planned in cells:
+            part = own.get(planned.key)
+            names: dict[str, Any] = {"kind": planned.kind, "name": planned.name, "candidate": planned.candidate}
+            names |= {"fold": block.fold, "size": block.size, "seed": block.seed}
+            if part is not None and part.failed:
+                told = part.row["failed"]
+                failures.append(
+                    {**names, "error": f"{told['type']}: {told['message']}", "traceback": told["traceback"]}
+                )
+            elif part is not None:
+                found.append(Found(cell_of(part, **names), part.row["versions"], part.row["commit"]))
+    return found, failures
 
 
-def _versions() -> dict[str, str]:
-    return {"tskd": tskd.__version__, **{package: version(package) for package in PACKAGES}}
+def _failed(arm: Arm, failures: Iterable[dict[str, Any]]) -> list[tuple[int, int]]:
+    own = (failure for failure in failures if failure["kind"] == "student" and failure["name"] == arm.name)
+    return [(failure["candidate"], failure["seed"]) for failure in own]
+
+
+def _nothing(experiment: Experiment, failures: Sequence[dict[str, Any]]) -> str:
+    """Why there is nothing to compare anything with."""
+    own = [f for f in failures if f["kind"] == "student" and f["name"] == experiment.alone.name]
+    if not own:
+        return f"{experiment.name}: the student alone is not finished with any seed yet; there is nothing to report."
+    return f"arm {experiment.alone.name!r}, seed {own[0]['seed']} failed: {own[0]['error']}"
+
+
+def _counts(outlines: Iterable[Outline], parts: Parts) -> dict[str, int]:
+    """How many cells there are, and how many of them are finished or failed."""
+    keys = {cell.key for outline in outlines for _, cells in outline.blocks for cell in cells}
+    finished = parts.finished(keys)
+    failed = {name.partition(".")[0] for name in parts.failures(keys)} - finished
+    return {"planned": len(keys), "finished": len(finished), "failed": len(failed)}
+
+
+def _warnings(cell: Cell) -> list[str]:
+    label = f"{'arm' if cell.kind == 'student' else 'teacher'} {cell.name!r}, seed {cell.seed}"
+    return [f"{label}: {message}" for message in cell.warnings]

@@ -1,27 +1,31 @@
-"""The fits of one seed: the student alone, every teacher once, and every candidate of every arm."""
+"""The fits of one block: the student alone, every teacher once, and every candidate of every arm."""
 
 from __future__ import annotations
 
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import Any, cast
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from darts import TimeSeries
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 
 from tskd import DistilledModel, Teacher
 from tskd.datasets import DataSet
-from tskd.experiment.config import Arm, Experiment, tuned_by
+from tskd.experiment.arm import Arm, tuned_by
 from tskd.experiment.errors import RunError
+from tskd.experiment.folds import cut
+from tskd.experiment.forecasting import Forecasts, of_student, of_teacher
+from tskd.experiment.models import Fitted, load_teacher, save_teacher
 from tskd.experiment.placebo import archive_placebo, placebo
-from tskd.experiment.preparation import Part, Prepared, examples, prepare
+from tskd.experiment.plan import Block, Planned, shown, teacher_key, teachers_of
+from tskd.experiment.preparation import Part, Prepared, fingerprint, prepare
 from tskd.experiment.quiet import TRAINER, quiet
-from tskd.experiment.scoring import aligned, errors, mean
+from tskd.experiment.scoring import Score, mean, score
 from tskd.experiment.specs import BALANCE, LOSS, MODEL, TEACHER, WEIGHTING, Role, Spec, make
 from tskd.experiment.supply import Supply
 from tskd.experiment.teachers import inputs_of, with_inputs
@@ -32,13 +36,17 @@ from tskd.privileged import Source
 class Cell:
     """One fit and its errors on the z-scored scale.
 
-    `kind` is "student" or "teacher", `name` that of the arm or teacher, `candidate` the position in the arm's list of
-    balances. `mse`, `mae` [W] and `step_mse`, `step_mae` [H] are of the test windows (NaN where nothing is scored),
-    `validation_mse` of the validation windows; `forecasts` [E, H, C] are of the example windows.
+    `key`, `kind`, `name` and `candidate` are those of what was planned. `mse`, `mae` [W] and `step_mse`, `step_mae` [H]
+    are of the test windows (NaN where nothing is scored), `validation_mse` of the validation windows; `forecasts`
+    [E, H, C] are of the example windows. `seconds` are of the fit, without those of the teachers; `weights` is
+    `DistilledModel.history`: one entry an epoch, none for other models.
     """
 
+    key: str
     kind: str
     name: str
+    fold: int
+    size: int | None
     seed: int
     candidate: int
     seconds: float
@@ -48,39 +56,32 @@ class Cell:
     step_mse: np.ndarray
     step_mae: np.ndarray
     forecasts: np.ndarray
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    weights: tuple[dict[str, Any], ...] = ()
 
 
-def teachers_of(experiment: Experiment) -> list[tuple[str, bool]]:
-    """The teachers to fit, as name and whether it is the placebo: all as they are, and those of the placebo arms."""
-    shuffled = (
-        link for arm in experiment.arms if arm.placebo for name in arm.teachers for link in _chain(experiment, name)
-    )
-    return [(name, False) for name in experiment.teachers] + [
-        (name, True) for name in dict.fromkeys(shuffled) if experiment.teachers[name].privileged
-    ]
+class BlockRun:
+    """Everything that one block trains: the same seed gives every arm's student the same initial weights and batches.
 
+    Args:
+        data: the data set of the block's experiment, whole.
+        models: folder of fitted teachers, which are looked up there by their key before they are fitted, and saved
+            there; None for one that is gone with this object.
 
-def _chain(experiment: Experiment, name: str) -> Iterator[str]:
-    """A teacher, the one that teaches it, and so on."""
-    link: str | None = name
-    while link is not None:
-        yield link
-        link = experiment.teachers[link].taught_by
+    Raises:
+        ValueError: the data leave some part without a window.
+    """
 
-
-def planned(experiment: Experiment) -> int:
-    """Number of cells of one seed."""
-    return len(teachers_of(experiment)) + sum(len(arm.candidates) for arm in experiment.arms)
-
-
-class SeedRun:
-    """Everything that one seed trains: the same seed gives every arm's student the same initial weights and batches."""
-
-    def __init__(self, experiment: Experiment, data: DataSet, seed: int) -> None:
-        self.experiment = experiment
-        self.seed = seed
-        readable = [slot for slot in ("past", "future") if getattr(self._student(), f"supports_{slot}_covariates")]
+    def __init__(self, block: Block, data: DataSet, models: Path | None = None) -> None:
+        self.block = block
+        self.experiment = experiment = block.experiment
+        self.seed = seed = block.seed
+        # all candidates of an arm learn from the same answers, and some teachers answer slowly
+        self._answers = tempfile.TemporaryDirectory(prefix="tskd-")
+        self.models = models or Path(self._answers.name) / "models"
+        self.fingerprint = fingerprint(data)
+        data = cut(experiment, data, block.fold, block.size)
+        readable = experiment.readable
         if experiment.soft_sensor:
             data = with_inputs(data, readable)
         self._sources: dict[tuple[str, bool], list[Source]] = {}
@@ -100,60 +101,86 @@ class SeedRun:
         items = tuple(replace(item, privileged=p) for item, p in zip(data.archive, archive, strict=True))
         lookback, _ = experiment.chunk_lengths(experiment.student)
         whole = replace(data, privileged=privileged, archive=items)
-        self.prepared: Prepared = prepare(whole, lookback, experiment.steps, experiment.lookback)
+        self.prepared: Prepared = prepare(whole, lookback, experiment.steps, experiment.longest)
         self.supply = Supply(self.prepared, readable, lookback)
-        self._teachers: dict[tuple[str, bool], Teacher] = {}
-        # all candidates of an arm learn from the same answers, and some teachers answer slowly
-        self._answers = tempfile.TemporaryDirectory(prefix="tskd-")
+        self._teachers: dict[tuple[str, bool], Fitted] = {}
 
-    def cells(self) -> Iterator[Cell]:
-        """All fits of the seed, each as soon as it is done."""
-        alone = self._cell("student", self.experiment.alone.name, 0, lambda: self.alone, self._student_forecasts)
-        yield alone
-        for name, shuffled in teachers_of(self.experiment):
-            yield self._cell(
-                "teacher",
-                f"{name} (placebo)" if shuffled else name,
-                0,
-                partial(self.teacher, name, shuffled),
-                self._teacher_forecasts,
-            )
-        for arm in self.experiment.arms:
-            for candidate, settings in enumerate(arm.students):
-                tuned = partial(self._plain, tuned_by(self.experiment.student, settings))
-                yield self._cell("student", arm.name, candidate, tuned, self._student_forecasts)
-            for candidate, balance in enumerate(arm.balance if arm.teachers else ()):
-                if balance == 0:
-                    yield replace(alone, name=arm.name, candidate=candidate, seconds=0.0)
-                    continue
-                yield self._cell(
-                    "student",
-                    arm.name,
-                    candidate,
-                    partial(self.distilled, arm, candidate),
-                    self._student_forecasts,
-                )
+    def cell(self, planned: Planned) -> Cell:
+        """Fit and score one cell. The numbers do not depend on which cells were computed before.
 
-    @cached_property
-    def alone(self) -> Any:
-        """The student trained by darts itself. Balance 0 is this very student, so no arm trains it again."""
-        return self._plain(self.experiment.student)
+        Raises:
+            RunError: the student's forecasts are not all finite.
+        """
+        if planned.kind == "teacher":
+            fitted = self.fitted(*self._named[planned.name])
+            with quiet() as warned:
+                scores = self._scores(lambda part: of_teacher(fitted.teacher, part, self.supply.covariates(part)))
+            return self._cell(planned, scores, fitted.seconds, [*fitted.warnings, *warned])
+        arm = next(arm for arm in self.experiment.arms if arm.name == planned.name)
+        lesson = planned.resolved["lesson"] is not None
+        for name in arm.teachers if lesson else ():
+            self.fitted(name, arm.placebo)
+        blind, began = self.experiment.soft_sensor, time.perf_counter()
+        with quiet() as warned:
+            model = self.distilled(arm, planned.candidate) if lesson else self.plain(arm, planned.candidate)
+            seconds = time.perf_counter() - began
+            scores = self._scores(lambda part: of_student(model, part, self.supply.covariates(part), blind))
+        weights = tuple(model.history) if lesson else ()
+        return self._cell(planned, scores, seconds, warned, weights)
+
+    def plain(self, arm: Arm, candidate: int = 0) -> Any:
+        """The student of an arm that learns from labels alone, by darts' own training, with one candidate for its
+        settings. Balance 0 is the student alone."""
+        spec = self.experiment.student
+        if arm.students:
+            spec = tuned_by(spec, arm.students[candidate])
+        student: Any = _model(spec, self.seed)
+        if self.experiment.soft_sensor:
+            student = DistilledModel(student, soft_sensor=True)
+        for rows in self.supply.rows(spec, arm.archive):
+            student = student.fit(**rows)
+        return student
 
     def teacher(self, name: str, shuffled: bool = False) -> Teacher:
-        """The fitted teacher, or its placebo; fitted when first asked for."""
+        """The fitted teacher, or its placebo."""
+        return self.fitted(name, shuffled).teacher
+
+    def fitted(self, name: str, shuffled: bool = False) -> Fitted:
+        """A teacher with what is known of its fit; fitted when first asked for."""
+        shuffled = shuffled and self.experiment.has_privilege(name)
+        if (name, shuffled) not in self._teachers:
+            self._teachers[name, shuffled] = self._saved(name, shuffled) or self._fit(name, shuffled)
+        return self._teachers[name, shuffled]
+
+    def _saved(self, name: str, shuffled: bool) -> Fitted | None:
+        with quiet():
+            return load_teacher(self.models, self._key(name, shuffled), self._unfitted(name, shuffled))
+
+    def _fit(self, name: str, shuffled: bool) -> Fitted:
         config = self.experiment.teachers[name]
-        key = (name, shuffled and bool(config.privileged))
-        if key not in self._teachers:
-            # with the student's own seed, a teacher like the student would be its twin and teach it nothing
-            model = _model(config.model, zlib.crc32(f"{name} {self.seed}".encode()), TEACHER)
-            inputs = inputs_of(model, self.supply.slots) if self.experiment.soft_sensor else None
-            unfitted = config.teacher(name, model, self._sources[key], inputs)
-            by = None if config.taught_by is None else self.teacher(config.taught_by, shuffled)
+        by = None if config.taught_by is None else self.teacher(config.taught_by, shuffled)
+        began = time.perf_counter()
+        with quiet() as warned:
+            unfitted = self._unfitted(name, shuffled)
             data = self.supply.training(config.model, [*unfitted.names, *(() if by is None else by.names)])
             if config.archive:
                 data |= self.supply.archive(unfitted.names)
-            self._teachers[key] = unfitted.fit(**data, taught_by=by)
-        return self._teachers[key]
+            teacher = unfitted.fit(**data, taught_by=by)
+        fitted = Fitted(teacher, time.perf_counter() - began, tuple(warned))
+        with quiet():
+            save_teacher(self.models, self._key(name, shuffled), fitted)
+        # as every other process will have it
+        return self._saved(name, shuffled) or fitted
+
+    def _unfitted(self, name: str, shuffled: bool) -> Teacher:
+        config = self.experiment.teachers[name]
+        # with the student's own seed, a teacher like the student would be its twin and teach it nothing
+        model = _model(config.model, zlib.crc32(f"{name} {self.seed}".encode()), TEACHER)
+        inputs = inputs_of(model, self.supply.slots) if self.experiment.soft_sensor else None
+        return config.teacher(name, model, self._sources[name, shuffled], inputs)
+
+    def _key(self, name: str, shuffled: bool) -> str:
+        return teacher_key(self.block, self.fingerprint, name, shuffled)
 
     def distilled(self, arm: Arm, candidate: int) -> DistilledModel:
         """The student of an arm, with one candidate for the balance."""
@@ -171,61 +198,49 @@ class SeedRun:
         data = self.supply.training(self.experiment.student, names, judged)
         return model.fit(**data, cache=self._answers.name, verbose=False)
 
-    def _plain(self, spec: Spec) -> Any:
-        student, data = _model(spec, self.seed), self.supply.training(spec)
-        if self.experiment.soft_sensor:
-            return DistilledModel(student, soft_sensor=True).fit(**data)
-        return student.fit(**data)
-
     def _student(self) -> TorchForecastingModel:
         return _model(self.experiment.student, self.seed)
 
-    def _student_forecasts(self, model: Any, part: Part) -> Sequence[TimeSeries]:
-        return model.historical_forecasts(
-            part.series,
-            **self.supply.covariates(part),
-            forecast_horizon=part.truth.shape[1],
-            start=part.starts[0],
-            stride=1,
-            retrain=False,
-            last_points_only=False,
+    @cached_property
+    def _named(self) -> dict[str, tuple[str, bool]]:
+        return {shown(*teacher): teacher for teacher in teachers_of(self.experiment)}
+
+    def _scores(self, forecasts: Callable[[Part], Forecasts]) -> tuple[Score, Score]:
+        """Of the validation and the test part."""
+        first = self.experiment.steps[0]
+        held_out, test = (
+            score(forecasts(part), part, first) for part in (self.prepared.validation, self.prepared.test)
         )
+        return held_out, test
 
-    def _teacher_forecasts(self, teacher: Teacher, part: Part) -> Sequence[TimeSeries]:
-        known = {name: part.privileged[name] for name in teacher.names}
-        answers = teacher.historical_forecasts(part.series, **self.supply.covariates(part), privileged=known)
-        # of a lookback shorter than the part reaches back, there are earlier ones
-        return [answer for answer in cast("list[TimeSeries]", answers) if answer.start_time() >= part.starts[0]]
-
-    def _cell(self, kind: str, name: str, candidate: int, fit: Callable[[], Any], forecast: Callable[..., Any]) -> Cell:
-        began = time.perf_counter()
-        label = f"{'arm' if kind == 'student' else 'teacher'} {name!r}, seed {self.seed}"
-        try:
-            with quiet() as warned:
-                model = fit()
-                seconds = time.perf_counter() - began
-                held_out, test = (
-                    aligned(forecast(model, part), part) for part in (self.prepared.validation, self.prepared.test)
-                )
-        except Exception as error:
-            raise RunError(f"{label} failed: {type(error).__name__}: {error}") from error
-        if kind == "student" and not (np.isfinite(held_out).all() and np.isfinite(test).all()):
-            raise RunError(f"{label}: the student's forecasts are not all finite; lower its learning rate.")
-        validation = errors(held_out, self.prepared.validation)[0]
-        squared, absolute = errors(test, self.prepared.test)
+    def _cell(
+        self,
+        planned: Planned,
+        scores: tuple[Score, Score],
+        seconds: float,
+        warnings: Sequence[str],
+        weights: tuple[dict[str, Any], ...] = (),
+    ) -> Cell:
+        held_out, test = scores
+        if planned.kind == "student" and not (held_out.whole and test.whole):
+            raise RunError("the student's forecasts are not all finite; lower its learning rate.")
         return Cell(
-            kind=kind,
-            name=name,
+            key=planned.key,
+            kind=planned.kind,
+            name=planned.name,
+            fold=self.block.fold,
+            size=self.block.size,
             seed=self.seed,
-            candidate=candidate,
+            candidate=planned.candidate,
             seconds=seconds,
-            validation_mse=float(mean(mean(validation, axis=(1, 2)), axis=0)),
-            mse=mean(squared, axis=(1, 2)),
-            mae=mean(absolute, axis=(1, 2)),
-            step_mse=mean(squared, axis=(0, 2)),
-            step_mae=mean(absolute, axis=(0, 2)),
-            forecasts=test[examples(len(test))],
-            warnings=tuple(f"{label}: {message}" for message in warned),
+            validation_mse=float(mean(held_out.mse, axis=0)),
+            mse=test.mse,
+            mae=test.mae,
+            step_mse=test.step_mse,
+            step_mae=test.step_mae,
+            forecasts=test.forecasts,
+            warnings=tuple(dict.fromkeys(warnings)),
+            weights=weights,
         )
 
 

@@ -3,76 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tskd import datasets
+from tskd.experiment.arm import Arm, tuned_by
 from tskd.experiment.errors import ConfigError, explain
+from tskd.experiment.lengths import chunks, filled
 from tskd.experiment.quiet import quiet
 from tskd.experiment.reading import read_yaml
-from tskd.experiment.specs import BALANCE, LOSS, MODEL, TEACHER, WEIGHTING, Spec, Strict, make, nearest, part, plain
+from tskd.experiment.specs import MODEL, TEACHER, Spec, Strict, nearest, part, plain
 from tskd.experiment.teachers import TeacherConfig, many, point_forecaster, reach
 
 if TYPE_CHECKING:
+    from tskd.experiment.engines import EngineName
     from tskd.experiment.results import Results
 
 ALONE = "alone"
-CANDIDATES = (0.0, 0.25, 0.5, 1.0)
-
-
-class Arm(Strict):
-    """One way to train the student, run with every seed.
-
-    Without `teachers` it is the student alone. `balance` is a number, a balance, or a list of candidates of which the
-    one with the lowest validation error (mean over the seeds; of equals the first) is used. `placebo` shuffles what the
-    teachers' sources read, see `tskd.experiment.placebo`. `students`, in an arm without teachers: candidate settings,
-    each merged into the student's `kwargs` and chosen among likewise; the control of labels only, tuned.
-    """
-
-    name: str
-    teachers: tuple[str, ...] = ()
-    losses: tuple[Any, ...] = Field(default=("OutputKD",), validate_default=True)
-    weighting: Any = Field(default="Uniform", validate_default=True)
-    balance: tuple[Any, ...] = Field(default=CANDIDATES, validate_default=True)
-    placebo: bool = False
-    students: tuple[dict[str, Any], ...] = ()
-
-    @property
-    def candidates(self) -> tuple[Any, ...]:
-        """What validation chooses among: balances, or settings of the student; one for an arm that leaves no choice."""
-        return self.balance if self.teachers else self.students or ({},)
-
-    @model_validator(mode="after")
-    def _possible(self) -> Arm:
-        if self.teachers and self.students:
-            raise ValueError("students: only an arm without teachers tunes the student's own settings.")
-        return self
-
-    @field_validator("teachers", mode="before")
-    @classmethod
-    def _teachers(cls, value: Any) -> Any:
-        return tuple(many(value))
-
-    @field_validator("losses", mode="before")
-    @classmethod
-    def _losses(cls, value: Any) -> Any:
-        return tuple(part(item, LOSS) for item in many(value))
-
-    @field_validator("weighting", mode="before")
-    @classmethod
-    def _weighting(cls, value: Any) -> Any:
-        return part(value, WEIGHTING)
-
-    @field_validator("balance", mode="before")
-    @classmethod
-    def _balance(cls, value: Any) -> Any:
-        candidates = tuple(_candidate(item) for item in many(value))
-        if not candidates:
-            raise ValueError("give a number, a balance, or a list of candidates, not an empty list.")
-        return candidates
+Control = Literal["tuned", "self-distilled", "placebo", "iterated", "multi-horizon", "pooled", "pre-trained"]
+CONTROLS: tuple[Control, ...] = get_args(Control)
 
 
 class Experiment(Strict):
@@ -81,9 +34,11 @@ class Experiment(Strict):
     `data` is the name of a data set (`tskd.datasets.names()`) or a `tskd.datasets.DataSet`. Models, losses and so on
     are given as `{"class": ..., "kwargs": {...}}`, as a class name, or as objects. The student alone is always run: an
     arm called 'alone' is put first if no arm is without teachers. `seeds`: a list, or how many to take from 0 on.
-    `soft_sensor`: no student sees the target's past, in training or in use, and no teacher does but by its sources.
-    `scored`: first and last step that are scored, if not the student's whole horizon; past it, the student is rolled
-    forward on its own forecasts.
+    `lookback` and `horizon` are those of student and teachers whose arguments leave them out. `soft_sensor`: no student
+    sees the target's past, in training or in use, and no teacher does but by its sources. `scored`: first and last step
+    that are scored, if not the student's whole horizon; past it, the student is rolled forward on its own forecasts.
+    `sizes`: training sizes in windows of the student, None for all; `folds`: chronological folds; for both see
+    `tskd.experiment.folds`. `controls`: names of arms to add, or `all`; see `tskd.experiment.controls`.
     """
 
     name: str
@@ -94,6 +49,20 @@ class Experiment(Strict):
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     soft_sensor: bool = False
     scored: tuple[int, int] | None = None
+    lookback: int | None = Field(default=None, ge=1)
+    horizon: int | None = Field(default=None, ge=1)
+    sizes: tuple[int | None, ...] = (None,)
+    folds: int = Field(default=1, ge=1)
+    controls: tuple[Control, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lengths(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        given = (data.get("lookback"), data.get("horizon"))
+        # anything but a number is refused where the field is read
+        return filled(data, *(steps if isinstance(steps, int) else None for steps in given))
 
     @field_validator("name")
     @classmethod
@@ -124,9 +93,27 @@ class Experiment(Strict):
             raise ValueError("give at least one seed, and none twice.")
         return seeds
 
+    @field_validator("sizes", mode="before")
+    @classmethod
+    def _sizes(cls, value: Any) -> Any:
+        sizes = tuple(many(value))
+        wrong = [size for size in sizes if size is not None and not (isinstance(size, int) and size >= 1)]
+        if wrong or not sizes or len(set(sizes)) < len(sizes):
+            raise ValueError(f"give numbers of training windows, none twice, or null for all; not {list(sizes)}.")
+        return sizes
+
+    @field_validator("controls", mode="before")
+    @classmethod
+    def _controls(cls, value: Any) -> Any:
+        names = many(value)
+        for name in names:
+            if name not in (*CONTROLS, "all"):
+                raise ValueError(f"there is no control {name!r}. {nearest(str(name), [*CONTROLS, 'all'])}")
+        return CONTROLS if "all" in names else tuple(dict.fromkeys(names))
+
     @model_validator(mode="after")
     def _consistent(self) -> Experiment:
-        without = [arm.name for arm in self.arms if not arm.teachers and not arm.students]
+        without = [arm.name for arm in self.arms if arm.is_plain]
         if len(without) > 1:
             raise ValueError(f"arms: only one arm can be without teachers; they are {', '.join(map(repr, without))}.")
         if not without:
@@ -145,6 +132,10 @@ class Experiment(Strict):
         horizon = self.chunk_lengths(self.student)[1]
         if self.scored is not None and not 1 <= self.scored[0] <= self.scored[1]:
             raise ValueError(f"scored: {list(self.scored)} are no first and last step.")
+        try:
+            self._refuse_unscored(self.student)
+        except ValueError as error:
+            raise ValueError(f"student: {error}") from error
         for arm in self.arms:
             for settings in arm.students:
                 self._refuse_settings(arm, settings)
@@ -171,12 +162,24 @@ class Experiment(Strict):
     def _refuse_settings(self, arm: Arm, settings: dict[str, Any]) -> None:
         try:
             tuned = point_forecaster(tuned_by(self.student, settings))
+            self._refuse_unscored(tuned)
         except ValueError as error:
             raise ValueError(f"arm {arm.name!r}: students: {error}") from error
-        if self.chunk_lengths(tuned)[1] != self.chunk_lengths(self.student)[1]:
-            raise ValueError(f"arm {arm.name!r}: students: another horizon cannot be compared.")
-        if self.chunk_lengths(tuned)[0] > self.chunk_lengths(self.student)[0]:
+        if chunks(tuned)[0] > chunks(self.student)[0]:
             raise ValueError(f"arm {arm.name!r}: students: a longer lookback than the student's has other windows.")
+
+    def _refuse_unscored(self, student: Spec) -> None:
+        """Raise a ValueError for a student that cannot forecast the steps that are scored."""
+        _, first, last = chunks(student)
+        if first > self.steps[0] or (first > 1 and last < self.steps[1]):
+            raise ValueError(
+                f"it forecasts steps {first} to {last}, and {self.steps[0]} to {self.steps[1]} are scored."
+            )
+        if self.soft_sensor and last < self.steps[1]:
+            raise ValueError(
+                f"a soft sensor cannot go on from its own forecasts: it forecasts {last} steps, and step "
+                f"{self.steps[1]} is scored."
+            )
 
     def _refuse_as_soft_sensor(self) -> None:
         from tskd import DistilledModel
@@ -189,20 +192,32 @@ class Experiment(Strict):
             raise ValueError(f"soft_sensor: {error}.") from error
 
     @property
-    def lookback(self) -> int:
+    def longest(self) -> int:
         """The longest lookback, in steps, of student and teachers."""
         models = [reach(teacher.model, TEACHER) for teacher in self.teachers.values()]
         return max([self.chunk_lengths(self.student)[0], *(lookback for lookback, _ in models)])
 
     @staticmethod
     def chunk_lengths(model: Spec) -> tuple[int, int]:
-        """Lookback and horizon of a torch model, in steps."""
-        return model.kwargs["input_chunk_length"], model.kwargs["output_chunk_length"]
+        """Lookback and last step of the horizon of a torch model."""
+        return chunks(model)[::2]
 
     @property
     def steps(self) -> tuple[int, int]:
         """First and last step that are scored."""
-        return self.scored or (1, self.chunk_lengths(self.student)[1])
+        return self.scored or chunks(self.student)[1:]
+
+    @property
+    def readable(self) -> list[str]:
+        """Slots of covariates, `"past"` and `"future"`, that the student's class reads."""
+        with quiet():
+            student = self.student.build(MODEL)
+        return [slot for slot in ("past", "future") if getattr(student, f"supports_{slot}_covariates")]
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the data set, which need not be loaded for it."""
+        return self.data if isinstance(self.data, str) else self.data.name
 
     def dataset(self) -> datasets.DataSet:
         """The data set, loaded if it was given by name."""
@@ -211,52 +226,84 @@ class Experiment(Strict):
     @property
     def alone(self) -> Arm:
         """The student as it is configured, without teachers."""
-        return next(arm for arm in self.arms if not arm.teachers and not arm.students)
+        return next(arm for arm in self.arms if arm.is_plain)
+
+    def control(self, arm: Arm) -> Control | None:
+        """Which control an arm is by what it does; None for the student alone and for arms with privileged teachers."""
+        if self.is_privileged(arm) or arm.is_plain:
+            return None
+        if arm.placebo:
+            return "placebo"
+        if arm.teachers:
+            return "self-distilled"
+        if arm.archive is not None:
+            return arm.archive
+        lasts = {chunks(tuned_by(self.student, settings))[1:] for settings in arm.students}
+        if chunks(self.student)[1:] in lasts:
+            return "tuned"
+        return "multi-horizon" if all(last >= self.steps[1] for _, last in lasts) else "iterated"
 
     def is_privileged(self, arm: Arm) -> bool:
-        """Whether a teacher of the arm sees privileged information, and not a placebo of it."""
-        return not arm.placebo and any(self.teachers[name].privileged for name in arm.teachers)
+        """Whether a teacher of the arm, or one that it learns from, sees privileged information, and not a placebo."""
+        return not arm.placebo and any(self.has_privilege(name) for name in arm.teachers)
+
+    def has_privilege(self, name: str) -> bool:
+        """Whether a teacher, or one that it learns from, sees privileged information."""
+        return any(self.teachers[link].privileged for link in self.chain(name))
+
+    def chain(self, name: str) -> Iterator[str]:
+        """A teacher, the one that teaches it, and so on."""
+        link: str | None = name
+        while link is not None:
+            yield link
+            link = self.teachers[link].taught_by
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Experiment:
         """The experiment described by a YAML file. Raises ConfigError."""
         try:
-            return cls.model_validate(read_yaml(path))
-        except ValidationError as error:
-            raise ConfigError("\n  ".join([f"{path}:", *explain(error)])) from error
+            config = read_yaml(path)
         except ValueError as error:
             raise ConfigError(f"{path}: {error}") from error
+        if "grid" in config:
+            raise ConfigError(f"{path}: it has a grid, and is a study of several experiments: use Study.from_yaml.")
+        return validated(config, str(path))
 
     def to_yaml(self) -> str:
         """The whole configuration, defaults included; what was given as a Python object stands there as its repr."""
         return yaml.safe_dump(plain(self), sort_keys=False, allow_unicode=True, width=100)
 
-    def run(self, progress: bool = True, workers: int = 1) -> Results:
-        """Train all arms with all seeds and score them on the test part.
+    def run(
+        self,
+        folder: str | Path | None = None,
+        workers: int | None = 1,
+        engine: EngineName = "processes",
+        address: str | None = None,
+        progress: bool = True,
+    ) -> Results:
+        """Train all arms with all seeds, and score them on the test part.
 
-        `workers`: processes that share the seeds; results do not depend on it. With more than one, a script must guard
-        its entry with `if __name__ == "__main__":`, as always in multiprocessing. Raises ConfigError for data that lack
-        what the teachers read, RunError for a fit that fails.
+        Args:
+            folder: where the run is kept, so that it can be killed and gone on with by the same call: what is finished
+                is not computed again. None: nowhere.
+            workers: how many blocks (fold, size and seed) are computed at once; None: as many as there are cores.
+                Results do not depend on it. With more than one, a script must guard its entry with
+                `if __name__ == "__main__":`, as always in multiprocessing.
+            engine: "processes" on this machine, or "ray".
+            address: of a Ray cluster; None: one of this machine's cores, for this run.
+
+        A fit that fails is in the results' `failures`, and stops nothing. Raises ConfigError for data that lack what
+        is read, RunError if the student alone failed with every seed.
         """
-        from tskd.experiment.runner import run
+        from tskd.experiment.study import Study
 
-        return run(self, progress=progress, workers=workers)
-
-
-def tuned_by(student: Spec, settings: dict[str, Any]) -> Spec:
-    """The student with settings merged into its `kwargs`, mappings key by key."""
-
-    def merged(old: Any, new: Any) -> Any:
-        if isinstance(old, dict) and isinstance(new, dict):
-            return {**old, **{name: merged(old.get(name), value) for name, value in new.items()}}
-        return new
-
-    return student.model_copy(update={"kwargs": merged(student.kwargs, settings)})
+        study = Study(self.name, {self.name: self})
+        return study.run(folder, workers, engine, address, progress).cases[self.name]
 
 
-def _candidate(value: Any) -> Any:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = float(value)
-        make(Spec.model_validate({"class": "FixedBalance", "kwargs": {"value": value}}), BALANCE)
-        return value
-    return part(value, BALANCE)
+def validated(config: dict[str, Any], where: str) -> Experiment:
+    """The experiment that a configuration describes. Raises ConfigError, which names the place."""
+    try:
+        return Experiment.model_validate(config)
+    except ValidationError as error:
+        raise ConfigError("\n  ".join([f"{where}:", *explain(error)])) from error

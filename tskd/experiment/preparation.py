@@ -111,8 +111,10 @@ def prepare(data: DataSet, lookback: int, steps: tuple[int, int], longest: int |
 
 
 def fingerprint(data: DataSet) -> str:
-    """16 hexadecimal digits that change with any value, time stamp, or the split of a data set."""
+    """16 hexadecimal digits that change with any value, time stamp, the split of a data set, and what is not scored."""
     digest = hashlib.sha256(f"{data.validation_start} {data.test_start}".encode())
+    if data.filled:
+        digest.update(f"filled {sorted(data.filled)}".encode())
     items: list[DataSet | ArchiveSeries] = [data, *data.archive]
     for item in items:
         if item is not data:
@@ -122,6 +124,8 @@ def fingerprint(data: DataSet) -> str:
             if series is not None:
                 digest.update(f"{name} {list(series.components)} {series.start_time()} {series.freq_str}".encode())
                 digest.update(np.ascontiguousarray(series.values(copy=False)).tobytes())
+                if series.static_covariates is not None:
+                    digest.update(series.static_covariates.to_csv().encode())
     return digest.hexdigest()[:16]
 
 

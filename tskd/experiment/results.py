@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import EllipsisType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tskd.experiment.statistics import Comparison, compare
+from tskd.experiment import tables
+from tskd.experiment.lift import lift
+from tskd.experiment.parts import write_atomically
+from tskd.experiment.statistics import Comparison, compare, paired
 from tskd.experiment.verdict import Verdict, judge
 
-if TYPE_CHECKING:
-    pass
+Size = int | None | EllipsisType
+"""A training size in windows, None for all; `...` for the largest that the experiment has."""
 
-TABLES = ("rows", "candidates", "windows", "steps", "forecasts")
-TEXTS = ("kind", "name", "arm", "line", "balance", "data")
-STAMPS = {"windows": ["start"], "forecasts": ["time"]}
+COUNTING = ("tuned", "self-distilled", "placebo", "pooled", "pre-trained")
+"""The controls that an arm must beat, beside the student alone, before its gain is one by privileged information."""
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
     """Tables of an experiment; errors are on the z-scored scale, averaged over windows, horizon and components.
 
-    - `rows`: one an arm or teacher (`kind`, `name`) and seed: `balance` used, `mse`, `mae`, `validation_mse`, `seconds`
-      of the fit (with asking its teachers, if no candidate or arm had asked them before), number of test `windows`,
-      fingerprint of the `data`, versions.
-    - `candidates`: `arm`, `seed`, `balance`, `validation_mse` of every candidate for the balance.
-    - `windows`: `mse`, `mae` of every test window, by `kind`, `name`, `seed`, and `start`, its first target.
-    - `steps`: `mse`, `mae` of every step of the horizon, by `kind`, `name`, `seed`.
-    - `forecasts`: first component of some test windows in the data's units with the first seed: `line` (an arm,
-      'teacher ...' or 'truth'), `window`, `time`, `value`.
+    A row's `fold` counts from 1, the earliest; `size` is the number of training windows, <NA> for all there are.
+
+    - `rows`: one an arm or teacher (`kind`, `name`), fold, size and seed: `key` of the cell, `balance` used, `mse`,
+      `mae`, `validation_mse`, `seconds` of the fit (without its teachers'), number of test `windows`, fingerprint of
+      the `data`, `commit` of tskd if it is a checkout ('+': with changes), versions.
+    - `candidates`: `arm`, fold, size, seed, `balance`, `validation_mse` of every candidate that validation chose among.
+    - `windows`: `mse`, `mae` of every test window, by kind, name, fold, size, seed, and `start`, its first target.
+    - `steps`: `mse`, `mae` of every step of the horizon, by kind, name, fold, size, seed.
+    - `forecasts`: first component of some test windows in the data's units, of the first seed in the last fold, trained
+      on the largest size: `line` (an arm, 'teacher ...' or 'truth'), `window`, `time`, `value`.
+    - `weights`: how an arm weighed its teachers: arm, fold, size, seed, `epoch`, `by` ("all", "step", "hour"), `at` (0,
+      step from 1 on, hour from 0 on), `teacher`, `weight`; `by` "effective" and "masked": numbers of no one teacher.
+    - `failures`: what could not be computed: kind, name, fold, size, seed, `candidate`, `error`, `traceback`.
 
     `facts` holds what else the page states, as JSON can hold it.
     """
@@ -43,60 +52,155 @@ class Results:
     windows: pd.DataFrame
     steps: pd.DataFrame
     forecasts: pd.DataFrame
+    weights: pd.DataFrame
+    failures: pd.DataFrame
     facts: dict[str, Any] = field(repr=False)
 
-    def errors(self, name: str, kind: str = "student", metric: str = "mse") -> np.ndarray:
-        """Errors [seeds, W] of an arm, or with `kind="teacher"` of a teacher, windows in order of time."""
-        found = self.windows[(self.windows.kind == kind) & (self.windows.name == name)]
-        if found.empty:
-            known = ", ".join(map(repr, self.windows[self.windows.kind == kind].name.unique()))
-            raise ValueError(f"there is no {kind} {name!r}; there are: {known}.")
-        return found.pivot(index="seed", columns="start", values=metric).to_numpy()
+    def errors(
+        self, name: str, kind: str = "student", metric: str = "mse", size: Size = ..., fold: int | None = None
+    ) -> np.ndarray:
+        """Errors [seeds, W] of an arm, or with `kind="teacher"` of a teacher, windows in order of time.
 
-    def compare(self, arm: str, baseline: str | None = None, kind: str = "student", metric: str = "mse") -> Comparison:
-        """Error of an arm (or teacher) relative to the arm `baseline` (the student alone), with a 95 % interval."""
+        Those of all folds, one after the other, or of one `fold`; NaN where there is no result. `size` is one of the
+        training sizes, None for all windows; by default the largest.
+        """
+        self._refuse_unknown(name, kind)
+        ran = self._of(size, fold)
+        own = ran[(ran.kind == kind) & (ran.name == name)]
+        wide = own.pivot(index="seed", columns=["fold", "start"], values=metric)
+        return wide.reindex(index=self.facts["seeds"], columns=_grid(ran)).to_numpy(dtype="float64")
+
+    def compare(
+        self,
+        arm: str,
+        baseline: str | None = None,
+        kind: str = "student",
+        metric: str = "mse",
+        size: Size = ...,
+        fold: int | None = None,
+    ) -> Comparison:
+        """Error of an arm (or teacher) relative to the arm `baseline` (the student alone), with a 95 % interval.
+
+        Compared are the seeds that both have in all folds. If there is none, all numbers are NaN: nothing can be said.
+        """
         against = str(self.facts["alone"]) if baseline is None else baseline
-        block = self.facts["lookback"] + self.facts["horizon"]
-        return compare(self.errors(arm, kind, metric), self.errors(against, metric=metric), block, names=(arm, against))
+        own, other = self.errors(arm, kind, metric, size, fold), self.errors(against, "student", metric, size, fold)
+        segments = self._segments(size, fold)
+        if not paired(own, other, segments)[0].size:
+            return Comparison(arm, against, np.nan, np.nan, np.nan, windows=0, block=self._block, seeds=0)
+        return compare(own, other, self._block, segments=segments, names=(arm, against))
+
+    def lift(self, arm: str, size: Size = ...) -> Comparison:
+        """Net privileged lift (`tskd.experiment.lift`): the arm against the best of the controls.
+
+        Those count that might explain the gain without privileged information (`COUNTING`), and the student alone;
+        those, that is, that share a seed with the arm.
+        """
+        alone, segments = str(self.facts["alone"]), self._segments(size, None)
+        counting = [name for name, control in self.facts["controls"].items() if control in COUNTING and name != arm]
+        own, rivals = self.errors(arm, size=size), {name: self.errors(name, size=size) for name in (alone, *counting)}
+        rivals = {name: errors for name, errors in rivals.items() if paired(own, errors, segments)[0].size}
+        if not rivals:
+            return self.compare(arm, alone, size=size)
+        return lift(own, rivals, self._block, name=arm, segments=segments)
+
+    @property
+    def lacking(self) -> dict[str, list[int]]:
+        """Seeds that an arm has no result of in some fold or size, for arms that lack any."""
+        places = self.facts["folds"] * len(self.facts["sizes"])
+        own = self.rows[self.rows.kind == "student"]
+        found: dict[str, list[int]] = {}
+        for arm in self.facts["arms"]:
+            mine = own[own.name == arm["name"]]
+            for seed in self.facts["seeds"]:
+                if len(mine[mine.seed == seed]) < places:
+                    found.setdefault(arm["name"], []).append(seed)
+        return found
 
     @cached_property
     def verdict(self) -> Verdict:
-        """What was found, in words."""
-        arms = self.facts["arms"]
-        return judge(
+        """What was found, in words; with what failed, and how that bears on it."""
+        alone = self.facts["alone"]
+        arms = [arm for arm in self.facts["arms"] if arm["name"] != alone]
+        compared = [arm for arm in arms if self.compare(arm["name"]).windows > 0]
+        said = judge(
             self.compare,
-            privileged=[arm["name"] for arm in arms if arm["privileged"]],
-            controls=[arm["name"] for arm in arms if not arm["privileged"] and arm["name"] != self.facts["alone"]],
-            alone=self.facts["alone"],
+            privileged=[arm["name"] for arm in compared if arm["privileged"]],
+            controls=[arm["name"] for arm in compared if not arm["privileged"]],
+            alone=alone,
         )
+        missing = [f"'{arm['name']}' has no result to compare." for arm in arms if arm not in compared]
+        missing += [
+            f"'{name}' lacks {_seeds(seeds)} in part or whole; it is compared on the seeds that both arms have."
+            for name, seeds in self.lacking.items()
+            if name == alone or any(arm["name"] == name for arm in compared)
+        ]
+        if len(self.failures):
+            missing.append(f"Cells that failed, and are left out: {len(self.failures)}.")
+        return replace(said, sentences=(*said.sentences, *missing))
 
     def save(self, directory: str | Path) -> None:
         """Write the tables as CSV and the facts as JSON into `directory`, which is made if need be."""
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        for table in TABLES:
-            getattr(self, table).to_csv(folder / f"{table}.csv", index=False)
-        text = json.dumps(self.facts, indent=2, ensure_ascii=False)
-        (folder / "facts.json").write_text(text + "\n", encoding="utf-8")
+        for name in tables.TABLES:
+            tables.write(name, getattr(self, name), folder)
+        write_json(folder / "facts.json", self.facts)
 
     @classmethod
     def load(cls, directory: str | Path) -> Results:
         """What `save` wrote."""
         folder = Path(directory)
-        tables = {
-            table: pd.read_csv(
-                folder / f"{table}.csv",
-                dtype=dict.fromkeys(TEXTS, str),
-                parse_dates=STAMPS.get(table, False),
-                float_precision="round_trip",
-                keep_default_na=False,
-                na_values={"mse": [""], "mae": [""]},
-            )
-            for table in TABLES
-        }
-        return cls(**tables, facts=json.loads((folder / "facts.json").read_text(encoding="utf-8")))
+        read = {name: tables.read(name, folder) for name in tables.TABLES}
+        return cls(**read, facts=json.loads((folder / "facts.json").read_text(encoding="utf-8")))
 
     def __str__(self) -> str:
         from tskd.report.table import terminal_table
 
         return terminal_table(self)
+
+    @property
+    def _block(self) -> int:
+        return int(self.facts["lookback"] + self.facts["horizon"])
+
+    def _segments(self, size: Size, fold: int | None) -> list[int]:
+        """Number of windows of each fold."""
+        return np.unique(_grid(self._of(size, fold)).get_level_values("fold"), return_counts=True)[1].tolist()
+
+    def _of(self, size: Size, fold: int | None) -> pd.DataFrame:
+        """The windows of a training size, and of a fold if one is given."""
+        sizes, folds = self.facts["sizes"], self.facts["folds"]
+        if size is ...:
+            size = None if None in sizes else max(sizes)
+        elif size not in sizes:
+            raise ValueError(f"size={size} must be one of the training sizes {sizes}.")
+        if fold is not None and not 1 <= fold <= folds:
+            raise ValueError(f"fold={fold} must be from 1 to {folds}.")
+        found = of_size(self.windows, size)
+        return found if fold is None else found[found.fold == fold]
+
+    def _refuse_unknown(self, name: str, kind: str) -> None:
+        named = pd.concat([table.loc[table.kind == kind, "name"] for table in (self.rows, self.failures)])
+        known = dict.fromkeys(named)
+        known |= dict.fromkeys(arm["name"] for arm in self.facts["arms"] if kind == "student")
+        if name not in known:
+            raise ValueError(f"there is no {kind} {name!r}; there are: {', '.join(map(repr, known))}.")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file that a reader can read."""
+    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def of_size(table: pd.DataFrame, size: int | None) -> pd.DataFrame:
+    """The rows of a training size, None for all windows."""
+    return table[table["size"].isna()] if size is None else table[(table["size"] == size).fillna(False)]
+
+
+def _grid(windows: pd.DataFrame) -> pd.MultiIndex:
+    """Fold and first target of all windows that anything was scored on, in order of time."""
+    return pd.MultiIndex.from_frame(windows[["fold", "start"]].drop_duplicates().sort_values(["fold", "start"]))
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

@@ -1,146 +1,210 @@
-"""Runs an experiment: its seeds one after the other here, or shared by worker processes."""
+"""Runs a study: what is missing of it is computed by an engine, and kept cell by cell.
+
+A run can be killed at any moment: cells that are finished are not computed again, by whatever run asks for them. What
+fails is recorded and stops nothing. Two runs may work on one folder: each block is computed by the one that holds its
+lock, and which cells are missing is asked again once it does.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
+import hashlib
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+import warnings
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from tskd.datasets import ArchiveSeries, DataSet
-from tskd.experiment.assembly import assemble
-from tskd.experiment.config import Experiment
+from tskd.experiment.assembly import collect
+from tskd.experiment.engines import Died, Ended, Engine, EngineName, Made, engine_of
+from tskd.experiment.engines.base import WAIT, cores
 from tskd.experiment.errors import ConfigError, RunError
-from tskd.experiment.preparation import Prepared, prepare
-from tskd.experiment.results import Results
-from tskd.experiment.specs import MODEL, nearest
+from tskd.experiment.locks import Lock
+from tskd.experiment.outline import Outline, outline
+from tskd.experiment.parts import Part, Parts, write_atomically
+from tskd.experiment.plan import Block, Planned
+from tskd.experiment.study_results import StudyResults
+from tskd.experiment.work import Task, failure
 
 if TYPE_CHECKING:
-    from tskd.experiment.cells import Cell
+    from tskd.experiment.study import Study
+
+TRIES = 2
+"""How often a cell may be at work when its worker dies, before that is recorded as its failure."""
 
 
-def run(experiment: Experiment, progress: bool, workers: int) -> Results:
-    """See `Experiment.run`."""
-    from tskd.experiment.cells import planned
+def run(
+    study: Study,
+    folder: str | Path | None = None,
+    workers: int | None = 1,
+    engine: EngineName = "processes",
+    address: str | None = None,
+    progress: bool = True,
+) -> StudyResults:
+    """See `Study.run`."""
+    outlines = outline(study)
+    with _place(folder) as place:
+        write_atomically(place / "config.yaml", study.to_yaml().encode())
+        parts = Parts(place / "parts")
+        rejected = parts.sweep()
+        if rejected:
+            warnings.warn(
+                f"{len(rejected)} of the files in {parts.folder} are not what was written there, and are computed "
+                f"again; they were moved to {parts.folder / 'rejected'}: {', '.join(rejected)}",
+                stacklevel=3,
+            )
+        jobs = list(_jobs(outlines))
+        keys = {cell.key for job in jobs for cell in job.cells}
+        finished = parts.finished(keys)
+        missing = [job for job in jobs if not finished.issuperset(cell.key for cell in job.cells)]
+        shown: dict[str, Any] = {"desc": study.name, "unit": "fit", "disable": not progress, "dynamic_ncols": True}
+        with tqdm(total=len(keys), initial=len(finished), **shown) as bar:
+            if missing:
+                workers = _at_most(len(missing), workers) if engine == "processes" else workers
+                started = engine_of(engine, workers, address)
+                try:
+                    _Run(missing, place, parts, started, bar).through()
+                finally:
+                    started.close()
+        results = collect(study, outlines, parts)
+        if folder is not None:
+            results.save(place)
+    return results
 
-    began = time.perf_counter()
-    try:
-        data = experiment.dataset()
-    except (FileNotFoundError, ImportError, ValueError) as error:
-        raise ConfigError(str(error)) from error
-    prepared = _checked(experiment, data)
-    cells: list[Cell] = []
-    total = planned(experiment) * len(experiment.seeds)
-    with tqdm(total=total, desc=experiment.name, unit="fit", disable=not progress, dynamic_ncols=True) as bar:
-        if min(workers, len(experiment.seeds)) > 1:
-            cells = _in_processes(experiment, min(workers, len(experiment.seeds)), bar.update)
-        else:
-            with one_thread():
-                for seed in experiment.seeds:
-                    cells += _seed(experiment, data, seed, bar.update)
-    return assemble(experiment, prepared, cells, seconds=time.perf_counter() - began)
+
+def report(study: Study, folder: str | Path) -> StudyResults:
+    """The results of what is finished in a run's folder; it may be at work. Raises RunError if that is nothing yet."""
+    return collect(study, outline(study), Parts(Path(folder) / "parts"))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A block, and those of its cells that no earlier block of the study has too."""
+
+    block: Block
+    cells: tuple[Planned, ...]
+    fingerprint: str
+    name: str
+
+
+class _Run:
+    """The jobs of a run on their way through an engine."""
+
+    def __init__(self, jobs: Sequence[_Job], folder: Path, parts: Parts, engine: Engine, bar: tqdm) -> None:
+        self.folder, self.parts, self.engine, self.bar = folder, parts, engine, bar
+        self._queue = deque(jobs)
+        keys = {cell.key for job in jobs for cell in job.cells}
+        # those of an earlier run are tried again, those of this one and of others at the same time are not
+        self._old = self.parts.failures(keys)
+        self._counted = self.parts.finished(keys)
+        self._failed: set[str] = set()
+        self._running: dict[Task, tuple[_Job, Lock]] = {}
+        self._deaths: Counter[str] = Counter()
+
+    def through(self) -> None:
+        """Compute until nothing is missing."""
+        try:
+            while self._queue or self._running:
+                self._begin()
+                if self._running:
+                    for event in self.engine.events():
+                        self._handle(event)
+                else:
+                    time.sleep(WAIT)  # another run has what is left
+        finally:
+            for _, lock in self._running.values():
+                lock.release()
+
+    def _begin(self) -> None:
+        """Give the engine what it has room for, and nobody else is at."""
+        for _ in range(len(self._queue)):
+            if len(self._running) >= self.engine.capacity:
+                return
+            job = self._queue.popleft()
+            lock = Lock.take(self.folder / "locks" / job.name)
+            if lock is None:
+                self._queue.append(job)
+                continue
+            missing = self._missing(job)
+            if not missing:
+                lock.release()
+                continue
+            task = Task(job.block, missing, job.fingerprint, self.folder / "models" if self.engine.local else None)
+            self._running[task] = job, lock
+            self.engine.submit(task)
+
+    def _missing(self, job: _Job) -> tuple[Planned, ...]:
+        keys = [cell.key for cell in job.cells]
+        finished = self.parts.finished(keys)
+        failed = {name.partition(".")[0] for name in self.parts.failures(keys) - self._old} - finished
+        self._count(finished, failed)
+        return tuple(cell for cell in job.cells if cell.key not in finished | failed)
+
+    def _handle(self, event: Made | Ended | Died) -> None:
+        if isinstance(event, Made):
+            self.parts.write(event.key, event.content)
+            failed = Part.from_bytes(event.content).failed
+            self._count(*(set(), {event.key}) if failed else ({event.key}, set()))
+            return
+        job, lock = self._running.pop(event.task)
+        if isinstance(event, Died):
+            self._record(event, self._missing(job))
+            self._queue.appendleft(job)
+        lock.release()
+
+    def _record(self, event: Died, missing: tuple[Planned, ...]) -> None:
+        if not missing:
+            return
+        at_work = missing[0].key
+        self._deaths[at_work] += 1
+        if self._deaths[at_work] >= TRIES:
+            error = RunError(f"{event.reason}, {TRIES} times while it was at this cell")
+            self.parts.write(at_work, failure(at_work, error, 0.0).to_bytes())
+            self._count(set(), {at_work})
+
+    def _count(self, finished: set[str], failed: set[str]) -> None:
+        new = (finished | failed) - self._counted - self._failed
+        self._counted |= finished
+        self._failed |= failed
+        if self._failed:
+            self.bar.set_postfix(failed=len(self._failed), refresh=False)
+        self.bar.update(len(new))
+
+
+def _jobs(outlines: Iterable[Outline]) -> Iterator[_Job]:
+    """What there is to compute, each cell once."""
+    claimed: set[str] = set()
+    for case in outlines:
+        for block, planned in case.blocks:
+            cells = []
+            for cell in planned:
+                if cell.key not in claimed:
+                    claimed.add(cell.key)
+                    cells.append(cell)
+            if cells:
+                name = hashlib.sha256(" ".join(sorted(cell.key for cell in planned)).encode()).hexdigest()[:20]
+                yield _Job(block, tuple(cells), case.fingerprint, name)
+
+
+def _at_most(jobs: int, workers: int | None) -> int:
+    return max(1, min(jobs, cores())) if workers is None else min(jobs, workers)
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """One torch thread: the models are small, results must not depend on the number of threads, and processes share
-    the cores."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _place(folder: str | Path | None) -> Iterator[Path]:
+    """The folder of a run; one for the time being if none is given."""
+    if folder is None:
+        with TemporaryDirectory(prefix="tskd-") as temporary:
+            yield Path(temporary)
+        return
+    place = Path(folder)
     try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _checked(experiment: Experiment, data: DataSet) -> Prepared:
-    """The data, if they hold what the experiment reads."""
-    for name, teacher in experiment.teachers.items():
-        if teacher.archive and not data.archive:
-            raise ConfigError(f"teacher {name!r}: data set {data.name!r} has no archive to fit it on.")
-        rows: list[tuple[str, DataSet | ArchiveSeries]] = [(f"data set {data.name!r}", data)]
-        rows += [(f"archive series {item.name!r}", item) for item in data.archive if teacher.archive]
-        for source in teacher.sources():
-            for where, item in rows:
-                if source.name is not None and source.name not in item.privileged:
-                    raise ConfigError(
-                        f"teacher {name!r}: {where} has no privileged series {source.name!r}. "
-                        f"{nearest(source.name, item.privileged)}"
-                    )
-    if experiment.soft_sensor:
-        _refuse_blind(experiment, data)
-    try:
-        return prepare(data, experiment.chunk_lengths(experiment.student)[0], experiment.steps, experiment.lookback)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
-def _refuse_blind(experiment: Experiment, data: DataSet) -> None:
-    student = experiment.student.build(MODEL)
-    readable = [slot for slot in ("past_covariates", "future_covariates") if getattr(student, f"supports_{slot}")]
-    if not any(getattr(data, slot) is not None for slot in readable):
-        raise ConfigError(
-            f"soft_sensor: the student reads {' and '.join(readable) or 'no covariates'}, and data set {data.name!r} "
-            "has none: it would see nothing at all."
-        )
-
-
-def _seed(experiment: Experiment, data: DataSet, seed: int, tick: Callable[[], Any]) -> list[Cell]:
-    from tskd.experiment.cells import SeedRun
-
-    try:
-        fits = SeedRun(experiment, data, seed)
-    except ValueError as error:
-        raise RunError(f"seed {seed}: {error}") from error
-    cells = []
-    for cell in fits.cells():
-        cells.append(cell)
-        tick()
-    return cells
-
-
-def _in_processes(experiment: Experiment, workers: int, tick: Callable[[], Any]) -> list[Cell]:
-    """Cells of all seeds, in the order of the seeds. Workers are spawned and get the configuration, no model."""
-    context = multiprocessing.get_context("spawn")
-    # an interrupt is the parent's to handle: it stops the workers at their next fit
-    ignore_interrupt = (signal.signal, (signal.SIGINT, signal.SIG_IGN))
-    with context.Manager() as manager, ProcessPoolExecutor(workers, context, *ignore_interrupt) as pool:
-        ticks, stop = manager.Queue(), manager.Event()
-        futures = [pool.submit(_seed_in_worker, experiment, seed, ticks, stop) for seed in experiment.seeds]
-        pending = set(futures)
-        try:
-            while pending:
-                done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-                while not ticks.empty():
-                    ticks.get()
-                    tick()
-                for future in done:
-                    future.result()
-        except BrokenProcessPool as error:
-            raise RunError("a worker process ended abruptly, perhaps for want of memory") from error
-        except BaseException:
-            # waits for the fits under way: the workers need the manager to the end
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
-        return [cell for future in futures for cell in future.result()]
-
-
-def _seed_in_worker(experiment: Experiment, seed: int, ticks: Any, stop: Any) -> list[Cell]:
-    def tick() -> None:
-        if stop.is_set():
-            raise RunError("stopped, because another seed failed")
-        ticks.put(1)
-
-    if stop.is_set():
-        return []
-    with one_thread():
-        return _seed(experiment, experiment.dataset(), seed, tick)
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the folder {place} cannot be made: {error.strerror}.") from error
+    yield place

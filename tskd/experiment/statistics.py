@@ -1,13 +1,16 @@
 """How much two arms differ, and how sure that is: over other test windows, and over other seeds.
 
 Neighbouring windows overlap in L + H - 1 steps, so their errors are anything but independent. Blocks of at least L + H
-consecutive windows are resampled instead of windows (circular block bootstrap, Politis and Romano 1992). Seeds differ
-as well, and five of them by luck: what they differ by is added to what the windows differ by.
+consecutive windows are resampled instead of windows (circular block bootstrap, Politis and Romano 1992), never across
+the end of a fold. Of a mean the variance over all resamples is known exactly, so none need be drawn. Seeds differ as
+well, and five of them by luck: what they differ by is added to what the windows differ by. How often the intervals
+hold the truth is measured by benchmarks/coverage.py.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +21,10 @@ MINIMUM_BLOCKS = 4
 
 @dataclass(frozen=True)
 class Comparison:
-    """Mean error of `arm` over that of `baseline`, minus one, and its 95 % interval (NaN: there are too few blocks)."""
+    """Mean error of `arm` over that of `baseline`, minus one, and its 95 % interval (NaN: there are too few blocks).
+
+    `windows`, `seeds`: how many were compared. `block`: windows in a block.
+    """
 
     arm: str
     baseline: str
@@ -27,6 +33,7 @@ class Comparison:
     high: float
     windows: int
     block: int
+    seeds: int = 1
 
     @property
     def blocks(self) -> float:
@@ -54,65 +61,113 @@ def compare(
     baseline: np.ndarray,
     block: int,
     *,
+    segments: Sequence[int] | None = None,
     names: tuple[str, str] = ("arm", "baseline"),
-    resamples: int = 4000,
-    seed: int = 0,
 ) -> Comparison:
     """Relative difference of mean error between two arms on the same windows, with a 95 % interval.
 
-    `arm`, `baseline`: errors [seeds, W], paired by seed, windows in order of time. Windows that are NaN in either are
-    left out in both. `block`: windows in a block, at least L + H.
+    `arm`, `baseline`: errors [seeds, W], paired by seed, windows in order of time. `block`: windows in a block, at
+    least L + H. `segments`: number of windows in each fold where there are several, one after the other in [seeds, W].
+    Seeds and windows that either arm lacks are left out as `paired` says.
 
-    The interval is estimate +- t * sqrt(u^2 + v^2). u: the standard error over windows, of errors averaged over seeds;
-    sqrt(m/(m-1)) times the bootstrap's, m the number of blocks (plain bootstrap percentiles are too narrow when blocks
-    are few: of nominal 95 % intervals, 73 % held the truth at five blocks of moving averages as long as the block,
-    against 90 to 92 % of these). v: the standard error over seeds, of their paired differences; 0 for a single seed,
-    of which nothing can be told. t: Student's quantile at Welch and Satterthwaite's degrees of freedom.
+    The interval is estimate +- t * sqrt(u^2 + v^2). u: the standard error over windows, of errors averaged over seeds:
+    sqrt(m/(m-1)) times the bootstrap's, m the number of blocks. v: the standard error over seeds, of their paired
+    differences over all folds (a seed's draws are the same in each fold, so its luck may be); 0 for a single seed, of
+    which nothing can be told. t: Student's quantile at Welch and Satterthwaite's degrees of freedom, with seeds - 1 for
+    v. The wider of two intervals counts: u from `block`, with (m-1)/2 degrees of freedom, for such blocks depend on
+    their neighbours and have heavy tails; and u from blocks as long as leave MINIMUM_BLOCKS of them, or as a fold,
+    with m-1: dependence that outlasts a block shows in these.
+
+    Raises:
+        ValueError: shapes, block or segments do not fit, or nothing is left to compare.
+    """
+    if block < 1:
+        raise ValueError(f"block must be at least 1 window; it is {block}.")
+    arm, baseline, folds = paired(arm, baseline, segments)
+    windows = arm.shape[1]
+    if arm.size == 0 or baseline.mean() <= 0:
+        raise ValueError(f"{names[1]!r} has no window with an error above zero to compare {names[0]!r} with.")
+    mean = baseline.mean()
+    relative = arm.mean() / mean - 1
+    low = high = math.nan
+    if windows / block >= MINIMUM_BLOCKS:
+        # to first order, the ratio of means errs as this does on average
+        difference = (arm - (1 + relative) * baseline) / mean
+        of_seeds = difference.mean(axis=1)
+        luck = of_seeds.var(ddof=1) / len(arm) if len(arm) > 1 else 0.0
+        half = max(
+            _half_width(variance, freedom, luck, len(arm) - 1)
+            for variance, freedom in _variances(difference.mean(axis=0), block, folds)
+        )
+        low, high = relative - half, relative + half
+    return Comparison(names[0], names[1], float(relative), float(low), float(high), windows, block, len(arm))
+
+
+def block_bootstrap_variance(values: np.ndarray, block: int, segments: Sequence[int] | None = None) -> float:
+    """Variance of the mean of `values` [W] over all resamples of the circular block bootstrap.
+
+    A resample is ceil(W / block) blocks that start anywhere, run on from the last window of a fold to its first, and
+    are cut to W windows in all. `segments`: windows in each fold, one after the other; one fold if left out.
+    """
+    windows = len(values)
+    block = min(block, windows)
+    whole, rest = divmod(windows, block)
+    folds = np.split(values, np.cumsum(segments or [windows])[:-1])
+    variance = whole * np.concatenate([_circular_sums(fold, block) for fold in folds]).var()
+    if rest:
+        variance += np.concatenate([_circular_sums(fold, rest) for fold in folds]).var()
+    return float(variance) / windows**2
+
+
+def _circular_sums(values: np.ndarray, length: int) -> np.ndarray:
+    # [W] sums over `length` windows from each on, round and round
+    windows = len(values)
+    circle = np.concatenate([[0.0], np.cumsum(np.tile(values, 1 + -(-length // windows)))])
+    return circle[length : length + windows] - circle[:windows]
+
+
+def _variances(values: np.ndarray, block: int, folds: Sequence[int]) -> Iterator[tuple[float, float]]:
+    # of the mean of `values` [W], each with its degrees of freedom: by the shortest blocks and by the longest
+    windows, longest = len(values), max(folds)
+    blocks = windows / block
+    yield block_bootstrap_variance(values, min(block, longest), folds) * blocks / (blocks - 1), (blocks - 1) / 2
+    length = min(windows // MINIMUM_BLOCKS, longest)
+    if length > block:
+        blocks = windows / length
+        yield block_bootstrap_variance(values, length, folds) * blocks / (blocks - 1), blocks - 1
+
+
+def _half_width(variance: float, freedom: float, luck: float, seeds: int) -> float:
+    # of the 95 % interval for the sum of two independent errors of these variances and degrees of freedom
+    from scipy.stats import t
+
+    total = variance + luck
+    if total == 0:
+        return 0.0
+    combined = total**2 / (variance**2 / freedom + (luck**2 / seeds if seeds else 0.0))
+    return float(t.ppf(0.975, combined)) * math.sqrt(total)
+
+
+def paired(
+    arm: np.ndarray, baseline: np.ndarray, segments: Sequence[int] | None = None
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Errors [seeds, W] of the seeds and windows that both arms know, and how many windows that leaves of each fold.
+
+    A seed without any error in one of the folds, in either arm, is left out; then windows that are NaN in either.
+
+    Raises:
+        ValueError: shapes or segments do not fit.
     """
     if arm.ndim != 2 or baseline.ndim != 2 or arm.shape[1] != baseline.shape[1]:
         raise ValueError(f"Errors must be [seeds, W] with the same W; they are {arm.shape} and {baseline.shape}.")
-    if block < 1:
-        raise ValueError(f"block must be at least 1 window; it is {block}.")
     if len(arm) != len(baseline):
         raise ValueError(f"Seeds are compared in pairs; there are {len(arm)} and {len(baseline)}.")
-    known = ~np.isnan(arm + baseline).any(axis=0)
-    arm, baseline = arm[:, known].astype("float64"), baseline[:, known].astype("float64")
-    pair = np.stack([arm.mean(axis=0), baseline.mean(axis=0)])
-    windows = pair.shape[1]
-    if windows == 0 or pair[1].mean() <= 0:
-        raise ValueError(f"{names[1]!r} has no window with an error above zero to compare {names[0]!r} with.")
-    relative = pair[0].mean() / pair[1].mean() - 1
-    low = high = math.nan
-    if windows / block >= MINIMUM_BLOCKS:
-        from scipy.stats import t
-
-        means = block_bootstrap_means(pair, block, resamples, seed)
-        blocks = windows / block
-        parts = [((means[0] / means[1]).var(ddof=1) * blocks / (blocks - 1), blocks - 1)]
-        if len(arm) > 1:
-            by_seed = (arm.mean(axis=1) - (1 + relative) * baseline.mean(axis=1)) / pair[1].mean()
-            parts.append((by_seed.var(ddof=1) / len(arm), len(arm) - 1))
-        variance = sum(part for part, _ in parts)
-        half = 0.0
-        if variance > 0:
-            freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-            half = float(t.ppf(0.975, freedom)) * math.sqrt(variance)
-        low, high = relative - half, relative + half
-    return Comparison(names[0], names[1], float(relative), float(low), float(high), windows, block)
-
-
-def block_bootstrap_means(values: np.ndarray, block: int, resamples: int, seed: int) -> np.ndarray:
-    """Means over resampled windows [K, resamples] of `values` [K, W]; the K rows are resampled together.
-
-    A resample is ceil(W / block) blocks that start anywhere, run on from the last window to the first, and are cut to
-    W windows in all. A mean needs only sums over blocks, so nothing of size W * resamples is ever made.
-    """
-    windows = values.shape[1]
-    block = min(block, windows)
-    count = -(-windows // block)
-    remainder = windows - (count - 1) * block
-    circle = np.concatenate([np.zeros((len(values), 1)), np.cumsum(np.tile(values, 2), axis=1)], axis=1)
-    whole = circle[:, block : block + windows] - circle[:, :windows]
-    last = circle[:, remainder : remainder + windows] - circle[:, :windows]
-    starts = np.random.default_rng(seed).integers(windows, size=(resamples, count))
-    return (whole[:, starts[:, :-1]].sum(axis=2) + last[:, starts[:, -1]]) / windows
+    if segments is not None and (min(segments, default=0) < 1 or sum(segments) != arm.shape[1]):
+        raise ValueError(f"segments must be 1 or more each and {arm.shape[1]} windows in all; they are {segments}.")
+    known = ~np.isnan(arm + baseline)
+    ends = np.cumsum(segments or [arm.shape[1]])[:-1]
+    seeds = np.all([fold.any(axis=1) for fold in np.split(known, ends, axis=1)], axis=0)
+    windows = known[seeds].all(axis=0)
+    folds = [int(fold.sum()) for fold in np.split(windows, ends) if fold.any()]
+    kept = np.ix_(seeds, windows)
+    return arm[kept].astype("float64"), baseline[kept].astype("float64"), folds

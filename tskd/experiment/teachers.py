@@ -53,7 +53,7 @@ class TeacherConfig(Strict):
     @model_validator(mode="before")
     @classmethod
     def _from_teacher(cls, data: Any) -> Any:
-        if not hasattr(data, "sources"):
+        if isinstance(data, TeacherConfig) or not hasattr(data, "sources"):
             return data
         if data.fitted:
             raise ValueError(f"teacher {data.name!r} is fitted; an experiment fits its teachers itself, once a seed")
@@ -166,8 +166,8 @@ def point_forecaster(spec: Spec, role: Role = MODEL) -> Spec:
         model = spec.build(role)
     if role is MODEL and getattr(model, "likelihood", None) is not None:
         raise ValueError(f"{spec.class_} has a likelihood; point forecasts are scored: give `likelihood: null`.")
-    if model.output_chunk_shift:
-        raise ValueError("output_chunk_shift must be 0: the scored windows follow the origin without a gap.")
+    if role is TEACHER and model.output_chunk_shift:
+        raise ValueError("output_chunk_shift must be 0: a teacher's horizon includes the student's.")
     return spec
 
 

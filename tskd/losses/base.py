@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from tskd._settings import Described
+from tskd.aspects import Aspect
 from tskd.checks import refuse_not_real
 
 AUTO = "auto"
@@ -119,9 +120,24 @@ class DistillationLoss(LossTerm):
     relates = False
     labelled = False
 
+    @property
+    def aspects(self) -> tuple[Aspect, ...]:
+        """Of what the term is, or its parts are."""
+        return ("forecast",)
+
     @abstractmethod
     def forward(self, pair: Comparison) -> Tensor:
         """The term, unreduced."""
+
+    def parts(self, pair: Comparison) -> dict[Aspect, Tensor]:
+        """What adds up to the term, by aspect: teachers may be weighed for each by itself."""
+        (aspect,) = self.aspects
+        return {aspect: self(pair)}
+
+    def representations(self, pair: Comparison) -> tuple[Tensor, Tensor]:
+        """Features of the student, in the teacher's space, and of the teacher `[B, T, D]`: what a term whose aspect is
+        `"features"` compares."""
+        raise NotImplementedError(f"{type(self).__name__} compares no features")
 
 
 class LabelWeighting(LossTerm):

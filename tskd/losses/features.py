@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from tskd.aspects import Aspect
 from tskd.losses._numerics import per_window
 from tskd.losses.base import AUTO, Comparison, DistillationLoss, Needs
 from tskd.losses.output import OutputKD
@@ -128,6 +129,15 @@ class FeatureKD(DistillationLoss):
                 f"{self.loss} between features {given[0]} of {self.student_layer!r} and {given[1]} of "
                 f"{self.teacher_layer!r}: {str(error).splitlines()[0]}{hint}"
             ) from None
+
+    @property
+    def aspects(self) -> tuple[Aspect, ...]:
+        # a relation is within each of the two spaces: nothing is brought into the teacher's
+        return ("forecast",) if self.loss.relates else ("features",)
+
+    def representations(self, pair: Comparison) -> tuple[Tensor, Tensor]:
+        projected = self._projected(pair)
+        return projected.student, projected.teacher
 
     def forward(self, pair: Comparison) -> Tensor:
         values = self.loss(self._projected(pair))

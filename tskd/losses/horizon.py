@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from tskd.aspects import Aspect
 from tskd.checks import refuse_not_real
 from tskd.losses.base import Comparison, DistillationLoss, Needs
 from tskd.losses.output import OutputKD
@@ -59,8 +60,17 @@ class HorizonWeighted(DistillationLoss):
     def learn(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
         self.loss.learn(known)
 
+    @property
+    def aspects(self) -> tuple[Aspect, ...]:
+        return self.loss.aspects
+
     def forward(self, pair: Comparison) -> Tensor:
-        values = self.loss(pair)
+        return self._weighted(self.loss(pair), pair)
+
+    def parts(self, pair: Comparison) -> dict[Aspect, Tensor]:
+        return {aspect: self._weighted(values, pair) for aspect, values in self.loss.parts(pair).items()}
+
+    def _weighted(self, values: Tensor, pair: Comparison) -> Tensor:
         first, horizon = (0, values.shape[1]) if pair.within is None else pair.within
         weights = horizon_weights(horizon, self.rate, values)[first : first + values.shape[1]]
         return self.loss.weight * weights[:, None] * values

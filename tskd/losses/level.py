@@ -6,6 +6,7 @@ import math
 
 from torch import Tensor
 
+from tskd.aspects import Aspect
 from tskd.checks import refuse_not_real
 from tskd.losses.base import Comparison, DistillationLoss, refuse_short
 
@@ -14,7 +15,8 @@ class LevelShapeKD(DistillationLoss):
     """Squared distances between the levels and between the shapes of two forecasts.
 
     The level is the mean over the horizon, the shape is the rest. The two are orthogonal: with both shares 1 the mean
-    over the horizon is exactly that of `OutputKD()`.
+    over the horizon is exactly that of `OutputKD()`. A weighting that knows how good teachers are at each weighs the
+    two apart.
 
     Args:
         level: share of the level, 0 or more.
@@ -37,7 +39,18 @@ class LevelShapeKD(DistillationLoss):
         if self.level == 0:
             refuse_short(probe.student.shape[1], 2, "LevelShapeKD(level=0)")
 
+    @property
+    def aspects(self) -> tuple[Aspect, ...]:
+        return ("level", "shape")
+
     def forward(self, pair: Comparison) -> Tensor:
+        level, shape = self.parts(pair).values()
+        return level + shape
+
+    def parts(self, pair: Comparison) -> dict[Aspect, Tensor]:
         difference = pair.student - pair.teacher
         level = difference.mean(1, keepdim=True)
-        return self.level * level.square() + self.shape * (difference - level).square()
+        return {
+            "level": (self.level * level.square()).expand_as(difference),
+            "shape": self.shape * (difference - level).square(),
+        }

@@ -1,89 +1,88 @@
-"""The table of an experiment: every arm against the student alone, and the teachers as a bound."""
+"""What the terminal shows: the table of a case, or one line for each of several, and the verdict."""
 
 from __future__ import annotations
 
-import math
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tskd.experiment.verdict import interval, percent
+from tskd.experiment.results import Results
+from tskd.report.lines import by_size, lines
+from tskd.report.overview import overview
 
 if TYPE_CHECKING:
-    from tskd.experiment.results import Results
+    from tskd.experiment.study_results import StudyResults
 
 WIDTH = 100
+WORDS = {"privilege": "privilege", "gain": "gain", "none": "no gain", "unknown": "unknown"}
 
 
-@dataclass(frozen=True)
-class Line:
-    """One arm or teacher, as text: mean errors over the seeds, difference from the student alone, balance used."""
-
-    kind: str
-    name: str
-    note: str
-    mse: str
-    mae: str
-    relative: str
-    interval: str
-    balance: str
+def terminal_table(results: Results | StudyResults) -> str:
+    """Title, table and verdict, at most 100 characters wide; of several cases, one line each."""
+    if isinstance(results, Results):
+        return _case(results)
+    return _case(*results.cases.values()) if len(results.cases) == 1 else _study(results)
 
 
-def lines(results: Results) -> list[Line]:
-    """The arms in their order, then the teachers; a teacher's difference is that of the bound it sets."""
-    arms = {arm["name"]: arm for arm in results.facts["arms"]}
-    groups = results.rows.groupby(["kind", "name"], sort=False)
-    mse, mae, balance = groups.mse.mean().to_dict(), groups.mae.mean().to_dict(), groups.balance.first().to_dict()
-    found = []
-    for kind in ("student", "teacher"):
-        for name in results.rows.name[results.rows.kind == kind].unique():
-            alone = kind == "student" and name == results.facts["alone"]
-            comparison = None if alone else results.compare(name, kind=kind)
-            found.append(
-                Line(
-                    kind=kind,
-                    name=name,
-                    note=_note(arms[name]) if kind == "student" else "",
-                    mse=number(mse[kind, name], min(mse.values())),
-                    mae=number(mae[kind, name], min(mae.values())),
-                    relative=percent(comparison.relative) if comparison else "",
-                    interval=interval(comparison) if comparison else "",
-                    balance=balance[kind, name],
-                )
-            )
-    return found
-
-
-def terminal_table(results: Results) -> str:
-    """Title, table and verdict, at most 100 characters wide."""
+def _case(results: Results) -> str:
     facts = results.facts
     header = ["", "MSE", "MAE", "MSE against alone", "95 % interval", "balance"]
-    rows = [header] + [
-        [f"teacher {x.name}" if x.kind == "teacher" else x.name, x.mse, x.mae, x.relative, x.interval, x.balance]
-        for x in lines(results)
+    found = lines(results)
+    rows = [
+        [_fit(f"teacher {x.name}" if x.kind == "teacher" else x.name, 34)]
+        + ([x.mse, x.mae, x.relative, x.interval, _fit(x.balance, 20)] if x.finished else ["failed", "", "", "", ""])
+        for x in found
     ]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-    aligned = [f"{{:<{widths[0]}}}", *(f"{{:>{width}}}" for width in widths[1:])]
-    text = ["  ".join(aligned).format(*row) for row in rows]
-    rule = "─" * len(text[0])
-    first_teacher = next((i for i, x in enumerate(lines(results), 1) if x.kind == "teacher"), len(text))
+    students = sum(x.kind == "student" for x in found)
+    folds = f", {facts['folds']} folds" if facts["folds"] > 1 else ""
     title = (
         f"{facts['name']}: {facts['data']['name']}, {facts['lookback']} steps to {facts['horizon']}, "
-        f"{len(facts['seeds'])} seeds, {facts['data']['windows']['test']} test windows"
+        f"{len(facts['seeds'])} seeds{folds}, {facts['data']['windows']['test']} test windows"
     )
-    body = [text[0], rule, *text[1:first_teacher], rule, *text[first_teacher:]]
     said = [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]
     said += [f"! {warning}" for warning in facts["warnings"]]
-    paragraph = textwrap.TextWrapper(WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-    return "\n".join([title, "", *(line.rstrip() for line in body), "", *map(paragraph.fill, said)])
+    return "\n".join([*_wrapped([title]), "", *_ruled(header, rows, students), *_sizes(results), "", *_wrapped(said)])
 
 
-def _note(arm: dict) -> str:
-    if not arm["teachers"]:
-        return "no teacher"
-    return f"{' + '.join(arm['teachers'])}{', shuffled' if arm['placebo'] else ''}"
+def _sizes(results: Results) -> list[str]:
+    head, cells = by_size(results)
+    text: list[str] = []
+    # as many sizes beside each other as fit, the rest below
+    for first in range(0, len(head), 6):
+        part = slice(first, first + 6)
+        rows = [[_fit(name, 26), *found[part]] for name, found in cells]
+        text += ["", *_ruled(["MSE against alone at", *head[part]], rows, len(rows))]
+    return [*text, "training windows; * the 95 % interval excludes zero"] if head else []
 
 
-def number(value: float, smallest: float, digits: int = 3) -> str:
-    """As many decimals in a whole column as give its smallest value `digits` significant ones."""
-    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(smallest))) if smallest > 0 else digits}f}"
+def _study(study: StudyResults) -> str:
+    found = overview(study)
+    header = ["", "best arm", "MSE", "net privileged lift", "95 % interval", "verdict"]
+    rows = []
+    for row in found.rows:
+        best = next(((arm, e.mse) for arm, e in zip(found.arms, row.entries, strict=True) if e.best), ("failed", ""))
+        rows.append([_fit(row.label, 30), _fit(best[0], 14), best[1], row.lift, row.interval, WORDS[row.outcome]])
+    said = [found.headline, "", *(f"• {sentence}" for sentence in found.sentences)]
+    failed = sum(len(results.failures) for results in study.cases.values())
+    if failed:
+        said.append(f"! {failed} fits failed; the page shows why.")
+    title = f"{study.name}: {len(study.cases)} cases"
+    return "\n".join([title, "", *_ruled(header, rows, len(rows)), "", *_wrapped(said)])
+
+
+def _ruled(header: Sequence[str], rows: Sequence[Sequence[str]], first: int) -> list[str]:
+    """Aligned text with a rule below the header, and one below the first rows where more follow."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    aligned = "  ".join([f"{{:<{widths[0]}}}", *(f"{{:>{width}}}" for width in widths[1:])])
+    text = [aligned.format(*row).rstrip() for row in rows]
+    rule = "─" * (sum(widths) + 2 * len(widths) - 2)
+    return [aligned.format(*header).rstrip(), rule, *text[:first], *([rule] if text[first:] else []), *text[first:]]
+
+
+def _wrapped(paragraphs: Sequence[str]) -> list[str]:
+    wrapper = textwrap.TextWrapper(WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    return [wrapper.fill(paragraph) for paragraph in paragraphs]
+
+
+def _fit(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from tskd.weighting.base import Evidence, Judged, Step
+from tskd.weighting.base import Evidence, Hint, Judged, Step
 
 LOOKBACK = 6
 # windows of the chunks of evidence
@@ -24,12 +25,15 @@ class Case:
         step: with `covers [K, H]`.
         chunks: of the evidence.
         held_out: of the evidence.
+        slopes: of the student's forecast with respect to P parameters `[B, H, C, P]`, in float64, if the step has a
+            `gram`.
     """
 
     names: list[str]
     step: Step
     chunks: tuple[Judged, ...]
     held_out: bool = True
+    slopes: Tensor | None = None
 
     def __str__(self) -> str:
         size = " × ".join(map(str, self.step.forecasts.shape))
@@ -58,6 +62,7 @@ class Case:
             valid=self.step.valid[rows],
             covers=self.step.covers[rows],
             spread=None if self.step.spread is None else self.step.spread[rows],
+            hint=_hint(self.step.hint, lambda values: [values[k] for k in rows], lambda said: said[rows]),
         )
         chunks = [
             replace(one, forecasts=one.forecasts[rows], valid=one.valid[rows], spread=one.spread[rows])
@@ -65,18 +70,29 @@ class Case:
         ]
         return replace(self, names=[self.names[k] for k in rows], step=step, chunks=tuple(chunks))
 
+    def with_slopes(self, slopes: Tensor) -> Case:
+        """The same forecast of another student."""
+
+        def gram(cotangents: Tensor) -> Tensor:
+            gradients = torch.einsum("nbhc,bhcp->np", cotangents.double(), slopes)
+            return gradients @ gradients.T
+
+        return replace(self, slopes=slopes, step=replace(self.step, gram=gram))
+
     def windows_in(self, rows: Tensor) -> Case:
         """Some windows of the step, in an order."""
+        case = self if self.slopes is None else self.with_slopes(self.slopes[rows])
         return replace(
-            self,
+            case,
             step=replace(
-                self.step,
+                case.step,
                 forecasts=self.step.forecasts[:, rows],
                 valid=self.step.valid[:, rows],
                 student=self.step.student[rows],
                 target=self.step.target[rows],
                 keys=self.step.keys[rows],
                 spread=None if self.step.spread is None else self.step.spread[:, rows],
+                hint=_hint(self.step.hint, lambda values: [v[rows] for v in values], lambda said: said[:, rows]),
             ),
         )
 
@@ -87,12 +103,19 @@ class Case:
             return scale * values + level
 
         spread = self.step.spread
+        case = self if self.slopes is None else self.with_slopes(scale * self.slopes)
         step = replace(
-            self.step,
+            case.step,
             forecasts=moved(self.step.forecasts).where(self.usable, 0),
             student=moved(self.step.student),
             target=moved(self.step.target),
             spread=None if spread is None else scale * spread,
+            hint=_hint(
+                self.step.hint,
+                # hidden layers have units of their own
+                lambda values: [(1 + k) * moved(v) for k, v in enumerate(values)],
+                lambda said: moved(said).where(self.usable, 0),
+            ),
         )
         chunks = [
             replace(
@@ -104,7 +127,7 @@ class Case:
             )
             for one in self.chunks
         ]
-        return replace(self, step=step, chunks=tuple(chunks))
+        return replace(case, step=step, chunks=tuple(chunks))
 
     def filled(self, invalid: float = 0, elsewhere: float = 0) -> Case:
         """Other numbers where a teacher has no say: in windows where it is not valid, in steps it does not forecast."""
@@ -113,7 +136,12 @@ class Case:
         chunks = [
             replace(one, forecasts=one.forecasts.where(one.valid[:, :, None, None], invalid)) for one in self.chunks
         ]
-        return replace(self, step=replace(self.step, forecasts=forecasts), chunks=tuple(chunks))
+        hint = _hint(
+            self.step.hint,
+            lambda values: [v.where(ok[:, None, None], invalid) for v, ok in zip(values, self.step.valid, strict=True)],
+            lambda said: said.where(self.usable, elsewhere).where(valid, invalid),
+        )
+        return replace(self, step=replace(self.step, forecasts=forecasts, hint=hint), chunks=tuple(chunks))
 
     def without_teachers(self) -> Case:
         """Nobody is valid anywhere in the evidence."""
@@ -122,6 +150,26 @@ class Case:
             for one in self.chunks
         ]
         return replace(self, chunks=tuple(chunks))
+
+    def with_hint(self, alike: bool = False) -> Case:
+        """With hidden layers to compare, mixed from the forecasts of student and teachers.
+
+        Args:
+            alike: whether they have the same number of units.
+        """
+        step = self.step
+
+        def hidden(values: Tensor, units: int) -> Tensor:
+            flat = values.flatten(1)
+            angles = torch.arange(1, 1 + 3 * units * flat.shape[1]).to(flat).reshape(-1, flat.shape[1])
+            return (flat @ angles.sin().T).unflatten(1, (3, units))
+
+        units = [1 if alike else 1 + k % 3 for k in range(len(self.names))]
+        ours = [hidden(step.student, count) for count in units]
+        theirs = [hidden(said, count) for said, count in zip(step.forecasts, units, strict=True)]
+        theirs = [v.where(ok[:, None, None], 0) for v, ok in zip(theirs, step.valid, strict=True)]
+        hint = Hint(ours, theirs, ((step.student + step.forecasts) / 2).where(self.usable, 0))
+        return replace(self, step=replace(step, hint=hint))
 
     def perfect(self) -> Case:
         """The first teacher says the labels, and is sure of it."""
@@ -137,6 +185,14 @@ class Case:
             step,
             forecasts=said(step.forecasts, step.target).where(self.usable, 0),
             spread=None if spread is None else sure(spread),
+            # the student's hidden layer is the teacher's, which knows the labels
+            hint=None
+            if step.hint is None
+            else Hint(
+                [step.hint.teachers[0], *step.hint.student[1:]],
+                step.hint.teachers,
+                None if step.hint.forecasts is None else said(step.hint.forecasts, step.target).where(self.usable, 0),
+            ),
         )
         chunks = [
             replace(
@@ -157,6 +213,7 @@ def random_case(
     spread: str = "none",
     partial: bool = False,
     agree: bool = False,
+    gram: bool = False,
 ) -> Case:
     """A case `[K, B, H, C]` of teachers with biases and variances of their own.
 
@@ -165,6 +222,7 @@ def random_case(
             `"none"`.
         partial: whether each teacher forecasts a part of the horizon only.
         agree: whether all teachers say the same, of the same windows.
+        gram: whether the step has a `gram`, of a student with one to eight parameters.
     """
     teachers, windows, steps, components = size
 
@@ -219,7 +277,18 @@ def random_case(
         spread=None if spread == "none" else width.where(usable, torch.nan),
     )
     names = [f"teacher {k}" for k in range(teachers)]
-    return Case(names, step, tuple(chunks), held_out=bool(chance(1) < 0.5))
+    case = Case(names, step, tuple(chunks), held_out=bool(chance(1) < 0.5))
+    return case.with_slopes(normal(windows, steps, components, 1 + int(chance(1) * 8))) if gram else case
+
+
+def _hint(
+    hint: Hint | None, layers: Callable[[Sequence[Tensor]], list[Tensor]], said: Callable[[Tensor], Tensor]
+) -> Hint | None:
+    """A hint with other layers and other forecasts."""
+    if hint is None:
+        return None
+    forecasts = None if hint.forecasts is None else said(hint.forecasts)
+    return Hint(layers(hint.student), layers(hint.teachers), forecasts)
 
 
 def _as(values: Tensor, dtype: torch.dtype) -> Tensor:
@@ -227,17 +296,20 @@ def _as(values: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def for_each(**kind: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes a check of one case a test of all cases that `self.cases(**kind)` gives; a failure says of which."""
+    """Makes a check of one case a test of all cases that `self.cases(**kind)` gives, for each aspect for which there
+    are weights; a failure says of which."""
 
     def made(check: Callable[..., None]) -> Callable[..., None]:
-        def test(self: object) -> None:
-            found: Iterator[Case] = self.cases(**kind)  # type: ignore[attr-defined]
-            for case in found:
-                try:
-                    check(self, case)
-                except Exception as error:
-                    error.add_note(f"in {case}")
-                    raise
+        def test(self: Any) -> None:
+            for aspect in self.aspects():
+                self.aspect = aspect
+                found: Iterator[Case] = self.cases(**kind)
+                for case in found:
+                    try:
+                        check(self, case)
+                    except Exception as error:
+                        error.add_note(f"in {case}, weights of {aspect}")
+                        raise
 
         # not functools.wraps: pytest would take the case for a fixture
         test.__name__, test.__qualname__, test.__doc__ = check.__name__, check.__qualname__, check.__doc__

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor
 
 from tskd.checks import refuse_not_real, refuse_not_whole
 from tskd.weighting.base import Step, Weighting
 from tskd.weighting.capped_simplex import shortest
+
+Space = Literal["output", "head", "parameters"]
 
 
 def output_gradients(step: Step) -> Tensor:
@@ -16,6 +20,8 @@ def output_gradients(step: Step) -> Tensor:
     Where a teacher says nothing, the mean of those who do stands for it: its share goes to them there. A 0 would make
     the vector of a teacher that is often absent short, and so its share large.
     """
+    if bool(step.valid.all()) and bool(step.covers.all()):
+        return step.student.double() - step.forecasts
     present = (step.valid[:, :, None] & step.covers[:, None])[..., None]
     forecasts, student = step.forecasts.double().where(present, 0), step.student.double()
     count = present.sum(0)
@@ -31,12 +37,14 @@ class AEKD(Weighting):
     student's divergence from teacher k; C = 1 is the multiple-gradient descent algorithm, along whose direction no
     teacher's term rises, and C = 1/K is `Uniform`.
 
-    Here the gradient is that of the squared error with respect to the student's forecast, g_k ∝ s − t_k over the
-    windows of the batch, whatever the losses are: it costs no backward pass. With an MSE loss the weighted target
-    Σ α_k t_k is then the projection of the student's forecast on the convex hull of the teachers', shrunk by C.
-    Gradients with respect to the last layer or all parameters are not there yet. The published solver stops at an
-    absolute tolerance, which small gradients meet at its start; here the problem is normalised first, and solved
-    exactly.
+    Here the gradient is that of half the squared error over the windows of the batch, whatever the losses are. With
+    respect to the student's forecast (`space="output"`) it is s − t_k, and costs no backward pass: with an MSE loss the
+    weighted target Σ α_k t_k is then the projection of the student's forecast on the convex hull of the teachers',
+    shrunk by C. What the student cannot express does not count in the other spaces: with respect to its last linear
+    layers (`"head"`: those of all branches or blocks that are added up), inner products of gradients come from the
+    layers' inputs and from s − t_k pulled back to their outputs; with respect to all trainable parameters
+    (`"parameters"`) they take a backward pass a teacher. The published solver stops at an absolute tolerance, which
+    small gradients meet at its start; here the problem is normalised first, and solved exactly.
 
     One weight a teacher and batch: windows in which it is not valid, and steps that it does not forecast, count for it
     as the mean of the other teachers does. Of K teachers with a valid window in the batch none has more than
@@ -46,32 +54,52 @@ class AEKD(Weighting):
     It follows the teachers that are nearest to the student. With C = 1 and nothing but teachers in the loss, a student
     that starts near a useless one, such as a constant 0, stays there. Some of the labels (a balance of .95) or a start
     with even weights help it, as far as it can follow the other teachers: what it cannot explain of them draws it back.
-    A smaller C always leaves the others a share. It asks for the student's forecast only.
+    A smaller C always leaves the others a share. It asks for the student's forecast, and outside `"output"` for
+    gradients of it. The batch is that of all processes that train together.
 
     Args:
         cap: C, largest weight of a teacher, above 0 and up to 1.
         warm_up: epochs with even weights before.
+        space: with respect to what gradients are taken: `"output"`, `"head"` or `"parameters"`.
 
     Raises:
-        ValueError: an argument out of its range.
+        ValueError: an argument out of its range; (at the start of fit) `"head"` for a student without a linear layer.
     """
 
-    def __init__(self, cap: float = 0.6, warm_up: int = 0) -> None:
+    def __init__(self, cap: float = 0.6, warm_up: int = 0, space: Space = "output") -> None:
         super().__init__()
         refuse_not_real(cap, 0, 1, "cap", "a number above 0 and up to 1")
         if not cap:
             raise ValueError(f"cap={cap!r}: give a number above 0 and up to 1")
         refuse_not_whole(warm_up, 0, "warm_up", "a number of epochs")
+        if space not in get_args(Space):
+            raise ValueError(f"space={space!r}: give one of {', '.join(map(repr, get_args(Space)))}")
         self.cap = cap
         self.warm_up = warm_up
+        self.space: Space = space
+        self.uses_gram = None if space == "output" else space
 
     def scores(self, step: Step) -> Tensor:
-        like = step.forecasts.new_zeros((), dtype=torch.promote_types(step.forecasts.dtype, torch.float32))
-        known = step.valid.any(1)
-        if step.epoch < self.warm_up or not bool(known.any()):
-            return step.valid.to(like)
-        gradients = output_gradients(step)[known].flatten(1)
-        shares = like.new_zeros(len(known))
-        gram = (gradients @ gradients.T).cpu().numpy()
-        shares[known] = torch.as_tensor(shortest(gram, self.cap)).to(like)
+        dtype = torch.promote_types(step.forecasts.dtype, torch.float32)
+        if step.epoch < self.warm_up:
+            return step.valid.to(dtype)
+        known = step.over_ranks(step.valid.any(1).to(dtype)) > 0
+        if not bool(known.any()):
+            return step.valid.to(dtype)
+        gradients = output_gradients(step)
+        if not bool(known.all()):
+            gradients = gradients[known]
+        found = shortest(self._gram(step, gradients).cpu().numpy(), self.cap)
+        shares = torch.as_tensor(found, dtype=dtype, device=step.forecasts.device)
+        if len(shares) < len(known):
+            shares = shares.new_zeros(len(known)).masked_scatter(known, shares)
         return shares[:, None].expand(step.valid.shape)
+
+    def _gram(self, step: Step, gradients: Tensor) -> Tensor:
+        """Inner products of the gradients in their space, from those with respect to the forecast `[n, B, H, C]`."""
+        if self.uses_gram is None:
+            vectors = gradients.flatten(1)
+            # windows of other processes are dimensions of their own
+            return step.over_ranks(vectors @ vectors.T)
+        assert step.gram is not None
+        return step.gram(gradients)

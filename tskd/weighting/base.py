@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from tskd._settings import Described
+from tskd.aspects import Aspect
+from tskd.ranks import OverRanks, alone
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What a loss compares of hidden layers in a step: of each teacher, in its own space.
+
+    Attributes:
+        student: the student's representation, as the loss projects it, `[B, T, D]` each, detached.
+        teachers: the teachers' own `[B, T, D]`, 0 where not valid.
+        forecasts: what the teachers' last layers make of the student's `[K, B, H, C]`, 0 where not valid; None unless
+            the weighting asks for it and it is known of all.
+    """
+
+    student: Sequence[Tensor]
+    teachers: Sequence[Tensor]
+    forecasts: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -26,6 +45,12 @@ class Step:
         covers: which steps each teacher forecasts `[K, H]`, or broadcastable to it.
         spread: standard deviation of the teachers' forecasts `[K, B, H, C]`, NaN of a teacher of point forecasts; None
             unless the weighting asks for it.
+        gram: inner products `[n, n]`, in float64, of the gradients of ⟨student, c⟩ for each of n cotangents c
+            `[n, B, H, C]`, summed over windows, and meant over processes that train together, which must all call it.
+            Computed when called, within the step; None unless the weighting asks for it.
+        over_ranks: the mean of values over the processes that train together, each with windows of its own. All of them
+            must ask, equally often in a step.
+        hint: for weights of the aspect `"features"`: what the loss compares whose teachers are weighed.
     """
 
     forecasts: Tensor
@@ -36,6 +61,9 @@ class Step:
     epoch: int
     covers: Tensor = field(default_factory=lambda: torch.ones(1, 1, dtype=torch.bool))
     spread: Tensor | None = None
+    gram: Callable[[Tensor], Tensor] | None = None
+    over_ranks: OverRanks = alone
+    hint: Hint | None = None
 
 
 @dataclass(frozen=True)
@@ -105,17 +133,28 @@ class Weighting(Described, nn.Module, ABC):
     Attributes:
         judges: whether it wants `Evidence`.
         uses_spread: whether it wants the spread of the teachers' forecasts in every step.
+        uses_gram: with respect to what it wants inner products of gradients in every step: the student's last linear
+            layers, or all its trainable parameters; None if it does not.
+        reads_out: whether it wants to know, for the aspect `"features"`, what the teachers' last layers make of the
+            student's representation.
         rehearses: in which steps it wants a `Rehearsal`, one of so many; 0 for none.
         needs_validation: whether it cannot do without a validation part.
     """
 
     judges = False
     uses_spread = False
+    uses_gram: Literal["head", "parameters"] | None = None
+    reads_out = False
     rehearses: int = 0
     needs_validation: bool = False
 
     def __init__(self) -> None:
         super().__init__()
+
+    @property
+    def aspects(self) -> frozenset[Aspect]:
+        """Those for which teachers have weights of their own; for others they have those of their forecasts."""
+        return frozenset()
 
     def set_up(self, names: list[str]) -> None:
         """Learn the teachers' names, in order.
@@ -137,18 +176,39 @@ class Weighting(Described, nn.Module, ABC):
     def scores(self, step: Step) -> Tensor:
         """Non-negative preferences, `[K, B]` or broadcastable to `[K, B, H, C]`."""
 
+    def scores_of(self, step: Step, aspect: Aspect) -> Tensor:
+        """The same for one of its `aspects`."""
+        raise NotImplementedError(f"{type(self).__name__} has no scores for {aspect!r}")
+
     def forward(self, step: Step) -> Tensor:
         """Weights of the shape of the scores."""
         with torch.no_grad():
-            scores = self.scores(step)
-            scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-            valid = step.valid
-            if not bool(step.covers.all()):
-                valid = valid[:, :, None] & step.covers[:, None]
-                scores = scores.unsqueeze(-1) if scores.dim() == 2 else scores
-            valid = valid.reshape(valid.shape + (1,) * (scores.dim() - valid.dim()))
-            scores = scores.where(valid, 0)
-            total = scores.sum(0, keepdim=True)
-            even = valid.to(scores.dtype) / valid.sum(0, keepdim=True).clamp(min=1)
-            # valid teachers that are all scored 0 share the window evenly
-            return torch.where(total > 0, scores / total.where(total > 0, 1), even)
+            return _shares(self.scores(step), step)
+
+    def weights_of(self, step: Step, aspect: Aspect) -> Tensor:
+        """Weights for an aspect; for one that is not among its `aspects`, those of the forecasts."""
+        if aspect not in self.aspects:
+            return self(step)
+        with torch.no_grad():
+            return _shares(self.scores_of(step, aspect), step)
+
+
+def _shares(scores: Tensor, step: Step) -> Tensor:
+    """Scores as shares of the valid teachers."""
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    if bool(step.valid.all()) and bool(step.covers.all()):
+        # as below, but with one row for all windows where the scores have one
+        scores = scores.expand(len(step.valid), *scores.shape[1:])
+        total = scores.sum(0, keepdim=True)
+        weights = torch.where(total > 0, scores / total.where(total > 0, 1), 1 / len(scores))
+        return weights.expand(*step.valid.shape, *scores.shape[2:])
+    valid = step.valid
+    if not bool(step.covers.all()):
+        valid = valid[:, :, None] & step.covers[:, None]
+        scores = scores.unsqueeze(-1) if scores.dim() == 2 else scores
+    valid = valid.reshape(valid.shape + (1,) * (scores.dim() - valid.dim()))
+    scores = scores.where(valid, 0)
+    total = scores.sum(0, keepdim=True)
+    even = valid.to(scores.dtype) / valid.sum(0, keepdim=True).clamp(min=1)
+    # valid teachers that are all scored 0 share the window evenly
+    return torch.where(total > 0, scores / total.where(total > 0, 1), even)

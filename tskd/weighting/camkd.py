@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from tskd.aspects import Aspect
 from tskd.checks import refuse_not_real
 from tskd.weighting.base import Evidence, Step, Weighting
 
@@ -38,6 +39,14 @@ def typical_error(errors: Tensor, covers: Tensor) -> Tensor:
     return errors.where(seen, 0).sum(0) / seen.sum(0)
 
 
+def relative_errors(step: Step, forecasts: Tensor) -> Tensor:
+    """Squared errors `[K, B, H, C]` over their mean in the batch, by step and component; NaN where that is 0."""
+    forecasts = forecasts.to(torch.promote_types(forecasts.dtype, torch.float32))
+    errors = (forecasts - step.target).square()
+    present = (step.valid[:, :, None] & step.covers[:, None])[..., None].expand(errors.shape)
+    return errors / (errors.where(present, 0).sum((0, 1)) / present.sum((0, 1)))
+
+
 def negative_log_likelihood(errors: Tensor, variance: Tensor) -> Tensor:
     """Of Gaussian forecasts, without its constant; squared errors and variances over the typical squared error."""
     variance = variance.clamp(min=LEAST_VARIANCE)
@@ -55,10 +64,11 @@ def confidence_weights(losses: Tensor, valid: Tensor, mode: Mode) -> Tensor:
 class CAMKD(Weighting):
     """The nearer a teacher is to the label of a window, the more it counts there.
 
-    Zhang, Chen and Wang (2022, ICASSP, arXiv:2201.00007, "Confidence-aware multi-teacher knowledge distillation"):
-    w_k = (1 − softmax(L)_k)/(K − 1), L_k the cross-entropy of teacher k with the label; none has more than 1/(K − 1).
-    This is the form for outputs. The published one for features, the student's passed through the teacher's head, is
-    not there.
+    Zhang, Chen and Wang (2022, ICASSP, arXiv:2201.00007, "Confidence-aware multi-teacher knowledge distillation"): w_k
+    = (1 − softmax(L)_k)/(K − 1), L_k the cross-entropy of teacher k with the label; none has more than 1/(K − 1). That
+    is the form for outputs, which serves all losses. With `features`, hidden layers have the published form of their
+    own: L_k is that of the student's features, passed through the last layers of teacher k, with the label, and the
+    weights are those of the loss that compares the features (`FeatureKD`, not of relations).
 
     Here r_k = e_k/(τ·s) takes the place of L_k: e_k is the squared error of the teacher in the window, s the mean
     squared error of all teachers over the evidence, so that weights have no units; every step and component is divided
@@ -67,6 +77,15 @@ class CAMKD(Weighting):
     that is bad everywhere raises s too: of K teachers its r is K/τ at most on average, and it keeps a few percent
     unless τ is smaller. Where teachers know the training windows by heart, and others are held out, r is small and
     weights are flat: of their confidence there, little is to be believed.
+
+    For features, e_k is the squared error of what the teacher's last layers make of the student's projected features,
+    and s the mean of these errors over the teachers and windows of the batch (of several processes, each its own part
+    of it), since they fall as the student learns. A darts network's last layers cannot be run on a feature alone, whose
+    further inputs (the scale of the window, covariates) are gone: they are found by least squares, as the affine map of
+    the teacher's features to its forecasts over up to 4,096 windows of the training part. That is exact where linear
+    layers alone follow. If, for one of the teachers, it explains less than 90 % of the forecasts' variance in windows
+    that are held apart, the weights of the forecasts are used, and the log says so: confidences of two kinds do not
+    compare.
 
     With `confidence="likelihood"`, r_k is the negative log-likelihood of the label over τ, the teacher's forecast a
     Gaussian of its own spread; that of a teacher of point forecasts is its error over the evidence. A teacher that
@@ -81,10 +100,12 @@ class CAMKD(Weighting):
         mode: `"paper"`, as above; `"softmin"`: softmax(−r). The same for two teachers.
         temperature: τ, above 0; the smaller, the harder the choice.
         granularity: `"sample"` or `"horizon"`.
-        confidence: `"error"` or `"likelihood"`.
+        confidence: `"error"` or `"likelihood"`, of forecasts; features have no spread, and are judged by errors.
+        features: whether hidden layers have weights of their own.
 
     Raises:
         ValueError: an argument out of its range.
+        TypeError: features is not a bool.
     """
 
     judges = True
@@ -96,6 +117,7 @@ class CAMKD(Weighting):
         temperature: float = 1.0,
         granularity: Granularity = "sample",
         confidence: Confidence = "error",
+        features: bool = False,
     ) -> None:
         super().__init__()
         for name, value, allowed in (
@@ -108,6 +130,8 @@ class CAMKD(Weighting):
         refuse_not_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
         if not temperature:
             raise ValueError(f"temperature={temperature!r}: give a finite number above 0")
+        if not isinstance(features, bool):
+            raise TypeError(f"features={features!r}: give True or False")
         if granularity == "horizon":
             warnings.warn(
                 "granularity='horizon' leaks the noise of the labels: teachers that are equally good make a target "
@@ -118,16 +142,30 @@ class CAMKD(Weighting):
         self.temperature = temperature
         self.granularity: Granularity = granularity
         self.confidence: Confidence = confidence
+        self.features = self.reads_out = features
         self.uses_spread = confidence == "likelihood"
         # mean squared error of each teacher over the evidence [K, H, C]
         self.register_buffer("errors", torch.full((1, 1, 1), torch.nan))
+
+    @property
+    def aspects(self) -> frozenset[Aspect]:
+        return frozenset(("features",)) if self.features else frozenset()
 
     def learn(self, evidence: Evidence) -> None:
         self.errors = mean_errors(evidence).to(self.errors.device)
 
     def scores(self, step: Step) -> Tensor:
+        return self._scores(self._losses(step), step)
+
+    def scores_of(self, step: Step, aspect: Aspect) -> Tensor:
+        assert step.hint is not None
+        if step.hint.forecasts is None:
+            return self.scores(step)
+        return self._scores(relative_errors(step, step.hint.forecasts), step)
+
+    def _scores(self, losses: Tensor, step: Step) -> Tensor:
         present = (step.valid[:, :, None] & step.covers[:, None])[..., None].expand(step.forecasts.shape)
-        losses = self._losses(step).where(present, torch.nan)
+        losses = losses.where(present, torch.nan)
         if self.granularity == "sample":
             losses, present = losses.flatten(2).nanmean(2), step.valid
         limit = torch.finfo(losses.dtype).max

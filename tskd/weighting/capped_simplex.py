@@ -25,7 +25,11 @@ def shortest(gram: np.ndarray, cap: float) -> np.ndarray:
     even = np.full(count, 1 / count)
     if cap * count <= 1 or not 0 < gram.trace() < np.inf or not np.isfinite(gram).all():
         return even
-    return active_set(normalised(gram), min(cap, 1.0))
+    unit, cap = normalised(gram), min(cap, 1.0)
+    free = np.linalg.solve(unit, np.ones(count))
+    free /= free.sum()
+    # without bounds the optimum is in proportion to the inverse's row sums: most often it is within them
+    return free if free.min() >= 0 and free.max() <= cap else active_set(unit, cap)
 
 
 def normalised(gram: np.ndarray) -> np.ndarray:

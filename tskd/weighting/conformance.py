@@ -14,11 +14,12 @@ from torch import Tensor
 
 import tskd.weighting
 from tskd._settings import described, restored
+from tskd.aspects import Aspect
 from tskd.losses import OutputKD
 from tskd.objective import Objective, Said
 from tskd.probing import Shown
 from tskd.weighting._cases import Case, for_each, random_case
-from tskd.weighting.base import Weighting
+from tskd.weighting.base import Hint, Step, Weighting
 
 NAN, FAR = float("nan"), 1e4
 
@@ -33,19 +34,21 @@ class WeightingConformance:
         renormalised: weights sum to one over the valid teachers; else each is at most one.
         even_for_equal: teachers that say the same have the same weight.
         scale_free: the units of the target do not matter.
-        sees_batch: the weights of a window may depend on the other windows of the batch.
+        sees_batch: the weights of a window may depend on the other windows of the batch: in all aspects, or in some.
         saved: its settings can be written as JSON; else a model that has it cannot be saved.
         tolerance: of a comparison of weights in float64; in float32 it is 1e-4 at least.
         count: random cases of a test. From 30 on, all K = 1…5 with all B = 1…6 are among them.
+        aspect: of which weights are tested; every test sets it to each in turn.
     """
 
     renormalised = True
     even_for_equal = True
     scale_free = True
-    sees_batch = False
+    sees_batch: bool | frozenset[Aspect] = False
     saved = True
     tolerance = 1e-6
     count = 30
+    aspect: Aspect = "forecast"
 
     def make(self) -> Weighting:
         """A fresh weighting."""
@@ -63,6 +66,10 @@ class WeightingConformance:
             raise ValueError(f"there are no attributes {unknown} in {cls.__name__}")
         return type("TestConformance", (cls,), {"make": lambda self: make(), **attributes})
 
+    def aspects(self) -> list[Aspect]:
+        """For which there are weights: the forecasts, and what has weights of its own."""
+        return ["forecast", *sorted(self.make_for(["teacher 0"]).aspects)]
+
     def cases(
         self, teachers: int | None = None, dtype: torch.dtype | None = None, partial: bool = True, agree: bool = False
     ) -> Iterator[Case]:
@@ -74,7 +81,8 @@ class WeightingConformance:
             agree: whether the teachers say the same.
         """
         generator = torch.Generator().manual_seed(0)
-        spreads = ("all", "some", "none") if self.make_for(["teacher 0"]).uses_spread else ("none", "all")
+        asking = self.make_for(["teacher 0"])
+        spreads = ("all", "some", "none") if asking.uses_spread else ("none", "all")
         for index in range(self.count):
             steps, components = (int(torch.randint(1, 1 + most, (), generator=generator)) for most in (5, 3))
             made = random_case(
@@ -84,11 +92,12 @@ class WeightingConformance:
                 spread=spreads[index % len(spreads)],
                 partial=partial and not agree and index % 3 == 0,
                 agree=agree,
+                gram=asking.uses_gram is not None,
             )
             # a weighting that asks for the spread gets one, of which a teacher of point forecasts has NaN
             if len(spreads) == 3 and made.step.spread is None:
                 made = replace(made, step=replace(made.step, spread=torch.full_like(made.step.forecasts, NAN)))
-            yield made
+            yield made.with_hint(alike=agree) if self.aspect == "features" else made
 
     def ready(self, case: Case, weighting: Weighting | None = None) -> Weighting:
         """A weighting as it is at its first step: set up, and acquainted with the evidence."""
@@ -99,9 +108,13 @@ class WeightingConformance:
         self._start(weighting, case)
         return weighting
 
+    def ask(self, weighting: Weighting, step: Step) -> Tensor:
+        """Weights of the aspect that is tested."""
+        return weighting(step) if self.aspect == "forecast" else weighting.weights_of(step, self.aspect)
+
     def weights(self, case: Case) -> Tensor:
         """Weights of a fresh weighting `[K, B, H, C]`, as float64."""
-        return whole(self.ready(case)(case.step), case)
+        return whole(self.ask(self.ready(case), case.step), case)
 
     def close(self, found: Tensor, expected: Tensor, case: Case, what: str) -> None:
         """Raise an AssertionError where weights differ."""
@@ -126,18 +139,18 @@ class WeightingConformance:
     def test_the_order_of_windows_does_not_matter(self, case: Case) -> None:
         rows = torch.arange(len(case.step.keys)).flip(0)
         weighting = self.ready(case)
-        moved = whole(copy.deepcopy(weighting)(case.windows_in(rows).step), case)
-        self.close(moved, whole(weighting(case.step), case)[:, rows], case, "windows in another order")
+        moved = whole(self.ask(copy.deepcopy(weighting), case.windows_in(rows).step), case)
+        self.close(moved, whole(self.ask(weighting, case.step), case)[:, rows], case, "windows in another order")
 
     @for_each()
     def test_other_windows_do_not_matter(self, case: Case) -> None:
-        if self.sees_batch:
+        if self.aspect in self.sees_batch if isinstance(self.sees_batch, frozenset) else self.sees_batch:
             return
         weighting = self.ready(case)
-        together = whole(weighting(case.step), case)
+        together = whole(self.ask(weighting, case.step), case)
         for row in torch.arange(len(case.step.keys)).split(1):
             alone = case.windows_in(row)
-            self.close(whole(weighting(alone.step), alone), together[:, row], case, "a window by itself")
+            self.close(whole(self.ask(weighting, alone.step), alone), together[:, row], case, "a window by itself")
 
     @for_each(dtype=torch.float64)
     def test_units_do_not_matter(self, case: Case) -> None:
@@ -181,21 +194,25 @@ class WeightingConformance:
 
     @for_each()
     def test_windows_without_a_teacher_do_not_count(self, case: Case) -> None:
-        step, count = case.step, len(case.step.keys)
-        twice = case.windows_in(torch.arange(count).repeat(2))
-        valid = torch.cat([step.valid, torch.zeros_like(step.valid)], 1)
-        target = torch.cat([step.target, FAR + step.target])
-        larger = replace(twice, step=replace(twice.step, valid=valid, target=target)).filled()
-        found = self.weights(larger)
-        self.close(found[:, :count], self.weights(case), case, "with windows of no teacher in the batch")
-        self.close(found[:, count:], torch.zeros_like(found[:, count:]), case, "in windows of no teacher")
+        """Nor where else all teachers are valid: what is quicker then gives the same."""
+        count = len(case.step.keys)
+        everywhere = replace(case, step=replace(case.step, valid=torch.ones_like(case.step.valid)))
+        for one in (case, everywhere):
+            step = one.step
+            twice = one.windows_in(torch.arange(count).repeat(2))
+            valid = torch.cat([step.valid, torch.zeros_like(step.valid)], 1)
+            target = torch.cat([step.target, FAR + step.target])
+            larger = replace(twice, step=replace(twice.step, valid=valid, target=target)).filled()
+            found = self.weights(larger)
+            self.close(found[:, :count], self.weights(one), one, "with windows of no teacher in the batch")
+            self.close(found[:, count:], torch.zeros_like(found[:, count:]), one, "in windows of no teacher")
 
     @for_each()
     def test_no_gradient_goes_into_weights_or_teachers(self, case: Case) -> None:
         names = ("forecasts", "student", "target")
         given = {name: getattr(case.step, name).clone().requires_grad_() for name in names}
         weighting = self.ready(case)
-        weights = weighting(replace(case.step, **given))
+        weights = self.ask(weighting, replace(case.step, **given))
         _require(not weights.requires_grad, "the weights have a gradient")
         with_gradient = [name for name, value in weighting.named_parameters() if value.grad is not None]
         _require(not with_gradient, f"a step left a gradient in {with_gradient}")
@@ -211,7 +228,7 @@ class WeightingConformance:
     @for_each()
     def test_asking_twice_gives_the_same(self, case: Case) -> None:
         weighting = self.ready(case)
-        first, second = (whole(weighting(case.step), case) for _ in range(2))
+        first, second = (whole(self.ask(weighting, case.step), case) for _ in range(2))
         self.close(second, first, case, "asked again")
 
     @for_each()
@@ -223,7 +240,7 @@ class WeightingConformance:
         self._learn(other, _mirrored(case))
         other.load_state_dict(weighting.state_dict())
         for when in ("after its state is restored", "an epoch after that"):
-            expected, found = (whole(one(case.step), case) for one in (weighting, other))
+            expected, found = (whole(self.ask(one, case.step), case) for one in (weighting, other))
             self.close(found, expected, case, when)
             for one in (weighting, other):
                 self._start(one, case)
@@ -231,11 +248,13 @@ class WeightingConformance:
     @for_each()
     def test_a_copy_goes_its_own_way(self, case: Case) -> None:
         weighting = self.ready(case)
-        expected = whole(weighting(case.step), case)
+        expected = whole(self.ask(weighting, case.step), case)
         other = copy.deepcopy(weighting)
-        self.close(whole(other(case.step), case), expected, case, "of a copy")
+        self.close(whole(self.ask(other, case.step), case), expected, case, "of a copy")
         self.ready(_mirrored(case), other)
-        self.close(whole(weighting(case.step), case), expected, case, "after a copy has learned something else")
+        self.close(
+            whole(self.ask(weighting, case.step), case), expected, case, "after a copy has learned something else"
+        )
 
     def test_settings_and_repr_make_it_again(self) -> None:
         names = ["teacher 0", "teacher 1"]
@@ -253,6 +272,8 @@ class WeightingConformance:
 
     @for_each()
     def test_the_term_is_the_weighted_loss_with_a_finite_gradient(self, case: Case) -> None:
+        if self.aspect != "forecast":
+            return
         step, names = case.filled(invalid=NAN).step, case.names
         shown = [Shown("teacher", _span(covers)) for covers in step.covers]
         objective = Objective([OutputKD()], names, self.make_for(names))
@@ -327,6 +348,10 @@ def _span(covers: Tensor) -> range:
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    if isinstance(one, Hint):
+        return _same(vars(one), vars(other))
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
     if not isinstance(one, Tensor):
         return bool(one == other)
     return one.dtype == other.dtype and torch.equal(one.nan_to_num(7), other.nan_to_num(7))

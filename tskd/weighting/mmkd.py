@@ -10,12 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from tskd.checks import refuse_not_real, refuse_not_whole
+from tskd.ranks import average_over_ranks
 from tskd.weighting.base import Rehearsal, Step, Weighting
 
 Outer = Literal["validation", "training"]
 STATES = 4
 HIDDEN = 16
-RELATIVE_STEP = 1e-2
+# of the parameters' norm, in roots of their precision: what is rounded is then a thousandth in float32; a norm of few
+# units is so sharp that a larger step misses its slope
+RELATIVE_STEP = 0.3
 
 
 def teacher_states(step: Step) -> Tensor:
@@ -42,13 +45,13 @@ def teacher_states(step: Step) -> Tensor:
 def directional(losses: Any, parameters: list[nn.Parameter], direction: list[Tensor]) -> Tensor:
     """Derivative of losses `[K, B]` of a network along a direction of its parameters, by central differences.
 
-    The step is a hundredth of the parameters' norm along the direction. The parameters are put back bit for bit.
+    The step along the direction is 1e-4 of the parameters' norm in float32. The parameters are put back bit for bit.
     """
     length = torch.stack([d.square().sum() for d in direction]).sum().sqrt()
     size = torch.stack([p.detach().square().sum() for p in parameters]).sum().sqrt()
     if not bool(length > 0) or not bool(length.isfinite()):
         return torch.zeros_like(losses())
-    step = RELATIVE_STEP * size.where(size > 0, 1) / length
+    step = RELATIVE_STEP * torch.finfo(size.dtype).eps ** 0.5 * size.where(size > 0, 1) / length
     before = [p.detach().clone() for p in parameters]
     found = []
     try:
@@ -56,7 +59,9 @@ def directional(losses: Any, parameters: list[nn.Parameter], direction: list[Ten
             for p, old, d in zip(parameters, before, direction, strict=True):
                 # unseen by autograd: the graph of the student's step holds these parameters, and gets them back
                 p.data.copy_(old + sign * step * d)
-            found.append(losses())
+            # in the parameters' precision: a narrower one does not see so small a step
+            with torch.autocast(size.device.type, enabled=False):
+                found.append(losses())
     finally:
         for p, old in zip(parameters, before, strict=True):
             p.data.copy_(old)
@@ -116,14 +121,14 @@ class MMKD(Weighting):
         gain = directional(rehearsal.losses, rehearsal.parameters, direction)
         gain = gain.where(rehearsal.step.valid & gain.isfinite(), 0)
         size = gain.square().mean().sqrt()
-        if not bool(size > 0):
-            return
         with torch.enable_grad():
             self.scorer.requires_grad_(True)
-            loss = -(self._weights(rehearsal.step) * gain / size).sum(0).mean()
+            loss = -(self._weights(rehearsal.step) * gain / size.where(size > 0, 1)).sum(0).mean()
             loss.backward()
-        _average_over_ranks(self.scorer)
-        self._optimizer.step()
+        # also where nothing is gained: the other processes wait
+        average_over_ranks(self.scorer.parameters(), rehearsal.step.over_ranks)
+        if any(bool(p.grad.any()) for p in self.scorer.parameters() if p.grad is not None):
+            self._optimizer.step()
         self._optimizer.zero_grad()
         self.scorer.requires_grad_(False)
 
@@ -145,11 +150,3 @@ def _mean(values: Tensor, valid: Tensor) -> Tensor:
     """Means `[K, B]` over what is valid of `[K, B, H, C]`."""
     whole = valid.expand_as(values)
     return values.where(whole, 0).flatten(2).sum(2) / whole.flatten(2).sum(2).clamp(min=1)
-
-
-def _average_over_ranks(module: nn.Module) -> None:
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        for p in module.parameters():
-            if p.grad is not None:
-                torch.distributed.all_reduce(p.grad)
-                p.grad.div_(torch.distributed.get_world_size())

@@ -1,0 +1,86 @@
+"""What data sets there are, which of their files are here, and where a user gets the others."""
+
+from __future__ import annotations
+
+import importlib.util
+import textwrap
+from collections.abc import Sequence
+
+from tskd.datasets.catalogue import CATALOGUE, Entry
+from tskd.datasets.fetching import cache_folder, darts_folder
+from tskd.datasets.files import VARIABLE, File
+
+WIDTH = 110
+# from best to worst: a data set is in the state of its worst file
+STATES = ("here", "downloaded", "downloaded on use", "needs pyarrow", "missing", "damaged")
+HERE, DOWNLOADED, ON_USE, NEEDS_PYARROW, MISSING, DAMAGED = STATES
+
+
+def listing(verify: bool = False) -> str:
+    """Two tables for a terminal of 110 columns: the data sets, and their files with licence and source.
+
+    A file is "here" if the folder TSKD_DATA has it, "downloaded" if it was before, "downloaded on use" if it can be,
+    "damaged" if its content is not the expected one, else "missing". Presence alone is looked at, unless `verify`: then
+    every file that is there is read and its checksum compared, which takes seconds.
+    """
+    files = sorted({file for entry in CATALOGUE.values() for file in entry.files}, key=lambda file: file.name.lower())
+    states = {file: _state(file, verify) for file in files}
+    sets = _table(
+        ("name", "what is forecast; what is privileged", "rows × targets, step", "state"),
+        [(name, entry.about, entry.size, _worst(entry, states)) for name, entry in sorted(CATALOGUE.items())],
+    )
+    head, *rows = _table(("file", "state", "licence"), [(file.name, states[file], file.licence) for file in files])
+    described = [line for row, file in zip(rows, files, strict=True) for line in (row, *_details(file, states[file]))]
+    return "\n".join([*sets, "", head, *described, "", *_advice()])
+
+
+def _state(file: File, verify: bool) -> str:
+    if file.local is None and file.kept is None:
+        return MISSING if file.manual else ON_USE
+    if file.name.endswith(".parquet") and importlib.util.find_spec("pyarrow") is None:
+        return NEEDS_PYARROW
+    if verify:
+        try:
+            file.verify()
+        except ValueError:
+            return DAMAGED
+    return DOWNLOADED if file.local is None else HERE
+
+
+def _worst(entry: Entry, states: dict[File, str]) -> str:
+    found = [states[file] for file in entry.files]
+    return max(found, key=STATES.index) if found else "in statsmodels"
+
+
+def _details(file: File, state: str) -> list[str]:
+    used = ", ".join(name for name, entry in sorted(CATALOGUE.items()) if file in entry.files)
+    texts = [f"for {used}", f"from {file.address}"]
+    if file.manual and state in (MISSING, DAMAGED):
+        texts.append(file.manual)
+    return [
+        line
+        for text in texts
+        for line in textwrap.wrap(
+            text,
+            WIDTH,
+            initial_indent="    ",
+            subsequent_indent="      ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]
+
+
+def _advice() -> list[str]:
+    return [
+        "A missing file goes into a folder of your choice, a CSV file as it is or with gzip, as .csv.gz.",
+        f"Name that folder in {VARIABLE}, for instance: export {VARIABLE}=~/data",
+        f"What is downloaded on use is kept in {cache_folder()},",
+        f"ETT, which darts downloads, in {darts_folder()}.",
+    ]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in (head, *rows)]
+    return [line.rstrip() for line in lines]

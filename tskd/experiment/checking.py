@@ -1,0 +1,77 @@
+"""Whether a data set holds what an experiment reads, said before any training."""
+
+from __future__ import annotations
+
+from tskd.datasets import ArchiveSeries, DataSet
+from tskd.experiment.arm import tuned_by
+from tskd.experiment.config import Experiment
+from tskd.experiment.errors import ConfigError
+from tskd.experiment.folds import prepared
+from tskd.experiment.lengths import chunks
+from tskd.experiment.preparation import Prepared
+from tskd.experiment.specs import nearest
+
+
+def checked(experiment: Experiment, data: DataSet) -> Prepared:
+    """The parts of the newest fold and the largest size.
+
+    Args:
+        experiment: with its controls among its arms.
+
+    Raises:
+        ConfigError: the data lack what somebody reads, or some fold or size is left without a window.
+    """
+    _refuse_missing(experiment, data)
+    if experiment.soft_sensor:
+        _refuse_blind(experiment, data)
+    _refuse_looking_ahead(experiment, data)
+    sizes = sorted(experiment.sizes, key=lambda size: (size is None, size))
+    try:
+        return [prepared(experiment, data, fold, size) for fold in range(1, experiment.folds + 1) for size in sizes][-1]
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _refuse_missing(experiment: Experiment, data: DataSet) -> None:
+    for arm in experiment.arms:
+        if arm.archive is not None and not data.archive:
+            raise ConfigError(f"arm {arm.name!r}: data set {data.name!r} has no archive to train on.")
+    for name, teacher in experiment.teachers.items():
+        if teacher.archive and not data.archive:
+            raise ConfigError(f"teacher {name!r}: data set {data.name!r} has no archive to fit it on.")
+        rows: list[tuple[str, DataSet | ArchiveSeries]] = [(f"data set {data.name!r}", data)]
+        rows += [(f"archive series {item.name!r}", item) for item in data.archive if teacher.archive]
+        for source in teacher.sources():
+            for where, item in rows:
+                if source.name is not None and source.name not in item.privileged:
+                    raise ConfigError(
+                        f"teacher {name!r}: {where} has no privileged series {source.name!r}. "
+                        f"{nearest(source.name, item.privileged)}"
+                    )
+
+
+def _refuse_blind(experiment: Experiment, data: DataSet) -> None:
+    readable = [f"{slot}_covariates" for slot in experiment.readable]
+    if not any(getattr(data, slot) is not None for slot in readable):
+        raise ConfigError(
+            f"soft_sensor: the student reads {' and '.join(readable) or 'no covariates'}, and data set {data.name!r} "
+            "has none: it would see nothing at all."
+        )
+
+
+def _refuse_looking_ahead(experiment: Experiment, data: DataSet) -> None:
+    """A student that is rolled forward reads past covariates of steps that are yet to come."""
+    if "past" not in experiment.readable or data.past_covariates is None:
+        return
+    students = [("the student", experiment.student)] + [
+        (f"arm {arm.name!r}", tuned_by(experiment.student, settings))
+        for arm in experiment.arms
+        for settings in arm.students
+    ]
+    for who, student in students:
+        last = chunks(student)[2]
+        if last < experiment.steps[1]:
+            raise ConfigError(
+                f"{who}: step {experiment.steps[1]} is scored and {last} are forecast at once; rolled forward, it "
+                f"would read the past covariates of data set {data.name!r} after the forecast origin."
+            )

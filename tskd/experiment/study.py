@@ -1,0 +1,106 @@
+"""A study: several experiments that vary along axes, run and reported together."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tskd.experiment.arm import merged
+from tskd.experiment.config import Experiment, validated
+from tskd.experiment.errors import ConfigError
+from tskd.experiment.reading import read_yaml
+from tskd.experiment.specs import plain
+
+if TYPE_CHECKING:
+    from tskd.experiment.engines import EngineName
+    from tskd.experiment.study_results import StudyResults
+
+BETWEEN = " · "
+
+
+@dataclass(frozen=True)
+class Study:
+    """Experiments by the label of their case: `Study(name, cases)` or `Study.from_yaml(path)`.
+
+    A YAML file with a `grid` holds an experiment and, for each axis, by a label, what of it is other there; an overlay
+    is merged into the experiment key by key, and the product of all axes gives the cases. Their labels are those of the
+    axes, joined by ' · '.
+    """
+
+    name: str
+    cases: Mapping[str, Experiment]
+
+    def __post_init__(self) -> None:
+        if not self.cases:
+            raise ValueError(f"study {self.name!r} has no case; give an Experiment by its label.")
+        for label, experiment in self.cases.items():
+            if not isinstance(label, str) or not isinstance(experiment, Experiment):
+                given = f"{label!r}: {type(experiment).__name__}"
+                raise ValueError(f"study {self.name!r}: give an Experiment by its label, not {given}.")
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Study:
+        """The study described by a YAML file; without a `grid`, one of a single case that bears its name. Raises
+        ConfigError."""
+        try:
+            config = read_yaml(path)
+            grid = config.pop("grid", None)
+            overlays = {"": config} if grid is None else _product(config, grid)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from error
+        cases = {
+            label: validated(overlay, f"{path}, case {label!r}" if label else str(path))
+            for label, overlay in overlays.items()
+        }
+        name = config.get("name", "")
+        return cls(name, {label or name: experiment for label, experiment in cases.items()})
+
+    def to_yaml(self) -> str:
+        """All cases, defaults included, as `from_yaml` reads them; Python objects stand there as their repr."""
+        if list(self.cases) == [self.name] and self.cases[self.name].name == self.name:
+            return self.cases[self.name].to_yaml()
+        whole = {"name": self.name, "grid": {"case": {label: plain(case) for label, case in self.cases.items()}}}
+        return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=100)
+
+    def run(
+        self,
+        folder: str | Path | None = None,
+        workers: int | None = 1,
+        engine: EngineName = "processes",
+        address: str | None = None,
+        progress: bool = True,
+    ) -> StudyResults:
+        """Run all cases as one; arguments as in `Experiment.run`.
+
+        A fit that cases share is computed once. A case whose student alone failed with every seed is left out, and the
+        results' facts say why; RunError if all are. Raises ConfigError for data that lack what a case reads.
+        """
+        from tskd.experiment.runner import run
+
+        return run(self, folder, workers, engine, address, progress)
+
+
+def _product(config: dict[str, Any], grid: Any) -> dict[str, dict[str, Any]]:
+    """The configurations of all cases, by label."""
+    if not isinstance(grid, dict) or not grid:
+        raise ValueError("grid: give axes, each a mapping of labels to what is other there.")
+    for axis, overlays in grid.items():
+        if not isinstance(overlays, dict) or not overlays:
+            raise ValueError(f"grid.{axis}: give labels, each with what is other there.")
+        for label, overlay in overlays.items():
+            if not (overlay is None or isinstance(overlay, dict)) or "grid" in (overlay or {}):
+                raise ValueError(f"grid.{axis}.{label}: give a part of a configuration, not {overlay!r}.")
+    cases = {}
+    for labels in itertools.product(*grid.values()):
+        case = config
+        for overlays, label in zip(grid.values(), labels, strict=True):
+            case = merged(case, overlays[label] or {})
+        cases[BETWEEN.join(map(str, labels))] = case
+    if len(cases) < len(list(itertools.product(*grid.values()))):
+        raise ValueError(f"grid: two cases have the same label; they are {', '.join(cases)}.")
+    return cases

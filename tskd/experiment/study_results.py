@@ -1,0 +1,69 @@
+"""What a study measured: the results of each of its cases."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tskd.experiment.results import Results, write_json
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResults:
+    """Results by the label of their case.
+
+    `facts`: name, command and config of the study; `cells`, how many are planned, finished and failed; `left_out`, the
+    cases that have no results, and why; versions and commit of what laid out the tables.
+    """
+
+    name: str
+    cases: dict[str, Results]
+    facts: dict[str, Any] = field(repr=False)
+
+    def with_command(self, command: str) -> StudyResults:
+        """The same, with the command that gave them on record."""
+        cases = {
+            case: replace(results, facts={**results.facts, "command": command}) for case, results in self.cases.items()
+        }
+        return replace(self, cases=cases, facts={**self.facts, "command": command})
+
+    def save(self, directory: str | Path) -> None:
+        """Write the tables of one case into `directory`, those of several into folders below `directory/cases`."""
+        folder = Path(directory)
+        places = _places([*self.cases, *self.facts["left_out"]])
+        for case, results in self.cases.items():
+            results.save(folder / places[case])
+        found = {case: places[case] for case in self.cases}
+        write_json(folder / "study.json", {"name": self.name, "cases": found, "facts": self.facts})
+
+    @classmethod
+    def load(cls, directory: str | Path) -> StudyResults:
+        """What `save` wrote."""
+        folder = Path(directory)
+        read = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+        cases = {case: Results.load(folder / place) for case, place in read["cases"].items()}
+        return cls(read["name"], cases, read["facts"])
+
+    def __str__(self) -> str:
+        from tskd.report.table import terminal_table
+
+        return terminal_table(self)
+
+
+def _places(cases: Sequence[str]) -> dict[str, str]:
+    """A folder for each case, named like it as far as that is safe."""
+    if len(cases) == 1:
+        return {cases[0]: "."}
+    found: dict[str, str] = {}
+    for case in cases:
+        slug = re.sub(r"[^\w.-]+", "-", case).strip("-.") or "case"
+        taken = {place.lower() for place in found.values()}
+        place, number = f"cases/{slug}", 2
+        while place.lower() in taken:
+            place, number = f"cases/{slug}-{number}", number + 1
+        found[case] = place
+    return found
