@@ -2,7 +2,7 @@
 
     TSKD_DATA=folder/of/data python benchmarks/losses.py
 
-Runs every experiment below whose results are not in the folder of results yet, then writes
+Runs what is missing of the experiments below in the folder of runs, then writes
 `benchmarks/results/losses.csv` and the tables in `benchmarks/README.md`. All ratios are of test errors; below 1 is
 better.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from darts import TimeSeries
-from tables import markdown, ratio, run_missing, write_section
+from tables import markdown, ratio, results_of, write_section
 
 from tskd import datasets
 from tskd.datasets import ArchiveSeries, DataSet
@@ -59,7 +59,7 @@ labels; it was run when that halved their share, a factor that AdamW hardly noti
 def main() -> None:
     """Run what is missing, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs") / "losses", help="folder of results")
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "losses", help="folder of the runs")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--only", default="", help="run the experiments whose name begins so")
     parser.add_argument("--table-only", action="store_true", help="run nothing: use what is finished")
@@ -68,7 +68,7 @@ def main() -> None:
     def wanted(experiment: Experiment) -> bool:
         return not options.table_only and experiment.name.startswith(options.only)
 
-    finished = run_missing(experiments(), options.runs, options.workers, wanted)
+    finished = results_of(experiments(), options.runs, options.workers, wanted)
     first, second = first_table(finished), second_table(finished)
     names = [name for name in finished if not name.startswith(("ahead", "planted"))]
     sections = [

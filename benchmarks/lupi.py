@@ -2,7 +2,7 @@
 
     TSKD_DATA=folder/of/data python benchmarks/lupi.py
 
-Runs every configuration in `configs/lupi/` whose results are not in the folder of results yet, then writes
+Runs what is missing of the configurations in `configs/lupi/` in the folder of runs, then writes
 `benchmarks/results/lupi.csv` and the tables in `benchmarks/README.md` and `README.md`. All ratios are of test errors,
 to those of the student alone; below 1 is better.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 import tiny_chronos
-from tables import is_finished, write_section
+from tables import finished, write_section
 from tqdm import tqdm
 
 from tskd.cli import main as tskd
@@ -69,25 +69,23 @@ def main() -> None:
     """Run what is missing, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--configs", type=Path, default=HERE.parent / "configs" / "lupi", help="folder of YAML files")
-    parser.add_argument("--runs", type=Path, default=Path("runs") / "lupi", help="folder of results")
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "lupi", help="folder of the runs")
     parser.add_argument("--table-only", action="store_true", help="run nothing: use what is finished")
     options = parser.parse_args()
     # where it cannot be made, its experiment says what is missing
     with suppress(ImportError):
         tiny_chronos.make()
     paths = sorted(options.configs.glob("*.yaml"))
-    finished = []
+    rows = []
     for path in tqdm(paths, desc="experiments", unit="run"):
         folder = options.runs / path.stem
-        if not is_finished(Experiment.from_yaml(path), folder):
-            if options.table_only:
-                print(f"{path.stem}: not finished", file=sys.stderr)
-                continue
-            if tskd(["run", str(path), "--out", str(folder)]):
-                print(f"{path.stem}: failed; it is not in the table", file=sys.stderr)
-                continue
-        finished.append(folder)
-    rows = [row for folder in finished for row in rows_of(folder.name, Results.load(folder))]
+        if not options.table_only:
+            tskd(["run", str(path), "--out", str(folder)])
+        results = finished(Experiment.from_yaml(path), folder)
+        if results is None:
+            print(f"{path.stem}: not finished; it is not in the table", file=sys.stderr)
+            continue
+        rows += rows_of(path.stem, results)
     table = pd.DataFrame(rows)
     (HERE / "results").mkdir(exist_ok=True)
     table.to_csv(HERE / "results" / "lupi.csv", index=False, float_format="%.4f")

@@ -8,32 +8,33 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tskd.experiment import Experiment, Results
-from tskd.experiment.preparation import fingerprint
+from tskd.experiment import Experiment, Results, RunError, Study
+from tskd.experiment.runner import report
 from tskd.experiment.statistics import Comparison
 
 
-def is_finished(experiment: Experiment, folder: Path) -> bool:
-    """Whether the folder holds the results of this very experiment, on these very data."""
-    if not (folder / "facts.json").is_file():
-        return False
-    facts = Results.load(folder).facts
-    return facts["config"] == experiment.to_yaml() and facts["fingerprint"] == fingerprint(experiment.dataset())
+def finished(experiment: Experiment, folder: Path) -> Results | None:
+    """The results of this very experiment, on these very data, if a run of it in the folder is finished."""
+    try:
+        results = report(Study(experiment.name, {experiment.name: experiment}), folder).cases[experiment.name]
+    except RunError:
+        return None
+    cells = results.facts["cells"]
+    return results if cells["finished"] == cells["planned"] else None
 
 
-def run_missing(
+def results_of(
     experiments: Iterable[Experiment], folder: Path, workers: int, wanted: Callable[[Experiment], bool]
 ) -> dict[str, Results]:
-    """Results of those experiments that are finished, or wanted and run now, by name; each in a folder of its own."""
-    finished = {}
+    """Results by name: experiments that are wanted are run, or gone on with, in folders of their own; of the others
+    those that are finished."""
+    found = {}
     for experiment in tqdm(list(experiments), desc="experiments", unit="run"):
         place = folder / experiment.name
-        if not is_finished(experiment, place):
-            if not wanted(experiment):
-                continue
-            experiment.run(workers=workers).save(place)
-        finished[experiment.name] = Results.load(place)
-    return finished
+        results = experiment.run(place, workers=workers) if wanted(experiment) else finished(experiment, place)
+        if results is not None:
+            found[experiment.name] = results
+    return found
 
 
 def ratio(comparison: Comparison) -> str:

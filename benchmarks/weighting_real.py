@@ -2,7 +2,7 @@
 
     TSKD_DATA=folder/of/data python benchmarks/weighting_real.py
 
-Runs every experiment below whose results are not in the folder of results yet, then writes
+Runs what is missing of the experiments below in the folder of runs, then writes
 `benchmarks/results/weighting_real.csv` and its section in `benchmarks/README.md`. All ratios are of test errors, to
 those of the student alone; below 1 is better.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tables import markdown, ratio, run_missing, write_section
+from tables import markdown, ratio, results_of, write_section
 
 from tskd import datasets, weighting
 from tskd.datasets import DataSet
@@ -43,11 +43,11 @@ LOOKBACK, HORIZON = 24, 12
 def main() -> None:
     """Run what is missing, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs") / "weighting_real", help="folder of results")
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "weighting_real", help="folder of the runs")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--table-only", action="store_true", help="run nothing: use what is finished")
     options = parser.parse_args()
-    finished = run_missing(experiments(), options.runs, options.workers, lambda _: not options.table_only)
+    finished = results_of(experiments(), options.runs, options.workers, lambda _: not options.table_only)
     rows = table(finished)
     pd.DataFrame(rows).to_csv(HERE / "results" / "weighting_real.csv", index=False)
     text = f"{PREAMBLE}\n\n{markdown(['arm', *finished], rows)}"

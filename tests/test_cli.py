@@ -11,8 +11,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tskd import datasets
 from tskd.cli import main
 from tskd.experiment import Experiment, Results
+from tskd.experiment.cells import BlockRun, Cell
+from tskd.experiment.plan import Planned
+from tskd.experiment.tables import TABLES
 
 CONFIG = """
 name: tiny
@@ -78,46 +82,84 @@ def test_a_missing_file_and_a_blocked_folder_exit_with_2(tmp_path: Path, capsys:
     assert str(path) in capsys.readouterr().err
 
 
-def test_a_run_that_fails_exits_with_1(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tskd.cli._cores", lambda: 2)
+def test_a_run_without_a_result_exits_with_1(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "diverging.yaml"
     path.write_text(CONFIG.replace("n_epochs: 1", "n_epochs: 3, optimizer_cls: SGD, optimizer_kwargs: {lr: 1e30}"))
-    assert main(["run", str(path), "--out", str(tmp_path / "out")]) == 1
+    assert main(["run", str(path), "--out", str(tmp_path / "out"), "--workers", "1"]) == 1
     error = capfd.readouterr().err
-    assert re.search(r"^tskd: arm 'alone', seed [01]: .* not all finite", error.splitlines()[-1])
+    assert re.search(r"^tskd: arm 'alone', seed 0 failed: .* not all finite", error.splitlines()[-1])
     assert "Traceback" not in error
 
 
 def test_a_run_ends_with_table_and_page_and_does_not_depend_on_workers(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("tskd.cli._cores", lambda: 2)
     path, out = tmp_path / "tiny.yaml", tmp_path / "out"
     path.write_text(CONFIG)
-    assert main(["run", str(path), "--out", str(out)]) == 0
+    assert main(["run", str(path), "--out", str(out), "--workers", "2"]) == 0
     shown = capfd.readouterr()
     printed = shown.out.strip().splitlines()
     assert printed[-1] == str(out / "report.html")
-    assert any(line.startswith("teacher weekly (placebo)") for line in printed)
-    # the bar alone: no chatter of darts or Lightning
-    assert "12/12" in shown.err
+    assert any(line.startswith("teacher weekly") for line in printed)
+    # the bar alone: no chatter of darts or Lightning. Balance 0 is the student alone, and computed once
+    assert "10/10" in shown.err
     assert not [line for line in shown.err.replace("\r", "\n").splitlines() if line.strip() and "tiny:" not in line]
+    tables = {f"{table}.csv" for table in TABLES}
+    folders = {"figures", "locks", "models", "parts"}
     assert {file.name for file in out.iterdir()} == {
-        "rows.csv",
-        "candidates.csv",
-        "windows.csv",
-        "steps.csv",
-        "forecasts.csv",
+        *(tables | folders),
+        "config.yaml",
         "facts.json",
-        "figures",
+        "study.json",
         "report.html",
     }
-    assert f"tskd run {path} --out {out}" in (out / "report.html").read_text(encoding="utf-8")
+    assert f"tskd run {path} --out {out} --workers 2" in (out / "report.html").read_text(encoding="utf-8")
     here, there = Experiment.from_yaml(path).run(progress=False, workers=1), Results.load(out)
-    for table in ("candidates", "windows", "steps", "forecasts"):
-        pd.testing.assert_frame_equal(getattr(there, table), getattr(here, table), check_dtype=False, check_exact=True)
+    for table in TABLES:
+        one, other = (getattr(results, table).drop(columns="seconds", errors="ignore") for results in (there, here))
+        pd.testing.assert_frame_equal(one, other, check_dtype=len(one) > 0, check_exact=True)
+
+
+def test_a_run_is_gone_on_with_and_reported_from_its_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    path.write_text(CONFIG)
+    original, cells = BlockRun.cell, []
+
+    def cell(self: BlockRun, planned: Planned) -> Cell:
+        cells.append(planned.key)
+        if len(cells) == 6:
+            raise KeyboardInterrupt
+        if len(cells) == 4:
+            raise MemoryError("too little")
+        return original(self, planned)
+
+    monkeypatch.setattr(BlockRun, "cell", cell)
+    assert main(["run", str(path), "--out", str(out), "--workers", "1"]) == 130
+    error = capsys.readouterr().err
+    assert f"tskd: interrupted; what is finished is kept. To go on: tskd resume {out}" in error
+    assert main(["report", str(out)]) == 1
+    shown = capsys.readouterr()
+    assert f"tskd: 1 cells failed; to try them again: tskd resume {out}" in shown.err
+    assert str(out / "report.html") in shown.out and "alone" in shown.out
+    assert main(["resume", str(out), "--workers", "1"]) == 0
+    # the one that failed and the one that was interrupted are computed again, no other
+    assert len(cells) == 12 and len(set(cells)) == 10
+    assert str(out / "report.html") in capsys.readouterr().out
+    assert main(["report", str(out)]) == 0
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("resume", "report"):
+        assert main([command, str(tmp_path)]) == 2
+        assert f"{tmp_path / 'config.yaml'}: the file cannot be read" in capsys.readouterr().err
+
+
+def test_data_sets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["datasets"]) == 0
+    listed = capsys.readouterr().out
+    assert all(re.search(rf"^{re.escape(name)} ", listed, re.MULTILINE) for name in datasets.names())
 
 
 def test_the_demo_can_be_run() -> None:

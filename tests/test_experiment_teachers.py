@@ -19,6 +19,7 @@ from tskd import Teacher, global_models
 from tskd.crossfit import CrossFit
 from tskd.datasets import DataSet
 from tskd.experiment import ConfigError, Experiment, TeacherConfig
+from tskd.experiment.arm import tuned_by
 from tskd.experiment.cells import BlockRun, Cell
 from tskd.experiment.placebo import archive_placebo
 from tskd.experiment.plan import Block, planned
@@ -199,6 +200,15 @@ def test_a_student_is_watched_on_its_own_windows_alone() -> None:
     watched = run.supply.training(run.experiment.student)["val_series"]
     times = toy_data().series.time_index
     assert watched.start_time() == times[VALIDATION - LOOKBACK] and watched.end_time() == times[TEST - 1]
+
+
+def test_a_tuned_student_is_watched_on_the_same_windows() -> None:
+    stop = {"class": "EarlyStopping", "kwargs": {"monitor": "val_loss"}}
+    student = toy_model(pl_trainer_kwargs={"callbacks": [stop]})
+    run = run_of(Experiment(**toy_config(student=student, teachers={}, arms=[])))
+    (rows,) = run.supply.rows(tuned_by(run.experiment.student, {"input_chunk_length": 3}), None)
+    assert rows["val_series"].start_time() == toy_data().series.time_index[VALIDATION - 3]
+    assert rows["series"] == run.prepared.train.series
 
 
 @pytest.mark.parametrize("back", [3, 20])

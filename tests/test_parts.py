@@ -62,6 +62,8 @@ def plant(parts: Parts, how: str) -> Path:
     elif how == "edited":
         place = content.index(b'"value": 1.0')
         path.write_bytes(content[:place] + b'"value": 2.0' + content[place + 12 :])
+    elif how == "rewritten":
+        path.write_bytes(part("aa00", 2.0).to_bytes())
     elif how == "renamed":
         path = path.rename(path.with_name("bb11" + path.name[4:]))
     elif how == "foreign":
@@ -74,7 +76,7 @@ def plant(parts: Parts, how: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("how", ["torn", "empty", "edited", "renamed", "foreign", "unsigned"])
+@pytest.mark.parametrize("how", ["torn", "empty", "edited", "rewritten", "renamed", "foreign", "unsigned"])
 def test_what_is_no_part_counts_as_missing_and_is_moved_aside(tmp_path: Path, how: str) -> None:
     parts = written(tmp_path, part("aa00"))
     planted = plant(parts, how)

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from torch import Tensor
 
-from tests.toy import toy_config, toy_model
+from tests.toy import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_model
 from tskd.experiment import ConfigError, Experiment, Results, RunError, Study
 from tskd.experiment.cells import BlockRun, Cell
 from tskd.experiment.engines import engine_of
@@ -31,6 +31,7 @@ ARMS = [
     {"name": "both", "teachers": ["future", "fine"], "balance": [0, 0.5]},
     {"name": "self", "teachers": "equal", "balance": 0.5},
 ]
+HOUR = pd.Timedelta(hours=1)
 CELLS = 2 * (1 + 3 + 1 + 1)
 
 
@@ -173,6 +174,29 @@ def test_a_block_that_another_run_holds_is_waited_for(
     monkeypatch.setattr("tskd.experiment.runner.WAIT", 0.01)
     same(experiment.run(tmp_path, progress=False), whole)
     assert list(refused.values()) == [3, 3]
+
+
+def test_folds_and_sizes_are_laid_out_and_so_are_the_weights_of_teachers() -> None:
+    arms = [ARMS[0], {**ARMS[1], "balance": 0.5}]
+    teachers = {name: toy_config()["teachers"][name] for name in ("future", "fine")}
+    experiment = Experiment(**toy_config(arms=arms, teachers=teachers, folds=2, sizes=[60, None], seeds=[3]))
+    results = experiment.run(progress=False)
+    rows = results.rows[results.rows.kind == "student"]
+    assert rows.name.tolist() == ["alone", "both"] * 4
+    assert rows.fold.tolist() == [1] * 4 + [2] * 4 and rows["size"].fillna(0).tolist() == [60, 60, 0, 0] * 2
+    assert rows.mse.nunique() == 8 and results.facts["folds"] == 2 and results.facts["sizes"] == [60, None]
+    windows = STEPS - TEST - HORIZON + 1
+    assert results.errors("both", size=60).shape == (1, 2 * windows)
+    assert results.windows.groupby("fold").start.max()[1] < results.windows.groupby("fold").start.min()[2]
+    # examples are of the newest fold
+    assert results.forecasts.time.min() >= results.windows[results.windows.fold == 2].start.min() - LOOKBACK * HOUR
+    weights = results.weights
+    assert len(weights.groupby(["arm", "fold", "size", "seed"], dropna=False)) == 4 and set(weights.arm) == {"both"}
+    whole = weights[weights.by == "all"]
+    assert whole.teacher.tolist() == ["future", "fine"] * 2 * 4 and set(whole.epoch) == {0, 1}
+    np.testing.assert_allclose(whole.weight, 0.5, rtol=1e-6)
+    np.testing.assert_allclose(weights[weights.by == "effective"].weight, 2, rtol=1e-6)
+    assert weights[weights.by == "masked"].weight.tolist() == [0.0] * 8
 
 
 # ---- failures --------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from darts import TimeSeries
+from darts.models.forecasting.ensemble_model import EnsembleModel
 from darts.models.forecasting.forecasting_model import GlobalForecastingModel
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.models.forecasting.rnn_model import RNNModel
@@ -600,8 +601,11 @@ def _put_back(modes: list[tuple[torch.nn.Module, bool]]) -> None:
         module.training = mode
 
 
-def load(class_name: str, path: Path) -> TorchForecastingModel:
+def load(class_name: str, path: Path, trainer: Mapping[str, Any] | None = None) -> Any:
     """A saved model, by darts' safe loading.
+
+    Args:
+        trainer: settings of the trainer of a network, or of those in an ensemble; darts' defaults if None.
 
     Raises:
         ValueError: the class is not one of darts' torch models.
@@ -609,7 +613,8 @@ def load(class_name: str, path: Path) -> TorchForecastingModel:
     found: Any = getattr(darts.models, class_name, None)
     if GlobalForecastingModel not in getattr(found, "__mro__", ()):
         raise ValueError(f"{class_name!r} is not a global model of darts.models")
-    return found.load(str(path))
+    networks = issubclass(found, TorchForecastingModel | EnsembleModel)
+    return found.load(str(path), pl_trainer_kwargs=dict(trainer)) if trainer and networks else found.load(str(path))
 
 
 def trained_until(model: TorchForecastingModel) -> Any:

@@ -59,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("folder", metavar="DIR", help="folder of the run")
     report.set_defaults(command=_report)
+    datasets = commands.add_parser(
+        "datasets",
+        help="list the data sets, and which of their files are here",
+        description="List the data sets, which of their files are here, and where a user gets the others.",
+    )
+    datasets.add_argument("--verify", action="store_true", help="read every file that is here, and compare checksums")
+    datasets.set_defaults(command=_datasets)
     return parser
 
 
@@ -101,11 +108,7 @@ def _compute(study: Study, folder: Path, options: argparse.Namespace, command: s
     except RunError as error:
         return _say(error, 1)
     except KeyboardInterrupt:
-        print(
-            f"\ntskd: interrupted; what is finished is kept. To go on: tskd resume {shlex.quote(str(folder))}",
-            file=sys.stderr,
-        )
-        return 130
+        return _say(f"interrupted; what is finished is kept. To go on: tskd resume {shlex.quote(str(folder))}", 130)
     return _present(results, folder, command)
 
 
@@ -121,6 +124,13 @@ def _report(options: argparse.Namespace, command: str) -> int:
     except RunError as error:
         return _say(error, 1)
     return _present(results, folder, command)
+
+
+def _datasets(options: argparse.Namespace, command: str) -> int:
+    from tskd.datasets.listing import listing
+
+    print(listing(options.verify))
+    return 0
 
 
 def _present(results: StudyResults, folder: Path, command: str) -> int:

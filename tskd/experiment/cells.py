@@ -66,7 +66,7 @@ class BlockRun:
     Args:
         data: the data set of the block's experiment, whole.
         models: folder of fitted teachers, which are looked up there by their key before they are fitted, and saved
-            there; None to keep them in memory alone.
+            there; None for one that is gone with this object.
 
     Raises:
         ValueError: the data leave some part without a window.
@@ -76,7 +76,9 @@ class BlockRun:
         self.block = block
         self.experiment = experiment = block.experiment
         self.seed = seed = block.seed
-        self.models = models
+        # all candidates of an arm learn from the same answers, and some teachers answer slowly
+        self._answers = tempfile.TemporaryDirectory(prefix="tskd-")
+        self.models = models or Path(self._answers.name) / "models"
         self.fingerprint = fingerprint(data)
         data = cut(experiment, data, block.fold, block.size)
         readable = experiment.readable
@@ -102,8 +104,6 @@ class BlockRun:
         self.prepared: Prepared = prepare(whole, lookback, experiment.steps, experiment.longest)
         self.supply = Supply(self.prepared, readable, lookback)
         self._teachers: dict[tuple[str, bool], Fitted] = {}
-        # all candidates of an arm learn from the same answers, and some teachers answer slowly
-        self._answers = tempfile.TemporaryDirectory(prefix="tskd-")
 
     def cell(self, planned: Planned) -> Cell:
         """Fit and score one cell. The numbers do not depend on which cells were computed before.
@@ -125,7 +125,7 @@ class BlockRun:
             model = self.distilled(arm, planned.candidate) if lesson else self.plain(arm, planned.candidate)
             seconds = time.perf_counter() - began
             scores = self._scores(lambda part: of_student(model, part, self.supply.covariates(part), blind))
-        weights = tuple(getattr(model, "history", ())) if lesson else ()
+        weights = tuple(model.history) if lesson else ()
         return self._cell(planned, scores, seconds, warned, weights)
 
     def plain(self, arm: Arm, candidate: int = 0) -> Any:
@@ -153,8 +153,6 @@ class BlockRun:
         return self._teachers[name, shuffled]
 
     def _saved(self, name: str, shuffled: bool) -> Fitted | None:
-        if self.models is None:
-            return None
         with quiet():
             return load_teacher(self.models, self._key(name, shuffled), self._unfitted(name, shuffled))
 
@@ -169,10 +167,10 @@ class BlockRun:
                 data |= self.supply.archive(unfitted.names)
             teacher = unfitted.fit(**data, taught_by=by)
         fitted = Fitted(teacher, time.perf_counter() - began, tuple(warned))
-        if self.models is not None:
-            with quiet():
-                save_teacher(self.models, self._key(name, shuffled), fitted)
-        return fitted
+        with quiet():
+            save_teacher(self.models, self._key(name, shuffled), fitted)
+        # as every other process will have it
+        return self._saved(name, shuffled) or fitted
 
     def _unfitted(self, name: str, shuffled: bool) -> Teacher:
         config = self.experiment.teachers[name]

@@ -25,7 +25,7 @@ SELF = "self"
 """Name of the teacher of the control `self-distilled`."""
 
 SHORTER = (4, 2, 8)
-WEIGHT_DECAY = (1.0, 0.1, 10.0)
+WEIGHT_DECAY = (1.0, 0.1, 10.0, 0.3, 3.0, 15.0)
 DROPOUT = (0.3, 0.1, 0.5)
 
 
@@ -160,16 +160,15 @@ def _largest(experiment: Experiment) -> tuple[Any, ...]:
 def _settings(
     experiment: Experiment, inputs: list[dict[str, Any]], always: dict[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """As many settings as the budget has, the nearest to the student's own first.
+    """As many settings as the budget has, if the student can be varied in so many ways; the nearest to its own first.
 
     Args:
         inputs: settings of the input size to vary.
         always: settings that all of them have.
     """
     axes = [inputs, _decays(experiment), _dropouts(experiment)]
-    ranked = sorted(
-        itertools.product(*(range(len(axis)) for axis in axes)), key=lambda at: (sum(at), *(-i for i in at))
-    )
+    levels = itertools.product(*(range(len(axis)) for axis in axes))
+    ranked = sorted(levels, key=lambda at: (sum(at), max(at), *(-level for level in at)))
     found: list[dict[str, Any]] = []
     for at in ranked:
         settings = dict(always or {})

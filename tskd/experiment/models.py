@@ -1,7 +1,9 @@
 """Fitted teachers kept in a folder: a later cell, in this process or another, asks them instead of fitting them again.
 
 A teacher lies in a folder that bears its key, which appears there whole or not at all. Its files are vouched for by
-checksums; one that is damaged is thrown away, and the teacher fitted again.
+checksums; one that is damaged is thrown away, and the teacher fitted again. A linear model that was read back may
+differ in the last bit from the one that was written (its coefficients lie in another order in memory), so whoever fits
+a teacher reads it back too.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 
 from tskd import Teacher, _darts
 from tskd.crossfit import Folds, stamp, stamp_text
+from tskd.experiment.quiet import TRAINER
 
 DESCRIPTION = "teacher.json"
 FORMAT = 1
@@ -45,9 +48,16 @@ def load_teacher(folder: Path, key: str, unfitted: Teacher) -> Fitted | None:
     if not whole:
         shutil.rmtree(place, ignore_errors=True)
         return None
-    kind, folds = description["class"], description["folds"]
+    try:
+        fitted = [
+            _darts.load(description["class"], _place(place, number), TRAINER) for number in range(description["models"])
+        ]
+    except pickle.UnpicklingError:
+        # a class that darts' safe loading does not know
+        return None
+    folds = description["folds"]
     teacher = Teacher.of_fitted(
-        [_darts.load(kind, _place(place, number)) for number in range(description["models"])],
+        fitted,
         unfitted.sources,
         unfitted.name,
         sees_inputs=unfitted.sees_inputs,

@@ -71,6 +71,8 @@ class Parts:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # by name: time and size of a file that was read, its key, and whether that failed; None for no part
+        self._known: dict[str, tuple[int, int, tuple[str, bool] | None]] = {}
 
     def write(self, key: str, content: bytes) -> None:
         """Keep the content of a part. Failures that are on record for the same cell are dropped."""
@@ -78,8 +80,7 @@ class Parts:
         path = self.folder / f"{key}.{_digest(content)}.npz"
         write_atomically(path, content)
         for older in self._files([key]):
-            part = None if older == path else _valid(older)
-            if part is not None and part.failed:
+            if older != path and self._state(older) == (key, True):
                 older.unlink(missing_ok=True)
 
     def read(self, keys: Collection[str]) -> dict[str, Part]:
@@ -93,11 +94,12 @@ class Parts:
 
     def finished(self, keys: Collection[str]) -> set[str]:
         """Those keys whose cells have a result."""
-        return {part.key for path in self._files(keys) if (part := _valid(path)) is not None and not part.failed}
+        states = [self._state(path) for path in self._files(keys)]
+        return {state[0] for state in states if state is not None and not state[1]}
 
     def failures(self, keys: Collection[str]) -> set[str]:
         """Names of the files on which failures of these cells are recorded."""
-        return {path.name for path in self._files(keys) if (part := _valid(path)) is not None and part.failed}
+        return {path.name for path in self._files(keys) if (state := self._state(path)) is not None and state[1]}
 
     def sweep(self) -> list[str]:
         """Move what is no part to `rejected/`, and remove temporary files of killed processes; names of the former."""
@@ -107,13 +109,26 @@ class Parts:
                 with suppress(FileNotFoundError):
                     if time.time() - path.stat().st_mtime > STALE:
                         path.unlink()
-            elif path.is_file() and _valid(path) is None:
+            elif path.is_file() and self._state(path) is None:
                 (self.folder / "rejected").mkdir(exist_ok=True)
                 # another run may be sweeping too
                 with suppress(FileNotFoundError):
                     os.replace(path, self.folder / "rejected" / path.name)
                     rejected.append(path.name)
         return rejected
+
+    def _state(self, path: Path) -> tuple[str, bool] | None:
+        """Key of the part in a file, and whether it failed. A file is read again only when it has changed."""
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
+        known = self._known.get(path.name)
+        if known is None or known[:2] != (found.st_mtime_ns, found.st_size):
+            part = _valid(path)
+            state = None if part is None else (part.key, part.failed)
+            known = self._known[path.name] = found.st_mtime_ns, found.st_size, state
+        return known[2]
 
     def _files(self, keys: Collection[str]) -> list[Path]:
         wanted = set(keys)

@@ -68,7 +68,7 @@ def run(
                 workers = _at_most(len(missing), workers) if engine == "processes" else workers
                 started = engine_of(engine, workers, address)
                 try:
-                    _Run(missing, place, started, bar).through()
+                    _Run(missing, place, parts, started, bar).through()
                 finally:
                     started.close()
         results = collect(study, outlines, parts)
@@ -95,14 +95,13 @@ class _Job:
 class _Run:
     """The jobs of a run on their way through an engine."""
 
-    def __init__(self, jobs: Sequence[_Job], folder: Path, engine: Engine, bar: tqdm) -> None:
-        self.parts = Parts(folder / "parts")
-        self.folder, self.engine, self.bar = folder, engine, bar
+    def __init__(self, jobs: Sequence[_Job], folder: Path, parts: Parts, engine: Engine, bar: tqdm) -> None:
+        self.folder, self.parts, self.engine, self.bar = folder, parts, engine, bar
         self._queue = deque(jobs)
         keys = {cell.key for job in jobs for cell in job.cells}
         # those of an earlier run are tried again, those of this one and of others at the same time are not
         self._old = self.parts.failures(keys)
-        self._keys, self._counted = keys, self.parts.finished(keys)
+        self._counted = self.parts.finished(keys)
         self._failed: set[str] = set()
         self._running: dict[Task, tuple[_Job, Lock]] = {}
         self._deaths: Counter[str] = Counter()

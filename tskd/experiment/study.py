@@ -40,9 +40,8 @@ class Study:
             raise ValueError(f"study {self.name!r} has no case; give an Experiment by its label.")
         for label, experiment in self.cases.items():
             if not isinstance(label, str) or not isinstance(experiment, Experiment):
-                raise ValueError(
-                    f"study {self.name!r}: give an Experiment by its label, not {label!r}: {experiment!r}."
-                )
+                given = f"{label!r}: {type(experiment).__name__}"
+                raise ValueError(f"study {self.name!r}: give an Experiment by its label, not {given}.")
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Study:

@@ -8,6 +8,7 @@ from typing import Any
 from darts import TimeSeries
 
 from tskd.datasets import ArchiveSeries
+from tskd.experiment.lengths import chunks
 from tskd.experiment.preparation import Part, Prepared
 from tskd.experiment.specs import Spec
 
@@ -27,9 +28,16 @@ class Supply:
         data = prepared.data
         self.slots = [slot for slot in readable if getattr(data, f"{slot}_covariates") is not None]
 
-    def training(self, model: Spec, privileged: Iterable[str] = (), judged: bool = False) -> dict[str, Any]:
+    def training(
+        self, model: Spec, privileged: Iterable[str] = (), judged: bool = False, lookback: int | None = None
+    ) -> dict[str, Any]:
         """The training part, and the validation part for a model whose callbacks watch it, or where teachers are
-        judged by it."""
+        judged by it.
+
+        Args:
+            lookback: how far the validation part reaches back, if not by the student's: a shorter one would have
+                windows whose targets lie in the training part.
+        """
         train, held_out = self.prepared.train, self.prepared.validation
         data: dict[str, Any] = {"series": train.series, **self.covariates(train)}
         names = list(privileged)
@@ -38,7 +46,7 @@ class Supply:
         if judged or model.kwargs.get("pl_trainer_kwargs", {}).get("callbacks"):
             data |= {f"val_{slot}": series for slot, series in self.covariates(held_out).items()}
             # as far back as the student reads, whatever a teacher's lookback is
-            data["val_series"] = held_out.series[held_out.reach - self.lookback :]
+            data["val_series"] = held_out.series[held_out.reach - (lookback or self.lookback) :]
             if names:
                 data["val_privileged"] = {name: held_out.privileged[name] for name in names}
         return data
@@ -50,7 +58,7 @@ class Supply:
             archive: None for the training part, `"pooled"` for that and the archive in one fit, `"pre-trained"` for the
                 archive first.
         """
-        own = self.training(model)
+        own = self.training(model, lookback=chunks(model)[0])
         if archive is None:
             return [own]
         elsewhere = {**own, **self.archive(())}
