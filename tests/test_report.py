@@ -191,6 +191,18 @@ def test_failures_are_shown_and_never_filled_in(broken: Results, undrawn: Undraw
     assert "12 fits failed" in seen.text
 
 
+def test_an_arm_that_shares_no_seed_with_the_student_alone_is_not_compared(results: Results, undrawn: Undrawn) -> None:
+    def left(table: pd.DataFrame) -> pd.DataFrame:
+        return table[~((table.name == "alone") & (table.seed == 1)) & ~((table.name == "future") & (table.seed == 0))]
+
+    tables = {name: left(getattr(results, name)) for name in ("rows", "windows", "steps")}
+    apart = replace(results, **tables)
+    line = next(line for line in lines(apart) if line.name == "future")
+    assert line.mse and line.relative == line.interval == "" and "1 of 2 fits" in line.note
+    text = Text(undrawn(apart)).text
+    assert not re.search(r"\bnan\b", text) and "no seed is common to all arms" in text
+
+
 def test_training_sizes_have_a_table(broken: Results) -> None:
     head, cells = by_size(broken)
     assert head == ["500", "1\u2009000", "all"]

@@ -75,10 +75,9 @@ def test_a_link_to_a_case_opens_it(browser: Browser, pages: dict[str, Path]) -> 
 def test_all_is_printed(browser: Browser, pages: dict[str, Path], tmp_path: Path) -> None:
     browser.open(pages["many"], 1400)
     browser.ask("Emulation.setEmulatedMedia", media="print")
-    heights = browser.evaluate(
-        "[...document.querySelectorAll('details.case > div')].map(inside => inside.getBoundingClientRect().height)"
-    )
-    browser.ask("Emulation.setEmulatedMedia", media="")
-    assert len(heights) == 2 and min(heights) > 1000
+    seen = browser.evaluate("[...document.querySelectorAll('details > *')].map(inside => inside.checkVisibility())")
+    browser.ask("Emulation.setEmulatedMedia", media="screen")
+    closed = browser.evaluate("[...document.querySelectorAll('details > *')].map(inside => inside.checkVisibility())")
+    assert len(seen) > 10 and all(seen) and not all(closed)
     browser.pdf(tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
