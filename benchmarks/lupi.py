@@ -3,8 +3,8 @@
     TSKD_DATA=folder/of/data python benchmarks/lupi.py
 
 Runs what is missing of the configurations in `configs/lupi/` in the folder of runs, then writes
-`benchmarks/results/lupi.csv` and the tables in `benchmarks/README.md` and `README.md`. All ratios are of test errors,
-to those of the student alone; below 1 is better.
+`benchmarks/results/lupi.csv` and the table in `benchmarks/README.md`. All ratios are of test errors, to those of the
+student alone; below 1 is better.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tables import finished, write_section
 from tqdm import tqdm
 
 from tskd.cli import main as tskd
-from tskd.experiment import Experiment, Results
+from tskd.experiment import Experiment, Results, Study
 from tskd.experiment.statistics import Comparison
 
 HERE = Path(__file__).parent
@@ -38,8 +38,7 @@ validation error; 0 is the student alone, and gives 1.000 exactly. *Gain by priv
 student alone and below every control here, each comparison by itself; among so many, one may be by chance. Not
 controlled for: weight decay and input size tuned for the student alone, training size, archive rows pooled with the
 target's. Beijing students were chosen on validation after one first test result of beijing-neighbours with a DLinear
-had been seen. Seconds are those of the whole experiment, two processes on two busy cores; of beijing-catboost,
-beijing-ensemble, beijing-foundation and beijing-xgboost one process on one busy core."""
+had been seen."""
 CONTROLS = {"self-distilled": "self", "placebo": "placebo"}
 FINDINGS = {
     "privilege": "gain by privilege",
@@ -57,12 +56,7 @@ COLUMNS = {
     "placebo": "placebo / alone",
     "finding": "finding",
     "windows": "test windows",
-    "seconds": "seconds",
 }
-
-SHORT = ("case", "privilege", "teacher", "distilled", "self", "placebo", "finding")
-LEAD = """`TSKD_DATA=folder python benchmarks/lupi.py` runs all of `configs/lupi/` and writes this table; what its
-columns mean, and with which care to read them, stands in [benchmarks](benchmarks/README.md)."""
 
 
 def main() -> None:
@@ -75,7 +69,8 @@ def main() -> None:
     # where it cannot be made, its experiment says what is missing
     with suppress(ImportError):
         tiny_chronos.make()
-    paths = sorted(options.configs.glob("*.yaml"))
+    # a study of several cases has a table of its own
+    paths = [path for path in sorted(options.configs.glob("*.yaml")) if len(Study.from_yaml(path).cases) == 1]
     rows = []
     for path in tqdm(paths, desc="experiments", unit="run"):
         folder = options.runs / path.stem
@@ -89,8 +84,7 @@ def main() -> None:
     table = pd.DataFrame(rows)
     (HERE / "results").mkdir(exist_ok=True)
     table.to_csv(HERE / "results" / "lupi.csv", index=False, float_format="%.4f")
-    write_section(HERE / "README.md", "lupi", f"{PREAMBLE}\n\n{markdown(rows, COLUMNS)}")
-    write_section(HERE.parent / "README.md", "lupi", f"{LEAD}\n\n{markdown(rows, SHORT)}")
+    write_section(HERE / "README.md", "lupi", f"{PREAMBLE}\n\n{markdown(rows)}")
 
 
 def rows_of(case: str, results: Results) -> list[dict[str, Any]]:
@@ -114,7 +108,6 @@ def rows_of(case: str, results: Results) -> list[dict[str, Any]]:
             "windows": compared["distilled"].windows,
             "blocks": round(compared["distilled"].blocks, 1),
             "seeds": len(facts["seeds"]),
-            "seconds": facts["seconds"],
             "fingerprint": facts["fingerprint"],
         }
         for short, comparison in compared.items():
@@ -149,11 +142,10 @@ def described(teacher: dict[str, Any], soft_sensor: bool) -> str:
     return f"{sources} ({', '.join(way for way in ways if way)})"
 
 
-def markdown(rows: Iterable[dict[str, Any]], columns: Iterable[str]) -> str:
+def markdown(rows: Iterable[dict[str, Any]]) -> str:
     """The table, ratios with 95 % intervals."""
-    columns = list(columns)
-    lines = [" | ".join(COLUMNS[column] for column in columns), " | ".join("---" for _ in columns)]
-    lines += [" | ".join(cell(row, column) for column in columns) for row in rows]
+    lines = [" | ".join(COLUMNS.values()), " | ".join("---" for _ in COLUMNS)]
+    lines += [" | ".join(cell(row, column) for column in COLUMNS) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
 
 
@@ -161,7 +153,7 @@ def cell(row: dict[str, Any], column: str) -> str:
     """One cell of the table."""
     if f"{column}_low" in row:
         return f"{row[column]:.3f} [{row[f'{column}_low']:.3f}, {row[f'{column}_high']:.3f}]"
-    return f"{row[column]:.0f}" if column == "seconds" else str(row.get(column, ""))
+    return str(row.get(column, ""))
 
 
 if __name__ == "__main__":
