@@ -85,7 +85,7 @@ def main() -> None:
 
 def go_on(name: str, runs: Path, seconds: float) -> None:
     """Go on with a run for some seconds; it stops as it does for a user's interrupt."""
-    command = [sys.executable, "-m", "tskd.cli", "run", str(CONFIGS / f"{name}.yaml"), "--out", str(place(name, runs))]
+    command = [sys.executable, "-m", "tskd", "run", str(CONFIGS / f"{name}.yaml"), "--out", str(place(name, runs))]
     process = subprocess.Popen(command)
     try:
         process.wait(seconds)

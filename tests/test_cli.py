@@ -16,6 +16,7 @@ from tskd.cli import main
 from tskd.experiment import Experiment, Results
 from tskd.experiment.cells import BlockRun, Cell
 from tskd.experiment.plan import Planned
+from tskd.experiment.study_results import StudyResults
 from tskd.experiment.tables import TABLES
 
 CONFIG = """
@@ -148,6 +149,8 @@ def test_a_run_is_gone_on_with_and_reported_from_its_folder(
     assert len(cells) == 12 and len(set(cells)) == 10
     assert str(out / "report.html") in capsys.readouterr().out
     assert main(["report", str(out)]) == 0
+    # what reproduces the results is the run, not the report of it
+    assert StudyResults.load(out).facts["command"] == f"tskd run {out / 'config.yaml'} --out {out}"
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,6 +163,17 @@ def test_data_sets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["datasets"]) == 0
     listed = capsys.readouterr().out
     assert all(re.search(rf"^{re.escape(name)} ", listed, re.MULTILINE) for name in datasets.names())
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    done = subprocess.run(
+        f"set -o pipefail; '{sys.executable}' -m tskd datasets | true",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_demo_can_be_run() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -226,19 +226,29 @@ def test_python_objects_are_named_by_what_they_hold() -> None:
     assert same(np.arange(3), np.arange(3)) and not same(np.arange(3), np.arange(1, 4))
     assert not same(torch.arange(3), torch.arange(3.0))
     assert not same(lambda x: x + 1, lambda x: x + 2)
+    assert not same(_adding(1), _adding(2)) and same(_adding(1), _adding(1))
     circle: dict[str, Any] = {}
     circle["self"] = circle
     assert canonical(circle) == {"self": "..."}
 
 
+def _adding(number: int) -> Callable[[int], Callable[[int], int]]:
+    """A function with one within it, whose code has no name of its own."""
+
+    def outer(x: int) -> Callable[[int], int]:
+        return lambda y: x + y + number
+
+    return outer
+
+
 def test_keys_are_the_same_in_another_process() -> None:
     code = (
-        "from tests.test_plan import cells_of, config; from tskd.experiment import Experiment; "
-        "print(*[cell.key for cell in cells_of(Experiment(**config()))])"
+        "from tests.test_plan import _adding, canonical, cells_of, config; from tskd.experiment import Experiment; "
+        "print(canonical(_adding(1)).split()[-1], *[cell.key for cell in cells_of(Experiment(**config()))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found = [cell.key for cell in cells_of(Experiment(**config()))]
-    assert done.stdout.split() == found
+    assert done.stdout.split() == [canonical(_adding(1)).split()[-1], *found]
     assert all(len(key) == 20 and set(key) <= set("0123456789abcdef") for key in found)
 
 

@@ -4,6 +4,8 @@ that `--help` is instant."""
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import shlex
 import sys
 import warnings
@@ -25,7 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(given)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
-        return options.command(options, shlex.join(["tskd", *given]))
+        try:
+            code: int = options.command(options, shlex.join(["tskd", *given]))
+            sys.stdout.flush()
+            return code
+        except BrokenPipeError:
+            # whoever reads the output has seen enough; Python would flush once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,7 +104,7 @@ def _resume(options: argparse.Namespace, command: str) -> int:
         study = Study.from_yaml(folder / "config.yaml")
     except ConfigError as error:
         return _say(error, 2)
-    return _compute(study, folder, options, command)
+    return _compute(study, folder, options, _recorded(folder))
 
 
 def _compute(study: Study, folder: Path, options: argparse.Namespace, command: str) -> int:
@@ -123,7 +132,15 @@ def _report(options: argparse.Namespace, command: str) -> int:
         return _say(error, 2)
     except RunError as error:
         return _say(error, 1)
-    return _present(results, folder, command)
+    return _present(results, folder, _recorded(folder))
+
+
+def _recorded(folder: Path) -> str:
+    """The command that the tables in a folder were computed by; one that computes them, if there are none yet."""
+    try:
+        return str(json.loads((folder / "study.json").read_text(encoding="utf-8"))["facts"]["command"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return shlex.join(["tskd", "run", str(folder / "config.yaml"), "--out", str(folder)])
 
 
 def _datasets(options: argparse.Namespace, command: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from types import CodeType
 from typing import Any
 
 from tskd.experiment.specs import Spec, Strict
@@ -44,7 +45,9 @@ def canonical(value: Any, above: tuple[int, ...] = ()) -> Any:
         return f"{value.__module__}.{value.__qualname__}"
     code = getattr(value, "__code__", None)
     if code is not None:
-        return f"{value.__module__}.{value.__qualname__} {_digest(code.co_code + repr(code.co_consts).encode())}"
+        known = [cell.cell_contents for cell in value.__closure__ or ()]
+        parts = [_body(code, above), *(canonical(item, above) for item in (known, value.__defaults__))]
+        return f"{value.__module__}.{value.__qualname__} {_digest(json.dumps(parts).encode())}"
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     if hasattr(value, "tobytes") and hasattr(value, "dtype"):
@@ -53,6 +56,12 @@ def canonical(value: Any, above: tuple[int, ...] = ()) -> Any:
     if hasattr(value, "__dict__"):
         return {"class": name, "state": canonical(vars(value), above)}
     return {"class": name, "repr": repr(value)}
+
+
+def _body(code: CodeType, above: tuple[int, ...]) -> list[Any]:
+    """What a function does, functions within it included: their `repr` names a place in memory."""
+    constants = [_body(c, above) if isinstance(c, CodeType) else canonical(c, above) for c in code.co_consts]
+    return [code.co_code.hex(), list(code.co_names), constants]
 
 
 def _digest(content: bytes) -> str:
