@@ -1,4 +1,6 @@
 PYTHON ?= python3
+# processes that share the tests, file by file
+WORKERS ?= 2
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -8,10 +10,10 @@ demo: $(READY)
 	$(BIN)/tskd run configs/demo.yaml
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-all: lint
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m ""
 
 lint: $(READY)
 	$(BIN)/ruff check
