@@ -92,11 +92,11 @@ def test_too_few_windows_are_named_as_such() -> None:
 
 def test_the_log_says_that_windows_are_too_few(caplog: pytest.LogCaptureFixture) -> None:
     found = objective(CAMKD(features=True), [FeatureKD()], [2, 3, 40])
-    features = draw(40, 40)
+    features = draw(30, 40)
     with caplog.at_level(logging.WARNING, "tskd.objective"):
         found.read_out(2, "features.h", [(features, (features @ draw(40, 2, seed=1))[..., None])])
     (record,) = caplog.records
-    expected = "teacher 't2': there are too few windows (40) for the 40 units of layer 'h' (R² "
+    expected = "teacher 't2': there are too few windows (30) for the 40 units of layer 'h' (R² "
     assert record.getMessage().startswith(expected)
 
 
