@@ -106,27 +106,43 @@ def test_level_and_shape_by_hand(power: float) -> None:
     assert (found[0] / found[4]).item() == pytest.approx(3 ** (power / 2))
 
 
-def test_a_teacher_of_a_part_of_the_horizon_has_the_level_of_that_part() -> None:
-    """The first forecasts steps 0 and 1, off by 3 and 1: level 2, shape ±1. The second is off by 1 at all: level 1."""
-    target = torch.zeros(9, 4, 1, dtype=torch.float64)
-    said = torch.tensor([[3.0, 1, 0, 0], [1, 1, 1, -1]], dtype=torch.float64)[:, None, :, None].expand(2, 9, 4, 1)
-    covers = torch.tensor([[True, True, False, False], [True] * 4])
+def judging(said: Tensor, covers: Tensor) -> DEMKD:
+    """One that has judged forecasts `[K, m, H, C]` of labels of 0 by windows that do not overlap."""
+    teachers, windows, horizon = said.shape[:3]
+    keys = torch.stack([torch.zeros(windows).long(), horizon * torch.arange(windows)], 1)
+    valid, spread = torch.ones(teachers, windows).bool(), torch.full_like(said, torch.nan)
     weighting = DEMKD(shrinkage=0, decoupled=True)
-    told = Judged(
-        torch.stack([torch.zeros(9).long(), 4 * torch.arange(9)], 1),
-        {},
-        said,
-        torch.ones(2, 9).bool(),
-        torch.full_like(said, torch.nan),
-        target,
-        covers,
-    )
-    weighting.learn(evidence_of([told]))
-    # level 2 against ½: weights 1/4 and 4; shape: 1 against (½² · 3 + 1.5²)/4 = ¾
+    said = said.where(covers[:, None, :, None], 0)
+    weighting.learn(evidence_of([Judged(keys, {}, said, valid, spread, torch.zeros_like(said[0]), covers)]))
+    return weighting
+
+
+def test_teachers_of_a_part_of_the_horizon_are_compared_on_the_steps_that_all_of_them_forecast() -> None:
+    """Of spans of 2, 4 and 6 steps: by hand, on the first two steps of all, on the first four of two."""
+    covers = torch.arange(6) < torch.tensor([2, 4, 6])[:, None]
+    said = torch.tensor([[3.0, 1, 0, 0, 0, 0], [1, 0, 5, 6, 0, 0], [2, 6, 2, 2, 90, -70]], dtype=torch.float64)
+    said = said[:, None, :, None].expand(3, 9, 6, 1)
+    weighting = judging(said, covers)
     level, shape = (of(weighting, said, aspect, covers=covers)[..., 0] for aspect in ("level", "shape"))
-    assert level[0].tolist() == pytest.approx([1 / 17, 1 / 17, 0, 0])
-    assert shape[0].tolist() == pytest.approx([3 / 7, 3 / 7, 0, 0])
-    torch.testing.assert_close(level.sum(0), torch.ones(4, dtype=torch.float64))
+    # levels of 2, ½ and 4, shapes of ±1, ±½ and ±2: weights 1/4, 4, 1/16 and 1, 4, 1/4
+    # then levels of 3 and 3, shapes of (−2, −3, 2, 3) and (−1, 3, −1, −1): weights 1/26 and 1/12
+    early = torch.tensor([[4.0, 64, 1], [4, 16, 1]], dtype=torch.float64)
+    late = torch.tensor([[0.0, 1, 1], [0, 12, 26]], dtype=torch.float64)
+    for found, first, then in zip((level, shape), early, late, strict=True):
+        last = torch.tensor([0.0, 0, 1], dtype=torch.float64)
+        expected = torch.stack([first, first, then, then, last, last], 1)
+        torch.testing.assert_close(found, expected / expected.sum(0))
+
+
+def test_equally_good_teachers_of_unlike_spans_are_followed_alike() -> None:
+    """Errors that grow as those of a walk: a full teacher's late ones must not count against it."""
+    errors = draw(2, 4000, 8, 1).cumsum(2)
+    covers = torch.arange(8) < torch.tensor([4, 8])[:, None]
+    weighting = judging(errors, covers)
+    for aspect in ("forecast", "level", "shape"):
+        found = of(weighting, errors, aspect, covers=covers)[..., 0]
+        assert found[0, :4].tolist() == pytest.approx([0.5] * 4, abs=0.03)
+        assert found[:, 4:].tolist() == [[0] * 4, [1] * 4]
 
 
 def evidence_of(chunks: list[Judged]) -> Any:

@@ -205,6 +205,8 @@ IMPOSSIBLE: list[Impossible] = [
     ),
     ("too many weights", lambda: with_teachers(teacher(), weighting=Fixed([1, 2])), ValueError, ("2 weights", "seer")),
     ("no weights", lambda: Fixed([]), ValueError, (r"\[\]",)),
+    ("a number for weights", lambda: Fixed(5), ValueError, ("weights=5: give numbers by teacher name", "order")),  # type: ignore[arg-type]
+    ("None for weights", lambda: Fixed(None), ValueError, ("weights=None: give numbers",)),  # type: ignore[arg-type]
     ("negative weights", lambda: Fixed({"seer": -1.0, "other": 2}), ValueError, ("-1", "negative")),
     ("weights all 0", lambda: Fixed([0, 0]), ValueError, (r"\[0, 0\]",)),
     ("weights not finite", lambda: Fixed([1, float("nan")]), ValueError, ("nan", "finite")),

@@ -293,6 +293,61 @@ def test_a_teacher_of_a_part_of_the_horizon_is_judged_by_that_part() -> None:
     torch.testing.assert_close(weights[:, :, 0], torch.softmax(-r, 0))
 
 
+@pytest.mark.parametrize(("mode", "confidence"), KINDS)
+@pytest.mark.parametrize("rest", [0.0, 1e-7], ids=["exact", "rounding"])
+def test_steps_at_which_all_were_exact_say_nothing_of_the_others(mode: Any, confidence: Any, rest: float) -> None:
+    """As of solar power at night: the last step of the first component, and the whole second component."""
+    step, own = some_step(13, 3), {"mode": mode, "confidence": confidence}
+    nothing = torch.full_like(step.forecasts, torch.nan)
+    exact = torch.zeros(4, 2).bool()
+    exact[3, 0] = True
+    learned_of = step_of(
+        torch.where(exact, step.target + rest * torch.tensor([1.0, -2, 3])[:, None, None, None], step.forecasts),
+        step.target,
+        spread=nothing,
+    )
+    # in the training, the first teacher is off at that step
+    forecasts = learned_of.forecasts.clone()
+    forecasts[0, :, 3, 0] += 0.3
+    weights = weigh(step_of(forecasts, step.target, spread=nothing), learned_of, **own)
+    torch.testing.assert_close(weights, weigh(learned_of, learned_of, **own), atol=1e-6, rtol=1e-6)
+
+    scale = (learned_of.forecasts - step.target).square().mean((0, 1))
+    r = ((forecasts - step.target).square() / scale).where(~exact, torch.nan)
+    if confidence == "likelihood":
+        usual = ((learned_of.forecasts - step.target).square().mean(1) / scale)[:, None]
+        r = (usual.log() + r / usual) / 2
+    r = r.flatten(2).nanmean(2)
+    expected = torch.softmax(-r, 0) if mode == "softmin" else (1 - torch.softmax(r, 0)) / 2
+    torch.testing.assert_close(weights, expected)
+
+
+@pytest.mark.parametrize("mode", ["paper", "softmin"])
+def test_a_teacher_of_points_that_was_never_judged_is_an_average_one(mode: Any) -> None:
+    """All are equally off; the first has had no window to be judged by."""
+    step = some_step(14, 1)
+    nothing = torch.full_like(step.forecasts, torch.nan).expand(3, -1, -1, -1)
+    alike = step_of(step.forecasts.expand(3, -1, -1, -1), step.target, spread=nothing)
+    unseen = torch.ones(3, 12).bool()
+    unseen[0] = False
+    weights = weigh(alike, step_of(alike.forecasts, step.target, unseen), mode=mode, confidence="likelihood")
+    torch.testing.assert_close(weights, torch.full((3, 12), 1 / 3).double())
+
+
+@pytest.mark.parametrize(("confidence", "average"), [("error", 1.0), ("likelihood", 0.5)])
+def test_where_nothing_is_known_of_its_steps_a_teacher_is_an_average_one(confidence: Any, average: float) -> None:
+    """The first forecasts the step at which both were exact; the second all, with twice the usual error."""
+    target, nothing = torch.zeros(5, 2, 1).double(), torch.full((2, 5, 2, 1), torch.nan).double()
+    covers = torch.tensor([[True, False], [True, True]])
+    said = torch.tensor([[0.0, 0], [0, 1]]).double()[:, None, :, None].expand(2, 5, 2, 1)
+    weighting = CAMKD("softmin", temperature=0.7, confidence=confidence)
+    weighting.learn(evidence(step_of(said, target, covers=covers)))
+    weights = weighting(step_of(2**0.5 * said, target, covers=covers, spread=nothing))
+    r = torch.tensor([average, 2 * average]).double() / 0.7
+    torch.testing.assert_close(weights[:, :, 0], torch.softmax(-r, 0)[:, None].expand(2, 5))
+    assert (weights[:, :, 1] == torch.tensor([[0.0], [1]])).all()
+
+
 def test_state_is_what_was_learned() -> None:
     step = some_step(10, 3)
     weighting, again = CAMKD(temperature=0.3), CAMKD(temperature=0.3)

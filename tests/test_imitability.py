@@ -321,6 +321,7 @@ def test_state_goes_into_a_state_dict_and_back() -> None:
     [
         ({"temperature": 0}, "temperature=0: give a finite number above 0"),
         ({"temperature": math.inf}, "temperature=inf: give"),
+        ({"temperature": None}, "temperature=None: give a finite number above 0"),
         ({"ridge": -1}, "ridge=-1: give"),
         ({"ridge": 0.0}, r"ridge=0.0: give"),
     ],

@@ -180,6 +180,14 @@ def test_given_responsibilities_by_hand() -> None:
     assert by_level(step(teachers, target, valid=valid)).tolist() == [[0] * 40, [1] * 40]
 
 
+@pytest.mark.parametrize("scale", [1e-50, 5e307])
+def test_given_responsibilities_are_proportions_whatever_their_scale(scale: float) -> None:
+    target = draw(8, 4, 1, dtype=torch.float32)
+    weighting = LFME("horizon", 2, {"t0": [3 * scale, 1], "t1": [scale, 0]})
+    judged(weighting, evidence(off(target, 1, 1), target, target + 9), 2)
+    assert weighting(step(off(target, 1, 1), target))[:, 3].tolist() == [[0.75, 0.75, 1, 1], [0.25, 0.25, 0, 0]]
+
+
 def test_two_experts_that_are_garbage_outside_their_regime() -> None:
     """Uniform's target is wrong by ¼·E‖g − truth‖²; routed by regime it is not wrong."""
     target, garbage = draw(400, 3, 1), draw(400, 3, 1, seed=1) * 2 + 1
@@ -263,6 +271,8 @@ def test_state_goes_into_a_state_dict_and_back() -> None:
         ({"responsibility": "inverse"}, "responsibility='inverse': give 'equal', 'best'"),
         ({"responsibility": {"a": [1, 2]}}, r"responsibility\['a'\]=\[1, 2\]: give one number for each of 1 regimes"),
         ({"responsibility": {"a": [-1]}}, "none negative"),
+        ({"responsibility": {"a": 3}}, r"responsibility\['a'\]=3: give one number for each of 1 regimes"),
+        ({"responsibility": {}}, "responsibility={}: give 'equal', 'best', or numbers by teacher name"),
     ],
 )
 def test_what_cannot_be_is_refused(kwargs: dict[str, Any], message: str) -> None:

@@ -165,6 +165,78 @@ def test_states_have_no_units_and_are_those_of_the_valid() -> None:
     assert bool((plain[1, 1] == 0).all()) and bool((plain[0, 1, :2] > 0).all())
 
 
+def test_a_window_that_overflows_has_no_state_and_leaves_the_others_theirs() -> None:
+    _, _, teachers, target, *_ = problem(torch.float32)
+    rest = torch.tensor([0, 1, 3, 4])
+    expected = teacher_states(step_of(teachers[:, rest], target[rest] + 1, target[rest]))
+    for value in (torch.inf, torch.nan, 1e30):
+        student, said = target + 1, teachers.clone()
+        student[2, 1] = value
+        for step in (step_of(teachers, student, target), step_of(said, target + 1, target)):
+            if step.forecasts is said:
+                said[0, 2, 1] = value
+            found = teacher_states(step)
+            assert bool((found[:, 2] == 0).all())
+            torch.testing.assert_close(found[:, rest], expected)
+
+
+def test_a_meta_step_with_an_overflow_teaches_what_the_other_windows_do() -> None:
+    """One infinite forecast of the student used to make every parameter NaN for good."""
+    net, inputs, teachers, target, other, labels = problem(torch.float32)
+    weighting = MMKD(lr=0.05)
+
+    def rehearse(student: Tensor) -> None:
+        weighting.rehearse(
+            Rehearsal(
+                step_of(teachers, student, target),
+                lambda: (
+                    (student.detach() - teachers + 0 * net(inputs)).detach().square().flatten(2).mean(2)
+                    + (net(inputs) - teachers).detach().square().flatten(2).mean(2)
+                ),
+                lambda: (net(other) - labels).square().mean(),
+                list(net.parameters()),
+            )
+        )
+
+    student = net(inputs).detach()
+    student[2, 1] = torch.inf
+    before = [p.detach().clone() for p in weighting.scorer.parameters()]
+    for _ in range(3):
+        rehearse(student)
+    after = list(weighting.scorer.parameters())
+    assert all(bool(p.isfinite().all()) for p in after)
+    assert any(not torch.equal(p, old) for p, old in zip(after, before, strict=True))
+    weights = weighting(step_of(teachers, student, target))
+    assert bool(weights.isfinite().all()) and not torch.allclose(weights, torch.full((K, B), 1 / K), atol=1e-3)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_gradient_that_is_not_finite_in_one_process_is_left_out_in_all(value: float) -> None:
+    """As if another process had one in its last layer: after an honest step, Adam has momentum of its own."""
+    net, inputs, teachers, target, other, labels = problem(torch.float32)
+    weighting, spoilt = MMKD(lr=0.05), False
+
+    def average(gradient: Tensor) -> Tensor:
+        return gradient + value if spoilt and gradient.shape == (1,) else gradient
+
+    rehearsal = Rehearsal(
+        replace(step_of(teachers, net(inputs), target), over_ranks=average),
+        lambda: (net(inputs) - teachers).detach().square().flatten(2).mean(2),
+        lambda: (net(other) - labels).square().mean(),
+        list(net.parameters()),
+    )
+    weighting.rehearse(rehearsal)
+    before = [p.detach().clone() for p in weighting.scorer.parameters()]
+    spoilt = True
+    weighting.rehearse(rehearsal)
+    assert all(torch.equal(p, old) for p, old in zip(weighting.scorer.parameters(), before, strict=True))
+    spoilt = False
+    weighting.rehearse(rehearsal)
+    after = list(weighting.scorer.parameters())
+    assert all(bool(p.isfinite().all()) for p in after)
+    assert any(not torch.equal(p, old) for p, old in zip(after, before, strict=True))
+
+
 def scripted(bias: float, name: str) -> Scripted:
     asked = TiDEModel(8, 4, hidden_size=4, **(OPTIONS | {"n_epochs": 1})).fit(SERIES)
     return Scripted(asked, lambda y, _: y + bias, name)

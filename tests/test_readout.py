@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tests.conftest import QUIET, walk
 from tests.test_aspects import draw
-from tskd import DistilledModel, Teacher
+from tskd import DistilledModel, Teacher, readout
 from tskd.layers import Layer
 from tskd.losses import AttentionTransfer, FeatureKD, LevelShapeKD, LikelihoodKD, OutputKD, SampleRelation
 from tskd.objective import Objective, Said
@@ -59,6 +59,71 @@ def test_what_cannot_be_known_is_never_taken_for_a_head() -> None:
     assert ReadOut(draw(50, 2), torch.ones(50, 1, 1)).r2 == -torch.inf
     constant = torch.cat([draw(50, 1), torch.full((50, 1), 3.0)], 1)
     assert ReadOut(constant, constant[:, :1, None]).r2 == pytest.approx(1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_constant_to_within_rounding_is_constant(dtype: torch.dtype) -> None:
+    """A component of 1000 ± the last bit, which nothing explains, beside one that is linear; units do not matter."""
+    features = draw(500, 3)
+    ulp = 500 * torch.finfo(dtype).eps
+    flat = 1000 + ulp * draw(500, 1, 1, seed=1).sign()
+    for unit in (1.0, 1e-6):
+        both = unit * torch.cat([features.sum(1)[:, None, None], flat], 2).to(dtype)
+        assert both[..., 1].unique().numel() > 1
+        assert ReadOut(features, both).r2 == pytest.approx(1, abs=1e-6)
+        assert ReadOut(features, both[..., 1:]).r2 == -torch.inf
+    # what varies by a hundred times more does so
+    found = ReadOut(features, 1000 + 100 * ulp * features[:, :1, None]).r2
+    assert found > 0.99
+
+
+def test_too_few_windows_are_named_as_such() -> None:
+    """A linear head of 60 units that vary freely shows in 500 windows, and in 60 or 100 of them it does not."""
+    features, head = draw(500, 60), draw(60, 4, seed=1)
+    said = (features @ head)[..., None]
+    assert ReadOut(features, said).r2 > 0.999
+    for windows in (24, 60):
+        found = ReadOut(features[:windows], said[:windows])
+        assert found.r2 < 0.9 and found.doubt == f"there are too few windows ({windows}) for the 60 units"
+    # half as many again: a head shows, and what is none may still fit
+    assert "too few windows (100)" in ReadOut(features[:100], features[:100, :1, None].square()).doubt
+    assert "no affine" in ReadOut(features, features[:, :1, None].square()).doubt
+
+
+def test_the_log_says_that_windows_are_too_few(caplog: pytest.LogCaptureFixture) -> None:
+    found = objective(CAMKD(features=True), [FeatureKD()], [2, 3, 40])
+    features = draw(30, 40)
+    with caplog.at_level(logging.WARNING, "tskd.objective"):
+        found.read_out(2, "features.h", [(features, (features @ draw(40, 2, seed=1))[..., None])])
+    (record,) = caplog.records
+    expected = "teacher 't2': there are too few windows (30) for the 40 units of layer 'h' (R² "
+    assert record.getMessage().startswith(expected)
+
+
+def test_large_layers_are_read_out_from_fewer_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 90 windows of 10 numbers, in chunks of 7, every second one is used where 500 may be, every fourth of 250."""
+    features = draw(90, 8)
+    said = (features @ draw(8, 2, seed=1))[..., None] + draw(90, 2, 1, seed=2)
+    known = list(zip(features.split(7), said.split(7), strict=True))
+    for most, every in ((900, 1), (899, 2), (500, 2), (250, 4)):
+        monkeypatch.setattr(readout, "LARGEST", most)
+        found, expected = read_out(known), ReadOut(features[::every], said[::every])
+        assert found.r2 == expected.r2
+        torch.testing.assert_close(found.weight, expected.weight, equal_nan=True)
+    # one window is more than may be: there is one
+    monkeypatch.setattr(readout, "LARGEST", 9)
+    assert read_out(known).r2 == -torch.inf
+
+
+def test_a_map_that_would_be_too_large_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = draw(90, 8)
+    said = (features @ draw(8, 2, seed=1))[..., None]
+    monkeypatch.setattr(readout, "LARGEST_MAP", 16)
+    assert ReadOut(features, said).r2 > 0.999
+    monkeypatch.setattr(readout, "LARGEST_MAP", 15)
+    found = ReadOut(features, said)
+    assert found.r2 == -torch.inf and not found.weight.numel()
+    assert found.doubt == "a map to its 2 forecasts would be too large for the 8 units"
 
 
 def objective(weighting: Weighting, losses: list[Any], units: list[int]) -> Objective:

@@ -178,9 +178,10 @@ class Objective(nn.Module):
             self._read_outs[_key(teacher, field)] = found
             return
         logger.warning(
-            "teacher %r: its forecasts are no affine function of layer %r (R² %.2f, less than %s): the features of all "
-            "teachers are weighed as their forecasts are",
+            "teacher %r: %s of layer %r (R² %.2f, less than %s): the features of all teachers are weighed as their "
+            "forecasts are",
             self._names[teacher],
+            found.doubt,
             field.removeprefix(FEATURES),
             found.r2,
             LEAST_R2,

@@ -19,21 +19,35 @@ FARTHEST = 1e6
 
 
 def level_and_shape_squares(chunks: Iterable[Judged]) -> tuple[Tensor, Tensor]:
-    """Mean squared errors of each teacher's level, its mean over the steps that it forecasts, and of its shape, the
-    rest, mean over these steps: `[K, C]` each, in float64; NaN of a teacher that has no window."""
+    """Mean squared errors of each teacher's level, its mean over a span, and of its shape, the rest, mean over the
+    span's steps: `[K, H, C]` each, in float64.
+
+    Early steps are easier, and the mean of few errors is larger: teachers are compared on like spans. Of each step it
+    is what all teachers forecast who forecast the step; NaN of one that does not, and of one that has no window.
+    """
     sums = []
     for judged in chunks:
-        covers = judged.covers[:, None, :, None].to(torch.float64)
-        usable = (judged.valid[:, :, None, None] & judged.covers[:, None, :, None]).expand_as(judged.forecasts)
+        usable = judged.valid[:, :, None, None].expand_as(judged.forecasts)
         errors = (judged.forecasts.double() - judged.target.double()).where(usable, 0)
-        # a teacher that covers no step is valid nowhere
-        steps = covers.expand(-1, -1, errors.shape[2], -1).sum(2)
-        level = errors.sum(2) / steps
-        shape = (errors - level[:, :, None]).where(usable, 0).square().sum(2) / steps
-        count = judged.valid.double().sum(1)[:, None].expand(-1, errors.shape[3])
-        sums.append(torch.stack([level.square().sum(1), shape.sum(1), count]))
+        covers = judged.covers.expand(len(errors), errors.shape[2])
+        spans, span_of = _common_spans(covers).unique(dim=0, return_inverse=True)
+        parts = torch.stack([_squares_over(errors[:, :, span]) for span in spans], 2)[:, :, span_of]
+        count = judged.valid.double().sum(1)[:, None, None] * covers[..., None]
+        sums.append(torch.stack([*parts, count.expand_as(parts[0])]))
     level, shape, count = torch.stack(sums).sum(0)
-    return level / count, shape / count
+    return (level / count).where(count > 0, torch.nan), (shape / count).where(count > 0, torch.nan)
+
+
+def _common_spans(covers: Tensor) -> Tensor:
+    """For each step, which steps all teachers forecast who forecast it `[H, H]`, of `covers [K, H]`."""
+    return ~(covers[:, :, None] & ~covers[:, None]).any(0)
+
+
+def _squares_over(errors: Tensor) -> Tensor:
+    """Sums over windows of errors `[K, m, h, C]`: of the squared level, and of the mean square of the rest
+    `[2, K, C]`."""
+    level = errors.mean(2)
+    return torch.stack([level.square().sum(1), (errors - level[:, :, None]).square().mean(2).sum(1)])
 
 
 def spread_divergence(judged: Iterable[tuple[Judged, Tensor]], windows: Tensor) -> Tensor:

@@ -128,7 +128,9 @@ class Weighting(Described, nn.Module, ABC):
 
     Weights are detached, at least float32, non-negative, and sum to one over the valid teachers of a window; where some
     teachers forecast only a part of the horizon, they do so at every step. Where there is no valid teacher they are 0.
-    A method's state (scales, gates, meta-networks) is what its `state_dict` holds.
+    A method's state (scales, gates, meta-networks) is what its `state_dict` holds. What was learned has the shape of
+    the teachers, steps and components that it was learned of: a fresh weighting must be set up and `learn` from
+    evidence of the same shape before it can load it, as a training does that is resumed.
 
     Attributes:
         judges: whether it wants `Evidence`.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tskd.aspects import Aspect
 from tskd.checks import refuse_not_real
+from tskd.weighting._errors import FLOOR
 from tskd.weighting.base import Evidence, Step, Weighting
 
 Mode = Literal["paper", "softmin"]
@@ -19,6 +20,8 @@ Confidence = Literal["error", "likelihood"]
 
 # of a claimed variance, in units of the teachers' mean squared error: none is believed to be surer
 LEAST_VARIANCE = 1e-6
+# r·τ of a teacher that is off by, and claims to be off by, the typical error
+AVERAGE: dict[Confidence, float] = {"error": 1, "likelihood": 0.5}
 
 
 def mean_errors(evidence: Evidence) -> Tensor:
@@ -34,9 +37,11 @@ def mean_errors(evidence: Evidence) -> Tensor:
 
 
 def typical_error(errors: Tensor, covers: Tensor) -> Tensor:
-    """Mean `[H, C]` of the teachers' `[K, H, C]`, over those that forecast the step; NaN where there is none."""
+    """Mean `[H, C]` of the teachers' `[K, H, C]`, over those that forecast the step; NaN where there is none, and where
+    all are exact, to within rounding of what they are off by at the component's other steps."""
     seen = errors.isfinite() & covers[:, :, None]
-    return errors.where(seen, 0).sum(0) / seen.sum(0)
+    found = errors.where(seen, 0).sum(0) / seen.sum(0)
+    return found.where(found > FLOOR * found.nanmean(0), torch.nan)
 
 
 def relative_errors(step: Step, forecasts: Tensor) -> Tensor:
@@ -75,21 +80,22 @@ class CAMKD(Weighting):
     by its own s before the mean over the window. So r is 1/τ on average, whatever the teachers are worth: τ = 1 sees
     that a teacher is several times worse than usual, and little between teachers that are about equally good. A teacher
     that is bad everywhere raises s too: of K teachers its r is K/τ at most on average, and it keeps a few percent
-    unless τ is smaller. Where teachers know the training windows by heart, and others are held out, r is small and
-    weights are flat: of their confidence there, little is to be believed.
+    unless τ is smaller. Steps and components in which all teachers are exact over the evidence are left out: the first
+    error there would outweigh all others. Where teachers know the training windows by heart, and others are held out, r
+    is small and weights are flat: of their confidence there, little is to be believed.
 
     For features, e_k is the squared error of what the teacher's last layers make of the student's projected features,
     and s the mean of these errors over the teachers and windows of the batch (of several processes, each its own part
     of it), since they fall as the student learns. A darts network's last layers cannot be run on a feature alone, whose
     further inputs (the scale of the window, covariates) are gone: they are found by least squares, as the affine map of
     the teacher's features to its forecasts over up to 4,096 windows of the training part. That is exact where linear
-    layers alone follow. If, for one of the teachers, it explains less than 90 % of the forecasts' variance in windows
-    that are held apart, the weights of the forecasts are used, and the log says so: confidences of two kinds do not
-    compare.
+    layers alone follow and there are clearly more windows than units. If, for one of the teachers, it explains less
+    than 90 % of the forecasts' variance in windows that are held apart, the weights of the forecasts are used, and the
+    log says so: confidences of two kinds do not compare.
 
     With `confidence="likelihood"`, r_k is the negative log-likelihood of the label over τ, the teacher's forecast a
-    Gaussian of its own spread; that of a teacher of point forecasts is its error over the evidence. A teacher that
-    claims to be sure and is wrong is then followed least.
+    Gaussian of its own spread; that of a teacher of point forecasts is its error over the evidence, or an average
+    teacher's if it has not been judged. A teacher that claims to be sure and is wrong is then followed least.
 
     One weight a teacher and window. One a step and component, `granularity="horizon"`, leaks the noise of the labels:
     the teacher that happens to agree with the noise is followed. It trusts labels: what a privileged teacher knows of
@@ -155,26 +161,26 @@ class CAMKD(Weighting):
         self.errors = mean_errors(evidence).to(self.errors.device)
 
     def scores(self, step: Step) -> Tensor:
-        return self._scores(self._losses(step), step)
+        return self._scores(self._losses(step), step, AVERAGE[self.confidence])
 
     def scores_of(self, step: Step, aspect: Aspect) -> Tensor:
         assert step.hint is not None
         if step.hint.forecasts is None:
             return self.scores(step)
-        return self._scores(relative_errors(step, step.hint.forecasts), step)
+        return self._scores(relative_errors(step, step.hint.forecasts), step, AVERAGE["error"])
 
-    def _scores(self, losses: Tensor, step: Step) -> Tensor:
+    def _scores(self, losses: Tensor, step: Step, average: float) -> Tensor:
         present = (step.valid[:, :, None] & step.covers[:, None])[..., None].expand(step.forecasts.shape)
         losses = losses.where(present, torch.nan)
         if self.granularity == "sample":
             losses, present = losses.flatten(2).nanmean(2), step.valid
         limit = torch.finfo(losses.dtype).max
         # nothing is known of the steps: as of an average teacher
-        losses = (losses / self.temperature).nan_to_num(nan=1 / self.temperature, posinf=limit, neginf=-limit)
+        losses = (losses / self.temperature).nan_to_num(nan=average / self.temperature, posinf=limit, neginf=-limit)
         return confidence_weights(losses, present, self.mode)
 
     def _losses(self, step: Step) -> Tensor:
-        """r·τ by step and component `[K, B, H, C]`; NaN where no teacher has been judged, or all are right."""
+        """r·τ by step and component `[K, B, H, C]`; NaN where no teacher has been judged, or all are exact."""
         scale = typical_error(self.errors, step.covers)
         forecasts = step.forecasts.to(torch.promote_types(step.forecasts.dtype, torch.float32))
         errors = (forecasts - step.target).square() / scale
@@ -182,6 +188,6 @@ class CAMKD(Weighting):
             return errors
         assert step.spread is not None
         claimed = step.spread.to(errors).square() / scale
-        usual = (self.errors / scale)[:, None]
+        usual = (self.errors / scale).nan_to_num(nan=1)[:, None]
         claimed = torch.where(claimed.isnan(), usual, claimed)
         return negative_log_likelihood(errors, claimed)

@@ -58,16 +58,19 @@ class DEMKD(Weighting):
 
     - Level and shape (`LevelShapeKD`): σ² is the mean squared error on the windows it is judged by of the mean over the
       horizon, or of what is left without it; one weight a component for the whole shape, which is no longer one where
-      its steps are mixed unequally.
+      its steps are mixed unequally. Where some teachers forecast a part of the horizon, those that forecast a step are
+      compared, there, on the steps that all of them forecast: a full teacher's late steps do not count against it
+      beside one that has none.
     - Mean and spread (`LikelihoodKD` between Gaussians): the mean has the weights above. For the spread, σ² is what
       log σ_k is off by, in the mean square: as log(error²) is too noisy to show it, it is read from the divergence,
-      D_k = E[½(z² − 1 − log z²)] − 0.635, z = (y − m)/σ_k. That is the spread part of the loss between the real
-      distribution and the claimed one: 0 for one that is right, b² + τ² to second order if log σ_k is off by b on
-      average and τ at random. m is the combination of the teachers' means with their own weights, not the teacher's
-      mean: the spread that the student needs is that of labels about what it will itself say, and a teacher whose mean
-      is poor may know it. Claims are taken as they are, as the loss takes them. The constant is exact for Gaussian
-      errors; where they have heavier tails, D is too large for all, and weights are flatter. No D is believed to be
-      less than its standard error for a right claim, .857/√n.
+      D_k = E[½(z² − 1 − log z²)] − 0.635, z = (y − m)/σ_k. That is the spread part of the loss, at its
+      temperature 1, between the real distribution and the claimed one: 0 for one that is right, b² + τ² to second order
+      if log σ_k is off by b on average and τ at random. m is the combination of the teachers' means with their own
+      weights, not the teacher's mean: the spread that the student needs is that of labels about what it will itself
+      say, and a teacher whose mean is poor may know it. Claims are taken as they are: with another temperature T the
+      loss teaches T·σ_k, and the weights, which do not know of it, are still by how far σ_k is off. The constant is
+      exact for Gaussian errors; where they have heavier tails, D is too large for all, and weights are flatter. No D is
+      believed to be less than its standard error for a right claim, .857/√n.
 
     `features`: the term of hidden layers (`FeatureKD`) has weights of its own, one a teacher and batch (of several
     processes, each its own part of it): σ² is the share of the variance of the teacher's features over the batch that
@@ -116,7 +119,7 @@ class DEMKD(Weighting):
         self.features = features
         self.register_buffer("residuals", torch.full((1, 1, 1, 1), torch.nan))
         self.register_buffer("factors", torch.ones(1, 1, 1, 1))
-        # σ of each aspect [K, 1, 1 or H, C]
+        # σ of each aspect [K, 1, H, C]
         for aspect in DECOUPLED if decoupled else ():
             self.register_buffer(aspect, torch.full((1, 1, 1, 1), torch.nan))
 
@@ -137,7 +140,7 @@ class DEMKD(Weighting):
             self._learn_aspects(evidence, errors)
 
     def _learn_aspects(self, evidence: Evidence, errors: Errors) -> None:
-        level, shape = (squares[:, None] for squares in level_and_shape_squares(evidence.chunks()))
+        level, shape = level_and_shape_squares(evidence.chunks())
         spread = spread_divergence(((chunk, self._mean(chunk)) for chunk in evidence.chunks()), errors.windows)
         for aspect, squares in zip(DECOUPLED, (level, shape, spread), strict=True):
             found = believed(squares, errors.windows, self.shrinkage).sqrt()

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor
 
 from tskd.checks import refuse_not_real, refuse_unknown
 from tskd.weighting.base import Step, Weighting
+
+
+def proportions(values: Sequence[float]) -> list[float]:
+    """Non-negative values over the largest, as they are where all are 0: what float32 would lose is their scale."""
+    top = max(values)
+    return [value / top for value in values] if top else list(values)
 
 
 class Fixed(Weighting):
@@ -18,16 +24,19 @@ class Fixed(Weighting):
         weights: by teacher name, or in the order of the teachers; non-negative, not all 0.
 
     Raises:
-        ValueError: negative or no weights; (at the start of fit) names or number other than the teachers'.
+        ValueError: no weights, or something else than non-negative numbers; (at the start of fit) names or number other
+            than the teachers'.
     """
 
     def __init__(self, weights: Mapping[str, float] | Sequence[float]) -> None:
         super().__init__()
+        if not isinstance(weights, Iterable):
+            raise ValueError(f"weights={weights!r}: give numbers by teacher name, or in the order of the teachers")
         self.weights = dict(weights) if isinstance(weights, Mapping) else list(weights)
         values = list(self.weights.values()) if isinstance(self.weights, dict) else self.weights
         for value in values:
             refuse_not_real(value, 0, math.inf, "weight", f"finite numbers, none negative, in weights={weights!r}")
-        if not sum(values):
+        if not any(values):
             raise ValueError(f"weights={weights!r}: give at least one that is not 0")
         self._ordered = values
 
@@ -40,5 +49,5 @@ class Fixed(Weighting):
             raise ValueError(f"Fixed has {len(self.weights)} weights for {len(names)} teachers {names}")
 
     def scores(self, step: Step) -> Tensor:
-        weights = step.forecasts.new_tensor(self._ordered)
+        weights = step.forecasts.new_tensor(proportions(self._ordered))
         return weights[:, None].expand(step.valid.shape)

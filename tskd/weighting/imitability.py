@@ -144,9 +144,10 @@ class Imitability(Weighting):
     def __init__(self, temperature: float = 0.1, ridge: float | None = None) -> None:
         super().__init__()
         for name, value in (("temperature", temperature), ("ridge", ridge)):
-            if value is not None:
-                refuse_not_real(value, 0, math.inf, name, "a finite number above 0")
-            if value == 0:
+            if name == "ridge" and value is None:
+                continue
+            refuse_not_real(value, 0, math.inf, name, "a finite number above 0")
+            if not value:
                 raise ValueError(f"{name}={value!r}: give a finite number above 0")
         self.temperature = temperature
         self.ridge = ridge

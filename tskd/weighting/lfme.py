@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from tskd.checks import refuse_not_real, refuse_not_whole, refuse_unknown
 from tskd.weighting.base import Evidence, Step, Weighting
+from tskd.weighting.fixed import proportions
 
 Regimes = Literal["none", "quantile", "horizon"]
 
@@ -127,9 +128,11 @@ class LFME(Weighting):
         self.register_buffer("edges", torch.zeros(0))
 
     def _refuse_shares(self, given: Mapping[str, Sequence[float]]) -> None:
+        if not given:
+            raise ValueError("responsibility={}: give 'equal', 'best', or numbers by teacher name")
         for name, shares in given.items():
             count = self._levels * self._parts
-            if len(shares) != count:
+            if not isinstance(shares, Sequence) or len(shares) != count:
                 raise ValueError(f"responsibility[{name!r}]={shares!r}: give one number for each of {count} regimes")
             for share in shares:
                 refuse_not_real(share, 0, math.inf, f"responsibility[{name!r}]", "finite numbers, none negative")
@@ -138,7 +141,8 @@ class LFME(Weighting):
         if isinstance(self.responsibility, dict):
             refuse_unknown(self.responsibility, names, "teacher in responsibility")
             refuse_unknown(names, self.responsibility, "responsibility of teacher")
-            self._given = [list(self.responsibility[name]) for name in names]
+            regimes = zip(*(self.responsibility[name] for name in names), strict=True)
+            self._given = [list(shares) for shares in zip(*map(proportions, regimes), strict=True)]
 
     def learn(self, evidence: Evidence) -> None:
         targets = [judged.target for judged in evidence.chunks()]

@@ -23,7 +23,8 @@ RELATIVE_STEP = 0.3
 
 def teacher_states(step: Step) -> Tensor:
     """What is known of each teacher in each window, in no units `[K, B, 4]`: its error, its distance from the student
-    and from the mean of the teachers, and its spread, all on a logarithmic scale; 0 where it is not valid."""
+    and from the mean of the teachers, and its spread, all on a logarithmic scale; 0 where it is not valid, and in
+    windows in which one of them is not finite."""
     valid = step.valid[:, :, None, None] & step.covers[:, None, :, None]
     forecasts = step.forecasts.to(torch.promote_types(step.forecasts.dtype, torch.float32))
 
@@ -33,13 +34,16 @@ def teacher_states(step: Step) -> Tensor:
     count = valid.sum(0).clamp(min=1)
     mean = forecasts.where(valid, 0).sum(0) / count
     found = [squared(step.target), squared(step.student), squared(mean)]
-    known = step.valid
-    scale = torch.stack([values[known].mean() for values in found[:2]]).sum() if bool(known.any()) else found[0].sum()
+    finite = torch.stack(found).isfinite().all(0).all(0)
+    known = step.valid & finite
+    scale = torch.stack([values.where(known, 0).sum() for values in found[:2]]).sum() / known.sum().clamp(min=1)
     spread = torch.zeros_like(found[0])
     if step.spread is not None:
         spread = _mean(step.spread.square().nan_to_num(0).to(forecasts.dtype), valid)
     found.append(spread)
-    return torch.stack([torch.log1p(values / scale.where(scale > 0, 1)) for values in found], -1)
+    states = torch.stack([torch.log1p(values / scale.where(scale > 0, 1)) for values in found], -1)
+    # one window that overflows must not spoil the others, nor the scorer
+    return states.where(states.isfinite().all(-1).all(0)[:, None], 0)
 
 
 def directional(losses: Any, parameters: list[nn.Parameter], direction: list[Tensor]) -> Tensor:
@@ -74,11 +78,15 @@ class MMKD(Weighting):
     Meta-learned multi-teacher distillation (Zhang et al. 2023, ICME, arXiv:2306.06634): weights w = softmax(f(state)),
     and f is trained to lower an outer loss after the student's next step,
     ∂L_outer(θ − η·∇Σw·ℓ)/∂w_k = −η·∇L_outerᵀ∇ℓ_k. Changed here: the state is of forecasts (error, distance from the
-    student and from the mean of the teachers, spread), not of logits and features; one scorer serves every teacher, so
-    that their number and order do not matter; the outer loss is the label loss on the validation part, since on
-    training data (as published) it prefers teachers that know the labels' noise; the product of gradients is one
-    directional derivative, two forward passes, in evaluation mode. It starts as `Uniform`. Weights per window `[K, B]`.
-    The student is untouched by a meta step.
+    student and from the mean of the teachers, spread), not of logits and features, and has no cosine between student's
+    and teacher's features; ℓ_k is the squared distance of the forecasts, whatever the losses are that the student is
+    trained with; one scorer serves every teacher, so that their number and order do not matter; the outer loss is the
+    label loss on the validation part, since on training data (as published) it prefers teachers that know the labels'
+    noise; the product of gradients is one directional derivative, two forward passes, in evaluation mode. It starts as
+    `Uniform`. Weights per window `[K, B]`.
+
+    The student is untouched by a meta step. What overflows teaches nothing: a window whose state is not finite has a
+    state of 0, and a meta step whose gradient is not finite is left out, in all processes alike.
 
     Args:
         every: steps between two meta steps.
@@ -114,10 +122,8 @@ class MMKD(Weighting):
         return self._weights(step)
 
     def rehearse(self, rehearsal: Rehearsal) -> None:
-        gradients = torch.autograd.grad(rehearsal.outer(), rehearsal.parameters, allow_unused=True)
-        direction = [
-            torch.zeros_like(p) if g is None else g for p, g in zip(rehearsal.parameters, gradients, strict=True)
-        ]
+        outer = torch.autograd.grad(rehearsal.outer(), rehearsal.parameters, allow_unused=True)
+        direction = [torch.zeros_like(p) if g is None else g for p, g in zip(rehearsal.parameters, outer, strict=True)]
         gain = directional(rehearsal.losses, rehearsal.parameters, direction)
         gain = gain.where(rehearsal.step.valid & gain.isfinite(), 0)
         size = gain.square().mean().sqrt()
@@ -127,7 +133,9 @@ class MMKD(Weighting):
             loss.backward()
         # also where nothing is gained: the other processes wait
         average_over_ranks(self.scorer.parameters(), rehearsal.step.over_ranks)
-        if any(bool(p.grad.any()) for p in self.scorer.parameters() if p.grad is not None):
+        gradients = [p.grad for p in self.scorer.parameters() if p.grad is not None]
+        # averaged, and so the same in all of them; Adam would keep what is not finite for good
+        if all(bool(g.isfinite().all()) for g in gradients) and any(bool(g.any()) for g in gradients):
             self._optimizer.step()
         self._optimizer.zero_grad()
         self.scorer.requires_grad_(False)
