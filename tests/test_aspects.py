@@ -308,7 +308,7 @@ def test_each_part_of_a_term_has_its_own_weights() -> None:
     torch.testing.assert_close(outcome.term, expected.mean())
     assert (outcome.weights.sum(1) / 2).tolist() == pytest.approx([0.75, 0.25])
     assert set(outcome.aspects) == {"level", "shape"}
-    assert outcome.aspects["level"].tolist() == pytest.approx([0.95, 0.05])
+    assert outcome.aspects["level"].flatten().tolist() == pytest.approx([0.9, 1, 0, 0.1, 0, 0])
     # once each, and not for what no loss has
     assert isinstance(two.weighting, ByAspect) and sorted(two.weighting.asked) == ["forecast", "level", "shape"]
     unused = objective(OutputKD(), ByAspect(given | {"spread": [1, 0]}), 2, labels)

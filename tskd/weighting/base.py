@@ -177,7 +177,11 @@ class Weighting(Described, nn.Module, ABC):
         """Non-negative preferences, `[K, B]` or broadcastable to `[K, B, H, C]`."""
 
     def scores_of(self, step: Step, aspect: Aspect) -> Tensor:
-        """The same for one of its `aspects`."""
+        """The same for one of its `aspects`.
+
+        Asked for only in steps in which a loss has something to say of it, which of several processes need not be all:
+        here `step.over_ranks` is that of one process alone, and `step.gram` is None.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no scores for {aspect!r}")
 
     def forward(self, step: Step) -> Tensor:
