@@ -22,7 +22,7 @@ from tskd import DistilledModel, Teacher
 from tskd.balance import ScheduledBalance
 from tskd.history import History, Hours, Tally
 from tskd.losses import LevelShapeKD, OutputKD
-from tskd.weighting import AEKD, CAMKD, DEMKD, Fixed, InverseError, Step, Uniform, Weighting
+from tskd.weighting import AEKD, CAMKD, DEMKD, LFME, Fixed, InverseError, Step, Uniform, Weighting
 
 LOOKBACK, HORIZON = 6, 4
 
@@ -340,3 +340,18 @@ def test_teachers_are_not_named_in_the_students_file(tmp_path: Path) -> None:
     assert all(b"very privileged" not in path.read_bytes() for path in files)
     model.save(tmp_path / "all")
     assert DistilledModel.load(tmp_path / "all").history == []
+
+
+def test_teachers_are_not_named_in_a_checkpoint(tmp_path: Path) -> None:
+    """Neither as teachers nor in the settings of what combines them."""
+    series = walk(60)
+    saving = {"save_checkpoints": True, "model_name": "m", "work_dir": str(tmp_path)}
+    student = network(**saving, pl_trainer_kwargs=QUIET | {"enable_checkpointing": True})
+    weighting = LFME(responsibility={"very privileged": [1.0]})
+    DistilledModel(student, teacher("very privileged", series), weighting=weighting).fit(series, verbose=False)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".ckpt" for path in files)
+    assert all(b"very privileged" not in path.read_bytes() for path in files)
+    (path,) = (tmp_path / "m" / "checkpoints").glob("last*.ckpt")
+    own = torch.load(path, weights_only=False)["distillation"]
+    assert len(own["teachers"]) == 1 and any("teacher_error" in name for name in own["state_dict"])
