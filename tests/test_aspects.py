@@ -381,7 +381,7 @@ def test_weights_for_what_no_loss_has_are_refused_before_any_training(
     model = DistilledModel(student, Teacher(teacher), losses, weighting, balance)
     with pytest.raises(ValueError, match=message) as raised:
         model.fit(SERIES)
-    assert str(raised.value).startswith(f"{weighting!r} has weights of their own") and student.model is None
+    assert str(raised.value).startswith(f"{weighting!r} weighs teachers apart") and student.model is None
 
 
 def test_distributions_without_such_parts_cannot_be_weighed_by_them() -> None:

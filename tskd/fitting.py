@@ -139,7 +139,7 @@ def fit(
             keys, windows = _darts.training_windows(found, visible)
             objective = _objective(model, train, rows, shown, _batch_size(fit_kwargs))
             ahead, extra = objective.ahead, [objective.extra(number) for number in range(len(teachers))]
-            knowledge = _ask(model, teachers, asked, windows, keys, store, ahead, extra, verbose is not False)
+            knowledge = _ask(model, teachers, asked, windows, keys, store, ahead, extra, progress=verbose is not False)
             starts = _darts.roll_starts(len(horizon_of(model.student)), ahead)
             sets = [DistillationData(keys, windows, knowledge, starts, model.weighting.uses_spread)]
             for teacher in objective.learns_from():
@@ -275,6 +275,7 @@ def _ask(
     store: Store,
     ahead: int = 0,
     extra: Sequence[Sequence[str]] | None = None,
+    *,
     progress: bool = False,
 ) -> Knowledge:
     """What the teachers say of the windows `keys [M, 2]`.

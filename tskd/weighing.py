@@ -36,8 +36,8 @@ def refuse_idle(weighting: Weighting, losses: Iterable[LossTerm]) -> None:
         meant = weighting.aspects & option
         if meant and meant.isdisjoint(had):
             raise ValueError(
-                f"{weighting!r} has weights of their own for {', '.join(sorted(meant))}, and no loss has such a part: "
-                f"add {cure}, or leave that option of the weighting out"
+                f"{weighting!r} weighs teachers apart for {', '.join(sorted(meant))}, and no loss has such a part: add "
+                f"{cure}, or leave that option of the weighting out"
             )
 
 

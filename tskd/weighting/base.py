@@ -153,7 +153,10 @@ class Weighting(Described, nn.Module, ABC):
 
     @property
     def aspects(self) -> frozenset[Aspect]:
-        """Those for which teachers have weights of their own; for others they have those of their forecasts."""
+        """Those for which teachers have weights of their own; for others they have those of their forecasts.
+
+        A fit in which no loss has `"features"`, or none any of the others, is refused where these are among them.
+        """
         return frozenset()
 
     def set_up(self, names: list[str]) -> None:
