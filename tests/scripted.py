@@ -34,4 +34,9 @@ class _Answers(networks.Answers):
 
     def of(self, model: int, keys: Tensor, extra: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
         labels = self.seen.gather(keys)["future_target"].clone()
-        yield slice(0, len(keys)), {"forecasts": self.answer(labels, keys)}
+        forecasts = self.answer(labels, keys)
+        if not extra:
+            yield slice(0, len(keys)), {"forecasts": forecasts}
+            return
+        for rows, found in super().of(model, keys, extra):
+            yield rows, found | {"forecasts": forecasts[rows]}

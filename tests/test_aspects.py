@@ -8,16 +8,30 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from darts.models import NLinearModel, TiDEModel
+from darts.utils.likelihood_models import LaplaceLikelihood
 from torch import Tensor, distributions
 from torch.distributions import kl_divergence
 
+from tests.conftest import QUIET
 from tests.judging import Saying, evidence, learned, step
 from tests.test_closed_form import H, forecasts, linear, noise, regression, windows
-from tskd import DistilledModel
-from tskd.losses import Comparison, DistillationLoss, HorizonWeighted, LevelShapeKD, LikelihoodKD, OutputKD, Predictive
+from tskd import DistilledModel, Teacher
+from tskd.losses import (
+    Comparison,
+    DistillationLoss,
+    FeatureKD,
+    HorizonWeighted,
+    LevelShapeKD,
+    LikelihoodKD,
+    OutputKD,
+    Predictive,
+    SampleRelation,
+)
 from tskd.objective import Objective, Said
 from tskd.probing import Shown
-from tskd.weighting import DEMKD, Fixed, Hint, Step, Uniform, Weighting
+from tskd.ranks import alone
+from tskd.weighting import CAMKD, DEMKD, Fixed, Hint, Step, Uniform, Weighting
 from tskd.weighting._aspects import CALIBRATED, NOISE, spread_divergence
 from tskd.weighting.base import Judged
 
@@ -324,12 +338,79 @@ def test_each_part_of_a_term_has_its_own_weights() -> None:
     torch.testing.assert_close(outcome.term, expected.mean())
     assert (outcome.weights.sum(1) / 2).tolist() == pytest.approx([0.75, 0.25])
     assert set(outcome.aspects) == {"level", "shape"}
-    assert outcome.aspects["level"].tolist() == pytest.approx([0.95, 0.05])
+    assert outcome.aspects["level"].flatten().tolist() == pytest.approx([0.9, 1, 0, 0.1, 0, 0])
     # once each, and not for what no loss has
     assert isinstance(two.weighting, ByAspect) and sorted(two.weighting.asked) == ["forecast", "level", "shape"]
     unused = objective(OutputKD(), ByAspect(given | {"spread": [1, 0]}), 2, labels)
     assert unused(Said(student), told, [{}, {}], None).aspects == {}
     assert isinstance(unused.weighting, ByAspect) and unused.weighting.asked == ["forecast"]
+
+
+class Asking(ByAspect):
+    """Keeps the steps in which it is asked for scores of the forecasts, and of aspects."""
+
+    def __init__(self) -> None:
+        super().__init__({"forecast": [1, 1], "level": [1, 3]})
+        self.steps: list[tuple[Any, Step]] = []
+
+    def scores(self, step: Step) -> Tensor:
+        self.steps.append(("forecast", step))
+        return torch.ones(step.valid.shape)
+
+    def scores_of(self, step: Step, aspect: Any) -> Tensor:
+        self.steps.append((aspect, step))
+        return super().scores_of(step, aspect)
+
+
+@pytest.mark.parametrize("someone", [True, False])
+def test_scores_of_an_aspect_wait_for_no_other_process(someone: bool) -> None:
+    """Where a process has no window with a teacher they are not asked for; those of the forecasts always are."""
+    asking = Asking()
+    two = objective(LevelShapeKD(), asking, 2, draw(3, 4, 1))
+    together: dict[str, Any] = {"gram": lambda cotangents: cotangents, "over_ranks": lambda values: 2 * values}
+    told = step(draw(2, 3, 4, 1), torch.full((2, 3), someone))
+    two(Said(draw(3, 4, 1)), Step(**(vars(told) | together)), [{}, {}], None)
+    assert isinstance(two.weighting, Asking)
+    (forecast, first), *rest = two.weighting.steps
+    assert forecast == "forecast" and first.gram is together["gram"] and first.over_ranks is together["over_ranks"]
+    assert [aspect for aspect, _ in rest] == (["level"] if someone else [])
+    assert all(one.gram is None and one.over_ranks is alone for _, one in rest)
+
+
+@pytest.mark.parametrize(
+    ("weighting", "losses", "message"),
+    [
+        (DEMKD(decoupled=True), None, "for level, shape, spread, and no loss has such a part: add LevelShapeKD, or"),
+        (DEMKD(decoupled=True), FeatureKD(loss=LevelShapeKD()), "for level, shape, spread"),
+        (DEMKD(decoupled=True), [OutputKD(), LevelShapeKD(weight=0)], "for level, shape, spread"),
+        (DEMKD(decoupled=True, features=True), LevelShapeKD(), r"for features, .*: add FeatureKD \(not of relations"),
+        (CAMKD(features=True), [OutputKD(), FeatureKD(projector=None, loss=SampleRelation())], "for features"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("balance", [0.5, 0.0])
+def test_weights_for_what_no_loss_has_are_refused_before_any_training(
+    weighting: Weighting, losses: Any, message: str, balance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Teacher, "fit", lambda *_, **__: pytest.fail("a teacher is fitted"))
+    student, teacher = (TiDEModel(4, 3, hidden_size=4, n_epochs=1, pl_trainer_kwargs=QUIET) for _ in range(2))
+    model = DistilledModel(student, Teacher(teacher), losses, weighting, balance)
+    with pytest.raises(ValueError, match=message) as raised:
+        model.fit(SERIES)
+    assert str(raised.value).startswith(f"{weighting!r} weighs teachers apart") and student.model is None
+
+
+def test_distributions_without_such_parts_cannot_be_weighed_by_them() -> None:
+    laplace = {"likelihood": LaplaceLikelihood(), "n_epochs": 1, "pl_trainer_kwargs": QUIET}
+    student, teacher = (TiDEModel(4, 3, hidden_size=4, **laplace) for _ in range(2))
+    model = DistilledModel(student, Teacher(teacher), LikelihoodKD(), DEMKD(decoupled=True))
+    with pytest.raises(ValueError, match="no loss has such a part"):
+        model.fit(SERIES)
+
+
+def test_without_a_teacher_there_is_nothing_to_weigh_apart() -> None:
+    student = NLinearModel(4, 3, n_epochs=1, pl_trainer_kwargs=QUIET)
+    assert DistilledModel(student, weighting=DEMKD(decoupled=True)).fit(SERIES).history == []
 
 
 @pytest.mark.parametrize("loss", [LevelShapeKD(2.0, 0.3), HorizonWeighted(LevelShapeKD())], ids=repr)

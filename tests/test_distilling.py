@@ -19,8 +19,9 @@ from torch import Tensor
 from tests.conftest import QUIET, walk
 from tests.scripted import Scripted
 from tests.test_closed_form import LBFGS, descending, forecasts, linear, regression, windows
-from tskd import DistilledModel, Teacher, _darts
+from tskd import DistilledModel, Teacher, _darts, fitting
 from tskd.crossfit import CrossFit
+from tskd.knowledge import collect
 from tskd.losses import (
     AutoregressiveKD,
     Comparison,
@@ -39,7 +40,7 @@ from tskd.losses import (
 from tskd.objective import Objective, Said
 from tskd.probing import Shown
 from tskd.training import step_by_hand
-from tskd.weighting import Step, Uniform
+from tskd.weighting import InverseError, Step, Uniform
 from tskd.windows import Windows, training_keys
 
 L, H = 6, 4
@@ -360,6 +361,41 @@ def test_a_batch_too_small_for_a_relation_says_nothing() -> None:
     objective.set_up(plain, [plain], labels)
     step = Step(labels[None], torch.tensor([[True, True, False, False]]), labels, labels, torch.zeros(4, 2).long(), 0)
     assert objective(Said(labels), step, [{}], None).term is None
+
+
+def test_a_teacher_of_too_few_windows_leaves_its_share_of_a_relation_to_nobody() -> None:
+    """The second has two of five windows: there the first has half of the relation, and all where it is alone."""
+    losses = [SampleRelation(weight=2.0), OutputKD()]
+    objective = Objective(losses, ["a", "b"], Uniform())
+    plain = Shown("TiDEModel", range(1, 5))
+    student, a, b, labels = torch.randn(4, 5, 4, 2, generator=torch.Generator().manual_seed(3)).double()
+    objective.set_up(plain, [plain] * 2, labels)
+    valid = torch.tensor([[True] * 5, [True, True, False, False, False]])
+    step = Step(torch.stack([a, b]), valid, student, labels, torch.zeros(5, 2).long(), 0)
+    weights = torch.tensor([[0.5, 0.5, 1, 1, 1], [0.5, 0.5, 0, 0, 0]]).double()
+    relation = 2 * weights[0] * SampleRelation()(Comparison(student, a, labels))
+    distances = (weights * (student - torch.stack([a, b])).square().mean((2, 3))).sum(0)
+    found = objective(Said(student), step, [{}, {}], None).term
+    assert found is not None
+    torch.testing.assert_close(found, (relation + distances).mean())
+
+
+def test_held_out_windows_are_asked_for_forecasts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No loss compares anything there, though teachers are judged by them."""
+    asked: list[tuple[int, int, list[str]]] = []
+
+    def spy(name: str, one: Any, keys: Tensor, steps: slice, dtype: Any, store: Any, extra: Any, progress: bool) -> Any:
+        asked.append((len(keys), steps.stop - steps.start, list(extra)))
+        return collect(name, one, keys, steps, dtype, store, extra, progress)
+
+    monkeypatch.setattr(fitting, "collect", spy)
+    options = COMMON | {"likelihood": GaussianLikelihood()}
+    student, teacher = (TiDEModel(L, H + more, hidden_size=4, **options) for more in (0, 2))
+    losses = [OutputKD(), FeatureKD(), LikelihoodKD(), AutoregressiveKD(2)]
+    DistilledModel(student, Teacher(teacher), losses, InverseError()).fit(walk(60), val_series=walk(40, seed=1))
+    (windows, steps, fields), held_out = asked
+    assert (windows, steps) == (60 - L - H + 1, H + 2) and held_out == (40 - L - H + 1, H, [])
+    assert len(fields) == 2 and fields[0].startswith("features.") and fields[1] == "parameters"
 
 
 def test_a_transformer_is_rolled_as_it_predicts_and_heard_as_it_is_trained() -> None:

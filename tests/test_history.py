@@ -21,7 +21,8 @@ from tests.scripted import Scripted
 from tskd import DistilledModel, Teacher
 from tskd.balance import ScheduledBalance
 from tskd.history import History, Hours, Tally
-from tskd.weighting import AEKD, CAMKD, Fixed, InverseError, Step, Uniform, Weighting
+from tskd.losses import LevelShapeKD, OutputKD
+from tskd.weighting import AEKD, CAMKD, DEMKD, LFME, Fixed, InverseError, Step, Uniform, Weighting
 
 LOOKBACK, HORIZON = 6, 4
 
@@ -107,7 +108,27 @@ def test_no_window_has_a_teacher() -> None:
     tally = Tally(Hours(torch.tensor([3], dtype=torch.uint8), torch.tensor([0])))
     tally.add(torch.zeros(1, 2), torch.zeros(1, 2, dtype=torch.bool), torch.zeros(2, 2).long())
     found = tally.summary(["a"], no_reduction)
-    assert found == {"weights": {"a": 0}, "by_step": {}, "by_hour": {}, "effective": 0, "masked": 1}
+    nothing: dict[str, Any] = {"by_step": {}, "by_hour": {}, "aspects": {}}
+    assert found == {"weights": {"a": 0}, "effective": 0, "masked": 1, **nothing}
+
+
+def test_weights_of_aspects_by_hand() -> None:
+    """Over windows that have a teacher, of batches that have the aspect; batches of unlike size."""
+    tally = Tally(aspects=["level", "features", "shape"])
+    keys, valid = torch.zeros(3, 2).long(), torch.tensor([[True, True, False], [True, False, False]])
+    own = torch.tensor([[0.5, 1.0, 0.0], [0.5, 0.0, 0.0]])
+    tally.add(own, valid, keys, {"shape": own, "level": torch.tensor([[0.2, 1.0, 0.0], [0.8, 0.0, 0.0]])})
+    tally.add(own[:, :1], valid[:, :1], keys[:1], {"level": torch.tensor([[0.3], [0.7]])})
+    tally.add(0 * own, valid & False, keys)
+    found = tally.summary(["a", "b"], no_reduction)["aspects"]
+    assert found["level"] == pytest.approx({"a": 1.5 / 3, "b": 1.5 / 3})
+    assert found["shape"] == pytest.approx({"a": 0.75, "b": 0.25})
+    assert found["features"] == {"a": 0, "b": 0}
+    assert list(found) == ["level", "features", "shape"]
+    tally.clear()
+    tally.add(own, valid, keys)
+    # nothing is left of it
+    assert tally.summary(["a", "b"], no_reduction)["aspects"]["level"] == {"a": 0, "b": 0}
 
 
 @pytest.mark.parametrize("freq", ["h", "15min", "6h", "bh"])
@@ -192,6 +213,33 @@ def test_windows_that_nobody_forecasts_do_not_count() -> None:
     assert found["weights"]["some"] == pytest.approx((known % 4 != 0).mean())
     assert found["effective"] == pytest.approx(1)
     assert found["masked"] == pytest.approx(1 - len(known) / (2 * len(positions)))
+
+
+@pytest.mark.filterwarnings("ignore:teacher .* forecasts NaN:UserWarning")
+def test_batches_without_a_teacher_do_not_count_in_the_weights_of_aspects() -> None:
+    """Of the three batches the last has no teacher, the second has one in half of its windows."""
+    series = walk(LOOKBACK + HORIZON - 1 + 48)
+    newest = len(series) - HORIZON - 1
+
+    def early(size: float) -> Any:
+        turn = size * torch.tensor([1.0, -1, 1, -1])[:, None]
+        return lambda labels, keys: (labels + 1 / size + turn).where(
+            (keys[:, 1] > newest - 24)[:, None, None], torch.nan
+        )
+
+    teachers = [scripted("a", series, early(2.0)), scripted("b", series, early(1.0))]
+    weighting = DEMKD(decoupled=True, shrinkage=0)
+    model = DistilledModel(network(), teachers, [OutputKD(), LevelShapeKD()], weighting)
+    model.fit(series, verbose=False, dataloader_kwargs={"shuffle": False})
+    logged = model.student.trainer.callback_metrics
+    # level off by 1/2 and 1, shape by 2 and 1
+    expected = {"level": {"a": 0.8, "b": 0.2}, "shape": {"a": 0.2, "b": 0.8}}
+    found = model.history[-1]["aspects"]
+    assert found.keys() == expected.keys()
+    for aspect, weights in expected.items():
+        assert found[aspect] == pytest.approx(weights, abs=1e-4)
+        for name, share in found[aspect].items():
+            assert float(logged[f"weight/{aspect}/{name}"]) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("weighting", [Fixed({"a": 1, "b": 2}), AEKD(), InverseError()], ids=str)
@@ -292,3 +340,18 @@ def test_teachers_are_not_named_in_the_students_file(tmp_path: Path) -> None:
     assert all(b"very privileged" not in path.read_bytes() for path in files)
     model.save(tmp_path / "all")
     assert DistilledModel.load(tmp_path / "all").history == []
+
+
+def test_teachers_are_not_named_in_a_checkpoint(tmp_path: Path) -> None:
+    """Neither as teachers nor in the settings of what combines them."""
+    series = walk(60)
+    saving = {"save_checkpoints": True, "model_name": "m", "work_dir": str(tmp_path)}
+    student = network(**saving, pl_trainer_kwargs=QUIET | {"enable_checkpointing": True})
+    weighting = LFME(responsibility={"very privileged": [1.0]})
+    DistilledModel(student, teacher("very privileged", series), weighting=weighting).fit(series, verbose=False)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".ckpt" for path in files)
+    assert all(b"very privileged" not in path.read_bytes() for path in files)
+    (path,) = (tmp_path / "m" / "checkpoints").glob("last*.ckpt")
+    own = torch.load(path, weights_only=False)["distillation"]
+    assert len(own["teachers"]) == 1 and any("teacher_error" in name for name in own["state_dict"])

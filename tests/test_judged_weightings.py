@@ -151,3 +151,26 @@ def test_a_resumed_fit_goes_on_with_what_was_learned(make: Any, tmp_path: Path) 
     resumed = fitted(NLinearModel.load_from_checkpoint("m", str(tmp_path), best=False), 4)
     assert largest_difference(whole, resumed) == 0
     assert largest_difference(whole, fitted(descending(), 4)) > 1e-3
+
+
+@pytest.mark.filterwarnings("ignore:`ModelCheckpoint", "ignore:Checkpoint directory")
+@pytest.mark.parametrize("names", ["ba", "ac", "ab"])
+@every
+def test_a_resumed_fit_of_other_teachers_judges_them_itself(make: Any, names: str, tmp_path: Path) -> None:
+    """What was learned of the first teacher is not the first one's where another stands there."""
+    series = noise(80, 2)
+    said = {"a": off(0.2, held_out=2.0, seed=1), "b": off(1.0, seed=2), "c": off(3.0, seed=3)}
+    teachers = {name: Saying(answer, name=name).fit([series]) for name, answer in said.items()}
+    # where the first is the worse
+    first = noise(50, 2, seed=5)
+
+    def followed(student: Any, names: str, data: Any, epochs: int) -> dict[str, float]:
+        model = DistilledModel(student, [teachers[name] for name in names], weighting=make(), balance=0.7)
+        return model.fit(data, epochs=epochs).history[-1]["weights"]
+
+    saving = {"model_name": "m", "work_dir": str(tmp_path), "save_checkpoints": True}
+    before = followed(descending(**saving, pl_trainer_kwargs={**QUIET, "enable_checkpointing": True}), "ab", first, 1)
+    found = followed(NLinearModel.load_from_checkpoint("m", str(tmp_path), best=False), names, series, 2)
+    fresh = followed(descending(), names, series, 1)
+    assert found == pytest.approx(before if names == "ab" else fresh)
+    assert before != pytest.approx(fresh)

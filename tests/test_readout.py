@@ -185,7 +185,7 @@ def test_features_are_weighed_by_what_the_teachers_heads_make_of_the_students(mo
             one = torch.softmax(r[mine, b], 0)
             weights[mine, b] = (1 - one) / (len(mine) - 1) if mode == "paper" else torch.softmax(-r[mine, b], 0)
     known = valid.any(0)
-    torch.testing.assert_close(outcome.aspects["features"], weights.sum(1) / known.sum(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(outcome.aspects["features"].double(), weights, rtol=1e-4, atol=1e-5)
     distances = torch.stack([(projected(found, said, k) - details[k]["features.h"]).square().mean(1) for k in range(3)])
     own = found.weighting(step)
     forecasts = (step.student - step.forecasts).square().mean((2, 3))
@@ -204,8 +204,7 @@ def test_without_a_head_the_confidence_of_forecasts_is_used(caplog: pytest.LogCa
     said, step, details = told()
     found.weighting.errors = draw(3, 2, 1, seed=7).exp()
     outcome = found(said, step, details, None)
-    own = outcome.weights.sum(1) / step.valid.any(0).sum()
-    torch.testing.assert_close(outcome.aspects["features"], own)
+    torch.testing.assert_close(outcome.aspects["features"], outcome.weights)
 
 
 @pytest.mark.parametrize("weighting", [CAMKD(features=True), DEMKD(features=True)], ids=str)
@@ -227,8 +226,7 @@ def test_each_layer_has_weights_of_its_own_and_a_nan_teacher_none() -> None:
     each = [found.weighting.weights_of(Step(**(vars(step) | {"hint": hint})), "features") for hint in hints]
     assert not torch.allclose(each[0], each[1])
     assert all(bool((one[~step.valid] == 0).all()) and bool(one.isfinite().all()) for one in each)
-    expected = torch.stack(each).mean(0).sum(1) / step.valid.any(0).sum()
-    torch.testing.assert_close(outcome.aspects["features"], expected)
+    torch.testing.assert_close(outcome.aspects["features"], torch.stack(each).mean(0))
     assert outcome.term is not None
     outcome.term.backward()
     assert all(bool(p.grad.isfinite().all()) for p in found.parameters() if p.grad is not None)

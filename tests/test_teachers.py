@@ -115,7 +115,6 @@ def teacher_of(model: Any, series: Any = SERIES) -> Teacher:
 def test_teachers_of_another_shape_are_aligned_on_the_origin(lookback: int, horizon: int, shift: int) -> None:
     """With α = 1 a student of the teacher's weights on the shared steps would not move; here: knowledge by hand."""
     from tskd import fitting
-    from tskd.objective import Objective
     from tskd.store import Store
     from tskd.windows import Windows
 
@@ -124,8 +123,7 @@ def test_teachers_of_another_shape_are_aligned_on_the_origin(lookback: int, hori
     model = DistilledModel(student, teacher)
     windows = Windows.of(SERIES, lookback=8, horizon=3, output_shift=2)
     keys = training_keys([60, 45], 8, 3, 2)
-    objective = Objective(model.losses, [teacher.name], model.weighting)
-    knowledge = fitting._ask(model, [teacher], [teacher.ask(SERIES)], objective, windows, keys, Store(), progress=False)
+    knowledge = fitting._ask(model, [teacher], [teacher.ask(SERIES)], windows, keys, Store())
     forecasts, valid = knowledge.of(keys)
     for row, (index, origin) in enumerate(keys.tolist()):
         assert bool(valid[0, row]) == (origin >= lookback - 1)

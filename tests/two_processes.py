@@ -19,7 +19,7 @@ from tests.conftest import QUIET, walk
 from tests.scripted import Script, Scripted
 from tskd import DistilledModel, Teacher
 from tskd.balance import ScheduledBalance
-from tskd.losses import AttentiveImitation, FeatureKD, OutlierRejection, OutputKD, TeacherBounded
+from tskd.losses import AttentiveImitation, FeatureKD, LevelShapeKD, OutlierRejection, OutputKD, TeacherBounded
 from tskd.weighting import (
     AEKD,
     CAMKD,
@@ -49,6 +49,7 @@ WEIGHTINGS: dict[str, Callable[[], Weighting]] = {
     "BatesGranger": BatesGranger,
     "AEKD": partial(AEKD, 0.9),
 }
+DECOUPLED = partial(DEMKD, decoupled=True)
 # of which the last layers are not all
 DEEP: dict[str, Any] = {"student": TiDEModel, "hidden_size": 4, "temporal_decoder_hidden": 4, "dropout": 0.0}
 
@@ -143,6 +144,12 @@ def rehearsing(processes: int) -> dict[str, Any]:
     return trained(processes, MMKD(every=1))
 
 
+def hidden(weighting: Weighting, processes: int) -> dict[str, Any]:
+    """Features are weighed by what a process has of a batch: by one of the two, nothing."""
+    losses = [OutputKD(), FeatureKD("auto", "layer")]
+    return trained(processes, weighting, (one_sided,) * 2, losses, **DEEP)
+
+
 Case = Callable[[int], dict[str, Any]]
 
 # teachers of which the processes know unlike many windows, and losses that read statistics or weigh labels
@@ -153,12 +160,16 @@ ALIKE: dict[str, Case] = {
     "statistics": partial(trained, losses=[OutputKD(), AttentiveImitation(), TeacherBounded()]),
     "outliers": partial(trained, losses=[OutputKD(), OutlierRejection(2.0)]),
     "one-sided": partial(trained, scripts=(one_sided,), balance=1.0),
+    # one process weighs nothing apart in its first batch, or in any
+    "aspects": partial(weighted, DECOUPLED, losses=LevelShapeKD()),
+    "aspects, one-sided": partial(weighted, DECOUPLED, scripts=(one_sided,) * 2, losses=[OutputKD(), LevelShapeKD()]),
 }
 # the processes agree with one another, if not with one alone
 DRAWN: dict[str, Case] = {
     "MMKD": rehearsing,
     "projectors that are in no step": partial(unseeded, balance=0.0),
     "projectors": partial(unseeded, balance=ScheduledBalance(0.5, warm_up=1)),
+    "features, one-sided": partial(hidden, DEMKD(features=True)),
 }
 SCENARIOS = {"alike": ALIKE, "drawn": DRAWN}
 

@@ -79,13 +79,15 @@ class DistilledModel:
         * `by_step`: by teacher, of every step of the horizon `[H]`; empty if the method gives a window one weight.
         * `by_hour`: by teacher, of the windows whose forecast origin is in each hour of the day `[24]`, NaN where there
           is none; empty if the time stamps are a day or more apart, or all windows have the same weights.
+        * `aspects`: by aspect and teacher, of what is weighed apart: `{"level": {"a": 0.9, "b": 0.1}, …}`, over the
+          batches in which a loss compared it; empty if nothing is.
         * `effective`: (Σw)²/Σw² of a window, how many teachers are really followed.
         * `masked`: share of the pairs of window and teacher that are left out, for want of a forecast.
 
-        The logged `weight/<teacher>`, `effective_teachers` and `masked_fraction` are these. Over all processes, where
-        several train together. After a fit that failed or was interrupted, the epochs that it finished are here until
-        the next, though the student is as it was before. Not saved with the model: it tells of a training, and loggers
-        keep such things.
+        The logged `weight/<teacher>`, `weight/<aspect>/<teacher>`, `effective_teachers` and `masked_fraction` are
+        these. Over all processes, where several train together. After a fit that failed or was interrupted, the epochs
+        that it finished are here until the next, though the student is as it was before. Not saved with the model: it
+        tells of a training, and loggers keep such things.
         """
         return [*self.told.entries]
 

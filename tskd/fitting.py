@@ -138,8 +138,9 @@ def fit(
         with isolated_randomness():
             keys, windows = _darts.training_windows(found, visible)
             objective = _objective(model, train, rows, shown, _batch_size(fit_kwargs))
-            knowledge = _ask(model, teachers, asked, objective, windows, keys, store, progress=verbose is not False)
-            starts = _darts.roll_starts(len(horizon_of(model.student)), objective.ahead)
+            ahead, extra = objective.ahead, [objective.extra(number) for number in range(len(teachers))]
+            knowledge = _ask(model, teachers, asked, windows, keys, store, ahead, extra, progress=verbose is not False)
+            starts = _darts.roll_starts(len(horizon_of(model.student)), ahead)
             sets = [DistillationData(keys, windows, knowledge, starts, model.weighting.uses_spread)]
             for teacher in objective.learns_from():
                 objective.learn(teacher, sets[0].known(teacher))
@@ -147,7 +148,8 @@ def fit(
                 objective.read_out(teacher, field, sets[0].features(teacher, field, MOST))
             if found_val is not None:
                 keys, windows = _darts.training_windows(found_val, visible)
-                said = _ask(model, *judges, objective, windows, keys, store, progress=False)
+                # no loss compares anything there
+                said = _ask(model, *judges, windows, keys, store)
                 sets.append(DistillationData(keys, windows, said))
             weighting, evidence = model.weighting, None
             if names and (weighting.judges or weighting.rehearses):
@@ -213,7 +215,7 @@ def _refuse_early(
             _student_shows(model, train, windows, inside),
             *(teacher_shows(teacher, train.given, train.of(teacher), windows, inside) for teacher in model.teachers),
         ]
-        _objective(model, train, rows, shown, _batch_size(fit_kwargs))
+        _objective(model, train, rows, shown, _batch_size(fit_kwargs)).refuse_idle()
     return shown
 
 
@@ -268,25 +270,32 @@ def _ask(
     model: DistilledModel,
     teachers: Sequence[Teacher],
     asked: Sequence[Asked],
-    objective: Objective,
     windows: Windows,
     keys: Tensor,
     store: Store,
+    ahead: int = 0,
+    extra: Sequence[Sequence[str]] | None = None,
     *,
-    progress: bool,
+    progress: bool = False,
 ) -> Knowledge:
+    """What the teachers say of the windows `keys [M, 2]`.
+
+    Args:
+        ahead: steps past the student's horizon that are wanted.
+        extra: of each teacher, the fields that are wanted beside its forecasts; None for no others.
+    """
+    extra = [()] * len(teachers) if extra is None else extra
     steps = horizon_of(model.student)
     like = windows.gather(keys[:1])["future_target"][:, -len(steps) :]
     wanted = unique(keys)
-    found, extra = [], []
+    found = []
     spans = [shared_steps(steps, teacher.horizon) for teacher in teachers]
-    for number, (teacher, one, span) in enumerate(zip(teachers, asked, spans, strict=True)):
+    for teacher, one, span, fields in zip(teachers, asked, spans, extra, strict=True):
         first = steps[0] + span.start - teacher.horizon[0]
-        part = slice(first, first + span.stop - span.start + objective.ahead)
-        extra.append(objective.extra(number))
-        found.append(collect(teacher.name, one, wanted, part, like.dtype, store, extra[-1], progress))
-    fields, valid = [fields for fields, _ in found], [valid for _, valid in found]
-    return Knowledge(encode(wanted), fields, valid, like, extra, spans)
+        part = slice(first, first + span.stop - span.start + ahead)
+        found.append(collect(teacher.name, one, wanted, part, like.dtype, store, fields, progress))
+    said, valid = [fields for fields, _ in found], [valid for _, valid in found]
+    return Knowledge(encode(wanted), said, valid, like, extra, spans)
 
 
 def _visible(model: DistilledModel, components: int) -> dict[str, Tensor]:

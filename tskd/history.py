@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ import pandas as pd
 import torch
 from darts import TimeSeries
 from torch import Tensor
+
+from tskd.aspects import Aspect
 
 HOURS = 24
 # shares of windows that differ by no more are alike
@@ -51,10 +53,16 @@ class Hours:
 
 
 class Tally:
-    """Sums over the windows of an epoch, kept on the device of the training: no step waits for them."""
+    """Sums over the windows of an epoch, kept on the device of the training: no step waits for them.
 
-    def __init__(self, hours: Hours | None = None) -> None:
-        self._hours = hours
+    Args:
+        hours: of the forecast origins, if they have any.
+        aspects: those that may have weights of their own, whether a step has them or not: what is summed is the same in
+            all processes.
+    """
+
+    def __init__(self, hours: Hours | None = None, aspects: Sequence[Aspect] = ()) -> None:
+        self._hours, self._aspects = hours, aspects
         self.clear()
 
     def clear(self) -> None:
@@ -62,12 +70,15 @@ class Tally:
         self._sums: Tensor | None = None  # [K + 4, 24 or 1]
         self._by_step: Tensor | None = None  # [K, H]
         self._extremes: Tensor | None = None  # largest weights and largest of −weights [2, K]
+        # of each aspect, weights of the K teachers and windows with a teacher
+        self._apart: Tensor | None = None  # [A, K + 1]
 
     def __bool__(self) -> bool:
         return self._sums is not None
 
-    def add(self, weights: Tensor, valid: Tensor, keys: Tensor) -> None:
-        """A batch: weights `[K, B]` to `[K, B, H, C]`, 0 in windows without a valid teacher, valid `[K, B]`, keys."""
+    def add(self, weights: Tensor, valid: Tensor, keys: Tensor, apart: Mapping[Aspect, Tensor] | None = None) -> None:
+        """A batch: weights `[K, B]` to `[K, B, H, C]`, 0 in windows without a valid teacher, valid `[K, B]`, keys, and
+        the weights of those aspects that the batch has `[K, B]`."""
         own = over_steps(weights)
         known = valid.any(0)
         rest = [effective_number(own), known, (~valid).to(own.dtype).mean(0), torch.ones_like(known)]
@@ -86,6 +97,12 @@ class Tally:
             # over windows first: means over a few components of each cost more than all the rest
             by_step = weights.sum(1).unsqueeze(-1).flatten(2).mean(2)
             self._by_step = by_step if self._by_step is None else self._by_step + by_step
+        if self._aspects:
+            sums = own.new_zeros(len(self._aspects), len(own) + 1)
+            for row, aspect in zip(sums, self._aspects, strict=True):
+                if apart and aspect in apart:
+                    row[:-1], row[-1] = apart[aspect].sum(1), known.sum()
+            self._apart = sums if self._apart is None else self._apart + sums
 
     def summary(self, names: Sequence[str], reduce: Reduce) -> dict[str, Any]:
         """An entry of `DistilledModel.history`, but for the epoch."""
@@ -101,10 +118,16 @@ class Tally:
         if self._hours is not None and bool((most + least > ALIKE).any()):
             # 0/0, NaN, in an hour without a window
             by_hour = sums[:count] / sums[count + 1]
+        apart: dict[Aspect, dict[str, float]] = {}
+        if self._apart is not None:
+            found = reduce(self._apart, reduce_op="sum").double().cpu()
+            means = found[:, :-1] / found[:, -1:].clamp(min=1)
+            apart = {aspect: _named(names, mean) for aspect, mean in zip(self._aspects, means, strict=True)}
         return {
             "weights": _named(names, totals[:count] / known),
             "by_step": _named(names, by_step),
             "by_hour": _named(names, by_hour),
+            "aspects": apart,
             "effective": float(totals[count] / known),
             "masked": float(totals[count + 2] / totals[count + 3]),
         }

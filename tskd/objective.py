@@ -21,7 +21,7 @@ from tskd.networks import PARAMETERS
 from tskd.probing import Shown
 from tskd.reach import covered, shared_steps
 from tskd.readout import read_out
-from tskd.weighing import Weigher
+from tskd.weighing import Weigher, refuse_idle, weighed_apart
 from tskd.weighting import Hint, Step, Weighting
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Outcome:
             the batch, or there is no loss.
         weights: `[K, B]` or up to `[K, B, H, C]`, 0 in windows without a valid teacher.
         labels: how much each label counts in the student's own loss `[B, H, C]`; None for all alike.
-        aspects: mean weight of each teacher over the windows that have one `[K]`, of aspects with weights of their own.
+        aspects: weights `[K, B]` of what was weighed apart, means over steps and components; none where nothing was.
     """
 
     term: Tensor | None
@@ -142,10 +142,22 @@ class Objective(nn.Module):
         return any(isinstance(loss, DistillationLoss) for loss, _ in self._pairs())
 
     @property
-    def described(self) -> list[str]:
-        """Loss and teacher of every copy, as text that does not name the teacher: it stands in files."""
-        names = [hashlib.blake2b(name.encode(), digest_size=4).hexdigest() for name in self._names]
-        return [f"{loss!r} {names[k]}" for loss, k in self._pairs()]
+    def aspects(self) -> list[Aspect]:
+        """What steps may weigh apart, the same in all processes."""
+        return weighed_apart(self.weighting, (loss for loss, _ in self._pairs()))
+
+    def refuse_idle(self) -> None:
+        """Raise a ValueError if the weighting is to weigh apart what no loss has."""
+        if self._names:
+            refuse_idle(self.weighting, (loss for loss, _ in self._pairs()))
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What its state is of, as text that does not name the teachers, since it stands in files: loss and teacher of
+        every copy, the teachers in order, and the weighting, whose settings may be by name."""
+        teachers = [_digest(name) for name in self._names]
+        losses = [f"{loss!r} {teachers[k]}" for loss, k in self._pairs()]
+        return {"losses": losses, "teachers": teachers, "weighting": _digest(repr(self.weighting))}
 
     def learns_from(self) -> list[int]:
         """The teachers of whose forecasts a loss wants statistics before the training."""
@@ -256,7 +268,7 @@ class Objective(nn.Module):
                 whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
                 total = whole if total is None else total + whole
         labels = self._labels(weights, step)
-        return Outcome(None if total is None else total[known].sum() / count, weights, labels, weigher.means(known))
+        return Outcome(None if total is None else total[known].sum() / count, weights, labels, weigher.apart())
 
     def _comparison(
         self,
@@ -318,6 +330,10 @@ class Objective(nn.Module):
                 less[:, span] += _by_step(own) * doubt.where(_by_step(step.valid[k]), 0)
             found = (1 - less) if found is None else found * (1 - less)
         return found
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
 def _key(teacher: int, field: str) -> str:

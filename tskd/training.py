@@ -63,7 +63,7 @@ class Distillation(pl.LightningModule):
         self.names = names
         self._evidence = evidence
         self._history = History() if history is None else history
-        self._tally = Tally(hours)
+        self._tally = Tally(hours, objective.aspects)
         self._first_epoch = 0
         trainable = [p for p in objective.parameters() if p.requires_grad]
         self._own_optimizer = torch.optim.Adam(trainable) if trainable else None
@@ -145,7 +145,8 @@ class Distillation(pl.LightningModule):
             self._history.entries.append(entry)
             self._tally.clear()
             self._log_weights(entry)
-        for name, total in self._sums.items():
+        # all processes in the same order: logged values are meant over them
+        for name, total in sorted(self._sums.items()):
             self.log(name, total / self._steps, sync_dist=True)
         self._sums.clear()
         self._steps = 0
@@ -168,8 +169,7 @@ class Distillation(pl.LightningModule):
         }
         if own:
             optimizer = None if self._own_optimizer is None else self._own_optimizer.state_dict()
-            described = {"losses": self.objective.described, "weighting": repr(self.objective.weighting)}
-            checkpoint[OWN_STATE] = {"state_dict": own, "optimizer": optimizer, **described}
+            checkpoint[OWN_STATE] = {"state_dict": own, "optimizer": optimizer, **self.objective.described}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.student.on_load_checkpoint(checkpoint)
@@ -179,7 +179,7 @@ class Distillation(pl.LightningModule):
         student = {STUDENT + name: value for name, value in checkpoint["state_dict"].items()}
         found = {} if own is None else self._own_state(own, kept)
         checkpoint["state_dict"] = student | kept | found
-        if own is not None and own["losses"] == self.objective.described:
+        if own is not None and own["losses"] == self.objective.described["losses"]:
             # put into the optimizer when the parameters are where, and what, they will be
             self._restored = own["optimizer"]
 
@@ -195,19 +195,21 @@ class Distillation(pl.LightningModule):
     def _own_state(self, own: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
         """What a checkpoint holds of the losses and the weighting that this fit has too.
 
-        Statistics of the training windows are those of this fit's.
+        Statistics of the training windows are those of this fit's. So is what the weighting has learned where the
+        teachers are others or stand in another order: it is of teachers by their position.
         """
         trained = {f"objective.{name}" for name, _ in self.objective.named_parameters()}
         found: dict[str, Any] = {}
-        for number, described in enumerate(self.objective.described):
+        mine = self.objective.described
+        for number, described in enumerate(mine["losses"]):
             if described in own["losses"]:
-                mine, theirs = (f"objective._copies.{n}." for n in (number, own["losses"].index(described)))
+                ours, theirs = (f"objective._copies.{n}." for n in (number, own["losses"].index(described)))
                 found |= {
-                    name: own["state_dict"][theirs + name.removeprefix(mine)]
+                    name: own["state_dict"][theirs + name.removeprefix(ours)]
                     for name in trained
-                    if name.startswith(mine)
+                    if name.startswith(ours)
                 }
-        if own["weighting"] == repr(self.objective.weighting):
+        if own["weighting"] == mine["weighting"] and own["teachers"] == mine["teachers"]:
             found |= {name: own["state_dict"][name] for name in kept if name.startswith("objective.weighting.")}
         return {name: value for name, value in found.items() if _alike(value, kept[name])}
 
@@ -248,10 +250,7 @@ class Distillation(pl.LightningModule):
             # in every step: what is logged is asked of all processes
             term = outcome.term
             self._add("train_distillation_loss", forecast.new_zeros(()) if term is None else term)
-        self._tally.add(outcome.weights, batch.valid, batch.keys)
-        for aspect, weights in outcome.aspects.items():
-            for name, share in zip(self.names, weights, strict=True):
-                self._add(f"weight/{aspect}/{name}", share)
+        self._tally.add(outcome.weights, batch.valid, batch.keys, outcome.aspects)
         return outcome
 
     def _gram(self, forecast: Tensor, calls: Sequence[Call]) -> Callable[[Tensor], Tensor] | None:
@@ -312,6 +311,8 @@ class Distillation(pl.LightningModule):
 
     def _log_weights(self, entry: dict[str, Any]) -> None:
         shares = {f"weight/{name}": share for name, share in entry["weights"].items()}
+        for aspect, weights in entry["aspects"].items():
+            shares |= {f"weight/{aspect}/{name}": share for name, share in weights.items()}
         rest = {"masked_fraction": entry["masked"], "effective_teachers": entry["effective"]}
         self.log_dict(rest | shares, sync_dist=True)
 

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from tskd.aspects import Aspect
 from tskd.history import over_steps
-from tskd.losses import Comparison, DistillationLoss
+from tskd.losses import Comparison, DistillationLoss, LossTerm
+from tskd.ranks import alone
 from tskd.weighting import Hint, Step, Weighting
+
+INSIDE: frozenset[Aspect] = frozenset({"features"})
+# what may be weighed apart, and which losses have it
+OPTIONS: tuple[tuple[frozenset[Aspect], str], ...] = (
+    (INSIDE, "FeatureKD (not of relations)"),
+    (frozenset(get_args(Aspect)) - INSIDE, "LevelShapeKD, or LikelihoodKD between Gaussians"),
+)
+
+
+def weighed_apart(weighting: Weighting, losses: Iterable[LossTerm]) -> list[Aspect]:
+    """The aspects of losses for which a weighting has weights of their own, in an order that is always the same."""
+    had = _aspects(losses)
+    return [aspect for aspect in get_args(Aspect) if aspect in had and aspect in weighting.aspects]
+
+
+def refuse_idle(weighting: Weighting, losses: Iterable[LossTerm]) -> None:
+    """Raise a ValueError for a weighting that is to weigh apart what no loss has: it would do nothing, in silence."""
+    had = _aspects(losses)
+    for option, cure in OPTIONS:
+        meant = weighting.aspects & option
+        if meant and meant.isdisjoint(had):
+            raise ValueError(
+                f"{weighting!r} weighs teachers apart for {', '.join(sorted(meant))}, and no loss has such a part: add "
+                f"{cure}, or leave that option of the weighting out"
+            )
+
+
+def _aspects(losses: Iterable[LossTerm]) -> set[Aspect]:
+    return {aspect for loss in losses if isinstance(loss, DistillationLoss) for aspect in loss.aspects}
 
 
 class Weigher:
@@ -23,7 +54,8 @@ class Weigher:
     """
 
     def __init__(self, weighting: Weighting, step: Step, weights: Tensor, hint: Callable[[int], Hint]) -> None:
-        self._weighting, self._step = weighting, step
+        # who has no window with a teacher does not come here: nothing may wait for the other processes
+        self._weighting, self._step = weighting, replace(step, over_ranks=alone, gram=None)
         self._weights, self._hint = weights, hint
         self._aspects = weighting.aspects
         self._found: dict[tuple[Aspect, int], Tensor] = {}
@@ -51,13 +83,9 @@ class Weigher:
             self._found[key] = self._weighting.weights_of(step, aspect)
         return self._found[key]
 
-    def means(self, known: Tensor) -> dict[Aspect, Tensor]:
-        """Mean weight of each teacher `[K]`, by aspect; of features, over all losses.
-
-        Args:
-            known: windows that have a teacher `[B]`.
-        """
+    def apart(self) -> dict[Aspect, Tensor]:
+        """Weights `[K, B]` of what was weighed apart, means over steps and components; of features, over all losses."""
         found: dict[Aspect, list[Tensor]] = {}
         for (aspect, _), weights in self._found.items():
-            found.setdefault(aspect, []).append(over_steps(weights).sum(1) / known.sum().clamp(min=1))
-        return {aspect: torch.stack(means).mean(0) for aspect, means in found.items()}
+            found.setdefault(aspect, []).append(over_steps(weights))
+        return {aspect: torch.stack(each).mean(0) for aspect, each in found.items()}

@@ -111,7 +111,8 @@ class DistillationLoss(LossTerm):
     student.
 
     Attributes:
-        least: number of windows below which it says nothing, in a batch that is cut short.
+        least: number of windows of a teacher in a batch below which it says nothing. The teacher's share in these few
+            windows is then left out of this loss, not given to the others, whose weights are what they are elsewhere.
         relates: whether it compares relations within each of the two, which may then differ in shape.
         labelled: whether it reads the labels.
     """

@@ -155,7 +155,10 @@ class Weighting(Described, nn.Module, ABC):
 
     @property
     def aspects(self) -> frozenset[Aspect]:
-        """Those for which teachers have weights of their own; for others they have those of their forecasts."""
+        """Those for which teachers have weights of their own; for others they have those of their forecasts.
+
+        A fit in which no loss has `"features"`, or none any of the others, is refused where these are among them.
+        """
         return frozenset()
 
     def set_up(self, names: list[str]) -> None:
@@ -179,7 +182,11 @@ class Weighting(Described, nn.Module, ABC):
         """Non-negative preferences, `[K, B]` or broadcastable to `[K, B, H, C]`."""
 
     def scores_of(self, step: Step, aspect: Aspect) -> Tensor:
-        """The same for one of its `aspects`."""
+        """The same for one of its `aspects`.
+
+        Asked for only in steps in which a loss has something to say of it, which of several processes need not be all:
+        here `step.over_ranks` is that of one process alone, and `step.gram` is None.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no scores for {aspect!r}")
 
     def forward(self, step: Step) -> Tensor:
