@@ -31,6 +31,7 @@ def study() -> StudyResults:
     found["ETTm1"] = replace(last, **{name: table[table.name != "both"] for name, table in lost.items()})
     facts = {
         "command": "tskd run all.yaml",
+        "reproducible": True,
         "config": "name: all\n",
         "left_out": {"Exchange": "the student alone is not finished."},
         "cells": {"planned": 9, "finished": 9, "failed": 0},
