@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from tskd.experiment.results import Results, of_size
@@ -74,7 +75,7 @@ def mean_errors(results: Results, kind: str = "student") -> pd.DataFrame:
         seed in (seeds if kind == "student" and name in arms else whole.get(name, ()))
         for name, seed in zip(rows.name, rows.seed, strict=True)
     ]
-    return rows[kept].groupby("name")[["mse", "mae"]].mean()
+    return rows[np.array(kept, dtype=bool)].groupby("name")[["mse", "mae"]].mean()
 
 
 def state(
