@@ -3,7 +3,7 @@
     TSKD_DATA=folder/of/data python benchmarks/multivariate.py [--minutes 60]
 
 Goes on with the runs of `configs/benchmark/` in the folder of runs, for as many minutes as are given, then writes
-`benchmarks/results/multivariate.csv` (one row a finished cell) and its section in `benchmarks/README.md`, of those
+`benchmarks/results/multivariate.csv` (one row a fit that was used) and its section in `benchmarks/README.md`, of those
 cases of which every cell is finished.
 """
 
@@ -13,6 +13,7 @@ import argparse
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ import pandas as pd
 from tables import markdown, ratio, write_section
 
 from tskd.experiment import Results, RunError, Study
-from tskd.experiment.runner import report
+from tskd.experiment.assembly import collect, counts
+from tskd.experiment.outline import outline
+from tskd.experiment.parts import Parts
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parent / "configs" / "benchmark"
@@ -67,14 +70,14 @@ def main() -> None:
     for name in STUDIES:
         if time.monotonic() < end:
             go_on(name, options.runs, end - time.monotonic())
-    cases, rows, planned = finished(options.runs)
+    cases, rows, cells = finished(options.runs)
     if not cases:
         sys.exit(f"no case is finished in {options.runs}; give --minutes")
     rows.to_csv(HERE / "results" / "multivariate.csv", index=False, float_format="%.6f")
     lookbacks = sorted({(results.facts["data"]["name"], results.facts["lookback"]) for results in cases.values()})
     said = ", ".join(f"{lookback} ({name})" for name, lookback in lookbacks)
     parts = [
-        PREAMBLE.format(finished=len(rows), planned=planned, lookbacks=said),
+        PREAMBLE.format(**cells, lookbacks=said),
         FIRST,
         markdown(["data · horizon", *STUDENTS, "best arm", *(f"{rival}, published" for rival in RIVALS)], alone(cases)),
         SECOND,
@@ -99,26 +102,27 @@ def place(name: str, runs: Path) -> Path:
     return runs / f"benchmark-{name}"
 
 
-def finished(runs: Path) -> tuple[dict[str, Results], pd.DataFrame, int]:
-    """Results of the cases that are finished, by 'data · horizon · student'; rows of all cells that are; how many are
-    planned."""
+def finished(runs: Path) -> tuple[dict[str, Results], pd.DataFrame, Counter[str]]:
+    """Results of the cases that are finished, by 'data · horizon · student'; rows of all cases; how many cells are
+    planned, finished and failed in all studies, those that were not begun among them."""
     cases: dict[str, Results] = {}
-    rows, planned = [], 0
+    rows, cells = [], Counter[str]()
     for name in STUDIES:
         study = Study.from_yaml(CONFIGS / f"{name}.yaml")
+        outlines, parts = outline(study), Parts(place(name, runs) / "parts")
+        cells.update(counts(outlines, parts))
         try:
-            found = report(study, place(name, runs))
+            found = collect(study, outlines, parts)
         except RunError:
             continue
-        planned += found.facts["cells"]["planned"]
         for label, results in found.cases.items():
             data = results.facts["data"]["name"]
             full = label if label.startswith(data) else f"{data} · {label}"
             rows.append(results.rows.assign(case=full))
-            cells = results.facts["cells"]
-            if cells["finished"] == cells["planned"]:
+            own = results.facts["cells"]
+            if own["finished"] == own["planned"]:
                 cases[full] = results
-    return cases, pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(), planned
+    return cases, pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(), cells
 
 
 def by_place(cases: dict[str, Results]) -> dict[str, dict[str, Results]]:

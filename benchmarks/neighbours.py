@@ -19,6 +19,7 @@ from tables import markdown, ratio, write_section
 
 from tskd.experiment import Results, RunError, Study
 from tskd.experiment.runner import report
+from tskd.experiment.verdict import without
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parent / "configs" / "lupi" / "neighbours.yaml"
@@ -63,15 +64,20 @@ def lines(place: str, results: Results) -> list[dict[str, Any]]:
             name = teacher["name"]
             line[f"teacher {name} / alone"] = ratio(results.compare(name, kind="teacher", size=size))
         lift = results.lift(ARM, size=size)
-        line["net lift"] = f"{ratio(lift)} over {lift.baseline}"
+        line["net lift"] = f"{ratio(lift)} over {lift.baseline}{without(lift)}"
         found.append(line)
     return found
 
 
 def outcome(results: Results) -> str:
-    """What the file says will be concluded."""
-    lift = results.lift(ARM, size=PRIMARY)
-    said = f"{ratio(lift)} over {lift.baseline} at {PRIMARY:,} windows"
+    """What the file says will be concluded: nothing before every cell of the place is finished."""
+    lift, cells = results.lift(ARM, size=PRIMARY), results.facts["cells"]
+    said = f"{ratio(lift)} over {lift.baseline}{without(lift)} at {PRIMARY:,} windows"
+    if cells["finished"] < cells["planned"]:
+        return (
+            f"{said} so far; nothing is concluded: {cells['finished']:,} of {cells['planned']:,} cells are finished, "
+            f"{cells['failed']:,} failed."
+        )
     if lift.high < 0:
         return f"{said}; the hypothesis holds."
     if lift.low > MARGIN:

@@ -79,6 +79,31 @@ def test_without_controls_the_experiment_is_as_it_was() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"model": toy_model(input_chunk_length=2 * LOOKBACK)}, {"archive": True}, {"taught_by": "far"}],
+    ids=["longer", "archive", "chain"],
+)
+def test_a_teacher_that_sees_more_without_privilege_is_an_ordinary_one(change: dict[str, Any]) -> None:
+    teachers = {
+        "other": {"model": toy_model(), **change},
+        "far": {"model": toy_model(input_chunk_length=2 * LOOKBACK)},
+        "equal": {"model": toy_model()},
+        "short": {"model": toy_model(input_chunk_length=LOOKBACK // 2)},
+    }
+    arms = [
+        {"name": "strong teacher", "teachers": ["equal", "other"]},
+        {"name": "own", "teachers": ["equal", "short"]},
+        {"name": "self-distilled", "teachers": "other"},
+    ]
+    experiment = Experiment(**toy_config(data=with_archive(), teachers=teachers, arms=arms))
+    assert expanded(experiment).controls == {
+        "strong teacher": "ordinary teacher",
+        "own": "self-distilled",
+        "self-distilled": "self-distilled",
+    }
+
+
 def test_every_control_has_the_budget_of_the_largest_distilled_arm() -> None:
     small = {**TAUGHT, "name": "small", "balance": [0.5]}
     for largest in (3, 6):

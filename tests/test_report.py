@@ -200,7 +200,122 @@ def test_an_arm_that_shares_no_seed_with_the_student_alone_is_not_compared(resul
     line = next(line for line in lines(apart) if line.name == "future")
     assert line.mse and line.relative == line.interval == "" and "1 of 2 fits" in line.note
     text = Text(undrawn(apart)).text
-    assert not re.search(r"\bnan\b", text) and "no seed is common to all arms" in text
+    assert not re.search(r"\bnan\b", text)
+    assert "Neither is said of alone, future: other arms have results of more seeds or folds." in text
+    assert confidence(apart)[0] and not {"alone", "future"} & {*confidence(apart)[0]}
+
+
+def without(results: Results, *lost: tuple[str, int | None, int | None]) -> Results:
+    """The results without those of arms (or teachers) in a fold and with a seed, None for all."""
+    tables = {}
+    for name in ("rows", "windows", "steps"):
+        table = getattr(results, name)
+        gone = pd.Series(False, index=table.index)
+        for arm, fold, seed in lost:
+            here = (
+                (table.name == arm) & ((table.fold == fold) | (fold is None)) & ((table.seed == seed) | (seed is None))
+            )
+            gone |= here
+        tables[name] = table[~gone]
+    return replace(results, **tables)
+
+
+@pytest.fixture(scope="module")
+def hard() -> Results:
+    """Two folds, of which the second is five times as hard."""
+    found = synthetic.results(folds=2, seeds=2, windows=300)
+    scaled = {
+        name: table.assign(mse=table.mse * np.where(table.fold == 2, 5, 1))
+        for name, table in (("rows", found.rows), ("windows", found.windows), ("steps", found.steps))
+    }
+    return replace(found, **scaled)
+
+
+def test_an_arm_that_failed_in_a_hard_fold_is_not_the_best(hard: Results, undrawn: Undrawn) -> None:
+    lost = without(hard, ("tuned", 2, None), ("future", 2, 1))
+    marked = {line.name: line for line in lines(lost) if line.kind == "student"}
+    assert [name for name, line in marked.items() if line.best] == ["both"]
+    assert marked["tuned"].mse == "" and "2 of 4 fits" in marked["tuned"].note
+    rows = lost.rows[(lost.rows.name == "future") & (lost.rows.seed == 0)]
+    assert len(rows) == 2 and float(marked["future"].mse) == pytest.approx(rows.mse.mean(), abs=0.005)
+    # of the others nothing is lost
+    assert {n: x.mse for n, x in marked.items() if n not in ("tuned", "future")} == {
+        x.name: x.mse for x in lines(hard) if x.kind == "student" and x.name not in ("tuned", "future")
+    }
+    assert set(confidence(lost)[0]) == set(confidence(hard)[0]) - {"tuned", "future"}
+    seen = Text(undrawn(lost))
+    assert [text for text, _ in seen.row("tuned")][1:] == ["–", "–", "–", "–", "–"]
+    assert "best" not in seen.row("tuned")[1][1] and "Neither is said of future, tuned: " in seen.text
+
+
+def test_while_a_run_is_at_work_arms_are_compared_on_the_seeds_in_common(hard: Results, undrawn: Undrawn) -> None:
+    names = [arm["name"] for arm in hard.facts["arms"]]
+    early = without(hard, *((name, 2, 1) for name in names))
+    marked = {line.name: line for line in lines(early) if line.kind == "student"}
+    first = early.rows[(early.rows.kind == "student") & (early.rows.seed == 0)].groupby("name").mse.mean()
+    assert {name: float(line.mse) for name, line in marked.items()} == pytest.approx(first.to_dict(), abs=0.005)
+    assert [name for name, line in marked.items() if line.best] == [first.idxmin()]
+    assert "on the seed 0, which they have in common" in Text(undrawn(early)).text
+
+
+def test_what_is_not_computed_yet_has_not_failed(results: Results, undrawn: Undrawn) -> None:
+    early = without(results, ("both", None, None), ("tuned", None, None), ("weekly", None, None))
+    waiting = [
+        {"kind": kind, "name": name, "fold": 1, "size": None, "seed": seed}
+        for kind, name in (("student", "both"), ("teacher", "weekly"))
+        for seed in (0, 1)
+    ]
+    early = replace(early, facts={**early.facts, "pending": waiting})
+    states = {line.name: line.state for line in lines(early)}
+    assert states["both"] == states["weekly"] == "pending" and states["tuned"] == "failed"
+    seen = Text(undrawn(early))
+    assert seen.row("both")[1][0] == "not yet" and seen.row("tuned")[1][0] == "failed"
+    assert re.search(r"^both +not yet$", terminal_table(early), re.M)
+
+
+def test_training_sizes_that_are_not_computed_yet_have_not_failed() -> None:
+    found = synthetic.results(sizes=(500, None), seeds=2, windows=300)
+    early = {name: getattr(found, name) for name in ("rows", "windows", "steps")}
+    early = {name: table[table["size"].notna()] for name, table in early.items()}
+    named = [("student", arm["name"]) for arm in found.facts["arms"]]
+    named += [("teacher", teacher["name"]) for teacher in found.facts["teachers"]]
+    waiting = [{"kind": k, "name": n, "fold": 1, "size": None, "seed": s} for k, n in named for s in (0, 1)]
+    found = replace(found, **early, facts={**found.facts, "pending": waiting})
+    cells = dict(by_size(found)[1])
+    assert cells["both"][1] == "not yet" and cells["both"][0].startswith("−")
+    seen = Text(render(found).html)
+    texts = {text for row in seen.rows for text, _ in row}
+    assert "not yet" in texts and "failed" not in texts
+    assert not re.search(r"\bnan\b", seen.text) and found.verdict.headline in seen.text
+    assert re.search(r"^alone +not yet$", terminal_table(found), re.M)
+
+
+def test_the_page_names_what_the_fits_were_made_with(results: Results, undrawn: Undrawn) -> None:
+    """Not what lays out the page, nor the first of them."""
+    text = Text(undrawn(results)).text
+    assert "darts 0.48.0" in text and "9.9.9" not in text and "9e9e9e9" not in text
+    assert "not all made with the same" not in text
+    later = results.rows.seed == 1
+    mixed = results.rows.assign(
+        torch=np.where(later, "2.10.0", "2.9.0"), commit=np.where(later, "5f5f5f5", results.rows.commit)
+    )
+    text = Text(undrawn(replace(results, rows=mixed))).text
+    assert "torch 2.10.0 and 2.9.0" in text and "0a1b2c3+ (with changes" in text and "commit 5f5f5f5" in text
+    assert "The fits were not all made with the same" in text
+
+
+def test_a_run_that_only_its_program_can_reproduce_says_so(results: Results, undrawn: Undrawn) -> None:
+    python = {**results.facts, "command": None}
+    assert "the configuration at the end reproduces it" in Text(undrawn(replace(results, facts=python))).text
+    text = Text(undrawn(replace(results, facts={**python, "reproducible": False}))).text
+    assert "reproduces it with" not in text and "only the program that ran it can reproduce it" in text
+
+
+def test_a_lift_names_the_controls_that_it_lacks(results: Results) -> None:
+    lost = without(results, ("placebo", None, None))
+    assert lost.verdict.outcome == "gain"
+    drawn = {drawing.name: drawing for drawing in render(lost).drawings.values()}
+    assert "both −7" in drawn["lift"].alt and "against self-distilled (without placebo)" in drawn["lift"].alt
 
 
 def test_training_sizes_have_a_table(broken: Results) -> None:

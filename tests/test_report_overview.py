@@ -31,6 +31,7 @@ def study() -> StudyResults:
     found["ETTm1"] = replace(last, **{name: table[table.name != "both"] for name, table in lost.items()})
     facts = {
         "command": "tskd run all.yaml",
+        "reproducible": True,
         "config": "name: all\n",
         "left_out": {"Exchange": "the student alone is not finished."},
         "cells": {"planned": 9, "finished": 9, "failed": 0},
@@ -83,6 +84,23 @@ def test_ranks_are_of_the_cases_where_every_arm_has_a_result(study: StudyResults
     ranks = errors.rank(axis=1).mean()
     assert found.ranks.mean.to_dict() == ranks.to_dict()
     assert [text for text, _ in Text(_html(folder)).row("Mean rank")][2:] == [f"{ranks[arm]:.2f}" for arm in found.arms]
+
+
+def test_an_arm_that_failed_in_a_hard_fold_is_neither_best_nor_ranked() -> None:
+    effects = {"alone": 1.0, "future": 0.8, "self-distilled": 0.97, "placebo": 0.98}
+    cases = {str(i): synthetic.results(effects=effects, folds=2, seeds=2, windows=300, random=i) for i in range(3)}
+    facts = {"name": "folds", "left_out": {}, "cells": {"planned": 9, "finished": 9, "failed": 0}}
+    assert [row.entries[1].best for row in overview(StudyResults("folds", cases, facts)).rows] == [True] * 3
+    hard, lost = cases["0"], {}
+    for name in ("rows", "windows", "steps"):
+        table = getattr(hard, name)
+        table = table.assign(mse=table.mse * (1 + 4 * (table.fold == 2)))
+        lost[name] = table[~((table.name == "placebo") & (table.fold == 2))]
+    found = overview(StudyResults("folds", cases | {"0": replace(hard, **lost)}, facts))
+    assert [entry.best for entry in found.rows[0].entries] == [False, True, False, False]
+    assert found.rows[0].entries[3].mse == "" and found.complete == ("1", "2")
+    assert "Ranks leave out 1 case, in which an arm lacks results." in found.sentences
+    assert found.rows[0].arm == "future against self-distilled (without placebo)"
 
 
 def test_labels_that_differ_have_anchors_that_differ(folder: Path) -> None:

@@ -145,16 +145,18 @@ def test_an_arm_without_a_seed_in_common_can_be_asked_for() -> None:
     found = results.compare("future")
     assert found.windows == found.seeds == 0 and np.isnan(found.relative) and not found.enough
     assert results.lift("future").windows == 0
-    assert results.verdict.outcome == "none"
+    assert results.verdict.outcome == "unknown"
+    assert results.verdict.headline.endswith("privileged information: 'future' has no result to compare.")
     assert "'future' has no result to compare." in results.verdict.sentences
 
 
 def test_the_lift_is_against_the_best_control_that_counts() -> None:
     """Iterated forecasts are no explanation of a gain; tuning and a placebo are."""
     results = made(2)
-    assert results.lift("future") == results.compare("future", "placebo")
+    assert results.lift("future") == replace(results.compare("future", "placebo"), lacking=("self-distilled",))
     assert results.lift("future").relative == pytest.approx(0.8 / 0.85 - 1)
-    assert made(lost=tuple(("placebo", 1, seed) for seed in range(3))).lift("future").baseline == "tuned"
+    found = made(lost=tuple(("placebo", 1, seed) for seed in range(3))).lift("future")
+    assert found.baseline == "tuned" and found.lacking == ("placebo", "self-distilled")
     bare = replace(results, facts={**results.facts, "controls": {}})
     assert bare.lift("future").baseline == "alone"
 
@@ -171,3 +173,34 @@ def test_the_lift_is_against_the_best_control_that_counts() -> None:
 def test_what_there_is_not_is_named(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         made(2, (100, None)).errors(**arguments)
+
+
+def test_a_size_of_which_nothing_is_finished_is_compared_with_nothing() -> None:
+    """As while a run is at work on the smaller sizes."""
+    results = made(2, (100, None))
+    tables_ = {name: getattr(results, name) for name in ("rows", "windows", "steps")}
+    early = replace(results, **{name: table[table["size"].notna()] for name, table in tables_.items()})
+    found = early.compare("future")
+    assert found.windows == found.seeds == 0 and np.isnan([found.relative, found.low, found.high]).all()
+    assert np.isnan(early.lift("future").relative) and early.lift("future").baseline == "alone"
+    assert early.errors("future").shape == (3, 0)
+    assert early.compare("future", size=100) == results.compare("future", size=100)
+    assert early.verdict.outcome == "unknown" and "no result to compare" in early.verdict.headline
+
+
+def test_a_gain_without_its_controls_is_not_put_down_to_privilege() -> None:
+    """The arm beats the student alone and the tuned one; the controls that would tell why have failed."""
+    controls = {"tuned": "tuned", "placebo": "placebo", "iterated": "self-distilled"}
+    whole = made(2)
+    whole = replace(whole, facts={**whole.facts, "controls": controls})
+    errors = {"alone": 1.0, "future": 0.5, "tuned": 1.0, "placebo": 0.9, "iterated": 0.9}
+    windows = whole.windows.assign(
+        mse=whole.windows.mse / whole.windows.name.map(ARMS) * whole.windows.name.map(errors)
+    )
+    whole = replace(whole, windows=windows)
+    assert whole.verdict.outcome == "privilege" and whole.lift("future").lacking == ()
+    one = replace(whole, windows=windows[windows.name != "placebo"])
+    assert one.verdict.outcome == "gain" and "without the controls 'placebo' the cause" in one.verdict.headline
+    assert one.lift("future").lacking == ("placebo",)
+    none = replace(whole, windows=windows[~windows.name.isin(["placebo", "iterated"])])
+    assert none.verdict.outcome == "gain" and "'placebo', 'iterated'" in none.verdict.sentences[0]

@@ -19,6 +19,7 @@ from tests.toy import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_model
 from tskd.experiment import ConfigError, Experiment, Results, RunError, Study
 from tskd.experiment.cells import BlockRun, Cell
 from tskd.experiment.engines import engine_of
+from tskd.experiment.facts import reproducible
 from tskd.experiment.locks import Lock
 from tskd.experiment.parts import Part, Parts
 from tskd.experiment.plan import Planned
@@ -360,3 +361,25 @@ def test_a_missing_ray_is_named_with_how_to_install_it(monkeypatch: pytest.Monke
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(ConfigError, match=r"pip install 'tskd\[ray\]'"):
         engine_of("ray", 1, None)
+
+
+def test_what_is_still_to_be_computed_is_named(experiment: Experiment, whole: Results, tmp_path: Path) -> None:
+    assert whole.facts["pending"] == []
+    experiment.run(tmp_path, progress=False)
+    arm = whole.rows[(whole.rows.name == "self") & (whole.rows.seed == 5)].key.iloc[0]
+    for path in parts_in(tmp_path):
+        if path.name.startswith(arm):
+            path.unlink()
+    found = report(Study("toy", {"toy": experiment}), tmp_path).cases["toy"]
+    assert found.facts["pending"] == [{"kind": "student", "name": "self", "fold": 1, "size": None, "seed": 5}]
+    assert found.failures.empty
+
+
+def test_what_a_file_cannot_name_is_not_called_reproducible(whole: Results, data_folder: Path) -> None:
+    assert whole.facts["reproducible"] is False  # its data are an object
+    named = toy_config(
+        data="etth1", teachers={"equal": {"model": toy_model()}}, arms=[{"name": "a", "teachers": "equal"}]
+    )
+    assert reproducible(Experiment(**named))
+    own = {"name": "a", "teachers": "equal", "losses": [OutputKD()]}
+    assert not reproducible(Experiment(**{**named, "arms": [own]}))

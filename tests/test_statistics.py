@@ -260,7 +260,7 @@ def test_percentages_read_well() -> None:
         (said(-0.03, -0.05, -0.01), "'a' has a lower test error than 'alone': −3.0 % [−5.0, −1.0]."),
         (said(0.03, 0.01, 0.05), "'a' has a higher test error than 'alone': +3.0 % [+1.0, +5.0]. Distilling did harm."),
         (said(-0.03, -0.07, 0.01), "'a' cannot be distinguished from 'alone': −3.0 % [−7.0, +1.0]. No gain is shown."),
-        (said(0.0, 0.0, 0.0), "'a' is the same as 'alone': validation gave the teachers no weight. No gain."),
+        (said(0.0, 0.0, 0.0), "'a' is the same as 'alone': validation chose what that is. No gain."),
         (
             said(-0.03, math.nan, math.nan, windows=79),
             "'a' against 'alone': −3.0 %, but nothing can be concluded: 79 test windows make 4.0 independent blocks of "
@@ -277,7 +277,7 @@ def table(**bounds: tuple[float, float]) -> Callable[[str, str], Comparison]:
 
     def compare_named(arm: str, baseline: str) -> Comparison:
         low, high = bounds[f"{arm}_{baseline}"]
-        return said((low + high) / 2, low, high, arm=arm, to=baseline)
+        return said((low + high) / 2, low, high, 0 if math.isnan(low) else 200, arm, baseline)
 
     return compare_named
 
@@ -285,30 +285,70 @@ def table(**bounds: tuple[float, float]) -> Callable[[str, str], Comparison]:
 LOWER, EVEN, HIGHER = (-0.06, -0.02), (-0.03, 0.02), (0.02, 0.06)
 
 
+NOTHING = (math.nan, math.nan)
+BOTH = {"s": "self-distilled", "c": "placebo"}
+
+
 def test_a_gain_that_beats_every_control_is_due_to_privilege() -> None:
-    found = judge(table(p_alone=LOWER, p_c=LOWER, c_alone=EVEN), ["p"], ["c"], "alone")
+    compared = table(p_alone=LOWER, p_s=LOWER, p_c=LOWER, c_alone=EVEN, s_alone=EVEN)
+    found = judge(compared, ["p"], BOTH, "alone")
     assert found.outcome == "privilege" and "'p' beat the student alone and every control" in found.headline
     assert found.sentences[0].endswith("the gain is due to privileged information.")
 
 
 @pytest.mark.parametrize("against_second", [EVEN, HIGHER])
 def test_a_gain_that_one_control_shares_is_not(against_second: tuple[float, float]) -> None:
-    compared = table(p_alone=LOWER, p_c=LOWER, p_d=against_second, c_alone=LOWER, d_alone=LOWER)
-    found = judge(compared, ["p"], ["c", "d"], "alone")
+    compared = table(p_alone=LOWER, p_s=LOWER, p_c=against_second, c_alone=LOWER, s_alone=LOWER)
+    found = judge(compared, ["p"], BOTH, "alone")
     assert found.outcome == "gain" and "not by privileged information" in found.headline
-    assert re.search(r"It is not below 'd' .* the gain is not due to privileged information", found.sentences[0])
-    assert "'c'" not in found.sentences[0]
+    assert re.search(r"It is not below 'c' .* the gain is not due to privileged information", found.sentences[0])
+    assert "'s'" not in found.sentences[0]
 
 
 def test_without_controls_the_cause_is_unknown() -> None:
-    found = judge(table(p_alone=LOWER), ["p"], [], "alone")
+    found = judge(table(p_alone=LOWER), ["p"], {}, "alone")
     assert found.outcome == "gain" and "the cause is unknown" in found.headline
-    assert "no control arm" in found.sentences[0]
+    assert found.sentences[0].endswith("there is no result of the controls 'self-distilled', 'placebo'.")
+
+
+@pytest.mark.parametrize("missing", [["s"], ["c"], ["s", "c"], ["t"]])
+def test_a_control_without_result_is_not_beaten(missing: list[str]) -> None:
+    controls = {**BOTH, "t": "tuned"}
+    bounds = {f"{arm}_alone": NOTHING if arm in missing else EVEN for arm in controls}
+    bounds |= {f"p_{arm}": NOTHING if arm in missing else LOWER for arm in controls}
+    found = judge(table(p_alone=LOWER, **bounds), ["p"], controls, "alone")
+    named = ", ".join(f"'{arm}'" for arm in missing)
+    assert found.outcome == "gain" and f"without the controls {named} the cause is unknown" in found.headline
+    assert found.sentences[0].endswith(f"{named}.") and "nan" not in " ".join(found.sentences)
+    assert len(found.sentences) == 1 + 3 - len(missing)
+
+
+@pytest.mark.parametrize("kind", ["self-distilled", "placebo"])
+def test_a_control_that_was_never_run_is_not_beaten(kind: str) -> None:
+    found = judge(table(p_alone=LOWER, p_c=LOWER, c_alone=EVEN), ["p"], {"c": kind}, "alone")
+    other = "placebo" if kind == "self-distilled" else "self-distilled"
+    assert found.outcome == "gain" and f"'{other}' the cause is unknown" in found.headline
+
+
+def test_an_ordinary_teacher_is_no_control() -> None:
+    """A student of a teacher that sees more of the past may be as good: what that saw is no placebo."""
+    compared = table(p_alone=LOWER, p_s=LOWER, p_c=LOWER, c_alone=EVEN, s_alone=EVEN, o_alone=LOWER)
+    found = judge(compared, ["p"], {**BOTH, "o": "ordinary teacher"}, "alone")
+    assert found.outcome == "privilege" and found.sentences[-1].startswith("Ordinary teacher: 'o' has a lower test")
+
+
+def test_what_was_not_measured_is_not_called_no_gain() -> None:
+    found = judge(table(p_alone=NOTHING, c_alone=LOWER), ["p"], {"c": "placebo"}, "alone")
+    assert found.outcome == "unknown" and "'p' has no result to compare" in found.headline
+    found = judge(table(c_alone=LOWER), [], {"c": "self-distilled"}, "alone")
+    assert found.outcome == "unknown" and found.headline.endswith("no arm has it.")
+    found = judge(table(p_alone=NOTHING, q_alone=EVEN), ["p", "q"], {}, "alone")
+    assert found.outcome == "none" and "that was measured ('p' was not)" in found.headline
 
 
 @pytest.mark.parametrize("gain", [EVEN, HIGHER])
 def test_no_gain_is_said_plainly(gain: tuple[float, float]) -> None:
-    found = judge(table(p_alone=gain, c_alone=LOWER), ["p"], ["c"], "alone")
+    found = judge(table(p_alone=gain, c_alone=LOWER), ["p"], {"c": "placebo"}, "alone")
     assert found.outcome == "none" and found.headline.startswith("No gain")
     assert found.sentences[1].startswith("Control: 'c' has a lower test error")
 
@@ -317,5 +357,5 @@ def test_too_few_windows_are_said_plainly() -> None:
     def few(arm: str, baseline: str) -> Comparison:
         return said(-0.5, math.nan, math.nan, windows=30, arm=arm, to=baseline)
 
-    found = judge(few, ["p"], ["c"], "alone")
+    found = judge(few, ["p"], {"c": "placebo"}, "alone")
     assert found.outcome == "unknown" and "too few windows" in found.headline

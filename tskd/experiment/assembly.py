@@ -42,7 +42,8 @@ def collect(study: Study, outlines: Sequence[Outline], parts: Parts) -> StudyRes
             "name": study.name,
             "command": None,
             "config": study.to_yaml(),
-            "cells": _counts(outlines, parts),
+            "reproducible": all(results.facts["reproducible"] for results in cases.values()),
+            "cells": counts(outlines, parts),
             "left_out": left_out,
             "versions": versions(),
             "commit": commit(),
@@ -75,7 +76,7 @@ def choose(arm: Arm, cells: Iterable[Cell], failed: Collection[tuple[int, int]] 
 def _results(outline: Outline, parts: Parts) -> Results:
     experiment = outline.experiment
     data, _ = loaded(experiment)
-    found, failures = _read(outline, parts)
+    found, failures, pending = _read(outline, parts)
     kept, rivals, prepared = [], [], {}
     for place in dict.fromkeys((block.fold, block.size) for block, _ in outline.blocks):
         here = [item for item in found if (item.cell.fold, item.cell.size) == place]
@@ -93,7 +94,8 @@ def _results(outline: Outline, parts: Parts) -> Results:
         facts={
             **facts_of(outline, data, prepared),
             "case": outline.case,
-            "cells": _counts([outline], parts),
+            "cells": counts([outline], parts),
+            "pending": pending,
             "versions": versions(),
             "commit": commit(),
             "fingerprint": outline.fingerprint,
@@ -103,23 +105,28 @@ def _results(outline: Outline, parts: Parts) -> Results:
     )
 
 
-def _read(outline: Outline, parts: Parts) -> tuple[list[Found], list[dict[str, Any]]]:
-    """The cells of a case that are finished, under the names that they have in it, and what failed."""
+def _read(outline: Outline, parts: Parts) -> tuple[list[Found], list[dict[str, Any]], list[dict[str, Any]]]:
+    """The cells of a case that are finished, under the names that they have in it, what failed, and of what (no
+    candidate is named) some is still to be computed."""
     found, failures = [], []
+    pending: list[dict[str, Any]] = []
     for block, cells in outline.blocks:
         own = parts.read({cell.key for cell in cells})
         for planned in cells:
             part = own.get(planned.key)
             names: dict[str, Any] = {"kind": planned.kind, "name": planned.name, "candidate": planned.candidate}
             names |= {"fold": block.fold, "size": block.size, "seed": block.seed}
-            if part is not None and part.failed:
+            if part is None:
+                del names["candidate"]
+                pending += [names] if names not in pending[-1:] else []
+            elif part.failed:
                 told = part.row["failed"]
                 failures.append(
                     {**names, "error": f"{told['type']}: {told['message']}", "traceback": told["traceback"]}
                 )
-            elif part is not None:
+            else:
                 found.append(Found(cell_of(part, **names), part.row["versions"], part.row["commit"]))
-    return found, failures
+    return found, failures, pending
 
 
 def _failed(arm: Arm, failures: Iterable[dict[str, Any]]) -> list[tuple[int, int]]:
@@ -135,7 +142,7 @@ def _nothing(experiment: Experiment, failures: Sequence[dict[str, Any]]) -> str:
     return f"arm {experiment.alone.name!r}, seed {own[0]['seed']} failed: {own[0]['error']}"
 
 
-def _counts(outlines: Iterable[Outline], parts: Parts) -> dict[str, int]:
+def counts(outlines: Iterable[Outline], parts: Parts) -> dict[str, int]:
     """How many cells there are, and how many of them are finished or failed."""
     keys = {cell.key for outline in outlines for _, cells in outline.blocks for cell in cells}
     finished = parts.finished(keys)

@@ -18,6 +18,7 @@ from tskd.experiment.quiet import quiet
 from tskd.experiment.reading import read_yaml
 from tskd.experiment.specs import MODEL, TEACHER, Spec, Strict, nearest, part, plain
 from tskd.experiment.teachers import TeacherConfig, many, point_forecaster, reach
+from tskd.experiment.verdict import ORDINARY
 
 if TYPE_CHECKING:
     from tskd.experiment.engines import EngineName
@@ -228,14 +229,19 @@ class Experiment(Strict):
         """The student as it is configured, without teachers."""
         return next(arm for arm in self.arms if arm.is_plain)
 
-    def control(self, arm: Arm) -> Control | None:
-        """Which control an arm is by what it does; None for the student alone and for arms with privileged teachers."""
+    def control(self, arm: Arm) -> str | None:
+        """Which control an arm is by what it does; None for the student alone and for arms with privileged teachers.
+
+        One that learns from teachers is `self-distilled` if these see just what the student sees, and no more of the
+        past, or if that is its name; other than that it is no control, but has an 'ordinary teacher'.
+        """
         if self.is_privileged(arm) or arm.is_plain:
             return None
         if arm.placebo:
             return "placebo"
         if arm.teachers:
-            return "self-distilled"
+            equal = all(self._sees_no_more(link) for name in arm.teachers for link in self.chain(name))
+            return "self-distilled" if equal or arm.name == "self-distilled" else ORDINARY
         if arm.archive is not None:
             return arm.archive
         lasts = {chunks(tuned_by(self.student, settings))[1:] for settings in arm.students}
@@ -246,6 +252,11 @@ class Experiment(Strict):
     def is_privileged(self, arm: Arm) -> bool:
         """Whether a teacher of the arm, or one that it learns from, sees privileged information, and not a placebo."""
         return not arm.placebo and any(self.has_privilege(name) for name in arm.teachers)
+
+    def _sees_no_more(self, name: str) -> bool:
+        teacher = self.teachers[name]
+        longer = reach(teacher.model, TEACHER)[0] > self.chunk_lengths(self.student)[0]
+        return not (teacher.privileged or teacher.archive or longer)
 
     def has_privilege(self, name: str) -> bool:
         """Whether a teacher, or one that it learns from, sees privileged information."""

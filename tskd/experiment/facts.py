@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import yaml
 
 from tskd.datasets import DataSet
+from tskd.experiment.config import Experiment
 from tskd.experiment.outline import Outline
 from tskd.experiment.preparation import Prepared, examples
 
@@ -33,6 +35,7 @@ def facts_of(outline: Outline, data: DataSet, prepared: Mapping[Place, Prepared]
         "name": experiment.name,
         "command": None,
         "config": outline.given.to_yaml(),
+        "reproducible": reproducible(outline.given),
         "alone": experiment.alone.name,
         "student": str(experiment.student),
         "soft_sensor": experiment.soft_sensor,
@@ -86,6 +89,15 @@ def facts_of(outline: Outline, data: DataSet, prepared: Mapping[Place, Prepared]
             "not_scored": _not_scored(last.test.scored[:, experiment.steps[0] - 1 :]),
         },
     }
+
+
+def reproducible(experiment: Experiment) -> bool:
+    """Whether its YAML gives the same experiment again: not where that has data or objects from Python."""
+    text = experiment.to_yaml()
+    try:
+        return isinstance(experiment.data, str) and type(experiment)(**yaml.safe_load(text)).to_yaml() == text
+    except ValueError:
+        return False
 
 
 def label(candidate: Any) -> str:

@@ -17,13 +17,10 @@ from tskd.experiment import tables
 from tskd.experiment.lift import lift
 from tskd.experiment.parts import write_atomically
 from tskd.experiment.statistics import Comparison, compare, paired
-from tskd.experiment.verdict import Verdict, judge
+from tskd.experiment.verdict import COUNTING, Verdict, judge, missing_of
 
 Size = int | None | EllipsisType
 """A training size in windows, None for all; `...` for the largest that the experiment has."""
-
-COUNTING = ("tuned", "self-distilled", "placebo", "pooled", "pre-trained")
-"""The controls that an arm must beat, beside the student alone, before its gain is one by privileged information."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,23 +83,26 @@ class Results:
         against = str(self.facts["alone"]) if baseline is None else baseline
         own, other = self.errors(arm, kind, metric, size, fold), self.errors(against, "student", metric, size, fold)
         segments = self._segments(size, fold)
-        if not paired(own, other, segments)[0].size:
+        if not _shared(own, other, segments):
             return Comparison(arm, against, np.nan, np.nan, np.nan, windows=0, block=self._block, seeds=0)
         return compare(own, other, self._block, segments=segments, names=(arm, against))
 
     def lift(self, arm: str, size: Size = ...) -> Comparison:
         """Net privileged lift (`tskd.experiment.lift`): the arm against the best of the controls.
 
-        Those count that might explain the gain without privileged information (`COUNTING`), and the student alone;
-        those, that is, that share a seed with the arm.
+        Those count that might explain the gain without privileged information (`tskd.experiment.verdict.COUNTING`),
+        and the student alone; those, that is, that share a seed with the arm. What is missing for a gain to be put down
+        to privileged information is in `lacking`.
         """
-        alone, segments = str(self.facts["alone"]), self._segments(size, None)
-        counting = [name for name, control in self.facts["controls"].items() if control in COUNTING and name != arm]
+        alone, controls, segments = str(self.facts["alone"]), self.facts["controls"], self._segments(size, None)
+        counting = [name for name, control in controls.items() if control in COUNTING and name != arm]
         own, rivals = self.errors(arm, size=size), {name: self.errors(name, size=size) for name in (alone, *counting)}
-        rivals = {name: errors for name, errors in rivals.items() if paired(own, errors, segments)[0].size}
-        if not rivals:
-            return self.compare(arm, alone, size=size)
-        return lift(own, rivals, self._block, name=arm, segments=segments)
+        rivals = {name: errors for name, errors in rivals.items() if _shared(own, errors, segments)}
+        if rivals:
+            found = lift(own, rivals, self._block, name=arm, segments=segments)
+        else:
+            found = self.compare(arm, alone, size=size)
+        return replace(found, lacking=tuple(missing_of(controls, {*rivals, arm})))
 
     @property
     def lacking(self) -> dict[str, list[int]]:
@@ -125,8 +125,8 @@ class Results:
         compared = [arm for arm in arms if self.compare(arm["name"]).windows > 0]
         said = judge(
             self.compare,
-            privileged=[arm["name"] for arm in compared if arm["privileged"]],
-            controls=[arm["name"] for arm in compared if not arm["privileged"]],
+            privileged=[arm["name"] for arm in arms if arm["privileged"]],
+            controls=self.facts["controls"],
             alone=alone,
         )
         missing = [f"'{arm['name']}' has no result to compare." for arm in arms if arm not in compared]
@@ -200,6 +200,11 @@ def of_size(table: pd.DataFrame, size: int | None) -> pd.DataFrame:
 def _grid(windows: pd.DataFrame) -> pd.MultiIndex:
     """Fold and first target of all windows that anything was scored on, in order of time."""
     return pd.MultiIndex.from_frame(windows[["fold", "start"]].drop_duplicates().sort_values(["fold", "start"]))
+
+
+def _shared(own: np.ndarray, other: np.ndarray, segments: Sequence[int]) -> bool:
+    """Whether two arms' errors have a seed in common; without a fold there is nothing to have in common."""
+    return bool(segments) and paired(own, other, segments)[0].size > 0
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -23,7 +23,8 @@ MINIMUM_BLOCKS = 4
 class Comparison:
     """Mean error of `arm` over that of `baseline`, minus one, and its 95 % interval (NaN: there are too few blocks).
 
-    `windows`, `seeds`: how many were compared. `block`: windows in a block.
+    `windows`, `seeds`: how many were compared. `block`: windows in a block. `lacking`, of a lift: controls that count
+    and that there is no result of.
     """
 
     arm: str
@@ -34,6 +35,7 @@ class Comparison:
     windows: int
     block: int
     seeds: int = 1
+    lacking: tuple[str, ...] = ()
 
     @property
     def blocks(self) -> float:

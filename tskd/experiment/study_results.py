@@ -16,7 +16,8 @@ from tskd.experiment.results import Results, write_json
 class StudyResults:
     """Results by the label of their case.
 
-    `facts`: name, command and config of the study; `cells`, how many are planned, finished and failed; `left_out`, the
+    `facts`: name, command and config of the study; whether that is `reproducible`, or holds data or objects that only a
+    Python program has; `cells`, how many are planned, finished and failed; `left_out`, the
     cases that have no results, and why; versions and commit of what laid out the tables.
     """
 

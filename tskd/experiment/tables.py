@@ -12,10 +12,12 @@ import pandas as pd
 from tskd.experiment.parts import write_atomically
 
 CELL = ("kind", "name", "fold", "size", "seed")
+VERSIONS = ("python", "tskd", "darts", "torch", "pytorch_lightning", "numpy", "pandas")
+"""Columns of what a fit was made with."""
 TABLES = {
     "rows": (
         *(*CELL, "key", "balance", "mse", "mae", "validation_mse", "seconds", "windows", "data", "commit"),
-        *("python", "tskd", "darts", "torch", "pytorch_lightning", "numpy", "pandas"),
+        *VERSIONS,
     ),
     "candidates": ("arm", "fold", "size", "seed", "balance", "validation_mse"),
     "windows": (*CELL, "start", "mse", "mae"),

@@ -2,12 +2,13 @@
 
 A gain over the student alone is not enough. Self-distillation (a teacher that sees what the student sees) and a placebo
 (a teacher whose privileged rows are shuffled) gain too, by smoothing the labels; only an arm that is distinguishably
-below every such control owes its gain to what the teacher was shown.
+below every such control owes its gain to what the teacher was shown. A control that was not run, or has no result, is
+not beaten: without both of these nothing is put down to privileged information.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,13 +19,22 @@ Compare = Callable[[str, str], Comparison]
 
 Outcome = Literal["privilege", "gain", "none", "unknown"]
 
+COUNTING = ("tuned", "self-distilled", "placebo", "pooled", "pre-trained")
+"""The controls that an arm must beat, beside the student alone, before its gain is one by privileged information."""
+
+NEEDED = ("self-distilled", "placebo")
+"""Those without which its gain is put down to nothing."""
+
+ORDINARY = "ordinary teacher"
+"""What an arm is whose teachers see more than the student, and nothing privileged: no control."""
+
 
 @dataclass(frozen=True)
 class Verdict:
     """One headline, one sentence an arm (`sentences`), and the outcome in a word.
 
-    `outcome`: "privilege" (a gain that beats every control), "gain" (one that does not, or has no control), "none" or
-    "unknown" (too few windows to say).
+    `outcome`: "privilege" (a gain that beats every control), "gain" (one that does not, or lacks a control), "none" or
+    "unknown" (no arm with privileged information was measured, or too few windows).
     """
 
     outcome: Outcome
@@ -32,26 +42,50 @@ class Verdict:
     sentences: tuple[str, ...]
 
 
-def judge(compare: Compare, privileged: Sequence[str], controls: Sequence[str], alone: str) -> Verdict:
-    """Judge the arms whose teachers saw privileged information, then the controls, against the student alone."""
-    sentences, gaining, caused = [], [], []
-    for arm in privileged:
-        gain = compare(arm, alone)
-        sentence = describe(gain)
-        if gain.lower:
+def judge(compare: Compare, privileged: Sequence[str], controls: Mapping[str, str], alone: str) -> Verdict:
+    """Judge the arms whose teachers saw privileged information, then the others, against the student alone.
+
+    `controls`: the arms that are compared beside them, each with which control it is. What cannot be compared (NaN, of
+    no windows) is named as missing; it is neither beaten nor beats anything.
+    """
+    compared = {arm: gain for arm in (*privileged, *controls) if (gain := compare(arm, alone)).windows}
+    measured = [arm for arm in privileged if arm in compared]
+    sentences: list[str] = []
+    gaining: list[str] = []
+    caused: list[str] = []
+    lacking: dict[str, list[str]] = {}
+    for arm in measured:
+        sentence = describe(compared[arm])
+        if compared[arm].lower:
             gaining.append(arm)
-            against = [compare(arm, control) for control in controls]
-            sentence += " " + _attribution(against)
-            if against and all(c.lower for c in against):
-                caused.append(arm)
+            judged = {name: kind for name, kind in controls.items() if kind != ORDINARY}
+            against = [found for name in judged if (found := compare(arm, name)).windows]
+            missing = missing_of(judged, {found.baseline for found in against})
+            sentence += " " + _attribution(against, missing)
+            if all(found.lower for found in against):
+                lacking[arm] = missing
+                if not missing:
+                    caused.append(arm)
         sentences.append(sentence)
-    sentences += [f"Control: {describe(compare(arm, alone))}" for arm in controls]
+    for arm, kind in controls.items():
+        if arm in compared:
+            sentences.append(f"{'Ordinary teacher' if kind == ORDINARY else 'Control'}: {describe(compared[arm])}")
     outcome: Outcome = "none"
-    if not all(compare(arm, alone).enough for arm in (*privileged, *controls)):
+    if not measured or not all(found.enough for found in compared.values()):
         outcome = "unknown"
     elif gaining:
         outcome = "privilege" if caused else "gain"
-    return Verdict(outcome, _headline(outcome, gaining, caused, bool(controls)), tuple(sentences))
+    unmeasured = [arm for arm in privileged if arm not in compared]
+    return Verdict(outcome, _headline(outcome, gaining, caused, lacking, measured, unmeasured), tuple(sentences))
+
+
+def missing_of(controls: Mapping[str, str], known: Collection[str]) -> list[str]:
+    """The controls that count and have no result: arms that are not among `known`, and those needed that are no arm.
+
+    `controls`: arms, each with which control it is.
+    """
+    arms = [arm for arm, kind in controls.items() if kind in COUNTING and arm not in known]
+    return [*arms, *(kind for kind in NEEDED if kind not in controls.values())]
 
 
 def describe(comparison: Comparison) -> str:
@@ -68,7 +102,7 @@ def describe(comparison: Comparison) -> str:
     if c.higher:
         return f"'{c.arm}' has a higher test error than '{c.baseline}': {by}. Distilling did harm."
     if c.relative == 0 and c.low == c.high == 0:
-        return f"'{c.arm}' is the same as '{c.baseline}': validation gave the teachers no weight. No gain."
+        return f"'{c.arm}' is the same as '{c.baseline}': validation chose what that is. No gain."
     return f"'{c.arm}' cannot be distinguished from '{c.baseline}': {by}. No gain is shown."
 
 
@@ -84,34 +118,57 @@ def interval(comparison: Comparison) -> str:
     return f"[{_signed(100 * comparison.low)},\u00a0{_signed(100 * comparison.high)}]"
 
 
+def without(lift: Comparison) -> str:
+    """The controls that a lift lacks, as ' (without placebo)'; empty if none."""
+    return f" (without {', '.join(lift.lacking)})" if lift.lacking else ""
+
+
 def _signed(value: float) -> str:
     # a second decimal below 1, so that a bound just beside zero does not read as zero
     text = f"{value:+.1f}" if abs(value) >= 1 else f"{value:+.2f}"
     return "0" if float(text) == 0 else text.replace("-", "−")
 
 
-def _attribution(against: Sequence[Comparison]) -> str:
-    if not against:
-        return "Whether privileged information is the cause cannot be said: the experiment has no control arm."
+def _attribution(against: Sequence[Comparison], missing: Sequence[str]) -> str:
     ties = [c for c in against if not c.lower]
-    if not ties:
-        listed = ", ".join(f"'{c.baseline}' ({percent(c.relative)} {interval(c)})" for c in against)
-        return f"It is below every control too, {listed}: the gain is due to privileged information."
-    listed = ", ".join(f"'{c.baseline}' ({percent(c.relative)} {interval(c)})" for c in ties)
-    return f"It is not below {listed}: as far as these data tell, the gain is not due to privileged information."
+    if ties:
+        listed = ", ".join(f"'{c.baseline}' ({percent(c.relative)} {interval(c)})" for c in ties)
+        return f"It is not below {listed}: as far as these data tell, the gain is not due to privileged information."
+    if missing:
+        return (
+            "Whether privileged information is the cause cannot be said: there is no result of the "
+            f"control{'s' * (len(missing) > 1)} {_listed(missing)}."
+        )
+    listed = ", ".join(f"'{c.baseline}' ({percent(c.relative)} {interval(c)})" for c in against)
+    return f"It is below every control too, {listed}: the gain is due to privileged information."
 
 
-def _headline(outcome: Outcome, gaining: Sequence[str], caused: Sequence[str], controlled: bool) -> str:
+def _headline(
+    outcome: Outcome,
+    gaining: Sequence[str],
+    caused: Sequence[str],
+    lacking: Mapping[str, Sequence[str]],
+    measured: Sequence[str],
+    unmeasured: Sequence[str],
+) -> str:
+    if not measured:
+        none = f"{_listed(unmeasured)} has no result to compare" if unmeasured else "no arm has it"
+        return f"Nothing can be concluded about privileged information: {none}."
     if outcome == "unknown":
         return "Nothing can be concluded: the test part has too few windows."
     if outcome == "privilege":
         return f"Privileged information helped: {_listed(caused)} beat the student alone and every control."
     if outcome == "none":
-        return "No gain: no student distilled from privileged information is distinguishably better than the one alone."
-    if controlled:
+        without = f" that was measured ({_listed(unmeasured)} was not)" if unmeasured else ""
+        return (
+            f"No gain: no student distilled from privileged information{without} is distinguishably better than the "
+            "one alone."
+        )
+    if not lacking:
         return f"Distilling helped ({_listed(gaining)}), but not by privileged information: a control does as well."
-    return f"Distilling helped ({_listed(gaining)}); without a control the cause is unknown."
+    missing = dict.fromkeys(name for names in lacking.values() for name in names)
+    return f"Distilling helped ({_listed(gaining)}); without the controls {_listed(missing)} the cause is unknown."
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tskd.experiment.results import Results, of_size
+from tskd.experiment.results import Results
 from tskd.experiment.statistics import Comparison
-from tskd.experiment.verdict import interval, percent
+from tskd.experiment.verdict import interval, percent, without
 from tskd.report.lines import number
-from tskd.report.shown import compared, largest, privileged, shown_arm
+from tskd.report.shown import compared, mean_errors, on_a_par, privileged, shown_arm
 
 if TYPE_CHECKING:
     from tskd.experiment.ranks import Ranks
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NONE: Mapping[str, Collection[str]] = MappingProxyType({})
 OUTCOMES = {
     "privilege": "privileged information helped",
-    "gain": "distilling helped, but a control did as well or there was none",
+    "gain": "distilling helped, but a control did as well or is missing",
     "none": "there was no gain",
     "unknown": "nothing can be concluded",
 }
@@ -33,7 +33,7 @@ OUTCOMES = {
 
 @dataclass(frozen=True)
 class Entry:
-    """Error of an arm in a case, as text; empty if it has none. `best` and `kept` as in `Line`."""
+    """Error of an arm in a case, as text; empty if it has none over all folds. `best` and `kept` as in `Line`."""
 
     mse: str = ""
     best: bool = False
@@ -70,13 +70,21 @@ class Overview:
 def overview(study: StudyResults, kept: Mapping[str, Collection[str]] = NONE) -> Overview:
     """What is said of all cases; `kept`: the model confidence set of each."""
     cases, left_out = study.cases, study.facts["left_out"]
-    means = {label: _errors(results) for label, results in cases.items()}
+    means = {label: mean_errors(results).mse for label, results in cases.items()}
+    fair = {label: means[label].reindex(on_a_par(results)[0]) for label, results in cases.items()}
     arms = tuple(dict.fromkeys(arm["name"] for results in cases.values() for arm in results.facts["arms"]))
-    errors = pd.DataFrame(means).T.reindex(columns=list(arms))
+    errors = pd.DataFrame(fair).T.reindex(columns=list(arms))
     lifts = {label: found for label, results in cases.items() if (found := _lift(results)) is not None}
     outcomes: Counter[str] = Counter(results.verdict.outcome for results in cases.values())
     rows = tuple(
-        _row(label, means[label].reindex(list(arms)), results.verdict.outcome, lifts.get(label), kept.get(label, ()))
+        _row(
+            label,
+            means[label].reindex(list(arms)),
+            fair[label].min(),
+            results.verdict.outcome,
+            lifts.get(label),
+            kept.get(label, ()),
+        )
         for label, results in cases.items()
     )
     # an arm that some cases were never meant to have would leave no case to rank
@@ -91,7 +99,7 @@ def overview(study: StudyResults, kept: Mapping[str, Collection[str]] = NONE) ->
     sentences += [f"‘{label}’ has no results: {reason}" for label, reason in left_out.items()]
     if ranks and count > len(complete):
         left = count - len(complete)
-        sentences.append(f"Ranks leave out {left} case{'s' * (left > 1)}, in which an arm has no result.")
+        sentences.append(f"Ranks leave out {left} case{'s' * (left > 1)}, in which an arm lacks results.")
     if lifts:
         sentences.append(
             f"Of {len(lifts)} intervals at 95 %, {0.025 * len(lifts):.1f} would lie wholly on the better side by "
@@ -113,11 +121,6 @@ def slugs(labels: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _errors(results: Results) -> pd.Series:
-    rows = of_size(results.rows, largest(results))
-    return rows[rows.kind == "student"].groupby("name").mse.mean()
-
-
 def _lift(results: Results) -> Comparison | None:
     arm = shown_arm(results)
     if arm is None or arm not in privileged(results) or arm not in compared(results):
@@ -126,15 +129,15 @@ def _lift(results: Results) -> Comparison | None:
     return found if found.windows else None
 
 
-def _row(label: str, own: pd.Series, outcome: str, lift: Comparison | None, kept: Collection[str]) -> Row:
+def _row(label: str, own: pd.Series, best: float, outcome: str, lift: Comparison | None, kept: Collection[str]) -> Row:
     entries = tuple(
-        Entry() if pd.isna(error) else Entry(number(error, own.min()), error == own.min(), arm in kept)
+        Entry() if pd.isna(error) else Entry(number(error, own.min()), error == best, arm in kept)
         for arm, error in own.items()
     )
     return Row(
         label=label,
         entries=entries,
-        arm=f"{lift.arm} against {lift.baseline}" if lift else "",
+        arm=f"{lift.arm} against {lift.baseline}{without(lift)}" if lift else "",
         lift=percent(lift.relative) if lift else "",
         interval=interval(lift) if lift else "",
         outcome=outcome,
@@ -161,4 +164,4 @@ def _headline(outcomes: Counter[str], count: int) -> tuple[str, str]:
         return "gain", f"{helped}, in none of them by privileged information as far as can be told."
     if outcomes["none"]:
         return "none", f"None of {count} cases shows a gain."
-    return "unknown", "Nothing can be concluded in any case: the test parts have too few windows."
+    return "unknown", f"Nothing can be concluded in any of {count} cases."

@@ -15,11 +15,13 @@ from tqdm import tqdm
 
 from tskd.experiment.results import Results, of_size
 from tskd.experiment.study_results import StudyResults
+from tskd.experiment.tables import VERSIONS
+from tskd.experiment.verdict import ORDINARY
 from tskd.report.figures import Drawing, figures, overview_figures
 from tskd.report.figures.style import inline
-from tskd.report.lines import by_size, lines, number
+from tskd.report.lines import STATES, by_size, lines, number
 from tskd.report.overview import OUTCOMES, Overview, overview, slugs
-from tskd.report.shown import finished, largest
+from tskd.report.shown import finished, largest, on_a_par
 from tskd.report.significance import confidence, p_values
 
 CONTROLS = {
@@ -31,8 +33,10 @@ CONTROLS = {
     "multi-horizon": "labels only, every step up to the last one learnt, where only some are scored",
     "pooled": "labels only, of the archive and the target together",
     "pre-trained": "labels only, of the archive first and then of the target",
+    ORDINARY: "distilled from teachers that see more than the student and nothing privileged; no control, it counts in "
+    "no lift",
 }
-"""What an arm that is a control has, and what it lacks."""
+"""What an arm that is a control, or is taken for one, has and lacks."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ def render(results: Results | StudyResults) -> Page:
         above=above,
         outcomes=OUTCOMES,
         slugs=names,
+        states=STATES,
         controls={key: said for key, said in CONTROLS.items() if any(key in c.controls for c in shown)},
     )
     return Page(html, drawings)
@@ -100,6 +105,11 @@ class Case:
         self.sizes, self.by_size = by_size(results)
         self.drawings = figures(results, self.slug, brief)
         self.controls = set(self.facts["controls"].values())
+        arms, self.seeds = on_a_par(results)
+        self.apart = [name for name in finished(results) if name not in arms]
+        self.versions = {name: found for name in VERSIONS if (found := _values(results, name))}
+        self.commits = _values(results, "commit")
+        self.mixed = any(results.rows[name].nunique() > 1 for name in ("commit", *VERSIONS))
         self.block = results.facts["lookback"] + results.facts["horizon"]
 
     @cached_property
@@ -119,6 +129,11 @@ class Case:
             if arm in finished(self.results):
                 found.setdefault(arm, []).append((balance, number(error, means.min(), 4), balance in used[arm]))
         return found
+
+
+def _values(results: Results, column: str) -> list[str]:
+    """What the fits have in a column, but for those that have nothing there."""
+    return sorted(set(results.rows[column]) - {""})
 
 
 def _part(name: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
 
 from tskd.experiment.results import Results, of_size
 
@@ -38,13 +41,62 @@ def compared(results: Results, kind: str = "student", size: Any = ...) -> list[s
 
     They share with it a seed that both have in all folds.
     """
-    rows, alone = of_size(results.rows, largest(results) if size is ... else size), results.facts["alone"]
-    folds = rows.fold.nunique()
-    counts = rows.groupby(["kind", "name", "seed"]).fold.nunique()
-    complete = set(counts.index[counts == folds])
-    shared = {seed for _, _, seed in complete if ("student", alone, seed) in complete}
-    found = {name for own, name, seed in complete if own == kind and seed in shared}
+    alone, whole = results.facts["alone"], _whole_seeds(results, kind, size)
+    shared = _whole_seeds(results, "student", size).get(alone, set())
+    found = {name for name, seeds in whole.items() if seeds & shared}
     return [name for name in finished(results, kind, size) if name in found and (kind, name) != ("student", alone)]
+
+
+def on_a_par(results: Results) -> tuple[list[str], list[int]]:
+    """Arms whose mean errors can be held against each other, and the seeds of which; at the largest training size.
+
+    Those that have every seed in all folds. While there are not two such arms, those that have any seed in all folds,
+    and the seeds that are common to them; neither if there is none.
+    """
+    whole, planned = _whole_seeds(results, "student"), set(results.facts["seeds"])
+    arms = [name for name in finished(results) if whole.get(name) == planned]
+    if len(arms) < 2:
+        arms = [name for name in finished(results) if name in whole]
+    seeds = sorted(set.intersection(*(whole[name] for name in arms))) if arms else []
+    return (arms, seeds) if seeds else ([], [])
+
+
+def mean_errors(results: Results, kind: str = "student") -> pd.DataFrame:
+    """Mean `mse` and `mae` by arm (or teacher) at the largest training size, of results in all folds.
+
+    Of arms on a par, over the seeds that makes them so; of others over those they have. Whoever misses a fold with
+    every seed is not in it.
+    """
+    arms, seeds = on_a_par(results)
+    whole = _whole_seeds(results, kind)
+    rows = of_size(results.rows, largest(results))
+    rows = rows[rows.kind == kind]
+    kept = [
+        seed in (seeds if kind == "student" and name in arms else whole.get(name, ()))
+        for name, seed in zip(rows.name, rows.seed, strict=True)
+    ]
+    return rows[np.array(kept, dtype=bool)].groupby("name")[["mse", "mae"]].mean()
+
+
+def state(
+    results: Results, name: str, kind: str = "student", size: Any = ...
+) -> Literal["finished", "pending", "failed"]:
+    """Whether an arm (or teacher) has results at a training size, the largest if none is given, or why not."""
+    if name in finished(results, kind, size):
+        return "finished"
+    size = largest(results) if size is ... else size
+    waits = any((p["kind"], p["name"], p["size"]) == (kind, name, size) for p in results.facts["pending"])
+    return "pending" if waits else "failed"
+
+
+def _whole_seeds(results: Results, kind: str, size: Any = ...) -> dict[str, set[int]]:
+    """By arm (or teacher), the seeds that it has in all folds of which there is any result."""
+    rows = of_size(results.rows, largest(results) if size is ... else size)
+    counts = rows[rows.kind == kind].groupby(["name", "seed"]).fold.nunique()
+    found: dict[str, set[int]] = {}
+    for name, seed in counts.index[counts == rows.fold.nunique()]:
+        found.setdefault(name, set()).add(seed)
+    return found
 
 
 def privileged(results: Results) -> set[str]:
@@ -83,6 +135,7 @@ def colours(results: Results) -> dict[str, str]:
 
 
 def _by_validation(results: Results, names: list[str]) -> list[str]:
-    rows = of_size(results.rows, largest(results))
+    """Arms by validation error, those that lack results after those that do not."""
+    rows, (arms, _) = of_size(results.rows, largest(results)), on_a_par(results)
     means = rows[rows.kind == "student"].groupby("name").validation_mse.mean()
-    return sorted(names, key=lambda name: means[name])
+    return sorted(names, key=lambda name: (name not in arms, means[name]))

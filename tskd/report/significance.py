@@ -5,17 +5,17 @@ from __future__ import annotations
 import pandas as pd
 
 from tskd.experiment.results import Results, of_size
-from tskd.report.shown import compared, finished, largest
+from tskd.report.shown import compared, finished, largest, on_a_par
 
 
 def confidence(results: Results) -> tuple[list[str], str]:
     """The arms in the model confidence set, at 95 %; or an empty list, and why there is none."""
-    names = finished(results)
-    if len(names) < 2:
+    if len(finished(results)) < 2:
         return [], "fewer than two arms have results"
-    errors = _by_window(results, names)
-    if errors.empty:
+    names, _ = on_a_par(results)
+    if len(names) < 2:
         return [], "no seed is common to all arms"
+    errors = _by_window(results, names)
     try:
         from tskd.experiment.confidence_set import confidence_set
 

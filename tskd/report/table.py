@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tskd.experiment.results import Results
-from tskd.report.lines import by_size, lines
+from tskd.report.lines import STATES, by_size, lines
 from tskd.report.overview import overview
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ def _case(results: Results) -> str:
     header = ["", "MSE", "MAE", "MSE against alone", "95 % interval", "balance"]
     found = lines(results)
     rows = [
-        [_fit(f"teacher {x.name}" if x.kind == "teacher" else x.name, 34)]
-        + ([x.mse, x.mae, x.relative, x.interval, _fit(x.balance, 20)] if x.finished else ["failed", "", "", "", ""])
+        [
+            _fit(f"teacher {x.name}" if x.kind == "teacher" else x.name, 34),
+            *(x.mse or STATES[x.state], x.mae, x.relative, x.interval, _fit(x.balance, 20)),
+        ]
         for x in found
     ]
     students = sum(x.kind == "student" for x in found)
@@ -60,7 +62,7 @@ def _study(study: StudyResults) -> str:
     header = ["", "best arm", "MSE", "net privileged lift", "95 % interval", "verdict"]
     rows = []
     for row in found.rows:
-        best = next(((arm, e.mse) for arm, e in zip(found.arms, row.entries, strict=True) if e.best), ("failed", ""))
+        best = next(((arm, e.mse) for arm, e in zip(found.arms, row.entries, strict=True) if e.best), ("–", ""))
         rows.append([_fit(row.label, 30), _fit(best[0], 14), best[1], row.lift, row.interval, WORDS[row.outcome]])
     said = [found.headline, "", *(f"• {sentence}" for sentence in found.sentences)]
     failed = sum(len(results.failures) for results in study.cases.values())

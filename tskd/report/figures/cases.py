@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tskd.experiment.statistics import Comparison
-from tskd.experiment.verdict import percent
+from tskd.experiment.verdict import percent, without
 from tskd.report.figures.style import INK, QUIET, WIDTH, Drawing, canvas, drawing, grid, names_of_rows, wrapped
 from tskd.report.shown import CONTROL, PRIVILEGED
 
@@ -77,7 +77,7 @@ def lifts(found: Mapping[str, Comparison]) -> Drawing:
     grid(axis, "x")
     axis.set_xlabel("MSE against the best control, % (left is better)")
     lower = sum(comparison.lower for comparison in found.values())
-    said = "; ".join(f"{label}: {c.arm} {percent(c.relative)}" for label, c in found.items())
+    said = "; ".join(f"{label}: {c.arm} {percent(c.relative)}{without(c)}" for label, c in found.items())
     return drawing(
         figure,
         "lifts",

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from tskd.experiment.results import Results, of_size
 from tskd.experiment.statistics import Comparison
-from tskd.experiment.verdict import interval, percent
+from tskd.experiment.verdict import COUNTING, interval, percent, without
 from tskd.report.figures.style import INK, Drawing, canvas, drawing, grid, names_of_rows
 from tskd.report.shown import TEACHER, colours, compared, largest, privileged
 
@@ -52,7 +52,7 @@ def lift(results: Results, salt: str) -> Drawing | None:
     """Net privileged lift: the arms with privileged information against the best of their controls."""
     cool = privileged(results)
     names = [name for name in compared(results) if name in cool]
-    if not names or not results.facts["controls"]:
+    if not names or not set(results.facts["controls"].values()).intersection(COUNTING):
         return None
     found = [comparison for name in names if (comparison := results.lift(name)).windows]
     if not found:
@@ -62,12 +62,12 @@ def lift(results: Results, salt: str) -> Drawing | None:
     palette = colours(results)
     for row, comparison in enumerate(found):
         _bar(axis, row, comparison, palette[comparison.arm])
-    _finish(axis, [f"{c.arm}\nagainst {c.baseline}" for c in found])
+    _finish(axis, [f"{c.arm}\nagainst {c.baseline}{without(c)}" for c in found])
     axis.set_xlabel("MSE against the best control, % (left is better)")
     return drawing(
         figure,
         "lift",
-        f"Net privileged lift: {'; '.join(f'{in_words(c)} against {c.baseline}' for c in found)}.",
+        f"Net privileged lift: {'; '.join(f'{in_words(c)} against {c.baseline}{without(c)}' for c in found)}.",
         "What is left of a gain after the best of the controls is taken off, of which the student alone is one. "
         "Bar: 95 % interval. Only a bar that lies left of the line as a whole is a gain from privileged information. "
         "The best control is chosen by its test error, against the arm.",

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from tskd.experiment.statistics import Comparison
-from tskd.experiment.verdict import percent
+from tskd.experiment.verdict import COUNTING, percent
 from tskd.report.figures.style import DASHES, INK, MARKERS, Drawing, canvas, drawing, grid, legend
 from tskd.report.shown import colours, compared, few, in_order, privileged, windows_of
 
@@ -28,7 +28,7 @@ def sizes(results: Results, salt: str) -> Drawing | None:
     lifts = {
         name: [(s, results.lift(name, size=s)) for s in every if name in compared(results, size=s)]
         for name in names
-        if name in cool and results.facts["controls"]
+        if name in cool and set(results.facts["controls"].values()).intersection(COUNTING)
     }
     panels = [(gains, "MSE against alone, %"), (lifts, "MSE against best control, %")][: 2 if lifts else 1]
     figure = canvas(0.8 + 2.1 * len(panels), "Gain against training size")
@@ -52,6 +52,7 @@ def sizes(results: Results, salt: str) -> Drawing | None:
         grid(axis, "y")
     _size_axis(axes[-1], results, every)
     legend(axes[0])
+    lacking = dict.fromkeys(name for found in lifts.values() for _, c in found for name in c.lacking)
     first, last = (max(every, key=lambda s: sign * windows_of(results, s)) for sign in (-1, 1))
     said = [f"{name} {_at(gains[name], first)} to {_at(gains[name], last)}" for name in names]
     return drawing(
@@ -62,6 +63,7 @@ def sizes(results: Results, salt: str) -> Drawing | None:
         "Test error against the student alone that was trained on as many windows, the newest ones; bars are 95 % "
         "intervals. Below the line is better."
         + (" Below: the same against the best control at that size." if lifts else "")
+        + (f" Controls of which some size has no result: {', '.join(lacking)}." if lacking else "")
         + (f" {len(names)} of {len(compared(results))} arms are drawn." if len(names) < len(compared(results)) else ""),
         salt,
     )

@@ -1,0 +1,59 @@
+"""What the scripts of benchmarks/ say of runs that are not finished."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from tests import synthetic
+from tests.toy import toy_config, toy_model
+from tskd.experiment import Experiment, Study
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def script(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The script of that name, which finds the others beside it."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    before = set(sys.modules)
+    yield importlib.import_module(request.param)
+    for name in set(sys.modules) - before:
+        if Path(getattr(sys.modules[name], "__file__", None) or "").parent == FOLDER:
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("script", ["multivariate"], indirect=True)
+def test_cells_of_studies_that_were_not_begun_are_planned(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One arm has two candidates, of which one is used: cells are counted, not rows."""
+    config = toy_config(
+        seeds=[3],
+        teachers={"equal": {"model": toy_model()}},
+        arms=[{"name": "taught", "teachers": "equal", "balance": [0.5, 1]}],
+    )
+    studies = {name: Study(name, {"96 · NLinear": Experiment(**config)}) for name in ("one", "two")}
+    monkeypatch.setattr(script, "STUDIES", tuple(studies))
+    monkeypatch.setattr(script, "Study", SimpleNamespace(from_yaml=lambda path: studies[path.stem]))
+    studies["one"].run(script.place("one", tmp_path), progress=False)
+    cases, rows, cells = script.finished(tmp_path)
+    # the student alone, its teacher, and two candidates
+    assert cells == {"planned": 8, "finished": 4, "failed": 0}
+    assert list(cases) == ["toy · 96 · NLinear"] and len(rows) == 3
+
+
+@pytest.mark.parametrize("script", ["neighbours"], indirect=True)
+def test_nothing_is_concluded_from_a_run_that_is_not_finished(script: ModuleType) -> None:
+    effects = {"alone": 1.0, "distilled": 0.8, "self-distilled": 0.97, "placebo": 0.98}
+    results = synthetic.results(effects=effects, sizes=(script.PRIMARY,), seeds=2, windows=600)
+    assert script.outcome(results).endswith("at 1,000 windows; the hypothesis holds.")
+    for cells in ({"planned": 20, "finished": 19, "failed": 1}, {"planned": 20, "finished": 5, "failed": 0}):
+        said = script.outcome(replace(results, facts={**results.facts, "cells": cells}))
+        assert f"nothing is concluded: {cells['finished']} of 20 cells" in said and "hypothesis" not in said
