@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from darts import TimeSeries
 from tests.toy import HORIZON, LOOKBACK, toy_config, toy_data, toy_model, toy_stations
 from tskd import DistilledModel, Teacher
 from tskd.datasets import DataSet
-from tskd.experiment import Experiment
+from tskd.experiment import Experiment, models
 from tskd.experiment.cells import BlockRun, Cell
 from tskd.experiment.folds import prepared
 from tskd.experiment.forecasting import of_student, of_teacher
@@ -166,6 +167,50 @@ def test_a_damaged_teacher_is_fitted_again(damage: str, tmp_path: Path) -> None:
     # and kept anew
     assert description.is_file() and set(os.listdir(tmp_path)) == {plan.key}
     assert_equal(run_of(experiment, tmp_path).cell(plan), whole)
+
+
+def test_a_teacher_that_another_process_put_there_is_not_thrown_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not there, or not whole, when it was looked for, and is when the folder is to be cleared."""
+    experiment = Experiment(**toy_config(teachers={"equal": {"model": toy_model()}}, arms=[], seeds=[3]))
+    elsewhere, here = tmp_path / "elsewhere", tmp_path / "here"
+    run = run_of(experiment, elsewhere)
+    plan = next(plan for plan in plans_of(run) if plan.kind == "teacher")
+    run.cell(plan)
+    whole = models._description
+
+    for torn in (False, True):
+        here.mkdir()
+        if torn:
+            (here / plan.key).mkdir()
+
+        def describe(place: Path) -> Any:
+            found = whole(place)
+            if place == here / plan.key and found is None:
+                # the other process is faster
+                shutil.rmtree(place, ignore_errors=True)
+                shutil.copytree(elsewhere / plan.key, place)
+            return found
+
+        monkeypatch.setattr(models, "_description", describe)
+        with quiet():
+            assert models.load_teacher(here, plan.key, run.teacher("equal")) is None
+            assert os.listdir(here) == [plan.key] and whole(here / plan.key) is not None
+            assert models.load_teacher(here, plan.key, run.teacher("equal")) is not None
+        shutil.rmtree(here)
+
+
+def test_drafts_of_processes_that_were_killed_long_ago_are_swept(tmp_path: Path) -> None:
+    experiment = Experiment(**toy_config(teachers={"equal": {"model": toy_model()}}, arms=[], seeds=[3]))
+    for name in (".draft-old", ".draft-new", "other"):
+        (tmp_path / name / "key").mkdir(parents=True)
+    for name in (".draft-old", "other"):
+        os.utime(tmp_path / name, (0, 0))
+    run = run_of(experiment, tmp_path)
+    plan = next(plan for plan in plans_of(run) if plan.kind == "teacher")
+    run.cell(plan)
+    assert set(os.listdir(tmp_path)) == {".draft-new", "other", plan.key}
 
 
 def test_teachers_of_other_data_or_seeds_are_not_taken(tmp_path: Path) -> None:

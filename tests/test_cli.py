@@ -153,6 +153,38 @@ def test_a_run_is_gone_on_with_and_reported_from_its_folder(
     assert StudyResults.load(out).facts["command"] == f"tskd run {out / 'config.yaml'} --out {out}"
 
 
+@pytest.mark.parametrize(
+    "at", ["tskd.experiment.study.read_yaml", "tskd.experiment.runner.report", "tskd.report.write_page"]
+)
+def test_an_interrupt_at_any_time_is_no_traceback(
+    at: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the configuration is read, what is finished collected, or the page drawn."""
+    (tmp_path / "config.yaml").write_text(CONFIG)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    nothing = StudyResults("tiny", {}, {"left_out": {}, "cells": {"failed": 0}})
+    monkeypatch.setattr("tskd.experiment.runner.report", lambda *_: nothing)
+    monkeypatch.setattr(at, interrupt)
+    assert main(["report", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "tskd: interrupted.\n"
+
+
+def test_workers_that_cannot_be_are_refused_before_a_folder_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    path.write_text(CONFIG)
+    for options, message in (
+        (["--workers", "0"], "workers=0 must be at least 1"),
+        (["--address", "auto"], "address='auto' is that of a Ray cluster"),
+    ):
+        assert main(["run", str(path), "--out", str(out), *options]) == 2
+        assert message in capsys.readouterr().err and not out.exists()
+
+
 def test_a_folder_without_a_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("resume", "report"):
         assert main([command, str(tmp_path)]) == 2

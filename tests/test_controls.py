@@ -111,7 +111,8 @@ def test_every_control_has_the_budget_of_the_largest_distilled_arm() -> None:
         arms = [small, {**TAUGHT, "balance": balances}]
         found = with_controls("all", arms=arms, data=with_archive(), scored=[1, 9], teachers=far(9))
         assert set(found.controls) == set(CONTROLS)
-        assert {len(arm_of(found, name).candidates) for name in CONTROLS} == {largest}
+        budgets = {name: len(arm_of(found, name).candidates) for name in CONTROLS}
+        assert budgets == {**dict.fromkeys(CONTROLS, largest), "tuned": max(largest, 4)}
 
 
 def far(steps: int) -> dict[str, Any]:
@@ -132,6 +133,14 @@ def test_an_arm_that_bears_the_name_is_that_control() -> None:
     assert set(found.controls) == {"tuned", "placebo"}
 
 
+def test_an_arm_that_bears_the_name_of_a_control_and_is_none_is_told() -> None:
+    for arms in ([{**TAUGHT, "name": "tuned"}], [TAUGHT, {"name": "placebo", "students": [{}]}]):
+        name = next(arm["name"] for arm in arms if arm["name"] != "taught")
+        found = with_controls(name, arms=arms)
+        assert found.not_applicable == {name: "an arm that is another thing bears its name: give that arm another"}
+        assert found.controls.get(name) != name and len(found.experiment.arms) == 1 + len(arms)
+
+
 def test_controls_that_need_privilege_say_that_there_is_none() -> None:
     plain = {"equal": {"model": toy_model()}}
     found = with_controls("placebo", "self-distilled", teachers=plain, arms=[{"name": "a", "teachers": "equal"}])
@@ -149,6 +158,21 @@ def test_the_tuned_student_varies_input_size_weight_decay_and_dropout_nearest_fi
     settings = arm_of(with_controls("tuned", student=model), "tuned").students
     decay = {"optimizer_cls": "AdamW", "optimizer_kwargs": {"weight_decay": 1.0}}
     assert settings == ({}, {"input_chunk_length": 2}, decay, {"dropout": 0.1})
+
+
+def test_the_tuned_student_has_four_candidates_at_least() -> None:
+    model = {
+        "class": "TiDEModel",
+        "kwargs": {"input_chunk_length": LOOKBACK, "output_chunk_length": HORIZON, "dropout": 0.3, "n_epochs": 1},
+    }
+    students = {}
+    for budget in (2, 4, 6):
+        arms = [{**TAUGHT, "balance": [i / budget for i in range(budget)]}]
+        students[budget] = arm_of(with_controls("tuned", student=model, arms=arms), "tuned").students
+    assert students[2] == students[4] == students[6][:4] and len(students[6]) == 6
+    assert [set(settings) - {"optimizer_cls"} for settings in students[2]] == [
+        *(set(), {"input_chunk_length"}, {"optimizer_kwargs"}, {"dropout"})
+    ]
 
 
 def test_what_a_student_does_not_have_is_not_tuned() -> None:
@@ -205,6 +229,51 @@ def test_self_distillation_of_an_archive_teacher_is_fitted_on_the_archive() -> N
     teacher = {"model": toy_model(), "archive": True, "privileged": {"class": "FutureHorizon", "kwargs": {"end": 2}}}
     found = with_controls("self-distilled", data=with_archive(), teachers={"future": teacher})
     assert found.experiment.teachers["self"].archive
+
+
+def regression(**kwargs: Any) -> dict[str, Any]:
+    return {"class": "LinearRegressionModel", "kwargs": {"output_chunk_length": HORIZON, **kwargs}}
+
+
+def test_self_distillation_by_a_regression_model_reads_what_the_student_has() -> None:
+    """What the lags of covariates were for is gone with the privilege; the student may have covariates of its own."""
+    privileged = {"class": "CostlySensors", "kwargs": {"name": "sensor"}}
+    model = regression(lags=8, lags_past_covariates=3, lags_future_covariates=[0])
+    future = {"class": "FutureHorizon", "kwargs": {"end": 1}}
+    teachers = {"future": {"model": model, "privileged": [privileged, future]}}
+    found = with_controls("self-distilled", teachers=teachers)
+    assert found.experiment.teachers["self"].model.kwargs == {"output_chunk_length": HORIZON, "lags": 8}
+    run = run_of(found.experiment)
+    assert np.isfinite(cell_of(run, "self").mse).any()
+    assert cell_of(run, "self-distilled", 2).validation_mse != cell_of(run, "alone").validation_mse
+
+    own = {"class": "CostlySensors", "kwargs": {"name": "own"}}
+    ensemble = {
+        "class": "NaiveEnsembleModel",
+        "kwargs": {"forecasting_models": [regression(lags=8, lags_past_covariates=3, lags_future_covariates=[0])]},
+    }
+    for given, members in ((model, False), (ensemble, True)):
+        found = with_controls(
+            "self-distilled", data=toy_stations(), teachers={"future": {"model": given, "privileged": own}}
+        )
+        kwargs = found.experiment.teachers["self"].model.kwargs
+        kwargs = kwargs["forecasting_models"][0]["kwargs"] if members else kwargs
+        assert kwargs == {"output_chunk_length": HORIZON, "lags": 8, "lags_past_covariates": 3}
+    assert np.isfinite(cell_of(run_of(found.experiment), "self").mse).any()
+
+
+def test_a_teacher_that_reads_nothing_but_its_privilege_has_no_twin_without() -> None:
+    privileged = {"class": "CostlySensors", "kwargs": {"name": "sensor"}}
+    teachers = {"future": {"model": regression(lags_past_covariates=3), "privileged": privileged}}
+    found = with_controls("self-distilled", teachers=teachers)
+    assert "teacher 'future' reads nothing" in found.not_applicable["self-distilled"]
+    assert set(found.experiment.teachers) == {"future"}
+
+
+def test_self_distillation_weighs_its_teacher_as_the_privileged_arm_does() -> None:
+    for given, expected in (("LFME", "LFME"), ({"class": "Fixed", "kwargs": {"weights": {"future": 2}}}, "Uniform")):
+        arm = arm_of(with_controls("self-distilled", arms=[{**TAUGHT, "weighting": given}]), "self-distilled")
+        assert arm.weighting.class_ == expected
 
 
 def test_the_placebo_is_the_first_privileged_arm_with_shuffled_rows() -> None:
@@ -332,6 +401,30 @@ def test_pre_trained_is_two_darts_fits_the_archive_first() -> None:
         before = {name: values.clone() for name, values in weights(plain).items()}
         plain.fit(run.prepared.train.series)
     assert same(weights(student), weights(plain)) and not same(weights(student), before)
+
+
+@pytest.mark.parametrize("soft_sensor", [False, True])
+def test_early_stopping_begins_anew_after_the_archive(soft_sensor: bool) -> None:
+    """Patience ran out on the archive; the fit on the target rows is as long as one that knows nothing of that."""
+    # nothing is ever an improvement of 1000: each fit ends after 1 + patience epochs
+    stop = {"class": "EarlyStopping", "kwargs": {"monitor": "val_loss", "patience": 2, "min_delta": 1000.0}}
+    student = toy_model(n_epochs=9, pl_trainer_kwargs={"callbacks": [stop]})
+    experiment = Experiment(
+        name="s",
+        data=toy_stations(),
+        student=student,
+        soft_sensor=soft_sensor,
+        arms=[{"name": "first", "archive": "pre-trained"}],
+        seeds=[3],
+    )
+    run = run_of(experiment)
+    lengths = []
+    with quiet():
+        for arm in (experiment.alone, experiment.arms[1]):
+            model = run.plain(arm)
+            lengths.append(getattr(model, "student", model).model.current_epoch)
+            lengths.append(getattr(model, "student", model).trainer.current_epoch)
+    assert lengths == [3, 3, 3, 3]
 
 
 def test_archive_arms_choose_among_weight_decays() -> None:

@@ -22,11 +22,13 @@ from tskd import DistilledModel, Teacher
 from tskd.experiment import Arm, ConfigError, Experiment, Results, RunError
 from tskd.experiment.assembly import choose
 from tskd.experiment.cells import BlockRun, Cell
+from tskd.experiment.checking import checked
 from tskd.experiment.placebo import placebo, strata
 from tskd.experiment.plan import Block, planned
 from tskd.experiment.preparation import fingerprint, prepare
 from tskd.experiment.quiet import quiet
 from tskd.experiment.scoring import mean, score
+from tskd.experiment.specs import MODEL, Spec
 from tskd.losses import OutputKD
 from tskd.privileged import CostlySensors, FutureHorizon, HighResolution
 from tskd.weighting import Fixed
@@ -311,10 +313,49 @@ def test_a_fingerprint_changes_with_any_value() -> None:
 
 
 def test_strata_are_hours_of_the_day_or_weeks_of_the_year() -> None:
-    hourly = pd.date_range("2021-01-01 05:00", periods=30, freq="h")
-    assert list(strata(hourly)) == [3600 * ((5 + i) % 24) for i in range(30)]
-    weekly = pd.DatetimeIndex(["2020-01-01", "2020-01-28", "2020-01-29", "2020-12-31", "2021-01-02"])
-    assert list(strata(weekly)) == [0, 0, 1, 12, 0]
+    hourly = pd.date_range("2021-01-01 05:00", periods=75, freq="h")
+    assert list(strata(hourly)) == [3600 * ((5 + i) % 24) for i in range(75)]
+    daily = pd.date_range("2020-01-01", "2022-12-31", freq="D")
+    weeks = dict(zip(daily.strftime("%Y-%m-%d"), strata(daily), strict=True))
+    stamps = ["2020-01-01", "2020-01-28", "2020-01-29", "2020-12-31", "2021-01-02"]
+    assert [weeks[stamp] for stamp in stamps] == [0, 0, 1, 12, 0]
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        # ten-minute stamps of two days: two rows each, so hours count
+        (pd.date_range("2021-01-01", periods=288, freq="10min"), [h % 24 for h in range(48) for _ in range(6)]),
+        # of six hours and a half: the last hour has half as many rows, three
+        (pd.date_range("2021-01-01", periods=39, freq="10min"), [i // 6 for i in range(39)]),
+        # hours of two days: quarters of the day
+        (pd.date_range("2021-01-01", periods=48, freq="h"), [i % 24 // 6 for i in range(48)]),
+        # less than three rows in the last quarter: all alike
+        (pd.date_range("2021-01-01", periods=8, freq="h"), [0] * 8),
+        # days of ten weeks: the last four weeks have two weeks, which are enough
+        (pd.date_range("2021-01-01", periods=70, freq="D"), [i // 28 for i in range(70)]),
+        # weeks: four are one stratum of four rows, the last has two; so twelve weeks count
+        (pd.date_range("2021-01-01", periods=18, freq="7D"), [i // 12 for i in range(18)]),
+        (pd.date_range("2021-01-01", periods=14, freq="7D"), [0] * 14),
+        (pd.date_range("2021-01-01", periods=1, freq="h"), [0]),
+    ],
+)
+def test_strata_are_as_fine_as_leaves_several_rows_to_each(times: pd.DatetimeIndex, expected: list[int]) -> None:
+    assert list(strata(times)) == expected
+
+
+@pytest.mark.parametrize("freq", ["10min", "h", "D"])
+@pytest.mark.parametrize("rows", [85, 235])
+def test_every_row_of_a_placebo_moves_however_short_a_part_is(freq: str, rows: int) -> None:
+    """85 rows are 50 windows of 36 steps."""
+    times = pd.date_range("2021-03-01 07:30", periods=rows + 600, freq=freq)
+    series = TimeSeries.from_times_and_values(times, np.arange(len(times), dtype=float), columns=["y"])
+    data = replace(toy_data(), series=series, validation_start=times[rows], test_start=times[rows + 300])
+    source, named = placebo(FutureHorizon(), data, seed=1)
+    before, after = series.values()[:, 0], named[source.name].values()[:, 0]
+    assert (before != after).all()
+    for part in (slice(0, rows), slice(rows, rows + 300), slice(rows + 300, None)):
+        assert set(before[part]) == set(after[part])
 
 
 @pytest.mark.parametrize("source", [FutureHorizon(), FutureHorizon("sensor", end=2), CostlySensors("sensor")])
@@ -605,8 +646,55 @@ def test_a_tuned_student_is_chosen_on_validation_and_is_a_control() -> None:
         ({"controls": "tunde"}, "there is no control 'tunde'. Did you mean 'tuned'"),
         ({"arms": [{"name": "a", "students": [{"input_chunk_length": 9}]}]}, "longer lookback"),
         ({"arms": [{"name": "a", "students": [{"n_epoch": 9}]}]}, "n_epochs"),
+        ({"arms": [{"name": "a", "students": [{"n_epochs": 0}]}]}, "arm 'a': students: .*n_epochs=0 must be"),
+        ({"arms": [{"name": "a", "teachers": "future", "losses": []}]}, "at least one loss"),
+        ({"student": toy_model(input_chunk_length="16")}, "input_chunk_length='16' must be a whole number, 1 or more"),
+        ({"student": toy_model(input_chunk_length=-1)}, "input_chunk_length=-1 must be a whole number, 1 or more"),
+        ({"student": toy_model(output_chunk_shift=True)}, "output_chunk_shift=True must be a whole number, 0 or more"),
+        ({"student": toy_model(n_epochs="two")}, "NLinearModel: n_epochs='two' must be a whole number"),
+        ({"student": toy_model(pl_trainer_kwargs=[1])}, r"pl_trainer_kwargs=\[1\] must be a mapping"),
+        ({"student": toy_model(optimizer_kwargs=3)}, "optimizer_kwargs=3 must be a mapping"),
+        ({"student": toy_model(save_checkpoints=True)}, "save_checkpoints: an experiment keeps no checkpoints"),
+        ({"teachers": {"t": {"model": toy_model(n_epochs=1.5)}}, "arms": []}, "teachers.t.model.*n_epochs=1.5"),
+        ({"seeds": [-1]}, "greater than or equal to 0"),
+        ({"seeds": [2**40]}, "less than 4294967296"),
+        ({"seeds": True}, "seeds.* valid integer"),
+        ({"seeds": 0}, "at least one seed"),
+        ({"seeds": ["1"]}, "seeds.* valid integer"),
+        ({"folds": True}, "folds.* valid integer"),
+        ({"sizes": True}, "numbers of training windows"),
+        ({"sizes": [100, True]}, "numbers of training windows"),
+        ({"lookback": True}, "lookback.* valid integer"),
+        ({"lookback": "16"}, "lookback.* valid integer"),
+        ({"horizon": 0}, "horizon.* greater than or equal to 1"),
+        ({"scored": [True, 2]}, "scored.* valid integer"),
+        ({"teachers": {"t": {"model": toy_model(), "cross_fit": {"folds": True}}}, "arms": []}, "valid integer"),
+        ({"teachers": {"t (placebo)": {"model": toy_model()}}, "arms": []}, r"'t \(placebo\)' a name without"),
     ],
 )
 def test_what_cannot_be_scored_or_tuned_is_refused(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"(?s){message}"):
         Experiment(**toy_config(**change))
+
+
+def test_a_refusal_without_words_is_put_into_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("darts.models.DLinearModel.__init__", refuse)
+    with pytest.raises(ValueError, match=r"DLinearModel: its arguments are refused \(AssertionError\)"):
+        Spec.model_validate({"class": "DLinearModel"}).build(MODEL)
+
+
+def test_more_folds_of_teachers_than_training_windows_are_refused() -> None:
+    windows = VALIDATION - LOOKBACK - HORIZON + 1
+
+    def crossed(folds: int, sizes: list[int | None]) -> Experiment:
+        teachers = {"equal": {"model": toy_model(), "cross_fit": {"folds": folds, "block": 24}}}
+        return Experiment(**toy_config(teachers=teachers, arms=[], sizes=sizes))
+
+    assert checked(crossed(windows, [None]), toy_data()).data is not None
+    with pytest.raises(ConfigError, match=f"teacher 'equal': cross_fit asks for {windows + 1} folds, .* {windows} tr"):
+        checked(crossed(windows + 1, [None]), toy_data())
+    with pytest.raises(ConfigError, match=r"asks for 51 folds, and .* has 50 training windows in its smallest"):
+        checked(crossed(51, [None, 50]), toy_data())

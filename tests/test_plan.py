@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import cmath
+import datetime
+import functools
+import importlib.util
+import linecache
+import math
+import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from tests.toy import toy_config, toy_data, toy_model, toy_stations
-from tskd.experiment import Experiment, Study
+from tskd.experiment import ConfigError, Experiment, Study
 from tskd.experiment.canonical import canonical, key_of
 from tskd.experiment.plan import Planned, blocks, planned
 from tskd.losses import HorizonWeighted, OutputKD
@@ -230,6 +240,71 @@ def test_python_objects_are_named_by_what_they_hold() -> None:
     circle: dict[str, Any] = {}
     circle["self"] = circle
     assert canonical(circle) == {"self": "..."}
+
+
+class Slotted:
+    __slots__ = ("x",)
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    def of(self, y: int) -> Any:
+        return self.x, y
+
+
+def _optional(number: int) -> Callable[..., int]:
+    def inner(*, x: int = number) -> int:
+        return x
+
+    return inner
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Slotted,
+        lambda x: Slotted(x).of,
+        lambda x: functools.partial(_adding, x),
+        lambda x: functools.partial(_adding, number=x),
+        _optional,
+        lambda x: pd.Timestamp(x, unit="D"),
+        lambda x: pd.Timedelta(x, unit="D"),
+        lambda x: datetime.date(2021, 1, x),
+        lambda x: bytes([x]),
+        lambda x: np.array([Slotted(x)], dtype=object),
+        lambda x: np.random.default_rng(x),
+        lambda x: torch.Generator().manual_seed(x),
+        lambda x: [math.sin, cmath.sin][x - 1],
+        lambda x: re.compile(str(x)),
+    ],
+)
+def test_whatever_state_an_object_has_counts_and_its_place_in_memory_does_not(make: Callable[[int], Any]) -> None:
+    one, same, other = (canonical(make(x)) for x in (1, 1, 2))
+    assert one == same != other and key_of({"it": one})
+    assert "0x" not in str(one)
+
+
+def test_the_source_of_a_users_class_and_of_its_bases_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "from tskd.losses import OutputKD\nclass Base(OutputKD):\n    scale = {}\nclass Mine(Base):\n    pass\n"
+    found = []
+    for name, scale in (("mine", 1), ("mine", 2), ("mine", 1)):
+        (tmp_path / "mine.py").write_text(source.format(scale))
+        linecache.clearcache()
+        spec = importlib.util.spec_from_file_location(name, tmp_path / "mine.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        exec((tmp_path / "mine.py").read_text(), vars(module))
+        found.append(canonical(module.Mine("mae")))
+    assert found[0] == found[2] != found[1]
+    # tskd's own do not change with a comment
+    assert canonical(OutputKD) == "tskd.losses.output.OutputKD"
+
+
+@pytest.mark.parametrize("value", [(i for i in range(3)), threading.Lock()])
+def test_what_cannot_be_told_apart_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match="cannot be told from another"):
+        canonical([value])
 
 
 def _adding(number: int) -> Callable[[int], Callable[[int], int]]:

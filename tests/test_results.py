@@ -106,6 +106,27 @@ def test_a_study_survives_on_disk(tmp_path: Path) -> None:
     assert Results.load(tmp_path / "one").facts == StudyResults.load(tmp_path / "one").cases["only"].facts
 
 
+def test_tables_of_cases_that_are_no_more_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    def files() -> set[str]:
+        found = {str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("rows.csv")}
+        assert found == {str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("facts.json")}
+        assert (tmp_path / "notes.csv").exists()
+        return found
+
+    (tmp_path / "notes.csv").touch()
+    StudyResults("s", {"only": made()}, {"left_out": {}}).save(tmp_path)
+    assert files() == {"."}
+    StudyResults("s", {"a": made(), "b": made(), "c": made()}, {"left_out": {}}).save(tmp_path)
+    assert files() == {"cases/a", "cases/b", "cases/c"}
+    (tmp_path / "cases" / "c" / "mine.txt").touch()
+    # one of two has no results any more
+    StudyResults("s", {"a": made()}, {"left_out": {"b": "too little"}}).save(tmp_path)
+    assert files() == {"cases/a"} and not (tmp_path / "cases" / "b").exists()
+    assert [path.name for path in (tmp_path / "cases" / "c").iterdir()] == ["mine.txt"]
+    StudyResults("s", {"only": made()}, {"left_out": {}}).save(tmp_path)
+    assert files() == {"."}
+
+
 def test_errors_are_those_of_all_folds_in_order_of_time() -> None:
     results = made(2, (100, None))
     expected = [[*errors_of("future", 1, None, s), *errors_of("future", 2, None, s)] for s in range(3)]

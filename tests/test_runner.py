@@ -344,6 +344,20 @@ def test_ray_gives_the_same_rows_and_its_workers_may_die(
         ray.shutdown()
 
 
+class Called(OutputKD):
+    """A loss that holds a function."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+
+def test_what_cannot_be_sent_to_a_worker_is_named() -> None:
+    arms = [{"name": "a", "teachers": "equal", "losses": Called(lambda x: x)}]
+    with pytest.raises(ConfigError, match=r"cannot be sent to a worker process: .*lambda.* at the top of a module"):
+        Experiment(**toy_config(arms=arms)).run(workers=2, progress=False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

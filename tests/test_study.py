@@ -95,6 +95,18 @@ def test_a_mistake_in_a_grid_is_named_with_its_place(tmp_path: Path, old: str, n
     assert str(raised.value).startswith(str(path)) and message in str(raised.value)
 
 
+def test_a_study_is_named_beside_its_grid(tmp_path: Path) -> None:
+    text = (BASE + GRID).replace("name: small\n", "")
+    named = text.replace("{horizon: 6}", "{horizon: 6, name: six}").replace("4: {}", "4: {name: four}")
+    with pytest.raises(ConfigError, match=r"some.yaml: name: the study needs one, beside its grid"):
+        Study.from_yaml(write(tmp_path, named))
+    for name in ("../up", "5", "''"):
+        with pytest.raises(ConfigError, match="name: "):
+            Study.from_yaml(write(tmp_path, f"name: {name}\n{named}"))
+    study = Study.from_yaml(write(tmp_path, f"name: whole\n{named}"))
+    assert study.name == "whole" and [case.name for case in study.cases.values()] == ["four", "four", "six", "six"]
+
+
 def test_a_study_in_python_has_experiments_by_label() -> None:
     experiment = Experiment(**toy_config())
     assert Study("s", {"one": experiment}).cases["one"] is experiment

@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # whoever reads the output has seen enough; Python would flush once more at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
+        except KeyboardInterrupt:
+            return _say("interrupted.", 130)
 
 
 def _parser() -> argparse.ArgumentParser:

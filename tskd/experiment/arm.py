@@ -59,7 +59,10 @@ class Arm(Strict):
     @field_validator("losses", mode="before")
     @classmethod
     def _losses(cls, value: Any) -> Any:
-        return tuple(part(item, LOSS) for item in many(value))
+        losses = tuple(part(item, LOSS) for item in many(value))
+        if not losses:
+            raise ValueError("give at least one loss, not an empty list.")
+        return losses
 
     @field_validator("weighting", mode="before")
     @classmethod

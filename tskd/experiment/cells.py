@@ -137,7 +137,11 @@ class BlockRun:
         student: Any = _model(spec, self.seed)
         if self.experiment.soft_sensor:
             student = DistilledModel(student, soft_sensor=True)
-        for rows in self.supply.rows(spec, arm.archive):
+        for number, rows in enumerate(self.supply.rows(spec, arm.archive)):
+            if number:
+                # callbacks hold what they saw: early stopping would measure this fit by the best of the one before
+                darts_model = getattr(student, "student", student)
+                darts_model.trainer_params["callbacks"] = _model(spec, self.seed).trainer_params["callbacks"]
             student = student.fit(**rows)
         return student
 

@@ -27,9 +27,20 @@ def checked(experiment: Experiment, data: DataSet) -> Prepared:
     _refuse_looking_ahead(experiment, data)
     sizes = sorted(experiment.sizes, key=lambda size: (size is None, size))
     try:
-        return [prepared(experiment, data, fold, size) for fold in range(1, experiment.folds + 1) for size in sizes][-1]
+        parts = [prepared(experiment, data, fold, size) for fold in range(1, experiment.folds + 1) for size in sizes]
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    _refuse_more_folds(experiment, data, min(len(part.train.truth) for part in parts))
+    return parts[-1]
+
+
+def _refuse_more_folds(experiment: Experiment, data: DataSet, windows: int) -> None:
+    for name, teacher in experiment.teachers.items():
+        if teacher.cross_fit is not None and teacher.cross_fit.folds > windows:
+            raise ConfigError(
+                f"teacher {name!r}: cross_fit asks for {teacher.cross_fit.folds} folds, and data set {data.name!r} "
+                f"has {windows} training windows in its smallest training part; a handful of folds will do."
+            )
 
 
 def _refuse_missing(experiment: Experiment, data: DataSet) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tskd import datasets
+from tskd.experiment.arguments import is_whole
 from tskd.experiment.arm import Arm, tuned_by
 from tskd.experiment.errors import ConfigError, explain
 from tskd.experiment.lengths import chunks, filled
 from tskd.experiment.quiet import quiet
 from tskd.experiment.reading import read_yaml
-from tskd.experiment.specs import MODEL, TEACHER, Spec, Strict, nearest, part, plain
-from tskd.experiment.teachers import TeacherConfig, many, point_forecaster, reach
+from tskd.experiment.specs import MODEL, TEACHER, Spec, Strict, Whole, nearest, part, plain
+from tskd.experiment.teachers import SHUFFLED, TeacherConfig, many, point_forecaster, reach
 from tskd.experiment.verdict import ORDINARY
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ class Experiment(Strict):
     student: Any
     teachers: dict[str, TeacherConfig] = Field(default_factory=dict)
     arms: tuple[Arm, ...] = ()
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds: tuple[Annotated[Whole, Field(ge=0, lt=2**32)], ...] = (0, 1, 2, 3, 4)
     soft_sensor: bool = False
-    scored: tuple[int, int] | None = None
-    lookback: int | None = Field(default=None, ge=1)
-    horizon: int | None = Field(default=None, ge=1)
+    scored: tuple[Whole, Whole] | None = None
+    lookback: Whole | None = Field(default=None, ge=1)
+    horizon: Whole | None = Field(default=None, ge=1)
     sizes: tuple[int | None, ...] = (None,)
-    folds: int = Field(default=1, ge=1)
+    folds: Whole = Field(default=1, ge=1)
     controls: tuple[Control, ...] = ()
 
     @model_validator(mode="before")
@@ -63,14 +64,12 @@ class Experiment(Strict):
             return data
         given = (data.get("lookback"), data.get("horizon"))
         # anything but a number is refused where the field is read
-        return filled(data, *(steps if isinstance(steps, int) else None for steps in given))
+        return filled(data, *(steps if is_whole(steps, 1) else None for steps in given))
 
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
-        if not re.fullmatch(r"\w[\w .-]*", value):
-            raise ValueError("it names a folder: give letters, digits, blanks, '.', '_', '-', a letter or digit first.")
-        return value
+        return safe(value)
 
     @field_validator("data", mode="before")
     @classmethod
@@ -81,6 +80,14 @@ class Experiment(Strict):
             raise ValueError(f"give the name of a data set ({', '.join(datasets.names())}) or a DataSet.")
         return value
 
+    @field_validator("teachers")
+    @classmethod
+    def _teachers(cls, value: dict[str, TeacherConfig]) -> dict[str, TeacherConfig]:
+        for name in value:
+            if name.endswith(SHUFFLED):
+                raise ValueError(f"tables call a placebo so: give teacher {name!r} a name without {SHUFFLED!r}.")
+        return value
+
     @field_validator("student", mode="before")
     @classmethod
     def _student(cls, value: Any) -> Any:
@@ -89,7 +96,7 @@ class Experiment(Strict):
     @field_validator("seeds", mode="before")
     @classmethod
     def _seeds(cls, value: Any) -> Any:
-        seeds = tuple(range(value)) if isinstance(value, int) else tuple(many(value))
+        seeds = tuple(range(value)) if is_whole(value, 0) else tuple(many(value))
         if not seeds or len(set(seeds)) < len(seeds):
             raise ValueError("give at least one seed, and none twice.")
         return seeds
@@ -98,7 +105,7 @@ class Experiment(Strict):
     @classmethod
     def _sizes(cls, value: Any) -> Any:
         sizes = tuple(many(value))
-        wrong = [size for size in sizes if size is not None and not (isinstance(size, int) and size >= 1)]
+        wrong = [size for size in sizes if not (size is None or is_whole(size, 1))]
         if wrong or not sizes or len(set(sizes)) < len(sizes):
             raise ValueError(f"give numbers of training windows, none twice, or null for all; not {list(sizes)}.")
         return sizes
@@ -310,6 +317,13 @@ class Experiment(Strict):
 
         study = Study(self.name, {self.name: self})
         return study.run(folder, workers, engine, address, progress).cases[self.name]
+
+
+def safe(name: Any) -> str:
+    """A name, if a folder can bear it; ValueError if not."""
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w .-]*", name):
+        raise ValueError("it names a folder: give letters, digits, blanks, '.', '_', '-', a letter or digit first.")
+    return name
 
 
 def validated(config: dict[str, Any], where: str) -> Experiment:

@@ -1,9 +1,10 @@
 """Controls: arms that say what a gain may be due to, if not to privileged information.
 
-Every control chooses on validation among as many candidates as the largest distilled arm does, its budget. What the
-candidates of the student's own settings are follows from the student: weight decay, dropout and input size are varied
-in the order of how far they are from its own settings, which come first. AdamW's weight decay below 0.1 was measured to
-do nothing in as few steps as these students take; a tenth of the inputs, to do more than any teacher.
+Every control chooses on validation among as many candidates as the largest distilled arm does, its budget; `tuned`
+among four at least, so that each of its settings is varied once. What the candidates of the student's own settings are
+follows from the student: weight decay, dropout and input size are varied in the order of how far they are from its own
+settings, which come first. AdamW's weight decay below 0.1 was measured to do nothing in as few steps as these students
+take; a tenth of the inputs, to do more than any teacher.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from tskd.datasets import DataSet
 from tskd.experiment.arm import CANDIDATES, Arm, merged, tuned_by
 from tskd.experiment.config import CONTROLS, Control, Experiment
 from tskd.experiment.lengths import chunks
-from tskd.experiment.specs import MODEL, OPTIMIZER
+from tskd.experiment.specs import MODEL, OPTIMIZER, TEACHER, WEIGHTING, Spec, make
 from tskd.experiment.teachers import TeacherConfig, point_forecaster
+from tskd.weighting import Fixed
 
 SELF = "self"
 """Name of the teacher of the control `self-distilled`."""
+
+TUNED = 4
+"""Candidates of the control `tuned` at least: the student's own settings, and one each of what is varied."""
 
 SHORTER = (4, 2, 8)
 WEIGHT_DECAY = (1.0, 0.1, 10.0, 0.3, 3.0, 15.0)
@@ -48,17 +53,22 @@ class Expanded:
 
 
 def expanded(experiment: Experiment, data: DataSet | None = None) -> Expanded:
-    """The experiment with the arms that `controls` asks for; an arm that bears the name already is that control.
+    """The experiment with the arms that `controls` asks for; an arm that bears the name already is that control, or
+    the reason why there is none.
 
     Args:
         data: its data set; loaded if it is not given and a control depends on it.
     """
     arms, teachers = list(experiment.arms), dict(experiment.teachers)
-    reasons: dict[str, str] = {}
-    names = {arm.name for arm in arms}
-    wanted = [control for control in CONTROLS if control in experiment.controls and control not in names]
+    named = {arm.name: arm for arm in arms}
+    reasons: dict[str, str] = {
+        control: "an arm that is another thing bears its name: give that arm another"
+        for control in experiment.controls
+        if control in named and experiment.control(named[control]) != control
+    }
+    wanted = [control for control in CONTROLS if control in experiment.controls and control not in named]
     if not wanted:
-        return Expanded(experiment)
+        return Expanded(experiment, reasons)
     if data is None:
         data = experiment.dataset()
     for control in wanted:
@@ -68,7 +78,7 @@ def expanded(experiment: Experiment, data: DataSet | None = None) -> Expanded:
             reasons[control] = str(reason)
             continue
         if control == "self-distilled":
-            teachers[SELF] = _without_privilege(experiment)
+            teachers[SELF] = _without_privilege(experiment, data)
     # validated again: what could not be run is said before anything is
     fields = {name: getattr(experiment, name) for name in type(experiment).model_fields}
     changes = {"arms": tuple(arms), "teachers": teachers, "controls": ()}
@@ -76,14 +86,18 @@ def expanded(experiment: Experiment, data: DataSet | None = None) -> Expanded:
 
 
 def _tuned(experiment: Experiment, data: DataSet) -> Arm:
-    return Arm(name="tuned", students=tuple(_settings(experiment, _inputs(experiment))))
+    return Arm(name="tuned", students=tuple(_settings(experiment, _inputs(experiment), least=TUNED)))
 
 
 def _self_distilled(experiment: Experiment, data: DataSet) -> Arm:
     arm = _privileged_arm(experiment)
     if SELF in experiment.teachers:
         raise NotApplicable(f"there is a teacher named {SELF!r} already: give that another name")
-    return Arm(name="self-distilled", teachers=(SELF,), losses=arm.losses, balance=_largest(experiment))
+    _without_privilege(experiment, data)
+    # some weightings trust a single teacher less than wholly; fixed weights by name know nothing of this one
+    weighting = "Uniform" if isinstance(make(arm.weighting, WEIGHTING), Fixed) else arm.weighting
+    balance = _largest(experiment)
+    return Arm(name="self-distilled", teachers=(SELF,), losses=arm.losses, weighting=weighting, balance=balance)
 
 
 def _placebo(experiment: Experiment, data: DataSet) -> Arm:
@@ -145,11 +159,32 @@ def _privileged_arm(experiment: Experiment) -> Arm:
     raise NotApplicable("no arm has a privileged teacher")
 
 
-def _without_privilege(experiment: Experiment) -> TeacherConfig:
+def _without_privilege(experiment: Experiment, data: DataSet) -> TeacherConfig:
     """The first privileged teacher of the first such arm, on the same rows, with the student's inputs instead."""
     arm = _privileged_arm(experiment)
-    teacher = next(experiment.teachers[name] for name in arm.teachers if experiment.has_privilege(name))
-    return teacher.model_copy(update={"privileged": (), "sees_inputs": True, "taught_by": None})
+    name = next(name for name in arm.teachers if experiment.has_privilege(name))
+    teacher = experiment.teachers[name]
+    slots = [slot for slot in experiment.readable if getattr(data, f"{slot}_covariates") is not None]
+    # a soft sensor's teachers are shown all its inputs as past covariates
+    past = bool(slots) if experiment.soft_sensor else "past" in slots
+    empty = [slot for slot, given in (("past", past), ("future", "future" in slots)) if not given]
+    model = _reading_less(teacher.model, empty)
+    try:
+        point_forecaster(model, TEACHER)
+    except ValueError as error:
+        raise NotApplicable(f"without its privilege, teacher {name!r} reads nothing: {error}") from error
+    return teacher.model_copy(update={"model": model, "privileged": (), "sees_inputs": True, "taught_by": None})
+
+
+def _reading_less(model: Spec, empty: list[str]) -> Spec:
+    """The model, and members of an ensemble, without the lags of covariates, `"past"` or `"future"`, that there are
+    none of: a regression model refuses to be fitted without them."""
+    kwargs = {key: value for key, value in model.kwargs.items() if key not in [f"lags_{s}_covariates" for s in empty]}
+    members = kwargs.get("forecasting_models")
+    if members is not None:
+        less = [_reading_less(Spec.model_validate(member), empty) for member in members]
+        kwargs["forecasting_models"] = [{"class": member.class_, "kwargs": member.kwargs} for member in less]
+    return model.model_copy(update={"kwargs": kwargs})
 
 
 def _largest(experiment: Experiment) -> tuple[Any, ...]:
@@ -158,14 +193,16 @@ def _largest(experiment: Experiment) -> tuple[Any, ...]:
 
 
 def _settings(
-    experiment: Experiment, inputs: list[dict[str, Any]], always: dict[str, Any] | None = None
+    experiment: Experiment, inputs: list[dict[str, Any]], always: dict[str, Any] | None = None, least: int = 1
 ) -> list[dict[str, Any]]:
     """As many settings as the budget has, if the student can be varied in so many ways; the nearest to its own first.
 
     Args:
         inputs: settings of the input size to vary.
         always: settings that all of them have.
+        least: how many, if the budget is smaller.
     """
+    budget = max(least, len(_largest(experiment)))
     axes = [inputs, _decays(experiment), _dropouts(experiment)]
     levels = itertools.product(*(range(len(axis)) for axis in axes))
     ranked = sorted(levels, key=lambda at: (sum(at), max(at), *(-level for level in at)))
@@ -176,7 +213,7 @@ def _settings(
             settings = merged(settings, axis[level])
         if _can_be_made(experiment, settings):
             found.append(settings)
-        if len(found) == len(_largest(experiment)):
+        if len(found) == budget:
             break
     return found
 

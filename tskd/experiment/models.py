@@ -1,9 +1,9 @@
 """Fitted teachers kept in a folder: a later cell, in this process or another, asks them instead of fitting them again.
 
 A teacher lies in a folder that bears its key, which appears there whole or not at all. Its files are vouched for by
-checksums; one that is damaged is thrown away, and the teacher fitted again. A linear model that was read back may
-differ in the last bit from the one that was written (its coefficients lie in another order in memory), so whoever fits
-a teacher reads it back too.
+checksums; one that is damaged is thrown away, and the teacher fitted again. Several processes may do so at once. A
+linear model that was read back may differ in the last bit from the one that was written (its coefficients lie in
+another order in memory), so whoever fits a teacher reads it back too.
 """
 
 from __future__ import annotations
@@ -13,14 +13,20 @@ import json
 import pickle
 import shutil
 import tempfile
+import time
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tskd import Teacher, _darts
 from tskd.crossfit import Folds, stamp, stamp_text
 from tskd.experiment.quiet import TRAINER
+from tskd.store import ABANDONED
 
 DESCRIPTION = "teacher.json"
+DRAFT = ".draft-"
 FORMAT = 1
 
 
@@ -40,13 +46,9 @@ def load_teacher(folder: Path, key: str, unfitted: Teacher) -> Fitted | None:
         unfitted: what it was before its fit.
     """
     place = folder / key
-    try:
-        description = json.loads((place / DESCRIPTION).read_text())
-        whole = description["format"] == FORMAT and description["files"] == _checksums(place)
-    except (OSError, ValueError, KeyError, TypeError):
-        whole = False
-    if not whole:
-        shutil.rmtree(place, ignore_errors=True)
+    description = _description(place)
+    if description is None:
+        _throw_away(place)
         return None
     try:
         fitted = [
@@ -74,7 +76,8 @@ def save_teacher(folder: Path, key: str, fitted: Fitted) -> None:
     """Keep a teacher under its key, unless somebody has done so in the meantime, or darts cannot save its model."""
     teacher = fitted.teacher
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".draft-") as draft:
+    _clear_abandoned(folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=DRAFT) as draft:
         place = Path(draft) / key
         place.mkdir()
         try:
@@ -100,6 +103,37 @@ def save_teacher(folder: Path, key: str, fitted: Fitted) -> None:
         except OSError:
             if not (folder / key).is_dir():
                 raise
+
+
+def _description(place: Path) -> dict[str, Any] | None:
+    """What a folder says of the teacher in it; None if it is not whole."""
+    try:
+        found: dict[str, Any] = json.loads((place / DESCRIPTION).read_text())
+        whole = found["format"] == FORMAT and found["files"] == _checksums(place)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if whole else None
+
+
+def _throw_away(place: Path) -> None:
+    """Remove a folder that was found not to be whole, if it is there."""
+    if not place.is_dir():
+        return
+    aside = place.with_name(f"{DRAFT}{uuid.uuid4().hex}")
+    with suppress(OSError):
+        place.rename(aside)
+        if _description(aside) is not None:
+            # another process has put a whole one there since
+            aside.rename(place)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _clear_abandoned(folder: Path) -> None:
+    """Remove drafts of processes that were killed long ago."""
+    for draft in folder.glob(f"{DRAFT}*"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > ABANDONED:
+                shutil.rmtree(draft, ignore_errors=True)
 
 
 def _place(folder: Path, number: int) -> Path:

@@ -2,8 +2,9 @@
 
 The privileged rows are permuted among rows of the same time of day (of the same four weeks of the year for data of a
 day or coarser), so that everything but their relation to the window stays: their distribution, and its daily or yearly
-cycle. Training, validation and test rows are permuted among themselves: no part learns of a later one. No row keeps
-its place.
+cycle. Where some time of day has fewer than `SEVERAL` rows in a part, hours of the day count, or quarters of it, or all
+its rows alike (of the year: twelve weeks, or all): a row that could not move would be no placebo. Training, validation
+and test rows are permuted among themselves: no part learns of a later one. No row keeps its place.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from darts import TimeSeries
 from tskd.datasets import ArchiveSeries, DataSet
 from tskd.privileged import HighResolution, Source
 from tskd.privileged.alignment import fold
+
+SEVERAL = 3
+"""Rows that a stratum has at least, if its part has so many."""
 
 
 def placebo(source: Source, data: DataSet, seed: int) -> tuple[Source, dict[str, TimeSeries]]:
@@ -38,12 +42,20 @@ def archive_placebo(source: Source, item: ArchiveSeries, data: DataSet, seed: in
 
 
 def strata(times: pd.Index) -> np.ndarray:
-    """A number for each time stamp [T]: its time of day, or its four weeks of the year if a step is a day or more."""
+    """A number for each time stamp [T] of a part: its time of day in seconds, or its four weeks of the year if a step
+    is a day or more; coarser where that leaves fewer than `SEVERAL` rows to some number."""
     if not isinstance(times, pd.DatetimeIndex):
         return np.zeros(len(times), dtype=int)
     if len(times) > 1 and times[1] - times[0] < pd.Timedelta(days=1):
-        return (times - times.normalize()).total_seconds().to_numpy().astype(int)
-    return np.minimum((times.dayofyear.to_numpy() - 1) // 28, 12)
+        finest = (times - times.normalize()).total_seconds().to_numpy().astype(int)
+        coarser = [finest // 3600, finest // (6 * 3600)]
+    else:
+        finest = np.minimum((times.dayofyear.to_numpy() - 1) // 28, 12)
+        coarser = [finest // 3]
+    for found in (finest, *coarser):
+        if np.unique(found, return_counts=True)[1].min(initial=SEVERAL) >= SEVERAL:
+            return found
+    return np.zeros(len(times), dtype=int)
 
 
 def _shuffled(source: Source, item: DataSet | ArchiveSeries, data: DataSet, rng: np.random.Generator) -> TimeSeries:
@@ -55,9 +67,12 @@ def _shuffled(source: Source, item: DataSet | ArchiveSeries, data: DataSet, rng:
 
 
 def _permutation(times: pd.Index, data: DataSet, rng: np.random.Generator) -> np.ndarray:
-    """For each row [T] the row that takes its place: another one of its stratum and part, unless it is the only one."""
+    """For each row [T] the row that takes its place: another one of its stratum and part, unless the part has one."""
     part = (times >= data.validation_start).astype(int) + (times >= data.test_start)
-    groups = pd.MultiIndex.from_arrays([part, strata(times)])
+    stratum = np.zeros(len(times), dtype=int)
+    for number in np.unique(part):
+        stratum[part == number] = strata(times[part == number])
+    groups = pd.MultiIndex.from_arrays([part, stratum])
     taken = np.arange(len(times))
     for rows in pd.Series(taken).groupby([groups.get_level_values(0), groups.get_level_values(1)]).indices.values():
         cycle = rng.permutation(rows)

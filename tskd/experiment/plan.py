@@ -13,6 +13,7 @@ from tskd.experiment.arm import Arm, tuned_by
 from tskd.experiment.canonical import canonical, key_of
 from tskd.experiment.config import Experiment
 from tskd.experiment.controls import expanded
+from tskd.experiment.teachers import SHUFFLED
 
 if TYPE_CHECKING:
     from tskd.experiment.study import Study
@@ -92,7 +93,7 @@ def teachers_of(experiment: Experiment) -> list[tuple[str, bool]]:
 
 def shown(name: str, shuffled: bool) -> str:
     """How tables call a teacher."""
-    return f"{name} (placebo)" if shuffled else name
+    return name + SHUFFLED if shuffled else name
 
 
 def teacher_key(block: Block, fingerprint: str, name: str, shuffled: bool) -> str:

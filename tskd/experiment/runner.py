@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from tskd.experiment.assembly import collect
-from tskd.experiment.engines import Died, Ended, Engine, EngineName, Made, engine_of
+from tskd.experiment.engines import Died, Ended, Engine, EngineName, Made, engine_of, refuse_engine
 from tskd.experiment.engines.base import WAIT, cores
 from tskd.experiment.errors import ConfigError, RunError
 from tskd.experiment.locks import Lock
@@ -47,6 +47,7 @@ def run(
     progress: bool = True,
 ) -> StudyResults:
     """See `Study.run`."""
+    refuse_engine(engine, workers, address)
     outlines = outline(study)
     with _place(folder) as place:
         write_atomically(place / "config.yaml", study.to_yaml().encode())

@@ -12,11 +12,12 @@ import importlib
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tskd.datasets import DataSet
+from tskd.experiment.arguments import refuse_arguments
 from tskd.experiment.errors import explain
 from tskd.experiment.quiet import quiet
 
@@ -85,6 +86,10 @@ class Strict(BaseModel):
         return data
 
 
+Whole = Annotated[int, Field(strict=True)]
+"""A whole number; neither `true` nor a text that reads like one."""
+
+
 class Spec(Strict):
     """`class:` and `kwargs:` of one object; specs nested in `kwargs` (callbacks) are built with it."""
 
@@ -94,11 +99,14 @@ class Spec(Strict):
     def build(self, role: Role) -> Any:
         """A fresh object. Raises ValueError for a class that is not allowed or arguments that it refuses."""
         made = role.allowed(self.class_)
-        kwargs = {name: _built(name, value) for name, value in self.kwargs.items()}
         try:
-            return made(**kwargs)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{self.class_}: {error}{_misspelt(made, self.kwargs)}") from error
+            if role in (MODEL, TEACHER):
+                refuse_arguments(self.kwargs)
+            return made(**{name: _built(name, value) for name, value in self.kwargs.items()})
+        except Exception as error:
+            # whatever a class of another package makes of arguments that it cannot use
+            reason = str(error) or f"its arguments are refused ({type(error).__name__})."
+            raise ValueError(f"{self.class_}: {reason}{_misspelt(made, self.kwargs)}") from error
 
     def __str__(self) -> str:
         return f"{self.class_}({', '.join(f'{name}={_shown(value)}' for name, value in self.kwargs.items())})"

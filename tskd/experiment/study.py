@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tskd.experiment.arm import merged
-from tskd.experiment.config import Experiment, validated
+from tskd.experiment.config import Experiment, safe, validated
 from tskd.experiment.errors import ConfigError
 from tskd.experiment.reading import read_yaml
 from tskd.experiment.specs import plain
@@ -57,7 +57,10 @@ class Study:
             label: validated(overlay, f"{path}, case {label!r}" if label else str(path))
             for label, overlay in overlays.items()
         }
-        name = config.get("name", "")
+        try:
+            name = safe(config.get("name"))
+        except ValueError as error:
+            raise ConfigError(f"{path}: name: the study needs one, beside its grid; {error}") from error
         return cls(name, {label or name: experiment for label, experiment in cases.items()})
 
     def to_yaml(self) -> str:

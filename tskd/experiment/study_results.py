@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tskd.experiment import tables
 from tskd.experiment.results import Results, write_json
 
 
@@ -33,13 +35,24 @@ class StudyResults:
         return replace(self, cases=cases, facts={**self.facts, "command": command})
 
     def save(self, directory: str | Path) -> None:
-        """Write the tables of one case into `directory`, those of several into folders below `directory/cases`."""
+        """Write the tables of one case into `directory`, those of several into folders below `directory/cases`.
+
+        Tables that other cases have left in these places are removed.
+        """
         folder = Path(directory)
         places = _places([*self.cases, *self.facts["left_out"]])
         for case, results in self.cases.items():
             results.save(folder / places[case])
         found = {case: places[case] for case in self.cases}
         write_json(folder / "study.json", {"name": self.name, "cases": found, "facts": self.facts})
+        kept = {folder / place for place in found.values()}
+        for place in {folder, *folder.glob("cases/*")} - kept:
+            for name in [*(f"{table}.csv" for table in tables.TABLES), "facts.json"]:
+                (place / name).unlink(missing_ok=True)
+            if place != folder:
+                with suppress(OSError):
+                    # what else there is, is the user's
+                    place.rmdir()
 
     @classmethod
     def load(cls, directory: str | Path) -> StudyResults:

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tskd.datasets import DataSet
 from tskd.experiment.quiet import quiet
-from tskd.experiment.specs import MODEL, PRIVILEGED, TEACHER, Role, Spec, Strict, make, part
+from tskd.experiment.specs import MODEL, PRIVILEGED, TEACHER, Role, Spec, Strict, Whole, make, part
 
 if TYPE_CHECKING:
     from tskd import Teacher
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 INPUTS = {"past": "the student's past covariates", "future": "the student's future covariates"}
 """Names under which the teachers of a soft sensor read its inputs, by slot."""
 
+SHUFFLED = " (placebo)"
+"""What tables put behind the name of a teacher for its placebo."""
+
 
 class CrossFitConfig(Strict):
     """See `tskd.crossfit.CrossFit`: `folds`, and the steps in a `block`."""
 
-    folds: int
-    block: int | None = None
+    folds: Whole
+    block: Whole | None = None
 
     def made(self) -> CrossFit:
         """What a teacher takes."""

@@ -6,14 +6,27 @@ that was started writes: no folder need be shared, and the rows cannot depend on
 
 from __future__ import annotations
 
-from typing import Literal
+from importlib.util import find_spec
+from typing import Literal, get_args
 
 from tskd.experiment.engines.base import Died, Ended, Engine, Made
 from tskd.experiment.errors import ConfigError
 
 EngineName = Literal["processes", "ray"]
 
-__all__ = ["Died", "Ended", "Engine", "EngineName", "Made", "engine_of"]
+__all__ = ["Died", "Ended", "Engine", "EngineName", "Made", "engine_of", "refuse_engine"]
+
+
+def refuse_engine(name: str, workers: int | None, address: str | None) -> None:
+    """Raise a ConfigError for arguments of `engine_of` that do not exist or are not installed."""
+    if workers is not None and workers < 1:
+        raise ConfigError(f"workers={workers} must be at least 1, or None for all cores.")
+    if name not in get_args(EngineName):
+        raise ConfigError(f"engine={name!r} must be 'processes' or 'ray'.")
+    if name == "ray" and find_spec("ray") is None:
+        raise ConfigError("engine 'ray' needs Ray: pip install 'tskd[ray]'.")
+    if name != "ray" and address is not None:
+        raise ConfigError(f"address={address!r} is that of a Ray cluster: it needs engine='ray'.")
 
 
 def engine_of(name: str, workers: int | None, address: str | None) -> Engine:
@@ -25,16 +38,11 @@ def engine_of(name: str, workers: int | None, address: str | None) -> Engine:
 
     Raises ConfigError for what does not exist or is not installed.
     """
-    if workers is not None and workers < 1:
-        raise ConfigError(f"workers={workers} must be at least 1, or None for all cores.")
+    refuse_engine(name, workers, address)
     if name == "ray":
         from tskd.experiment.engines.with_ray import WithRay
 
         return WithRay(workers, address)
-    if name != "processes":
-        raise ConfigError(f"engine={name!r} must be 'processes' or 'ray'.")
-    if address is not None:
-        raise ConfigError(f"address={address!r} is that of a Ray cluster: it needs engine='ray'.")
     if workers == 1:
         from tskd.experiment.engines.here import Here
 

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from pickle import PicklingError
 
 from tskd.experiment.engines.base import WAIT, Died, Ended, Made, cores
-from tskd.experiment.errors import RunError
+from tskd.experiment.errors import ConfigError, RunError
 from tskd.experiment.work import Task, work
 
 
@@ -86,11 +87,17 @@ class _Worker:
         far.close()
 
     def begin(self, task: Task) -> None:
-        """Send it a task."""
+        """Send it a task. Raises ConfigError for one that cannot be sent."""
         self.task = task
-        # that it is dead, the next reading of the line finds
-        with suppress(OSError):
-            self.connection.send(task)
+        try:
+            # that it is dead, the next reading of the line finds
+            with suppress(OSError):
+                self.connection.send(task)
+        except (PicklingError, AttributeError, TypeError) as error:
+            raise ConfigError(
+                f"an object of the experiment cannot be sent to a worker process: {error}. Give classes and functions "
+                "that are defined at the top of a module, or workers=1."
+            ) from error
 
     def buried(self) -> str:
         """What it died of. Raises RunError for one that never ran: nor would another."""

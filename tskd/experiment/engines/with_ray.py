@@ -22,10 +22,8 @@ class WithRay:
     def __init__(self, workers: int | None, address: str | None) -> None:
         # a run that ends in a minute needs neither Ray's statistics of use nor its dashboard
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        try:
-            import ray
-        except ImportError as error:
-            raise ConfigError("engine 'ray' needs Ray: pip install 'tskd[ray]'.") from error
+        import ray
+
         self._ray = ray
         self._own = not ray.is_initialized()
         if self._own:

@@ -1,0 +1,28 @@
+"""Arguments of models that darts takes without a look, and that would fail in every fit, or say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any
+
+LEAST = {"input_chunk_length": 1, "output_chunk_length": 1, "output_chunk_shift": 0, "n_epochs": 1, "batch_size": 1}
+"""Whole numbers, and the least that each may be."""
+
+MAPPINGS = ("pl_trainer_kwargs", "optimizer_kwargs", "lr_scheduler_kwargs")
+
+
+def is_whole(value: Any, least: int) -> bool:
+    """Whether it is a whole number, `least` or more; `True` is none."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def refuse_arguments(kwargs: Mapping[str, Any]) -> None:
+    """Raise a ValueError, which names the argument, for those of a model with which no experiment could fit it."""
+    for name, value in kwargs.items():
+        if name in LEAST and not is_whole(value, LEAST[name]):
+            raise ValueError(f"{name}={value!r} must be a whole number, {LEAST[name]} or more.")
+        if name in MAPPINGS and not isinstance(value, Mapping):
+            raise ValueError(f"{name}={value!r} must be a mapping of arguments to their values, or left out.")
+    if kwargs.get("save_checkpoints"):
+        raise ValueError("save_checkpoints: an experiment keeps no checkpoints of its fits; leave it out.")
