@@ -12,7 +12,7 @@ import yaml
 from darts import TimeSeries
 
 from tskd.datasets import DataSet
-from tskd.experiment import Experiment
+from tskd.experiment import Experiment, Study
 from tskd.experiment.config import ALONE
 from tskd.experiment.reading import read_yaml
 
@@ -42,10 +42,13 @@ def test_a_configuration_can_be_read(path: Path) -> None:
         pytest.importorskip(package, reason=f"{package} is not installed")
     if "local_dir" in path.read_text() and not Path("runs/tiny-chronos-2").is_dir():
         pytest.skip("the weights of the foundation model are not there")
-    experiment = Experiment.from_yaml(path)
-    assert experiment.alone.name == ALONE
-    assert Experiment.model_validate(yaml.safe_load(experiment.to_yaml())).to_yaml() == experiment.to_yaml()
-    assert path.stem in experiment.name or path.parent == CONFIGS
+    study = Study.from_yaml(path)
+    assert path.stem in study.name or path.parent == CONFIGS
+    experiments = list(study.cases.values())
+    assert all(experiment.alone.name == ALONE for experiment in experiments)
+    # to make each again would take long where there are eighty
+    for experiment in experiments[:2]:
+        assert Experiment.model_validate(yaml.safe_load(experiment.to_yaml())).to_yaml() == experiment.to_yaml()
 
 
 def small(data: str) -> DataSet:
