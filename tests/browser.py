@@ -32,7 +32,7 @@ FLAGS = (
 class Browser:
     """One page of a browser that writes its profile to the folder `profile`; a context manager."""
 
-    def __init__(self, profile: Path, timeout: float = 60) -> None:
+    def __init__(self, profile: Path, timeout: float = 180) -> None:
         assert BINARY is not None
         there, self._out = os.pipe()
         self._in, back = os.pipe()

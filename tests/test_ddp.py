@@ -33,7 +33,7 @@ def by_two(scenario: str, folder: Path) -> list[dict[str, Any]]:
         start_new_session=True,
     )
     try:
-        _, errors = process.communicate(timeout=150)
+        _, errors = process.communicate(timeout=400)
     finally:
         # the second process too
         if process.poll() is None:

@@ -106,7 +106,7 @@ def test_an_interrupt_ends_a_run_with_how_to_go_on(config: Path, whole: Results,
     process = start("run", str(config), "--out", str(folder), "--workers", "2")
     wait_for(process, folder, 3)
     os.killpg(process.pid, signal.SIGINT)
-    shown, error = process.communicate(timeout=60)
+    shown, error = process.communicate(timeout=300)
     assert process.returncode == 130 and shown == ""
     assert error.splitlines()[-1] == (f"tskd: interrupted; what is finished is kept. To go on: tskd resume {folder}")
     assert "Traceback" not in error
@@ -124,7 +124,7 @@ def test_two_runs_at_once_on_one_folder(config: Path, whole: Results, tmp_path: 
     folder = tmp_path / "run"
     processes = [start("run", str(config), "--out", str(folder), "--workers", "1") for _ in range(2)]
     for process in processes:
-        _, error = process.communicate(timeout=300)
+        _, error = process.communicate(timeout=600)
         assert process.returncode == 0, error
     # nothing was computed twice
     assert finished(folder) == CELLS and not (folder / "parts" / "rejected").exists()
