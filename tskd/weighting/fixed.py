@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from tskd.checks import refuse_not_real, refuse_unknown
@@ -49,5 +50,7 @@ class Fixed(Weighting):
             raise ValueError(f"Fixed has {len(self.weights)} weights for {len(names)} teachers {names}")
 
     def scores(self, step: Step) -> Tensor:
-        weights = step.forecasts.new_tensor(proportions(self._ordered))
+        # half precision has too few digits for proportions
+        dtype = torch.promote_types(step.forecasts.dtype, torch.float32)
+        weights = step.forecasts.new_tensor(proportions(self._ordered), dtype=dtype)
         return weights[:, None].expand(step.valid.shape)
