@@ -42,10 +42,10 @@ PUBLISHED = {
 }
 PREAMBLE = """## The standard multivariate benchmark
 
-`TSKD_DATA=folder/of/data python benchmarks/multivariate.py --minutes 60` goes on with `tskd run
-configs/benchmark/{{ett,illness,exchange,weather}}.yaml`; finished so far are {finished:,} of {planned:,} cells, and
-those cases below of which all are. Lookback {lookbacks}. MSE on the z-scored scale over every test window, mean over 5
-seeds. All choices were made on the validation part."""
+`TSKD_DATA=folder/of/data python benchmarks/multivariate.py --minutes 60` goes on with the runs of `configs/benchmark/`
+(ETT, illness, exchange, weather); finished so far are {finished:,} of {planned:,} cells, and below stand those cases of
+which all are. Lookback {lookbacks}. MSE on the z-scored scale over every test window, mean over 5 seeds. All choices
+were made on the validation part."""
 FIRST = """### Students alone, and published figures
 
 The published ones (TFB/OpenTS leaderboard, H = 96 only) have the lookback of each method searched, up to 512; ours is
@@ -53,11 +53,12 @@ stated above and never mixed. *Best arm*: the arm that validation prefers, whate
 SECOND = """### Taught students
 
 MSE over that of the same student alone, with 95 % intervals over test windows (blocks of L + H at least) and over
-seeds; bold where the interval excludes 1; no interval where the test part has fewer than four blocks. Every arm chose
-between balance 0 and 0.5, *tuned* between the student's own settings and one other. *Strong teacher*: of more lookback
-(illness: larger). *Mean of the future*, *way point*: teachers that see the mean of each quarter of the horizon, or its
-middle. *Three*: these three teachers, by weighting. Controls: *tuned*, *self-distilled* (a teacher like *mean of the
-future*'s, without the privilege), *placebo* (with shuffled privilege)."""
+seeds; bold where the interval excludes 1; no interval where the test part has fewer than four blocks. Every arm
+chose between balance 0 and 0.5, *tuned* among the student's own settings and others of lookback, weight decay and
+dropout. *Strong teacher*: of more lookback (illness: larger). *Mean of the future*, *way point*: teachers that see
+the mean of each quarter of the horizon, or its middle. *Three*: these three teachers, by weighting. Controls:
+*tuned*, *self-distilled* (a teacher like *mean of the future*'s, without the privilege), *placebo* (with shuffled
+privilege)."""
 
 
 def main() -> None:
@@ -76,12 +77,13 @@ def main() -> None:
     rows.to_csv(HERE / "results" / "multivariate.csv", index=False, float_format="%.6f")
     lookbacks = sorted({(results.facts["data"]["name"], results.facts["lookback"]) for results in cases.values()})
     said = ", ".join(f"{lookback} ({name})" for name, lookback in lookbacks)
+    students = [name for name in STUDENTS if any(label.endswith(f" · {name}") for label in cases)]
     parts = [
         PREAMBLE.format(**cells, lookbacks=said),
         FIRST,
-        markdown(["data · horizon", *STUDENTS, "best arm", *(f"{rival}, published" for rival in RIVALS)], alone(cases)),
+        markdown(["data · horizon", *students, "best arm", *(f"{rival}, published" for rival in RIVALS)], alone(cases)),
         SECOND,
-        *(f"#### {place}\n\n{markdown(['arm', *STUDENTS], table)}" for place, table in taught(cases)),
+        *(f"#### {place}\n\n{markdown(['arm', *students], table)}" for place, table in taught(cases)),
     ]
     write_section(HERE / "README.md", "multivariate", "\n\n".join(parts))
 
