@@ -37,10 +37,9 @@ def config(folder: Path, seeds: int) -> Path:
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     """`tskd` with these arguments, as the first of a process group."""
-    code = "import sys; from tskd.cli import main; sys.exit(main(sys.argv[1:]))"
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        [sys.executable, "-m", "tskd", *arguments], stdout=pipe, stderr=pipe, text=True, start_new_session=True
     )
 
 

@@ -57,3 +57,16 @@ def test_nothing_is_concluded_from_a_run_that_is_not_finished(script: ModuleType
     for cells in ({"planned": 20, "finished": 19, "failed": 1}, {"planned": 20, "finished": 5, "failed": 0}):
         said = script.outcome(replace(results, facts={**results.facts, "cells": cells}))
         assert f"nothing is concluded: {cells['finished']} of 20 cells" in said and "hypothesis" not in said
+
+
+@pytest.mark.parametrize("script", ["multivariate"], indirect=True)
+def test_the_best_arm_is_the_one_that_validation_prefers(script: ModuleType) -> None:
+    results = synthetic.results(effects={"alone": 1.0, "distilled": 0.8, "placebo": 0.98}, seeds=2, windows=600)
+    rows = results.rows.copy()
+    rows["validation_mse"] = [0.1 if name == "placebo" else 0.5 for name in rows.name]
+    rows.loc[rows.kind == "teacher", "validation_mse"] = 0.0
+    results = replace(results, rows=rows)
+    # by test error it would be the distilled one
+    assert rows[rows.kind == "student"].groupby("name").mse.mean().idxmin() == "distilled"
+    (row,) = script.alone({"toy · 96 · NLinear": results})
+    assert row["best arm"].endswith("(NLinear, placebo)")

@@ -35,8 +35,7 @@ seeds: 2
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from tskd.cli import main; sys.exit(main(sys.argv[1:]))"
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-m", "tskd", *arguments], capture_output=True, text=True, check=False)
 
 
 def test_help_is_instant_and_imports_nothing_heavy() -> None:
