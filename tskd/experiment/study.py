@@ -99,11 +99,12 @@ def _product(config: dict[str, Any], grid: Any) -> dict[str, dict[str, Any]]:
             if not (overlay is None or isinstance(overlay, dict)) or "grid" in (overlay or {}):
                 raise ValueError(f"grid.{axis}.{label}: give a part of a configuration, not {overlay!r}.")
     cases = {}
-    for labels in itertools.product(*grid.values()):
+    combinations = list(itertools.product(*grid.values()))
+    for labels in combinations:
         case = config
         for overlays, label in zip(grid.values(), labels, strict=True):
             case = merged(case, overlays[label] or {})
         cases[BETWEEN.join(map(str, labels))] = case
-    if len(cases) < len(list(itertools.product(*grid.values()))):
+    if len(cases) < len(combinations):
         raise ValueError(f"grid: two cases have the same label; they are {', '.join(cases)}.")
     return cases
