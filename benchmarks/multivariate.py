@@ -2,9 +2,9 @@
 
     TSKD_DATA=folder/of/data python benchmarks/multivariate.py [--minutes 60]
 
-Goes on with the runs of `configs/benchmark/` in the folder of runs, for as many minutes as are given, then writes
-`benchmarks/results/multivariate.csv` (one row a fit that was used) and its section in `benchmarks/README.md`, of those
-cases of which every cell is finished.
+Goes on with the runs of `configs/benchmark/` for as many minutes as are given, from the finished parts that are kept in
+`benchmarks/runs/`, then writes `benchmarks/results/multivariate.csv` (one row a fit that was used) and its section in
+`benchmarks/README.md`, of those cases of which every cell is finished.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ privilege)."""
 def main() -> None:
     """Run for a while, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    parser.add_argument("--runs", type=Path, default=HERE / "runs", help="folder of runs")
     parser.add_argument("--minutes", type=float, default=0.0, help="how long to go on with the runs")
     options = parser.parse_args()
     end = time.monotonic() + 60 * options.minutes
@@ -89,13 +89,13 @@ def main() -> None:
 
 
 def go_on(name: str, runs: Path, seconds: float) -> None:
-    """Go on with a run for some seconds; it stops as it does for a user's interrupt."""
+    """Go on with a run for some seconds; it may be ended at any moment."""
     command = [sys.executable, "-m", "tskd", "run", str(CONFIGS / f"{name}.yaml"), "--out", str(place(name, runs))]
     process = subprocess.Popen(command)
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
-        process.send_signal(2)
+        process.terminate()
         process.wait()
 
 

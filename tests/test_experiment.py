@@ -268,7 +268,7 @@ def test_scaling_knows_the_training_part_only() -> None:
 
 def test_every_window_of_a_part_is_there_once() -> None:
     prepared = prepare(toy_data(), LOOKBACK, (1, HORIZON))
-    scaled = prepared.scale.undo(prepared.test.series.values())[LOOKBACK:, 0]
+    scaled = prepared.scale.undo(prepared.test.series.values()[LOOKBACK:, 0])
     np.testing.assert_allclose(scaled, toy_data().series.values()[TEST:, 0], rtol=1e-5)
     for part, first, end in (
         (prepared.train, LOOKBACK, VALIDATION),

@@ -60,8 +60,8 @@ def plant(parts: Parts, how: str) -> Path:
     elif how == "empty":
         path.write_bytes(b"")
     elif how == "edited":
-        place = content.index(b'"value": 1.0')
-        path.write_bytes(content[:place] + b'"value": 2.0' + content[place + 12 :])
+        place = content.index(b"PK\x01\x02") + 12  # the time at which a member was written, which nobody reads
+        path.write_bytes(content[:place] + b"\x01" + content[place + 1 :])
     elif how == "rewritten":
         path.write_bytes(part("aa00", 2.0).to_bytes())
     elif how == "renamed":

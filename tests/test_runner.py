@@ -6,7 +6,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,17 @@ import pandas as pd
 import pytest
 from torch import Tensor
 
-from tests.toy import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_model
+from tests.toy import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_data, toy_model
 from tskd.experiment import ConfigError, Experiment, Results, RunError, Study
 from tskd.experiment.cells import BlockRun, Cell
 from tskd.experiment.engines import engine_of
 from tskd.experiment.facts import reproducible
 from tskd.experiment.locks import Lock
 from tskd.experiment.parts import Part, Parts
-from tskd.experiment.plan import Planned
+from tskd.experiment.plan import Planned, blocks, planned
 from tskd.experiment.runner import report
 from tskd.experiment.tables import TABLES
+from tskd.experiment.work import cell_of, part_of
 from tskd.losses import OutputKD
 
 ARMS = [
@@ -72,6 +73,26 @@ def parts_in(folder: Path) -> list[Path]:
     return sorted((folder / "parts").glob("*.npz"))
 
 
+# ---- what is kept ----------------------------------------------------------------------------------------------------
+
+
+def test_a_cell_is_kept_in_single_precision(experiment: Experiment) -> None:
+    block = blocks(Study("toy", {"": experiment}))[0]
+    cell = BlockRun(block, toy_data()).cell(planned(block, "abc")[0])
+    content = part_of(cell.key, cell).to_bytes()
+    kept = Part.from_bytes(content)
+    assert {array.dtype for array in kept.arrays.values()} == {np.dtype("float32")}
+    read = cell_of(kept)
+    for field in fields(Cell):
+        own, again = getattr(cell, field.name), getattr(read, field.name)
+        if isinstance(own, np.ndarray):
+            assert again.shape == own.shape and again.dtype == "float64"
+            np.testing.assert_allclose(again, own, rtol=2**-24)
+        else:
+            assert again == own
+    assert read.forecasts.ndim == 2 and len(content) < 5 * sum(array.size for array in kept.arrays.values()) + 3000
+
+
 # ---- going on --------------------------------------------------------------------------------------------------------
 
 
@@ -93,10 +114,8 @@ def test_missing_torn_edited_and_duplicated_parts(
     gone, torn, edited, twice, *_ = parts_in(tmp_path)
     gone.unlink()
     torn.write_bytes(torn.read_bytes()[:-100])
-    changed = bytearray(edited.read_bytes())
-    place = changed.index(b'"validation_mse": 0.') + len('"validation_mse": 0.')
-    changed[place] = ord("9") if changed[place] != ord("9") else ord("1")
-    edited.write_bytes(changed)
+    better = Part.from_bytes(edited.read_bytes())
+    edited.write_bytes(Part({**better.row, "validation_mse": 0.0}, better.arrays).to_bytes())
     other = Part.from_bytes(twice.read_bytes())
     other = Part({**other.row, "seconds": 1e6}, other.arrays)
     Parts(tmp_path / "parts").write(other.key, other.to_bytes())

@@ -38,8 +38,8 @@ class Cell:
 
     `key`, `kind`, `name` and `candidate` are those of what was planned. `mse`, `mae` [W] and `step_mse`, `step_mae` [H]
     are of the test windows (NaN where nothing is scored), `validation_mse` of the validation windows; `forecasts`
-    [E, H, C] are of the example windows. `seconds` are of the fit, without those of the teachers; `weights` is
-    `DistilledModel.history`: one entry an epoch, none for other models.
+    [E, H] of the first component are of the example windows. `seconds` are of the fit, without those of the teachers;
+    `weights` is `DistilledModel.history`: one entry an epoch, none for other models.
     """
 
     key: str

@@ -51,7 +51,7 @@ class Part:
         """The content of the file."""
         stream = io.BytesIO()
         text = json.dumps(self.row, ensure_ascii=False).encode()
-        np.savez(stream, allow_pickle=False, row=np.frombuffer(text, dtype=np.uint8), **self.arrays)
+        np.savez_compressed(stream, allow_pickle=False, row=np.frombuffer(text, dtype=np.uint8), **self.arrays)
         return stream.getvalue()
 
     @classmethod

@@ -24,8 +24,8 @@ class Scale:
     deviation: np.ndarray
 
     def undo(self, values: np.ndarray) -> np.ndarray:
-        """Scaled values [..., C] in the units of the data set."""
-        return values * self.deviation + self.mean
+        """Scaled values [...] of the first component in the units of the data set."""
+        return values * self.deviation[0] + self.mean[0]
 
 
 @dataclass(frozen=True)

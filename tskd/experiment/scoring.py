@@ -21,8 +21,8 @@ class Score:
     """Mean errors on the z-scored scale: of the windows `mse`, `mae` [W], of the steps `step_mse`, `step_mae` [H]; NaN
     where there is no forecast, or nothing that is scored.
 
-    `forecasts` [E, H, C] are of the example windows. `whole`: whether there is a finite forecast of every window and
-    step, from the first step that is scored.
+    `forecasts` [E, H] of the first component are of the example windows. `whole`: whether there is a finite forecast of
+    every window and step, from the first step that is scored.
     """
 
     mse: np.ndarray
@@ -43,7 +43,7 @@ def score(forecasts: Forecasts, part: Part, first: int) -> Score:
     of_windows = np.full((2, windows), np.nan)
     sums, counts = np.zeros((2, horizon)), np.zeros(horizon)
     shown = examples(windows)
-    kept = np.full((len(shown), horizon, components), np.nan)
+    kept = np.full((len(shown), horizon), np.nan)
     finite = 0
     for positions, values, start in forecasts:
         steps = slice(start - 1, min(start - 1 + values.shape[1], horizon))
@@ -54,7 +54,7 @@ def score(forecasts: Forecasts, part: Part, first: int) -> Score:
             some[:, steps] = values[begin : begin + size, : steps.stop - steps.start]
             finite += int(np.isfinite(some[:, first - 1 :]).all(axis=(1, 2)).sum())
             chosen, where = np.nonzero(rows[:, None] == shown)
-            kept[where] = some[chosen]
+            kept[where] = some[chosen, :, 0]
             some -= part.truth[rows]
             some[~part.scored[rows]] = np.nan
             known = ~np.isnan(some)

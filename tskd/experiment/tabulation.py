@@ -126,12 +126,12 @@ def _forecasts(experiment: Experiment, cells: Sequence[Cell], prepared: Mapping[
     for number, window in enumerate(examples(len(part.truth))):
         past = slice(window + part.reach - lookback, window + part.reach + horizon)
         times = part.series.time_index[past]
-        lines = {"truth": (times, part.series.values(copy=False)[past])}
+        lines = {"truth": (times, part.series.values(copy=False)[past, 0])}
         for cell in shown:
             line = cell.name if cell.kind == "student" else f"teacher {cell.name}"
             lines[line] = (times[lookback:], cell.forecasts[number])
         frames += [
-            pd.DataFrame({"line": line, "window": number, "time": at, "value": scale.undo(values)[:, 0]})
+            pd.DataFrame({"line": line, "window": number, "time": at, "value": scale.undo(values)})
             for line, (at, values) in lines.items()
         ]
     return pd.concat(frames, ignore_index=True)

@@ -93,20 +93,22 @@ def _fingerprint(data: DataSet) -> str:
 
 
 def part_of(key: str, cell: Cell) -> Part:
-    """A cell as it is kept."""
+    """A cell as it is kept: its arrays in single precision, which is that of the networks."""
     values = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
-    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    arrays = {name: value.astype("float32") for name, value in values.items() if isinstance(value, np.ndarray)}
     row = {name: value for name, value in values.items() if name not in arrays}
     return Part({**row, "key": key, **_stamp()}, arrays)
 
 
 def cell_of(part: Part, **changes: Any) -> Cell:
-    """The cell that `part_of` was given, but for `changes`: the same fit has other names elsewhere."""
+    """The cell that `part_of` was given, to single precision, but for `changes`: the same fit has other names
+    elsewhere."""
     from tskd.experiment.cells import Cell
 
     known = {field.name for field in dataclasses.fields(Cell)}
     values = {name: _frozen(value) for name, value in part.row.items() if name in known}
-    return Cell(**{**values, **part.arrays, **changes})
+    arrays = {name: array.astype("float64") for name, array in part.arrays.items()}
+    return Cell(**{**values, **arrays, **changes})
 
 
 def failure(key: str, error: BaseException, seconds: float) -> Part:
