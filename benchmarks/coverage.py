@@ -32,6 +32,7 @@ from tskd.experiment.statistics import Comparison, compare
 HERE = Path(__file__).parent
 SEEDS, FEATURES, STRETCH = 5, 64, 8
 BLOCKS = (4, 5, 10, 20, 60)
+WIDER = 4 / 3
 EFFECT, LUCK = -0.05, 0.04
 """The known effect, and the standard deviation of a seed's own relative error: recorded half-widths are near 5 %."""
 
@@ -152,8 +153,8 @@ def measure(pair: Pair, blocks: int, repetitions: int, tested: int) -> dict[str,
         if repetition < tested:
             alarms.append(diebold_mariano(arm, baseline, pair.setting.horizon).p_value < 0.05)
 
-    def held(name: str, truth: float) -> float:
-        return float(np.mean([c.low <= truth <= c.high for c in found[name]]))
+    def held(name: str, truth: float, wider: float = 1.0) -> float:
+        return float(np.mean([abs(c.relative - truth) <= wider * (c.high - c.low) / 2 for c in found[name]]))
 
     def half_width(name: str) -> float:
         return float(np.mean([(c.high - c.low) / 2 for c in found[name]]))
@@ -170,6 +171,7 @@ def measure(pair: Pair, blocks: int, repetitions: int, tested: int) -> dict[str,
         "none": held("none", 0),
         "known": held("known", EFFECT),
         "lucky": held("lucky", 0),
+        "wider": min(held("none", 0, WIDER), held("known", EFFECT, WIDER), held("lucky", 0, WIDER)),
         "half_width": half_width("none"),
         "half_width_lucky": half_width("lucky"),
         "least_gain": least_gain("none"),
@@ -278,10 +280,15 @@ def summary(rows: list[dict[str, Any]]) -> str:
     many = taught[taught.blocks.isin([20, 60])]
     coverage = (
         f"Of students against students the least is {100 * least.least:.1f} %, {least.data} at {least.blocks} blocks."
-        f" Below 90 % in any of the three columns: {where or 'nothing'}. A forecaster that ages, or fails for a while,"
-        " its error in one half of the series far from that in the other, has no one truth that a short test part could"
-        " tell: it needs several folds."
+        f" Below 90 % in any of the three columns: {where or 'nothing'}."
     )
+    if len(low):
+        coverage += (
+            f" Intervals a third wider would hold {100 * low.wider.min():.0f} to {100 * low.wider.max():.0f} % there:"
+            " width is no remedy. The error of such a forecaster is another in one half of the series than in the"
+            " other, and a test part as short as one stretch of it cannot tell of the other half; a longer one can,"
+            " where the data have it."
+        )
     power = (
         "Power: with 20 to 60 blocks a taught student's gain is found in 80 % of repetitions from"
         f" {100 * many.least_gain.min():.1f} to {100 * many.least_gain.max():.1f} % on if seeds hardly differ, from"

@@ -43,8 +43,8 @@ PUBLISHED = {
 PREAMBLE = """## The standard multivariate benchmark
 
 `TSKD_DATA=folder/of/data python benchmarks/multivariate.py --minutes 60` goes on with the runs of `configs/benchmark/`
-(ETT, illness, exchange, weather); finished so far are {finished:,} of {planned:,} cells, and below stand those cases of
-which all are. Lookback {lookbacks}. MSE on the z-scored scale over every test window, mean over 5 seeds. All choices
+(ETT, illness, exchange, weather) from the parts that are kept in `benchmarks/runs/`: {finished:,} of {planned:,} cells.
+Below stand those cases of which all are finished. Lookback {lookbacks}. MSE on the z-scored scale over every test window, mean over 5 seeds. All choices
 were made on the validation part."""
 FIRST = """### Students alone, and published figures
 

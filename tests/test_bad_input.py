@@ -226,6 +226,7 @@ IMPOSSIBLE: list[Impossible] = [
     ("no loss", lambda: with_teachers(teacher(), losses=[]), ValueError, ("loss", "OutputKD")),
     ("unknown metric", lambda: OutputKD("l2"), ValueError, ("l2", "mse", "mae", "huber")),
     ("negative coefficient", lambda: OutputKD(weight=-1), ValueError, ("-1", "0 or more")),
+    ("a coefficient beyond all floats", lambda: OutputKD(weight=10**400), ValueError, ("0000", "finite")),
     ("a weighting class", lambda: with_teachers(teacher(), weighting=Uniform), TypeError, ("[Ww]eighting",)),
     ("a weighting by name", lambda: with_teachers(teacher(), weighting="uniform"), TypeError, ("Weighting", "str")),
     ("a source by name", lambda: Teacher(teacher_model(), "lab", name="seer"), TypeError, ("seer", "str", "Source")),

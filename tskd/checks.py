@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, TypeAlias
@@ -68,8 +68,9 @@ def refuse_not_whole(value: Any, least: int, name: str, meaning: str) -> None:
 
 def refuse_not_real(value: Any, least: float, most: float, name: str, meaning: str) -> None:
     """Raise a ValueError unless a value is a finite number from `least` to `most`."""
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    if not math.isfinite(number) or not least <= number <= most:
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    # a whole number may be beyond all floats
+    if not real or not abs(value) <= sys.float_info.max or not least <= value <= most:
         raise ValueError(f"{name}={value!r}: give {meaning}")
 
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pickle import PicklingError
 
+from tqdm import tqdm
+
 from tskd.experiment.engines.base import WAIT, Died, Ended, Made, cores
 from tskd.experiment.errors import ConfigError, RunError
 from tskd.experiment.work import Task, work
@@ -134,6 +136,8 @@ def _serve(connection: Connection, temporary: str) -> None:
     """Compute what comes down the line until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tempfile.tempdir = temporary
+    # progress bars would make a semaphore of the system's, which a worker that is killed leaves behind
+    tqdm.set_lock(threading.RLock())
     threading.Thread(target=_follow_the_main_process, daemon=True).start()
     connection.send((READY, b""))
     while True:
