@@ -44,8 +44,8 @@ PREAMBLE = """## The standard multivariate benchmark
 
 `TSKD_DATA=folder/of/data python benchmarks/multivariate.py --minutes 60` goes on with the runs of `configs/benchmark/`
 (ETT, illness, exchange, weather) from the parts that are kept in `benchmarks/runs/`: {finished:,} of {planned:,} cells.
-Below stand those cases of which all are finished. Lookback {lookbacks}. MSE on the z-scored scale over every test window, mean over 5 seeds. All choices
-were made on the validation part."""
+Below stand those cases of which all are finished. Lookback {lookbacks}. MSE on the z-scored scale over every test
+window, mean over 5 seeds. All choices were made on the validation part."""
 FIRST = """### Students alone, and published figures
 
 The published ones (TFB/OpenTS leaderboard, H = 96 only) have the lookback of each method searched, up to 512; ours is
