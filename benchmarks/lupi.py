@@ -42,7 +42,7 @@ had been seen."""
 CONTROLS = {"self-distilled": "self", "placebo": "placebo"}
 FINDINGS = {
     "privilege": "gain by privilege",
-    "gain": "gain, but a control has it too",
+    "gain": "gain, not shown to be by privilege",
     "none": "no gain",
     "unknown": "too few windows",
 }
