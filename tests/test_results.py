@@ -127,6 +127,22 @@ def test_tables_of_cases_that_are_no_more_are_removed_and_nothing_else(tmp_path:
     assert files() == {"."}
 
 
+def test_a_teacher_is_no_kin_of_the_student() -> None:
+    results = made()
+    # an arm whose error grows, and a teacher of the very same errors
+    windows = results.windows.copy()
+    windows.loc[windows.name == "future", "mse"] *= np.tile(np.linspace(0.5, 1.5, WINDOWS), 3)
+    windows, rows = (
+        pd.concat([table, table[table.name == "future"].assign(kind="teacher", name="t")])
+        for table in (windows, results.rows)
+    )
+    results = replace(results, rows=rows, windows=windows)
+    found, student = results.compare("t", kind="teacher"), results.compare("future")
+    expected = compare(results.errors("future"), results.errors("alone"), 5, kin=False)
+    assert (found.low, found.high) == (expected.low, expected.high)
+    assert found.relative == student.relative and found.high > student.high
+
+
 def test_errors_are_those_of_all_folds_in_order_of_time() -> None:
     results = made(2, (100, None))
     expected = [[*errors_of("future", 1, None, s), *errors_of("future", 2, None, s)] for s in range(3)]

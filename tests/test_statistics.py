@@ -85,6 +85,9 @@ def test_dependence_that_outlasts_a_block_widens_the_interval() -> None:
     short, long = expected_half(errors, 5, 40, 39 / 2), expected_half(errors, 50, 4, 3)
     assert long > 2 * short
     assert half_width(compare(errors[None], np.ones((1, 200)), 5)) == pytest.approx(long)
+    # those of another kind of model are given less trust
+    long = expected_half(errors, 50, 4, 2)
+    assert half_width(compare(errors[None], np.ones((1, 200)), 5, kin=False)) == pytest.approx(long)
 
 
 def test_dependence_within_a_block_leaves_the_interval_to_short_blocks() -> None:

@@ -85,7 +85,8 @@ class Results:
         segments = self._segments(size, fold)
         if not _shared(own, other, segments):
             return Comparison(arm, against, np.nan, np.nan, np.nan, windows=0, block=self._block, seeds=0)
-        return compare(own, other, self._block, segments=segments, names=(arm, against))
+        kin = kind == "student"
+        return compare(own, other, self._block, segments=segments, names=(arm, against), kin=kin)
 
     def lift(self, arm: str, size: Size = ...) -> Comparison:
         """Net privileged lift (`tskd.experiment.lift`): the arm against the best of the controls.

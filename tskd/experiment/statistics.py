@@ -65,12 +65,14 @@ def compare(
     *,
     segments: Sequence[int] | None = None,
     names: tuple[str, str] = ("arm", "baseline"),
+    kin: bool = True,
 ) -> Comparison:
     """Relative difference of mean error between two arms on the same windows, with a 95 % interval.
 
     `arm`, `baseline`: errors [seeds, W], paired by seed, windows in order of time. `block`: windows in a block, at
     least L + H. `segments`: number of windows in each fold where there are several, one after the other in [seeds, W].
-    Seeds and windows that either arm lacks are left out as `paired` says.
+    Seeds and windows that either arm lacks are left out as `paired` says. `kin`: whether both are students of one kind,
+    whose errors rise and fall together; a student's and its teacher's may part for long stretches.
 
     The interval is estimate +- t * sqrt(u^2 + v^2). u: the standard error over windows, of errors averaged over seeds:
     sqrt(m/(m-1)) times the bootstrap's, m the number of blocks. v: the standard error over seeds, of their paired
@@ -78,7 +80,7 @@ def compare(
     which nothing can be told. t: Student's quantile at Welch and Satterthwaite's degrees of freedom, with seeds - 1 for
     v. The wider of two intervals counts: u from `block`, with (m-1)/2 degrees of freedom, for such blocks depend on
     their neighbours and have heavy tails; and u from blocks as long as leave MINIMUM_BLOCKS of them, or as a fold,
-    with m-1: dependence that outlasts a block shows in these.
+    with m-1 (m-2 if they are no kin): dependence that outlasts a block shows in these.
 
     Raises:
         ValueError: shapes, block or segments do not fit, or nothing is left to compare.
@@ -99,7 +101,7 @@ def compare(
         luck = of_seeds.var(ddof=1) / len(arm) if len(arm) > 1 else 0.0
         half = max(
             _half_width(variance, freedom, luck, len(arm) - 1)
-            for variance, freedom in _variances(difference.mean(axis=0), block, folds)
+            for variance, freedom in _variances(difference.mean(axis=0), block, folds, 1 if kin else 2)
         )
         low, high = relative - half, relative + half
     return Comparison(names[0], names[1], float(relative), float(low), float(high), windows, block, len(arm))
@@ -128,15 +130,16 @@ def _circular_sums(values: np.ndarray, length: int) -> np.ndarray:
     return circle[length : length + windows] - circle[:windows]
 
 
-def _variances(values: np.ndarray, block: int, folds: Sequence[int]) -> Iterator[tuple[float, float]]:
-    # of the mean of `values` [W], each with its degrees of freedom: by the shortest blocks and by the longest
+def _variances(values: np.ndarray, block: int, folds: Sequence[int], lost: int) -> Iterator[tuple[float, float]]:
+    # of the mean of `values` [W], each with its degrees of freedom: by the shortest blocks and by the longest, which
+    # have as many less than there are blocks as are `lost`
     windows, longest = len(values), max(folds)
     blocks = windows / block
     yield block_bootstrap_variance(values, min(block, longest), folds) * blocks / (blocks - 1), (blocks - 1) / 2
     length = min(windows // MINIMUM_BLOCKS, longest)
     if length > block:
         blocks = windows / length
-        yield block_bootstrap_variance(values, length, folds) * blocks / (blocks - 1), blocks - 1
+        yield block_bootstrap_variance(values, length, folds) * blocks / (blocks - 1), blocks - lost
 
 
 def _half_width(variance: float, freedom: float, luck: float, seeds: int) -> float:
