@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from tskd.datasets import DataSet, load
-from tskd.experiment import Experiment
+from tskd.experiment import Experiment, Study
+from tskd.experiment.outline import outline
+from tskd.experiment.parts import Parts
 
 # rows of training, validation and test part; file; horizon
 PUBLISHED = {
@@ -52,3 +54,16 @@ def _parts(data: DataSet) -> tuple[int, int, int]:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_parts_are_as_long_as_published(name: str, data_folder: Path) -> None:
     assert _parts(load(name)) == PUBLISHED[name][0]
+
+
+KEPT = sorted((Path(__file__).parents[1] / "benchmarks" / "runs").glob("benchmark-*/parts"))
+
+
+@pytest.mark.parametrize("folder", KEPT, ids=[folder.parent.name for folder in KEPT])
+def test_kept_parts_are_of_the_benchmark_as_it_is(folder: Path, data_folder: Path) -> None:
+    """A change of what cells are named by, or of a configuration, would leave them without a use."""
+    name = folder.parent.name.removeprefix("benchmark-")
+    study = Study.from_yaml(folder.parents[2].parent / "configs" / "benchmark" / f"{name}.yaml")
+    keys = {cell.key for case in outline(study) for _, cells in case.blocks for cell in cells}
+    files = list(folder.glob("*.npz"))
+    assert files and len(Parts(folder).finished(keys)) == len(files)
