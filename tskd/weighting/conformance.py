@@ -18,7 +18,8 @@ from tskd.aspects import Aspect
 from tskd.losses import OutputKD
 from tskd.objective import Objective, Said
 from tskd.probing import Shown
-from tskd.weighting._cases import Case, for_each, random_case
+from tskd.weighting._cases import Case, for_each
+from tskd.weighting._random_cases import random_case
 from tskd.weighting.base import Hint, Step, Weighting
 
 NAN, FAR = float("nan"), 1e4
