@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -209,26 +208,3 @@ def _hint(
         return None
     forecasts = None if hint.forecasts is None else said(hint.forecasts)
     return Hint(layers(hint.student), layers(hint.teachers), forecasts)
-
-
-def for_each(**kind: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes a check of one case a test of all cases that `self.cases(**kind)` gives, for each aspect for which there
-    are weights; a failure says of which."""
-
-    def made(check: Callable[..., None]) -> Callable[..., None]:
-        def test(self: Any) -> None:
-            for aspect in self.aspects():
-                self.aspect = aspect
-                found: Iterator[Case] = self.cases(**kind)
-                for case in found:
-                    try:
-                        check(self, case)
-                    except Exception as error:
-                        error.add_note(f"in {case}, weights of {aspect}")
-                        raise
-
-        # not functools.wraps: pytest would take the case for a fixture
-        test.__name__, test.__qualname__, test.__doc__ = check.__name__, check.__qualname__, check.__doc__
-        return test
-
-    return made

@@ -1,16 +1,54 @@
-"""A random case to test weightings with."""
+"""Random cases to test weightings with."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from tskd.weighting._cases import Case
-from tskd.weighting.base import Judged, Step
+from tskd.weighting.base import Judged, Step, Weighting
 
 LOOKBACK = 6
 # windows of the chunks of evidence
 CHUNKS = (7, 12, 4)
+
+
+def random_cases(
+    weighting: Weighting,
+    count: int,
+    *,
+    teachers: int | None = None,
+    dtype: torch.dtype | None = None,
+    partial: bool = True,
+    agree: bool = False,
+) -> Iterator[Case]:
+    """Cases with what this weighting asks for, the same at every call.
+
+    Args:
+        teachers, dtype: of all of them.
+        partial: whether some have teachers of a part of the horizon.
+        agree: whether the teachers say the same.
+    """
+    generator = torch.Generator().manual_seed(0)
+    spreads = ("all", "some", "none") if weighting.uses_spread else ("none", "all")
+    for index in range(count):
+        steps, components = (int(torch.randint(1, 1 + most, (), generator=generator)) for most in (5, 3))
+        made = random_case(
+            generator,
+            (teachers or 1 + index % 5, 1 + index % 6, steps, components),
+            dtype or (torch.float32, torch.float64)[index // 2 % 2],
+            spread=spreads[index % len(spreads)],
+            partial=partial and not agree and index % 3 == 0,
+            agree=agree,
+            gram=weighting.uses_gram is not None,
+        )
+        # a weighting that asks for the spread gets one, of which a teacher of point forecasts has NaN
+        if len(spreads) == 3 and made.step.spread is None:
+            made = replace(made, step=replace(made.step, spread=torch.full_like(made.step.forecasts, torch.nan)))
+        yield made
 
 
 def random_case(
