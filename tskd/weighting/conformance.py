@@ -14,8 +14,9 @@ from torch import Tensor
 
 import tskd.weighting
 from tskd._settings import described, restored
+from tskd.comparing import Said
 from tskd.losses import OutputKD
-from tskd.objective import Objective, Said
+from tskd.objective import Objective
 from tskd.probing import Shown
 from tskd.weighting._cases import Case
 from tskd.weighting._trial import Trial, for_each, require, whole
