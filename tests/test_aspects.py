@@ -17,6 +17,7 @@ from tests.conftest import QUIET
 from tests.judging import Saying, evidence, learned, step
 from tests.test_closed_form import H, forecasts, linear, noise, regression, windows
 from tskd import DistilledModel, Teacher
+from tskd.comparing import Said
 from tskd.losses import (
     Comparison,
     DistillationLoss,
@@ -28,7 +29,7 @@ from tskd.losses import (
     Predictive,
     SampleRelation,
 )
-from tskd.objective import Objective, Said
+from tskd.objective import Objective
 from tskd.probing import Shown
 from tskd.ranks import alone
 from tskd.weighting import CAMKD, DEMKD, Fixed, Hint, Step, Uniform, Weighting

@@ -18,10 +18,11 @@ from tests.conftest import QUIET
 from tests.scripted import Scripted
 from tskd import DistilledModel, Teacher
 from tskd.balance import FixedBalance, ScheduledBalance
+from tskd.comparing import Said
 from tskd.keys import encode
 from tskd.knowledge import Knowledge
 from tskd.losses import Comparison, OutputKD
-from tskd.objective import Objective, Said
+from tskd.objective import Objective
 from tskd.privileged import CostlySensors, FutureHorizon, WayPoint
 from tskd.probing import Shown
 from tskd.weighting import Fixed, Step, Uniform, Weighting

@@ -14,8 +14,8 @@ from tests.toy import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_data, toy_
 from tskd.experiment import Arm, ConfigError, Experiment
 from tskd.experiment.cells import BlockRun, Cell
 from tskd.experiment.checking import checked
-from tskd.experiment.config import CONTROLS
 from tskd.experiment.controls import Expanded, expanded
+from tskd.experiment.kinds import CONTROLS
 from tskd.experiment.plan import Block, planned
 from tskd.experiment.quiet import quiet
 

@@ -20,6 +20,7 @@ from tests.conftest import QUIET, walk
 from tests.scripted import Scripted
 from tests.test_closed_form import LBFGS, descending, forecasts, linear, regression, windows
 from tskd import DistilledModel, Teacher, _darts, fitting
+from tskd.comparing import Said
 from tskd.crossfit import CrossFit
 from tskd.knowledge import collect
 from tskd.losses import (
@@ -37,7 +38,7 @@ from tskd.losses import (
     TeacherBounded,
     TemporalRelation,
 )
-from tskd.objective import Objective, Said
+from tskd.objective import Objective
 from tskd.probing import Shown
 from tskd.training import step_by_hand
 from tskd.weighting import InverseError, Step, Uniform

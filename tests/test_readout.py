@@ -15,9 +15,10 @@ from torch import Tensor
 from tests.conftest import QUIET, walk
 from tests.test_aspects import draw
 from tskd import DistilledModel, Teacher, readout
+from tskd.comparing import Said
 from tskd.layers import Layer
 from tskd.losses import AttentionTransfer, FeatureKD, LevelShapeKD, LikelihoodKD, OutputKD, SampleRelation
-from tskd.objective import Objective, Said
+from tskd.objective import Objective
 from tskd.probing import Shown
 from tskd.readout import ReadOut, read_out
 from tskd.weighting import CAMKD, DEMKD, Step, Weighting

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tests.toy import toy_config
 from tskd.experiment import ConfigError, Experiment, Study
-from tskd.experiment.config import CONTROLS
+from tskd.experiment.kinds import CONTROLS
 
 BASE = """
 name: small

@@ -6,7 +6,6 @@ import copy
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from tskd.aspects import Aspect
-from tskd.knowledge import AHEAD
+from tskd.comparing import Compared, Said, Take
 from tskd.layers import FEATURES, Layer
-from tskd.losses import Comparison, DistillationLoss, LabelWeighting, LossTerm
-from tskd.networks import PARAMETERS
+from tskd.losses import DistillationLoss, LabelWeighting, LossTerm
+from tskd.outcome import Outcome, label_weights, of_steps, reduced
 from tskd.probing import Shown
 from tskd.reach import covered, shared_steps
 from tskd.readout import read_out
@@ -29,43 +28,6 @@ logger = logging.getLogger(__name__)
 LEAST_R2 = 0.9
 
 
-@dataclass(frozen=True)
-class Said:
-    """What the student says of the B windows of a step, with gradient.
-
-    Attributes:
-        forecast: `[B, H, C]`.
-        prediction: the network's whole output over the horizon `[B, H, C, P]`.
-        features: of hidden layers, by path `[B, …]`.
-        ahead: its own continuation `[B, A, C]`, if a loss asks for it; 0 where its inputs do not exist.
-        rolled: where they do `[B]`.
-    """
-
-    forecast: Tensor
-    prediction: Tensor | None = None
-    features: Mapping[str, Tensor] = field(default_factory=dict)
-    ahead: Tensor | None = None
-    rolled: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The term of a step, and what is worth logging of it.
-
-    Attributes:
-        term: scalar, of which the mean over all processes counts; None where no teacher has a forecast of any window of
-            the batch, or there is no loss.
-        weights: `[K, B]` or up to `[K, B, H, C]`, 0 in windows without a valid teacher.
-        labels: how much each label counts in the student's own loss `[B, H, C]`; None for all alike.
-        aspects: weights `[K, B]` of what was weighed apart, means over steps and components; none where nothing was.
-    """
-
-    term: Tensor | None
-    weights: Tensor
-    labels: Tensor | None = None
-    aspects: Mapping[Aspect, Tensor] = field(default_factory=dict)
-
-
 class Objective(nn.Module):
     """Σ_l c_l · Σ_k w_k · ℓ_lk of a batch; of a loss of several aspects, each part with the weights of its own.
 
@@ -75,15 +37,17 @@ class Objective(nn.Module):
         weighting: combines them.
     """
 
+    # known from `set_up` on
+    _student: Shown
+
     def __init__(self, losses: Sequence[LossTerm], names: Sequence[str], weighting: Weighting) -> None:
         super().__init__()
         self._copies = nn.ModuleList(copy.deepcopy(loss) for loss in losses if loss.weight for _ in names)
         self._names = list(names)
-        self._shown: list[Shown] = []
         # of each teacher, the part of the student's horizon that it forecasts
         self._spans: list[slice] = []
-        # of each copy, the layers of student and teacher that it compares
-        self._layers: list[tuple[str, str] | None] = [None] * len(self._copies)
+        # one for each copy
+        self._compared: list[Compared] = []
         # by teacher and layer
         self._read_outs = nn.ModuleDict()
         self.weighting = copy.deepcopy(weighting)
@@ -98,27 +62,31 @@ class Objective(nn.Module):
         Raises:
             ValueError: a loss is not defined for these models.
         """
-        self._shown = [student, *teachers]
+        self._student, self._compared = student, []
         self._spans = [shared_steps(student.horizon, teacher.horizon) for teacher in teachers]
-        for index, (loss, k) in enumerate(self._pairs()):
+        for loss, k in self._pairs():
+            span = self._spans[k]
             try:
-                loss.set_up(self._probe(index, loss, teachers[k], like[:, self._spans[k]]))
+                compared = Compared.of(loss, student, teachers[k], k, span)
+                loss.set_up(compared.probe(like[:, span]))
             except ValueError as error:
                 raise ValueError(f"{loss!r}, teacher {self._names[k]!r}: {error}") from None
+            self._compared.append(compared)
 
     def covers(self) -> Tensor:
         """Which steps of the student's horizon each teacher forecasts `[K, H]`."""
-        return covered(self._spans, len(self._shown[0].horizon))
+        return covered(self._spans, len(self._student.horizon))
 
     @property
     def student_layers(self) -> dict[str, Layer]:
         """The student's hidden layers that a loss compares, by path."""
-        return {pair[0]: self._shown[0].layers[pair[0]] for pair in self._layers if pair is not None}
+        paths = [one.layers[0] for one in self._compared if one.layers is not None]
+        return {path: self._student.layers[path] for path in paths}
 
     @property
     def student_heads(self) -> Sequence[str]:
         """The student's last linear layers, if the weighting asks for gradients with respect to them."""
-        return self._shown[0].heads
+        return self._student.heads
 
     @property
     def ahead(self) -> int:
@@ -127,14 +95,7 @@ class Objective(nn.Module):
 
     def extra(self, teacher: int) -> list[str]:
         """Fields that the losses read of a teacher beside its forecasts."""
-        found = set()
-        for index, (loss, k) in enumerate(self._pairs()):
-            pair = self._layers[index]
-            if k == teacher and pair is not None:
-                found.add(FEATURES + pair[1])
-            if k == teacher and loss.needs.likelihood:
-                found.add(PARAMETERS)
-        return sorted(found)
+        return sorted({field for one in self._compared if one.number == teacher for field in one.fields})
 
     @property
     def compares(self) -> bool:
@@ -176,9 +137,9 @@ class Objective(nn.Module):
         if not self.weighting.reads_out:
             return []
         found = {
-            (k, FEATURES + layers[1])
-            for (loss, k), layers in zip(self._pairs(), self._layers, strict=True)
-            if layers is not None and isinstance(loss, DistillationLoss) and "features" in loss.aspects
+            (one.number, one.features)
+            for one, loss in zip(self._compared, self._copies, strict=True)
+            if one.features is not None and isinstance(loss, DistillationLoss) and "features" in loss.aspects
         }
         return sorted(found)
 
@@ -205,33 +166,6 @@ class Objective(nn.Module):
             assert isinstance(loss, LossTerm)
             yield loss, index % len(self._names)
 
-    def _probe(self, index: int, loss: LossTerm, teacher: Shown, like: Tensor) -> Comparison:
-        student, needs = self._shown[0], loss.needs
-        features = predictive = ahead = None
-        if needs.layers is not None:
-            paths = student.layer(needs.layers[0], "student"), teacher.layer(needs.layers[1], "teacher")
-            if needs.basis and teacher.folds:
-                raise ValueError(
-                    "it is cross-fitted, and each fold has features of its own: compare relations, as FeatureKD("
-                    "projector=None, loss=SampleRelation()) does"
-                )
-            self._layers[index] = paths
-            shapes = student.layers[paths[0]].shape, teacher.layers[paths[1]].shape
-            features = like.new_zeros(len(like), *shapes[0]), like.new_zeros(len(like), *shapes[1])
-        if needs.likelihood:
-            # of unlike parameters: some divergences are known for equal ones only
-            predictive = student.predictive(like, "student"), teacher.predictive(like + 1, "teacher")
-        if needs.ahead:
-            student.refuse_rolling()
-            last = student.horizon[-1] + needs.ahead
-            if teacher.horizon[-1] < last:
-                raise ValueError(
-                    f"it forecasts {teacher.horizon[-1]} steps, and {needs.ahead} more than the student's "
-                    f"{student.horizon[-1]} are compared: give it an output_chunk_length of {last}"
-                )
-            ahead = (like.new_zeros(len(like), needs.ahead, like.shape[2]),) * 2
-        return Comparison(like, like, like, features, predictive, ahead)
-
     def forward(
         self, said: Said, step: Step, details: Sequence[Mapping[str, Tensor]], sample_weight: Tensor | None
     ) -> Outcome:
@@ -248,88 +182,50 @@ class Objective(nn.Module):
             return Outcome(None, weights)
         total: Tensor | None = None
         weigher = Weigher(self.weighting, step, weights, partial(self._hint, said, step, details))
-        for index, (loss, k) in enumerate(self._pairs()):
+        for index, (compared, loss) in enumerate(zip(self._compared, self._copies, strict=True)):
             if not isinstance(loss, DistillationLoss):
                 continue
-            usable = step.valid[k] if said.rolled is None or not loss.needs.ahead else step.valid[k] & said.rolled
+            k, ahead = compared.number, bool(loss.needs.ahead)
+            usable = step.valid[k] if said.rolled is None or not ahead else step.valid[k] & said.rolled
             if int(usable.sum()) < max(loss.least, 1):
                 continue
             # what is not valid must not enter at all: 0 · NaN is NaN, and a relation would mix it with the rest
             take = _rows(usable)
-            pair = self._comparison(index, loss, k, said, step, details, take)
+            pair = compared.comparison(said, step, details, take)
             # what comes after the horizon is weighed as its last step; every teacher that says it forecasts that too
-            span = slice(-1, None) if loss.needs.ahead else self._spans[k]
+            span = slice(-1, None) if ahead else compared.span
             given = None if sample_weight is None else take(sample_weight)[:, span]
             # a teacher of a part of the horizon has a say in that part
-            share = 1.0 if loss.needs.ahead else (span.stop - span.start) / step.target.shape[1]
+            share = 1.0 if ahead else (span.stop - span.start) / step.target.shape[1]
             for chosen, values in weigher.parts(loss, pair, index - k):
-                own = chosen[k] if chosen.dim() == 2 else chosen[k][:, span]
-                part = loss.weight * share * _reduce(values, take(own), given)
+                part = loss.weight * share * reduced(values, take(of_steps(chosen[k], span)), given)
                 whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
                 total = whole if total is None else total + whole
-        labels = self._labels(weights, step)
+        labels = label_weights(self._label_weightings(), self._spans, weights, step)
         return Outcome(None if total is None else total[known].sum() / count, weights, labels, weigher.apart())
-
-    def _comparison(
-        self,
-        index: int,
-        loss: DistillationLoss,
-        k: int,
-        said: Said,
-        step: Step,
-        details: Sequence[Mapping[str, Tensor]],
-        take: Any,
-    ) -> Comparison:
-        span = self._spans[k]
-        given: dict[str, Any] = {"within": (span.start, step.target.shape[1])}
-        layers = self._layers[index]
-        if layers is not None:
-            theirs = take(details[k][FEATURES + layers[1]])
-            given["features"] = take(said.features[layers[0]]), theirs
-        if loss.needs.likelihood:
-            assert said.prediction is not None
-            outputs = take(said.prediction)[:, span], take(details[k][PARAMETERS])
-            sides = (self._shown[0], self._shown[1 + k])
-            given["predictive"] = tuple(shown.read(output) for shown, output in zip(sides, outputs, strict=True))
-        if loss.needs.ahead:
-            assert said.ahead is not None
-            given["ahead"] = take(said.ahead), take(details[k][AHEAD])
-        three = (take(values)[:, span] for values in (said.forecast, step.forecasts[k], step.target))
-        return Comparison(*three, **given)
 
     def _hint(self, said: Said, step: Step, details: Sequence[Mapping[str, Tensor]], first: int) -> Hint:
         """What one loss, whose copies start with this one, compares of hidden layers."""
         student, teachers, read = [], [], []
         for k in range(len(self._names)):
-            loss = self._copies[first + k]
-            assert isinstance(loss, DistillationLoss)
-            pair = self._comparison(first + k, loss, k, said, step, details, lambda values: values)
-            ours, theirs = loss.representations(pair)
+            compared, loss = self._compared[first + k], self._copies[first + k]
+            assert isinstance(loss, DistillationLoss) and compared.features is not None
+            valid = step.valid[k][:, None, None]
+            ours, theirs = loss.representations(compared.comparison(said, step, details, lambda values: values))
             student.append(ours)
-            teachers.append(theirs.where(step.valid[k][:, None, None], 0))
-            layers = self._layers[first + k]
-            assert layers is not None
-            key = _key(k, FEATURES + layers[1])
+            teachers.append(theirs.where(valid, 0))
+            key = _key(k, compared.features)
             if key in self._read_outs:
                 forecasts = step.forecasts.new_zeros(step.forecasts.shape[1:])
-                forecasts[:, self._spans[k]] = self._read_outs[key](ours).to(forecasts)
-                read.append(forecasts.where(step.valid[k][:, None, None], 0))
+                forecasts[:, compared.span] = self._read_outs[key](ours).to(forecasts)
+                read.append(forecasts.where(valid, 0))
         return Hint(student, teachers, torch.stack(read) if len(read) == len(self._names) else None)
 
-    def _labels(self, weights: Tensor, step: Step) -> Tensor | None:
-        found: Tensor | None = None
+    def _label_weightings(self) -> list[list[LabelWeighting]]:
+        """Each as its copies, one a teacher."""
+        copies = [one for one in self._copies if isinstance(one, LabelWeighting)]
         count = len(self._names)
-        for first in range(0, len(self._copies), count):
-            if not isinstance(self._copies[first], LabelWeighting):
-                continue
-            # in windows without a teacher the weights are 0, and the labels count in full
-            less = torch.zeros_like(step.target)
-            for k, span in enumerate(self._spans):
-                doubt = 1 - self._copies[first + k](step.forecasts[k][:, span], step.target[:, span])
-                own = weights[k] if weights.dim() == 2 else weights[k][:, span]
-                less[:, span] += _by_step(own) * doubt.where(_by_step(step.valid[k]), 0)
-            found = (1 - less) if found is None else found * (1 - less)
-        return found
+        return [copies[first : first + count] for first in range(0, len(copies), count)]
 
 
 def _digest(text: str) -> str:
@@ -341,26 +237,7 @@ def _key(teacher: int, field: str) -> str:
     return f"{teacher} {field.replace('.', '/')}"
 
 
-def _rows(usable: Tensor) -> Any:
+def _rows(usable: Tensor) -> Take:
     if bool(usable.all()):
         return lambda values: values
     return lambda values: values[usable]
-
-
-def _by_step(values: Tensor) -> Tensor:
-    """`[B]`, `[B, H]` or `[B, H, C]` in a shape that goes with `[B, H, C]`."""
-    return values.reshape(values.shape + (1,) * (3 - values.dim()))
-
-
-def _reduce(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Tensor:
-    """Weighted values as one number a window `[B]`; what is given per step and component is averaged over them."""
-    if values.dim() == 1:
-        per_window = values * _per_window(weights)
-        return per_window if sample_weight is None else per_window * _per_window(sample_weight)
-    product = values * _by_step(weights)
-    product = product if sample_weight is None else product * sample_weight
-    return product.flatten(1).mean(1)
-
-
-def _per_window(values: Tensor) -> Tensor:
-    return values if values.dim() == 1 else values.flatten(1).mean(1)

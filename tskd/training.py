@@ -16,10 +16,12 @@ from tskd import _darts
 from tskd._darts import ModuleStage, TorchTrainingBatch
 from tskd.balance import Balance
 from tskd.batches import Batch, DistillationData
+from tskd.comparing import Said
 from tskd.heads import Call, head_gram, parameter_gram, recording
 from tskd.history import History, Hours, Tally
 from tskd.layers import listening
-from tskd.objective import Objective, Outcome, Said
+from tskd.objective import Objective
+from tskd.outcome import Outcome
 from tskd.ranks import OverRanks, alone, average_over_ranks, over_ranks
 from tskd.weighting import Evidence, Judged, Rehearsal, Step
 from tskd.windows import INPUT_SLOTS

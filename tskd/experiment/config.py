@@ -5,29 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tskd import datasets
 from tskd.experiment.arguments import is_whole
-from tskd.experiment.arm import Arm, tuned_by
+from tskd.experiment.arm import Arm
+from tskd.experiment.consistency import refuse_inconsistent
 from tskd.experiment.errors import ConfigError, explain
+from tskd.experiment.kinds import CONTROLS, Control, control_of
 from tskd.experiment.lengths import chunks, filled
 from tskd.experiment.quiet import quiet
 from tskd.experiment.reading import read_yaml
 from tskd.experiment.specs import MODEL, TEACHER, Spec, Strict, Whole, nearest, part, plain
 from tskd.experiment.teachers import SHUFFLED, TeacherConfig, many, point_forecaster, reach
-from tskd.experiment.verdict import ORDINARY
 
 if TYPE_CHECKING:
     from tskd.experiment.engines import EngineName
     from tskd.experiment.results import Results
 
 ALONE = "alone"
-Control = Literal["tuned", "self-distilled", "placebo", "iterated", "multi-horizon", "pooled", "pre-trained"]
-CONTROLS: tuple[Control, ...] = get_args(Control)
 
 
 class Experiment(Strict):
@@ -126,78 +125,8 @@ class Experiment(Strict):
             raise ValueError(f"arms: only one arm can be without teachers; they are {', '.join(map(repr, without))}.")
         if not without:
             object.__setattr__(self, "arms", (Arm(name=ALONE), *self.arms))
-        names = [arm.name for arm in self.arms]
-        for arm in self.arms:
-            if names.count(arm.name) > 1:
-                raise ValueError(f"arms: the name {arm.name!r} is given to {names.count(arm.name)} arms.")
-            if arm.placebo and not any(self.teachers[t].privileged for t in arm.teachers if t in self.teachers):
-                raise ValueError(f"arm {arm.name!r}: placebo needs a teacher with privileged information to shuffle.")
-            for name in arm.teachers:
-                if name not in self.teachers:
-                    raise ValueError(f"arm {arm.name!r}: unknown teacher {name!r}. {nearest(name, self.teachers)}")
-        if self.soft_sensor:
-            self._refuse_as_soft_sensor()
-        horizon = self.chunk_lengths(self.student)[1]
-        if self.scored is not None and not 1 <= self.scored[0] <= self.scored[1]:
-            raise ValueError(f"scored: {list(self.scored)} are no first and last step.")
-        try:
-            self._refuse_unscored(self.student)
-        except ValueError as error:
-            raise ValueError(f"student: {error}") from error
-        for arm in self.arms:
-            for settings in arm.students:
-                self._refuse_settings(arm, settings)
-        for name, teacher in self.teachers.items():
-            self._refuse_untaught(name)
-            teacher.refuse_impossible(name, self.soft_sensor)
-            last = reach(teacher.model, TEACHER)[1]
-            if last < horizon:
-                raise ValueError(
-                    f"teacher {name!r}: it forecasts {last} steps, the student {horizon}; a teacher's horizon must "
-                    "include the student's."
-                )
+        refuse_inconsistent(self)
         return self
-
-    def _refuse_untaught(self, name: str) -> None:
-        chain = [name]
-        while (by := self.teachers[chain[-1]].taught_by) is not None:
-            if by not in self.teachers:
-                raise ValueError(f"teacher {chain[-1]!r}: taught_by: there is no {by!r}. {nearest(by, self.teachers)}")
-            if by in chain:
-                raise ValueError(f"teacher {name!r}: taught_by: {' by '.join(map(repr, [*chain, by]))} is a circle.")
-            chain.append(by)
-
-    def _refuse_settings(self, arm: Arm, settings: dict[str, Any]) -> None:
-        try:
-            tuned = point_forecaster(tuned_by(self.student, settings))
-            self._refuse_unscored(tuned)
-        except ValueError as error:
-            raise ValueError(f"arm {arm.name!r}: students: {error}") from error
-        if chunks(tuned)[0] > chunks(self.student)[0]:
-            raise ValueError(f"arm {arm.name!r}: students: a longer lookback than the student's has other windows.")
-
-    def _refuse_unscored(self, student: Spec) -> None:
-        """Raise a ValueError for a student that cannot forecast the steps that are scored."""
-        _, first, last = chunks(student)
-        if first > self.steps[0] or (first > 1 and last < self.steps[1]):
-            raise ValueError(
-                f"it forecasts steps {first} to {last}, and {self.steps[0]} to {self.steps[1]} are scored."
-            )
-        if self.soft_sensor and last < self.steps[1]:
-            raise ValueError(
-                f"a soft sensor cannot go on from its own forecasts: it forecasts {last} steps, and step "
-                f"{self.steps[1]} is scored."
-            )
-
-    def _refuse_as_soft_sensor(self) -> None:
-        from tskd import DistilledModel
-
-        with quiet():
-            student = self.student.build(MODEL)
-        try:
-            DistilledModel(student, soft_sensor=True)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"soft_sensor: {error}.") from error
 
     @property
     def longest(self) -> int:
@@ -242,28 +171,11 @@ class Experiment(Strict):
         One that learns from teachers is `self-distilled` if these see just what the student sees, and no more of the
         past, or if that is its name; other than that it is no control, but has an 'ordinary teacher'.
         """
-        if self.is_privileged(arm) or arm.is_plain:
-            return None
-        if arm.placebo:
-            return "placebo"
-        if arm.teachers:
-            equal = all(self._sees_no_more(link) for name in arm.teachers for link in self.chain(name))
-            return "self-distilled" if equal or arm.name == "self-distilled" else ORDINARY
-        if arm.archive is not None:
-            return arm.archive
-        lasts = {chunks(tuned_by(self.student, settings))[1:] for settings in arm.students}
-        if chunks(self.student)[1:] in lasts:
-            return "tuned"
-        return "multi-horizon" if all(last >= self.steps[1] for _, last in lasts) else "iterated"
+        return control_of(self, arm)
 
     def is_privileged(self, arm: Arm) -> bool:
         """Whether a teacher of the arm, or one that it learns from, sees privileged information, and not a placebo."""
         return not arm.placebo and any(self.has_privilege(name) for name in arm.teachers)
-
-    def _sees_no_more(self, name: str) -> bool:
-        teacher = self.teachers[name]
-        longer = reach(teacher.model, TEACHER)[0] > self.chunk_lengths(self.student)[0]
-        return not (teacher.privileged or teacher.archive or longer)
 
     def has_privilege(self, name: str) -> bool:
         """Whether a teacher, or one that it learns from, sees privileged information."""

@@ -17,7 +17,8 @@ from typing import Any
 
 from tskd.datasets import DataSet
 from tskd.experiment.arm import CANDIDATES, Arm, merged, tuned_by
-from tskd.experiment.config import CONTROLS, Control, Experiment
+from tskd.experiment.config import Experiment
+from tskd.experiment.kinds import CONTROLS, Control
 from tskd.experiment.lengths import chunks
 from tskd.experiment.specs import MODEL, OPTIMIZER, TEACHER, WEIGHTING, Spec, make
 from tskd.experiment.teachers import TeacherConfig, point_forecaster

@@ -1,19 +1,14 @@
-"""Random steps of several teachers and windows to judge them by, to test weightings with."""
+"""A step of several teachers and windows to judge them by, to test weightings with, and what can be done to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from tskd.weighting.base import Evidence, Hint, Judged, Step
-
-LOOKBACK = 6
-# windows of the chunks of evidence
-CHUNKS = (7, 12, 4)
 
 
 @dataclass(frozen=True)
@@ -205,82 +200,6 @@ class Case:
         return replace(self, step=step, chunks=tuple(chunks))
 
 
-def random_case(
-    generator: torch.Generator,
-    size: tuple[int, int, int, int],
-    dtype: torch.dtype,
-    *,
-    spread: str = "none",
-    partial: bool = False,
-    agree: bool = False,
-    gram: bool = False,
-) -> Case:
-    """A case `[K, B, H, C]` of teachers with biases and variances of their own.
-
-    Args:
-        spread: `"none"`, `"some"` (of the teachers have one) or `"all"`; the evidence has one of nobody, too, with
-            `"none"`.
-        partial: whether each teacher forecasts a part of the horizon only.
-        agree: whether all teachers say the same, of the same windows.
-        gram: whether the step has a `gram`, of a student with one to eight parameters.
-    """
-    teachers, windows, steps, components = size
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-    def chance(*shape: int) -> Tensor:
-        return torch.rand(*shape, generator=generator, dtype=torch.float64)
-
-    bias, noise = 0.3 * normal(teachers, 1, 1, 1), 0.2 + chance(teachers, 1, 1, 1)
-    points = chance(teachers) < 0.5 if spread == "some" else torch.full((teachers,), spread == "none")
-
-    def told(count: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Lookback, labels, forecasts, validity, spread."""
-        past = normal(count, LOOKBACK, components).cumsum(1)
-        target = past[:, -1:] + 0.5 * normal(count, steps, components).cumsum(1)
-        forecasts = target + bias + noise * normal(teachers, count, steps, components)
-        valid = chance(teachers, count) > 0.3
-        width = (noise * (0.5 + chance(teachers, count, steps, components))).index_fill(
-            0, torch.nonzero(points)[:, 0], torch.nan
-        )
-        if agree:
-            forecasts, valid, width = (values[:1].expand_as(values) for values in (forecasts, valid, width))
-        usable = valid[:, :, None, None]
-        return past, target, forecasts.where(usable, 0), valid.clone(), width.where(usable, torch.nan)
-
-    chunks = []
-    origin = LOOKBACK
-    for count in CHUNKS:
-        past, target, forecasts, valid, width = (_as(values, dtype) for values in told(count))
-        keys = torch.stack([torch.zeros(count).long(), torch.arange(origin, origin + count)], 1)
-        inputs = {"past_target": past, "future_covariates": _as(normal(count, steps, 2), dtype)}
-        chunks.append(Judged(keys, inputs, forecasts, valid, width, target))
-        origin += count
-    _, target, forecasts, valid, width = (_as(values, dtype) for values in told(windows))
-    if windows > 1:
-        valid[:, int(chance(1) * windows)] = False
-    covers = torch.ones(teachers, steps, dtype=torch.bool)
-    if partial:
-        ends = (chance(teachers, 2) * steps).long().sort(1).values
-        at = torch.arange(steps)
-        covers = (at >= ends[:, :1]) & (at <= ends[:, 1:])
-    usable = valid[:, :, None, None] & covers[:, None, :, None]
-    step = Step(
-        forecasts=forecasts.where(usable, 0),
-        valid=valid,
-        student=target + _as(0.5 * normal(*target.shape), dtype),
-        target=target,
-        keys=torch.stack([torch.ones(windows).long(), torch.randperm(50, generator=generator)[:windows]], 1),
-        epoch=int(chance(1) * 5),
-        covers=covers,
-        spread=None if spread == "none" else width.where(usable, torch.nan),
-    )
-    names = [f"teacher {k}" for k in range(teachers)]
-    case = Case(names, step, tuple(chunks), held_out=bool(chance(1) < 0.5))
-    return case.with_slopes(normal(windows, steps, components, 1 + int(chance(1) * 8))) if gram else case
-
-
 def _hint(
     hint: Hint | None, layers: Callable[[Sequence[Tensor]], list[Tensor]], said: Callable[[Tensor], Tensor]
 ) -> Hint | None:
@@ -289,30 +208,3 @@ def _hint(
         return None
     forecasts = None if hint.forecasts is None else said(hint.forecasts)
     return Hint(layers(hint.student), layers(hint.teachers), forecasts)
-
-
-def _as(values: Tensor, dtype: torch.dtype) -> Tensor:
-    return values.to(dtype) if values.is_floating_point() else values
-
-
-def for_each(**kind: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes a check of one case a test of all cases that `self.cases(**kind)` gives, for each aspect for which there
-    are weights; a failure says of which."""
-
-    def made(check: Callable[..., None]) -> Callable[..., None]:
-        def test(self: Any) -> None:
-            for aspect in self.aspects():
-                self.aspect = aspect
-                found: Iterator[Case] = self.cases(**kind)
-                for case in found:
-                    try:
-                        check(self, case)
-                    except Exception as error:
-                        error.add_note(f"in {case}, weights of {aspect}")
-                        raise
-
-        # not functools.wraps: pytest would take the case for a fixture
-        test.__name__, test.__qualname__, test.__doc__ = check.__name__, check.__qualname__, check.__doc__
-        return test
-
-    return made

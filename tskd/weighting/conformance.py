@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -14,17 +14,18 @@ from torch import Tensor
 
 import tskd.weighting
 from tskd._settings import described, restored
-from tskd.aspects import Aspect
+from tskd.comparing import Said
 from tskd.losses import OutputKD
-from tskd.objective import Objective, Said
+from tskd.objective import Objective
 from tskd.probing import Shown
-from tskd.weighting._cases import Case, for_each, random_case
-from tskd.weighting.base import Hint, Step, Weighting
+from tskd.weighting._cases import Case
+from tskd.weighting._trial import Trial, for_each, require, whole
+from tskd.weighting.base import Hint, Weighting
 
 NAN, FAR = float("nan"), 1e4
 
 
-class WeightingConformance:
+class WeightingConformance(Trial):
     """The tests of a weighting; they are plain methods, which pytest finds.
 
     Either a subclass, or a line: `TestUniform = WeightingConformance.of(Uniform)`. The attributes say what a weighting
@@ -41,23 +42,6 @@ class WeightingConformance:
         aspect: of which weights are tested; every test sets it to each in turn.
     """
 
-    renormalised = True
-    even_for_equal = True
-    scale_free = True
-    sees_batch: bool | frozenset[Aspect] = False
-    saved = True
-    tolerance = 1e-6
-    count = 30
-    aspect: Aspect = "forecast"
-
-    def make(self) -> Weighting:
-        """A fresh weighting."""
-        raise NotImplementedError(f"{type(self).__name__} lacks make()")
-
-    def make_for(self, names: list[str]) -> Weighting:
-        """A fresh weighting of these teachers, if it must know them before."""
-        return self.make()
-
     @classmethod
     def of(cls, make: Callable[[], Weighting], **attributes: Any) -> type[WeightingConformance]:
         """A subclass of which `make` gives the weightings."""
@@ -65,61 +49,6 @@ class WeightingConformance:
         if unknown:
             raise ValueError(f"there are no attributes {unknown} in {cls.__name__}")
         return type("TestConformance", (cls,), {"make": lambda self: make(), **attributes})
-
-    def aspects(self) -> list[Aspect]:
-        """For which there are weights: the forecasts, and what has weights of its own."""
-        return ["forecast", *sorted(self.make_for(["teacher 0"]).aspects)]
-
-    def cases(
-        self, teachers: int | None = None, dtype: torch.dtype | None = None, partial: bool = True, agree: bool = False
-    ) -> Iterator[Case]:
-        """Random cases, the same at every call.
-
-        Args:
-            teachers, dtype: of all of them.
-            partial: whether some have teachers of a part of the horizon.
-            agree: whether the teachers say the same.
-        """
-        generator = torch.Generator().manual_seed(0)
-        asking = self.make_for(["teacher 0"])
-        spreads = ("all", "some", "none") if asking.uses_spread else ("none", "all")
-        for index in range(self.count):
-            steps, components = (int(torch.randint(1, 1 + most, (), generator=generator)) for most in (5, 3))
-            made = random_case(
-                generator,
-                (teachers or 1 + index % 5, 1 + index % 6, steps, components),
-                dtype or (torch.float32, torch.float64)[index // 2 % 2],
-                spread=spreads[index % len(spreads)],
-                partial=partial and not agree and index % 3 == 0,
-                agree=agree,
-                gram=asking.uses_gram is not None,
-            )
-            # a weighting that asks for the spread gets one, of which a teacher of point forecasts has NaN
-            if len(spreads) == 3 and made.step.spread is None:
-                made = replace(made, step=replace(made.step, spread=torch.full_like(made.step.forecasts, NAN)))
-            yield made.with_hint(alike=agree) if self.aspect == "features" else made
-
-    def ready(self, case: Case, weighting: Weighting | None = None) -> Weighting:
-        """A weighting as it is at its first step: set up, and acquainted with the evidence."""
-        if weighting is None:
-            weighting = self.make_for(case.names)
-            weighting.set_up(case.names)
-        self._learn(weighting, case)
-        self._start(weighting, case)
-        return weighting
-
-    def ask(self, weighting: Weighting, step: Step) -> Tensor:
-        """Weights of the aspect that is tested."""
-        return weighting(step) if self.aspect == "forecast" else weighting.weights_of(step, self.aspect)
-
-    def weights(self, case: Case) -> Tensor:
-        """Weights of a fresh weighting `[K, B, H, C]`, as float64."""
-        return whole(self.ask(self.ready(case), case.step), case)
-
-    def close(self, found: Tensor, expected: Tensor, case: Case, what: str) -> None:
-        """Raise an AssertionError where weights differ."""
-        tolerance = self.tolerance if case.step.target.dtype == torch.float64 else max(self.tolerance, 1e-4)
-        torch.testing.assert_close(found, expected, rtol=0, atol=tolerance, msg=lambda text: f"{what}: {text}")
 
     @for_each()
     def test_weights_are_shares_of_the_valid_teachers(self, case: Case) -> None:
@@ -213,9 +142,9 @@ class WeightingConformance:
         given = {name: getattr(case.step, name).clone().requires_grad_() for name in names}
         weighting = self.ready(case)
         weights = self.ask(weighting, replace(case.step, **given))
-        _require(not weights.requires_grad, "the weights have a gradient")
+        require(not weights.requires_grad, "the weights have a gradient")
         with_gradient = [name for name, value in weighting.named_parameters() if value.grad is not None]
-        _require(not with_gradient, f"a step left a gradient in {with_gradient}")
+        require(not with_gradient, f"a step left a gradient in {with_gradient}")
 
     @for_each()
     def test_what_it_is_given_is_left_as_it_was(self, case: Case) -> None:
@@ -223,7 +152,7 @@ class WeightingConformance:
         self.weights(case)
         for before, after in [(step, case.step), *zip(chunks, case.chunks, strict=True)]:
             for name, value in vars(after).items():
-                _require(_same(value, getattr(before, name)), f"{name} was changed")
+                require(_same(value, getattr(before, name)), f"{name} was changed")
 
     @for_each()
     def test_asking_twice_gives_the_same(self, case: Case) -> None:
@@ -263,12 +192,12 @@ class WeightingConformance:
         public = {name: getattr(tskd.weighting, name) for name in tskd.weighting.__all__} | {kind.__name__: kind}
         known = SimpleNamespace(**public, __all__=[*public], __name__="weightings")
         again = kind(**made.settings())
-        _require(repr(again) == repr(made), f"{made!r} made again is {again!r}")
+        require(repr(again) == repr(made), f"{made!r} made again is {again!r}")
         if self.saved:
-            _require(repr(eval(repr(made), public)) == repr(made), f"{made!r} is not what makes it")
+            require(repr(eval(repr(made), public)) == repr(made), f"{made!r} is not what makes it")
             text = json.dumps(described(made, known))
             found = json.dumps(described(restored(json.loads(text), known), known))
-            _require(found == text, f"{text} read back is {found}")
+            require(found == text, f"{text} read back is {found}")
 
     @for_each()
     def test_the_term_is_the_weighted_loss_with_a_finite_gradient(self, case: Case) -> None:
@@ -283,55 +212,14 @@ class WeightingConformance:
         found = objective(Said(student), step, [{} for _ in names], None)
         known = step.valid.any(0)
         if not bool(known.any()):
-            _require(found.term is None, "there is a term without a teacher")
+            require(found.term is None, "there is a term without a teacher")
             return
         errors = (student - step.forecasts).double().square().where(case.usable, 0)
         expected = (weights * errors).sum(0).flatten(1).mean(1)[known].mean()
         torch.testing.assert_close(found.term.double(), expected, rtol=1e-3, atol=1e-6)
         (gradient,) = torch.autograd.grad(found.term, student)
-        _require(bool(gradient.isfinite().all()), "the student's gradient is not finite")
-        _require(not bool(gradient[~known].any()), "windows of no teacher send a gradient")
-
-    def _learn(self, weighting: Weighting, case: Case) -> None:
-        if weighting.judges:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                weighting.learn(case.evidence)
-        # as a trainer does before it starts
-        if case.step.target.dtype == torch.float64:
-            weighting.double()
-
-    def _start(self, weighting: Weighting, case: Case) -> None:
-        if weighting.judges:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                weighting.start_epoch(case.step.epoch, case.evidence)
-
-    def _refuse_no_shares(self, weights: Tensor, case: Case) -> None:
-        _require(bool(weights.isfinite().all()), f"not finite: {weights.tolist()}")
-        _require(bool((weights >= 0).all()), f"negative: {weights.min()}")
-        out = weights.masked_select(~case.usable.expand_as(weights))
-        _require(not bool(out.any()), "somebody who has no say has a weight")
-        if not self.renormalised:
-            _require(bool((weights <= 1 + 1e-6).all()), f"above 1: {weights.max()}")
-            return
-        anybody = case.usable.any(0).double().expand(weights.shape[1:])
-        torch.testing.assert_close(weights.sum(0), anybody, rtol=0, atol=1e-5, msg=lambda text: f"sum over K: {text}")
-
-
-def whole(weights: Tensor, case: Case) -> Tensor:
-    """Weights as `[K, B, H, C]` in float64.
-
-    Raises:
-        AssertionError: they are of another shape than `[K, B]`, `[K, B, 1 or H]` and `[K, B, 1 or H, 1 or C]`, or of a
-            narrower type than float32.
-    """
-    size = case.step.forecasts.shape
-    shape = tuple(weights.shape) + (1,) * (4 - weights.dim())
-    fits = len(shape) == 4 and shape[:2] == size[:2] and shape[2] in (1, size[2]) and shape[3] in (1, size[3])
-    _require(fits and weights.dim() >= 2, f"weights {tuple(weights.shape)} for forecasts {tuple(size)}")
-    _require(weights.dtype in (torch.float32, torch.float64), f"weights of {weights.dtype}")
-    return weights.reshape(shape).expand(size).double()
+        require(bool(gradient.isfinite().all()), "the student's gradient is not finite")
+        require(not bool(gradient[~known].any()), "windows of no teacher send a gradient")
 
 
 def _mirrored(case: Case) -> Case:
@@ -355,9 +243,3 @@ def _same(one: Any, other: Any) -> bool:
     if not isinstance(one, Tensor):
         return bool(one == other)
     return one.dtype == other.dtype and torch.equal(one.nan_to_num(7), other.nan_to_num(7))
-
-
-def _require(held: bool, message: str) -> None:
-    """As `assert`, which pytest explains in test modules only."""
-    if not held:
-        raise AssertionError(message)
