@@ -208,6 +208,7 @@ def _facts(
                 "candidates": ["0", "0.25", "0.5", "1"],
                 "placebo": arm == "placebo",
                 "privileged": arm in ("future", "both"),
+                "controls": [control for control in arms if control in CONTROLS] if arm in ("future", "both") else [],
             }
             for arm in arms
         ],

@@ -15,7 +15,7 @@ from tskd.experiment import Arm, ConfigError, Experiment
 from tskd.experiment.cells import BlockRun, Cell
 from tskd.experiment.checking import checked
 from tskd.experiment.controls import Expanded, expanded
-from tskd.experiment.kinds import CONTROLS
+from tskd.experiment.kinds import CONTROLS, controls_of
 from tskd.experiment.plan import Block, planned
 from tskd.experiment.quiet import quiet
 
@@ -289,6 +289,41 @@ def test_the_placebo_is_the_first_privileged_arm_with_shuffled_rows() -> None:
     with quiet():
         model = run.distilled(arm, 1)
     assert all(name.startswith("placebo of") for name in model.teachers[0].names)
+
+
+def test_an_arm_is_judged_by_controls_of_its_own_teachers_and_lesson() -> None:
+    """Of the first privileged arm they are made; of another, some say nothing."""
+    sensor = {"class": "CostlySensors", "kwargs": {"name": "sensor"}}
+    lags = regression(lags=8, lags_past_covariates=3)
+    teachers = {
+        **FUTURE,
+        "later": {**FUTURE["future"], "privileged": sensor},
+        "larger": {"model": toy_model(n_epochs=4), "privileged": sensor},
+        "read": {"model": lags, "privileged": sensor},
+    }
+    arms = [
+        TAUGHT,
+        {**TAUGHT, "name": "rebalanced", "balance": 0.5},
+        {**TAUGHT, "name": "reweighted", "weighting": "InverseError"},
+        {**TAUGHT, "name": "other loss", "losses": "OutputKD"},
+        {**TAUGHT, "name": "other privilege", "teachers": "later"},
+        {**TAUGHT, "name": "larger", "teachers": "larger"},
+        {**TAUGHT, "name": "one is larger", "teachers": ["future", "larger"]},
+    ]
+    found = with_controls("tuned", "self-distilled", "placebo", teachers=teachers, arms=arms).experiment
+    own = {arm["name"]: controls_of(found, arm_of(Expanded(found), arm["name"])) for arm in arms}
+    always = ["tuned"]
+    assert own == {
+        "taught": [*always, "self-distilled", "placebo"],
+        "rebalanced": [*always, "self-distilled", "placebo"],
+        "reweighted": [*always, "self-distilled"],
+        "other loss": always,
+        "other privilege": [*always, "self-distilled"],
+        "larger": always,
+        "one is larger": always,
+    }
+    found = with_controls("self-distilled", teachers=teachers, arms=[{**TAUGHT, "teachers": "read"}]).experiment
+    assert controls_of(found, arm_of(Expanded(found), "taught")) == ["self-distilled"]
 
 
 # ---- iterated, multi-horizon -----------------------------------------------------------------------------------------

@@ -23,7 +23,10 @@ FACTS: dict[str, Any] = {
     "horizon": 2,
     "seeds": [0, 1, 2],
     "controls": {"tuned": "tuned", "placebo": "placebo", "iterated": "iterated"},
-    "arms": [{"name": name, "privileged": name == "future", "teachers": []} for name in ARMS],
+    "arms": [
+        {"name": name, "privileged": name == "future", "teachers": [], "controls": ["tuned", "placebo", "iterated"]}
+        for name in ARMS
+    ],
     "warnings": ["−3 % of a “name”"],
 }
 WINDOWS = 40

@@ -268,24 +268,38 @@ def test_a_failure_with_one_seed_leaves_the_others_to_compare(
     same(experiment.run(tmp_path, progress=False), whole)
 
 
-def test_a_candidate_that_failed_with_a_seed_is_not_chosen(
-    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def failing(monkeypatch: pytest.MonkeyPatch, *lost: tuple[int, int]) -> None:
+    """Candidates of the arm `both` fail with a seed; those that do not have validation errors of their place."""
     original = BlockRun.cell
 
     def cell(self: BlockRun, planned: Planned) -> Cell:
-        if planned.name == "both" and self.seed == 5:
+        if planned.name == "both" and (planned.candidate, self.seed) in lost:
             raise ArithmeticError("overflow")
         made = original(self, planned)
-        return replace(made, validation_mse=0.0) if planned.name == "both" else made
+        return replace(made, validation_mse=-float(planned.candidate)) if planned.name == "both" else made
 
-    assert experiment.arms[1].balance == (0.0, 0.5)
     monkeypatch.setattr(BlockRun, "cell", cell)
-    results = experiment.run(progress=False)
-    # 0.5 has the lower validation error by far, with the one seed that it has
-    own = results.candidates[(results.candidates.arm == "both") & (results.candidates.balance == "0.5")]
-    assert own.validation_mse.tolist() == [0.0]
-    assert set(results.rows.balance[results.rows.name == "both"]) == {"0"}
+
+
+def test_a_candidate_that_failed_with_a_seed_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = {**ARMS[1], "balance": [0, 0.25, 0.5]}
+    failing(monkeypatch, (2, 5))
+    results = Experiment(**toy_config(arms=[ARMS[0], both])).run(progress=False)
+    assert results.candidates.validation_mse.min() == -2
+    assert set(results.rows.balance[results.rows.name == "both"]) == {"0.25"} and results.lacking == {}
+
+
+def test_the_student_alone_does_not_stand_for_candidates_that_failed(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Balance 0 needs no teacher, and cannot fail with it."""
+    failing(monkeypatch, (1, 5))
+    one = experiment.run(progress=False)
+    assert set(one.rows.balance[one.rows.name == "both"]) == {"0.5"} and one.lacking == {"both": [5]}
+    failing(monkeypatch, (1, 3), (1, 5))
+    none = experiment.run(progress=False)
+    assert "both" not in set(none.rows.name) and none.lacking == {"both": [3, 5]}
+    assert none.verdict.outcome == "unknown" and "'both' has no result" in none.verdict.headline
 
 
 def test_without_the_student_alone_there_is_nothing_to_report(tmp_path: Path) -> None:

@@ -244,8 +244,10 @@ def test_unusable_errors_are_refused() -> None:
             compare(errors, errors, 2, segments=segments)
 
 
-def said(relative: float, low: float, high: float, windows: int = 200, arm: str = "a", to: str = "alone") -> Comparison:
-    return Comparison(arm, to, relative, low, high, windows, 20)
+def said(
+    relative: float, low: float, high: float, windows: int = 200, arm: str = "a", to: str = "alone", seeds: int = 5
+) -> Comparison:
+    return Comparison(arm, to, relative, low, high, windows, 20, seeds)
 
 
 def plain(text: str) -> str:
@@ -331,6 +333,30 @@ def test_a_control_that_was_never_run_is_not_beaten(kind: str) -> None:
     found = judge(table(p_alone=LOWER, p_c=LOWER, c_alone=EVEN), ["p"], {"c": kind}, "alone")
     other = "placebo" if kind == "self-distilled" else "self-distilled"
     assert found.outcome == "gain" and f"'{other}' the cause is unknown" in found.headline
+
+
+@pytest.mark.parametrize(
+    ("against", "said"),
+    [
+        (LOWER, "without the controls 'placebo of its own' the cause is unknown"),
+        (EVEN, "not by privileged information"),
+    ],
+)
+def test_the_placebo_of_another_arm_may_explain_a_gain_and_cannot_rule_it_out(
+    against: tuple[float, float], said: str
+) -> None:
+    compared = table(p_alone=LOWER, q_alone=EVEN, p_s=LOWER, p_c=against, c_alone=EVEN, s_alone=EVEN)
+    found = judge(compared, ["p", "q"], BOTH, "alone", own={"p": ["s"], "q": ["s", "c"]})
+    assert found.outcome == "gain" and said in found.headline
+
+
+def test_a_single_seed_concludes_nothing() -> None:
+    def one(arm: str, baseline: str) -> Comparison:
+        return said(-0.04, -0.06, -0.02, arm=arm, to=baseline, seeds=1)
+
+    found = judge(one, ["p"], BOTH, "alone")
+    assert found.outcome == "unknown" and "single seed" in found.headline
+    assert "single seed" in found.sentences[0] and "lower" not in found.sentences[0]
 
 
 def test_an_ordinary_teacher_is_no_control() -> None:

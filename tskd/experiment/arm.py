@@ -43,6 +43,12 @@ class Arm(Strict):
         """Whether it is the student as it is configured, on its own rows, without teachers."""
         return not self.teachers and not self.students and self.archive is None
 
+    def is_alone(self, candidate: int) -> bool:
+        """Whether a candidate is the student as it is configured, without teachers: a balance of 0, or no settings."""
+        given = self.candidates[candidate]
+        nothing = not given if isinstance(given, dict) else isinstance(given, float) and given == 0
+        return nothing and self.archive is None
+
     @model_validator(mode="after")
     def _possible(self) -> Arm:
         if self.teachers and self.students:

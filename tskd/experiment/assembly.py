@@ -54,8 +54,9 @@ def collect(study: Study, outlines: Sequence[Outline], parts: Parts) -> StudyRes
 def choose(arm: Arm, cells: Iterable[Cell], failed: Collection[tuple[int, int]] = ()) -> int | None:
     """Position of the candidate with the lowest validation error, mean over the seeds; of equal ones the first.
 
-    A candidate that failed with a seed is out, unless all did. While a run is at work, those seeds count that all
-    candidates have; None if there is none.
+    A candidate that failed with a seed is out, unless all did; those that are the student alone do not stand for the
+    others. None if there is no seed that all have that are in, as while a run is at work, or nothing but the student
+    alone.
 
     Args:
         cells: those of one fold and size.
@@ -66,8 +67,13 @@ def choose(arm: Arm, cells: Iterable[Cell], failed: Collection[tuple[int, int]] 
         if cell.kind == "student" and cell.name == arm.name:
             errors[cell.candidate][cell.seed] = cell.validation_mse
     flawed = {candidate for candidate, _ in failed}
-    able = {c: own for c, own in errors.items() if c not in flawed} or {c: own for c, own in errors.items() if own}
-    seeds = sorted(set.intersection(*map(set, able.values()))) if able else []
+    others = {candidate for candidate in errors if not arm.is_alone(candidate)} or set(errors)
+    able = {candidate: own for candidate, own in errors.items() if candidate not in flawed}
+    if not others & set(able):
+        able = {candidate: own for candidate, own in errors.items() if own}
+        if not others & set(able):
+            return None
+    seeds = sorted(set.intersection(*map(set, able.values())))
     if not seeds:
         return None
     return min(able, key=lambda candidate: float(np.mean([able[candidate][seed] for seed in seeds])))

@@ -18,9 +18,9 @@ from typing import Any
 from tskd.datasets import DataSet
 from tskd.experiment.arm import CANDIDATES, Arm, merged, tuned_by
 from tskd.experiment.config import Experiment
-from tskd.experiment.kinds import CONTROLS, Control
+from tskd.experiment.kinds import CONTROLS, Control, reading_less
 from tskd.experiment.lengths import chunks
-from tskd.experiment.specs import MODEL, OPTIMIZER, TEACHER, WEIGHTING, Spec, make
+from tskd.experiment.specs import MODEL, OPTIMIZER, TEACHER, WEIGHTING, make
 from tskd.experiment.teachers import TeacherConfig, point_forecaster
 from tskd.weighting import Fixed
 
@@ -169,23 +169,12 @@ def _without_privilege(experiment: Experiment, data: DataSet) -> TeacherConfig:
     # a soft sensor's teachers are shown all its inputs as past covariates
     past = bool(slots) if experiment.soft_sensor else "past" in slots
     empty = [slot for slot, given in (("past", past), ("future", "future" in slots)) if not given]
-    model = _reading_less(teacher.model, empty)
+    model = reading_less(teacher.model, empty)
     try:
         point_forecaster(model, TEACHER)
     except ValueError as error:
         raise NotApplicable(f"without its privilege, teacher {name!r} reads nothing: {error}") from error
     return teacher.model_copy(update={"model": model, "privileged": (), "sees_inputs": True, "taught_by": None})
-
-
-def _reading_less(model: Spec, empty: list[str]) -> Spec:
-    """The model, and members of an ensemble, without the lags of covariates, `"past"` or `"future"`, that there are
-    none of: a regression model refuses to be fitted without them."""
-    kwargs = {key: value for key, value in model.kwargs.items() if key not in [f"lags_{s}_covariates" for s in empty]}
-    members = kwargs.get("forecasting_models")
-    if members is not None:
-        less = [_reading_less(Spec.model_validate(member), empty) for member in members]
-        kwargs["forecasting_models"] = [{"class": member.class_, "kwargs": member.kwargs} for member in less]
-    return model.model_copy(update={"kwargs": kwargs})
 
 
 def _largest(experiment: Experiment) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ import yaml
 
 from tskd.datasets import DataSet
 from tskd.experiment.config import Experiment
+from tskd.experiment.kinds import controls_of
 from tskd.experiment.outline import Outline
 from tskd.experiment.preparation import Prepared, examples
 
@@ -69,6 +70,7 @@ def facts_of(outline: Outline, data: DataSet, prepared: Mapping[Place, Prepared]
                 "placebo": arm.placebo,
                 "archive": arm.archive,
                 "privileged": experiment.is_privileged(arm),
+                "controls": controls_of(experiment, arm) if experiment.is_privileged(arm) else [],
             }
             for arm in experiment.arms
         ],

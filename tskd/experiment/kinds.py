@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
 from tskd.experiment.arm import Arm, tuned_by
 from tskd.experiment.lengths import chunks
-from tskd.experiment.specs import TEACHER
+from tskd.experiment.specs import TEACHER, Spec
 from tskd.experiment.teachers import reach
 from tskd.experiment.verdict import ORDINARY
 
@@ -33,6 +34,46 @@ def control_of(experiment: Experiment, arm: Arm) -> str | None:
     if chunks(experiment.student)[1:] in lasts:
         return "tuned"
     return "multi-horizon" if all(last >= experiment.steps[1] for _, last in lasts) else "iterated"
+
+
+def controls_of(experiment: Experiment, arm: Arm) -> list[str]:
+    """Names of those controls that tell whether a gain of this very arm is due to its privilege.
+
+    Its placebo has its teachers and its lesson; self-distillation, teachers like all its privileged ones but for the
+    privilege, and its losses. Those without teachers are every arm's.
+    """
+    found = []
+    for other in experiment.arms:
+        kind = control_of(experiment, other)
+        if kind is None or kind == ORDINARY:
+            continue
+        if kind == "placebo":
+            own = (arm.teachers, arm.losses, arm.weighting) == (other.teachers, other.losses, other.weighting)
+        elif kind == "self-distilled":
+            twins = [_bare(experiment, name) for name in other.teachers]
+            seeing = [_bare(experiment, name) for name in arm.teachers if experiment.has_privilege(name)]
+            own = arm.losses == other.losses and all(model in twins for model in seeing)
+        else:
+            own = True
+        if own:
+            found.append(other.name)
+    return found
+
+
+def reading_less(model: Spec, empty: Sequence[str]) -> Spec:
+    """The model, and members of an ensemble, without the lags of covariates, `"past"` or `"future"`, that there are
+    none of: a regression model refuses to be fitted without them."""
+    kwargs = {key: value for key, value in model.kwargs.items() if key not in [f"lags_{s}_covariates" for s in empty]}
+    members = kwargs.get("forecasting_models")
+    if members is not None:
+        less = [reading_less(Spec.model_validate(member), empty) for member in members]
+        kwargs["forecasting_models"] = [{"class": member.class_, "kwargs": member.kwargs} for member in less]
+    return model.model_copy(update={"kwargs": kwargs})
+
+
+def _bare(experiment: Experiment, name: str) -> Spec:
+    """A teacher's model without the lags by which it would read a source."""
+    return reading_less(experiment.teachers[name].model, ("past", "future"))
 
 
 def _sees_no_more(experiment: Experiment, name: str) -> bool:

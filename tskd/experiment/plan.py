@@ -129,7 +129,7 @@ def _student_cell(block: Block, common: dict[str, Any], arm: Arm, candidate: int
     if arm.students:
         student = tuned_by(student, arm.students[candidate])
     # a balance of 0 is the student alone, whatever the teachers are
-    if arm.teachers and not _is_nothing(arm.balance[candidate]):
+    if arm.teachers and not arm.is_alone(candidate):
         lesson = {
             "teachers": [_teacher(experiment, name, arm.placebo) for name in arm.teachers],
             "losses": canonical(arm.losses),
@@ -139,10 +139,6 @@ def _student_cell(block: Block, common: dict[str, Any], arm: Arm, candidate: int
     trained = {"student": canonical(student), "archive": arm.archive, "lesson": lesson}
     resolved = {**common, "kind": "student", **trained}
     return Planned(key_of(resolved), "student", arm.name, candidate, resolved)
-
-
-def _is_nothing(balance: Any) -> bool:
-    return isinstance(balance, float) and balance == 0
 
 
 def _teacher(experiment: Experiment, name: str, shuffled: bool) -> dict[str, Any]:

@@ -103,7 +103,7 @@ class Results:
             found = lift(own, rivals, self._block, name=arm, segments=segments)
         else:
             found = self.compare(arm, alone, size=size)
-        return replace(found, lacking=tuple(missing_of(controls, {*rivals, arm})))
+        return replace(found, lacking=tuple(missing_of(controls, {*rivals, arm}, self._own_controls.get(arm))))
 
     @property
     def lacking(self) -> dict[str, list[int]]:
@@ -128,6 +128,7 @@ class Results:
             self.compare,
             privileged=[arm["name"] for arm in arms if arm["privileged"]],
             controls=self.facts["controls"],
+            own=self._own_controls,
             alone=alone,
         )
         missing = [f"'{arm['name']}' has no result to compare." for arm in arms if arm not in compared]
@@ -159,6 +160,11 @@ class Results:
         from tskd.report.table import terminal_table
 
         return terminal_table(self)
+
+    @property
+    def _own_controls(self) -> dict[str, list[str]]:
+        """Of the privileged arms the controls that tell what their gain is due to."""
+        return {arm["name"]: arm["controls"] for arm in self.facts["arms"] if arm["privileged"]}
 
     @property
     def _block(self) -> int:

@@ -34,7 +34,7 @@ class Verdict:
     """One headline, one sentence an arm (`sentences`), and the outcome in a word.
 
     `outcome`: "privilege" (a gain that beats every control), "gain" (one that does not, or lacks a control), "none" or
-    "unknown" (no arm with privileged information was measured, or too few windows).
+    "unknown" (no arm with privileged information was measured, too few windows, or a single seed).
     """
 
     outcome: Outcome
@@ -42,11 +42,19 @@ class Verdict:
     sentences: tuple[str, ...]
 
 
-def judge(compare: Compare, privileged: Sequence[str], controls: Mapping[str, str], alone: str) -> Verdict:
+def judge(
+    compare: Compare,
+    privileged: Sequence[str],
+    controls: Mapping[str, str],
+    alone: str,
+    own: Mapping[str, Collection[str]] | None = None,
+) -> Verdict:
     """Judge the arms whose teachers saw privileged information, then the others, against the student alone.
 
     `controls`: the arms that are compared beside them, each with which control it is. What cannot be compared (NaN, of
-    no windows) is named as missing; it is neither beaten nor beats anything.
+    no windows) is named as missing; it is neither beaten nor beats anything. `own`: of each privileged arm those
+    controls that have its teachers and its lesson, all of them if left out: the placebo of another arm may explain a
+    gain of this one, but cannot rule it out.
     """
     compared = {arm: gain for arm in (*privileged, *controls) if (gain := compare(arm, alone)).windows}
     measured = [arm for arm in privileged if arm in compared]
@@ -60,7 +68,7 @@ def judge(compare: Compare, privileged: Sequence[str], controls: Mapping[str, st
             gaining.append(arm)
             judged = {name: kind for name, kind in controls.items() if kind != ORDINARY}
             against = [found for name in judged if (found := compare(arm, name)).windows]
-            missing = missing_of(judged, {found.baseline for found in against})
+            missing = missing_of(judged, {found.baseline for found in against}, None if own is None else own[arm])
             sentence += " " + _attribution(against, missing)
             if all(found.lower for found in against):
                 lacking[arm] = missing
@@ -71,21 +79,26 @@ def judge(compare: Compare, privileged: Sequence[str], controls: Mapping[str, st
         if arm in compared:
             sentences.append(f"{'Ordinary teacher' if kind == ORDINARY else 'Control'}: {describe(compared[arm])}")
     outcome: Outcome = "none"
-    if not measured or not all(found.enough for found in compared.values()):
+    too_few = _too_few(compared.values())
+    if not measured or too_few:
         outcome = "unknown"
     elif gaining:
         outcome = "privilege" if caused else "gain"
     unmeasured = [arm for arm in privileged if arm not in compared]
-    return Verdict(outcome, _headline(outcome, gaining, caused, lacking, measured, unmeasured), tuple(sentences))
+    headline = _headline(outcome, too_few, gaining, caused, lacking, measured, unmeasured)
+    return Verdict(outcome, headline, tuple(sentences))
 
 
-def missing_of(controls: Mapping[str, str], known: Collection[str]) -> list[str]:
+def missing_of(controls: Mapping[str, str], known: Collection[str], own: Collection[str] | None = None) -> list[str]:
     """The controls that count and have no result: arms that are not among `known`, and those needed that are no arm.
 
-    `controls`: arms, each with which control it is.
+    `controls`: arms, each with which control it is. `own`: those that are controls of the arm that is judged, all if
+    left out.
     """
     arms = [arm for arm, kind in controls.items() if kind in COUNTING and arm not in known]
-    return [*arms, *(kind for kind in NEEDED if kind not in controls.values())]
+    kinds = [controls.get(arm) for arm in (controls if own is None else own)]
+    absent = [kind for kind in NEEDED if kind not in kinds]
+    return [*arms, *(f"{kind} of its own" if kind in controls.values() else kind for kind in absent)]
 
 
 def describe(comparison: Comparison) -> str:
@@ -97,12 +110,14 @@ def describe(comparison: Comparison) -> str:
             f"'{c.arm}' against '{c.baseline}': {by}, but nothing can be concluded: {c.windows} test windows make "
             f"{c.blocks:.1f} independent blocks of {c.block}, and {MINIMUM_BLOCKS} are the least."
         )
+    if c.relative == 0 and c.low == c.high == 0:
+        return f"'{c.arm}' is the same as '{c.baseline}': validation chose what that is. No gain."
+    if c.seeds < 2:
+        return f"'{c.arm}' against '{c.baseline}': {by}, but a single seed does not tell a gain from luck."
     if c.lower:
         return f"'{c.arm}' has a lower test error than '{c.baseline}': {by}."
     if c.higher:
         return f"'{c.arm}' has a higher test error than '{c.baseline}': {by}. Distilling did harm."
-    if c.relative == 0 and c.low == c.high == 0:
-        return f"'{c.arm}' is the same as '{c.baseline}': validation chose what that is. No gain."
     return f"'{c.arm}' cannot be distinguished from '{c.baseline}': {by}. No gain is shown."
 
 
@@ -143,8 +158,18 @@ def _attribution(against: Sequence[Comparison], missing: Sequence[str]) -> str:
     return f"It is below every control too, {listed}: the gain is due to privileged information."
 
 
+def _too_few(compared: Collection[Comparison]) -> str:
+    """What there is too little of for any conclusion; empty if there is enough."""
+    if not all(found.enough for found in compared):
+        return "the test part has too few windows"
+    if any(found.seeds < 2 for found in compared):
+        return "a single seed does not tell a gain from luck"
+    return ""
+
+
 def _headline(
     outcome: Outcome,
+    too_few: str,
     gaining: Sequence[str],
     caused: Sequence[str],
     lacking: Mapping[str, Sequence[str]],
@@ -155,7 +180,7 @@ def _headline(
         none = f"{_listed(unmeasured)} has no result to compare" if unmeasured else "no arm has it"
         return f"Nothing can be concluded about privileged information: {none}."
     if outcome == "unknown":
-        return "Nothing can be concluded: the test part has too few windows."
+        return f"Nothing can be concluded: {too_few}."
     if outcome == "privilege":
         return f"Privileged information helped: {_listed(caused)} beat the student alone and every control."
     if outcome == "none":
