@@ -169,6 +169,22 @@ def test_a_damaged_teacher_is_fitted_again(damage: str, tmp_path: Path) -> None:
     assert_equal(run_of(experiment, tmp_path).cell(plan), whole)
 
 
+def test_a_teacher_that_cannot_be_loaded_any_more_is_fitted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saved with another version of a library, say."""
+    experiment = Experiment(**toy_config(teachers={"equal": {"model": toy_model()}}, arms=[], seeds=[3]))
+    run = run_of(experiment, tmp_path)
+    plan = next(plan for plan in plans_of(run) if plan.kind == "teacher")
+    whole = run.cell(plan)
+
+    def load(*_: Any) -> Any:
+        raise AttributeError("no attribute 'use_static_covariates'")
+
+    monkeypatch.setattr(models._darts, "load", load)
+    assert_equal(run_of(experiment, tmp_path).cell(plan), whole)
+
+
 def test_a_teacher_that_another_process_put_there_is_not_thrown_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,8 +54,8 @@ def load_teacher(folder: Path, key: str, unfitted: Teacher) -> Fitted | None:
         fitted = [
             _darts.load(description["class"], _place(place, number), TRAINER) for number in range(description["models"])
         ]
-    except pickle.UnpicklingError:
-        # a class that darts' safe loading does not know
+    except Exception:
+        # a class that darts' safe loading does not know, or a model of another version of a library
         return None
     folds = description["folds"]
     teacher = Teacher.of_fitted(
