@@ -29,6 +29,7 @@ from tskd.experiment.teachers import INPUTS
 from tskd.privileged import CostlySensors, FutureHorizon
 
 OWN = {"class": "CostlySensors", "kwargs": {"name": "own"}}
+SENSOR = {"class": "CostlySensors", "kwargs": {"name": "sensor"}}
 LINEAR = {"class": "LinearRegressionModel", "kwargs": {"lags": LOOKBACK, "output_chunk_length": HORIZON}}
 
 
@@ -222,6 +223,31 @@ def test_a_teachers_lookback_changes_nothing_for_the_student(back: int) -> None:
     np.testing.assert_array_equal(plain.errors("alone"), other.errors("alone"))
     truth = [r.forecasts[r.forecasts.line.isin(["truth", "alone"])].reset_index(drop=True) for r in (plain, other)]
     pd.testing.assert_frame_equal(*truth)
+
+
+@pytest.mark.parametrize("back", [3, LOOKBACK, 20])
+def test_a_teacher_is_watched_on_the_whole_validation_part_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, back: int
+) -> None:
+    stop = {"class": "EarlyStopping", "kwargs": {"monitor": "val_loss"}}
+    model = toy_model(input_chunk_length=back, pl_trainer_kwargs={"callbacks": [stop]})
+    run = run_of(Experiment(**toy_config(teachers={"watched": {"model": model, "privileged": SENSOR}}, arms=[])))
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(Teacher, "fit", lambda teacher, **data: given.update(data) or teacher)
+    monkeypatch.setattr("tskd.experiment.cells.save_teacher", lambda *_: None)
+    run.teacher("watched")
+    times, watched = toy_data().series.time_index, given["val_series"]
+    assert watched.time_index[back] == times[VALIDATION] and watched.end_time() == times[TEST - 1]
+    assert given["series"] == run.prepared.train.series
+
+
+def test_a_watched_teacher_may_look_back_further_than_the_validation_part_is_long() -> None:
+    stop = {"class": "EarlyStopping", "kwargs": {"monitor": "val_loss"}}
+    model = toy_model(input_chunk_length=60, pl_trainer_kwargs={"callbacks": [stop]})
+    data = replace(toy_data(), test_start=toy_data().series.time_index[VALIDATION + 40])
+    teachers = {"watched": {"model": model, "privileged": SENSOR}}
+    with quiet():
+        assert run_of(Experiment(**toy_config(data=data, teachers=teachers, arms=[]))).teacher("watched").fitted
 
 
 def test_a_cross_fitted_teacher_is_several() -> None:

@@ -166,7 +166,8 @@ class BlockRun:
         began = time.perf_counter()
         with quiet() as warned:
             unfitted = self._unfitted(name, shuffled)
-            data = self.supply.training(config.model, [*unfitted.names, *(() if by is None else by.names)])
+            names = [*unfitted.names, *(() if by is None else by.names)]
+            data = self.supply.training(config.model, names, lookback=unfitted.lookback)
             if config.archive:
                 data |= self.supply.archive(unfitted.names)
             teacher = unfitted.fit(**data, taught_by=by)
