@@ -250,6 +250,14 @@ def test_a_watched_teacher_may_look_back_further_than_the_validation_part_is_lon
         assert run_of(Experiment(**toy_config(data=data, teachers=teachers, arms=[]))).teacher("watched").fitted
 
 
+def test_a_watched_teacher_may_be_taught_by_one_that_sees_more() -> None:
+    stop = {"class": "EarlyStopping", "kwargs": {"monitor": "val_loss"}}
+    pupil = {"model": toy_model(pl_trainer_kwargs={"callbacks": [stop]}), "taught_by": "seer"}
+    teachers = {"seer": {"model": toy_model(), "privileged": SENSOR}, "pupil": pupil}
+    with quiet():
+        assert run_of(Experiment(**toy_config(teachers=teachers, arms=[]))).teacher("pupil").fitted
+
+
 def test_a_cross_fitted_teacher_is_several() -> None:
     teachers = {"cross": {"model": toy_model(), "cross_fit": {"folds": 3, "block": 40}}}
     run = run_of(Experiment(**toy_config(teachers=teachers, arms=[], seeds=[3])))
