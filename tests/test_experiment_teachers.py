@@ -136,6 +136,12 @@ def test_a_python_teacher_keeps_its_settings() -> None:
     assert linear.sees_inputs and linear.cross_fit is None and linear.model.class_ == "LinearRegressionModel"
 
 
+def test_a_python_teacher_with_a_target_of_its_own_is_refused() -> None:
+    given = Teacher(NLinearModel(8, 4), CostlySensors("sensor"), name="odd", target="fine")
+    with pytest.raises(ValidationError, match=r"teachers\.odd\n.*teacher 'odd': target='fine': .* leave target out"):
+        Experiment(**toy_config(teachers={"odd": given}, arms=[]))
+
+
 # ---- other models and other windows ----------------------------------------------------------------------------------
 
 
