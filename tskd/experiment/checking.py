@@ -19,19 +19,34 @@ def checked(experiment: Experiment, data: DataSet) -> Prepared:
         experiment: with its controls among its arms.
 
     Raises:
-        ConfigError: the data lack what somebody reads, or some fold or size is left without a window.
+        ConfigError: the data lack what somebody reads, or some fold or size is left without a window or a target that
+            is scored.
     """
     _refuse_missing(experiment, data)
     if experiment.soft_sensor:
         _refuse_blind(experiment, data)
     _refuse_looking_ahead(experiment, data)
     sizes = sorted(experiment.sizes, key=lambda size: (size is None, size))
-    try:
-        parts = [prepared(experiment, data, fold, size) for fold in range(1, experiment.folds + 1) for size in sizes]
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    parts = []
+    for fold in range(1, experiment.folds + 1):
+        for size in sizes:
+            try:
+                parts.append(prepared(experiment, data, fold, size))
+            except ValueError as error:
+                raise ConfigError(str(error)) from error
+        _refuse_unscored(parts[-1], f"data set {data.name!r}: in fold {fold} of {experiment.folds}")
     _refuse_more_folds(experiment, data, min(len(part.train.truth) for part in parts))
     return parts[-1]
+
+
+def _refuse_unscored(known: Prepared, where: str) -> None:
+    """Without a validation error nothing could be chosen, without a test error nothing be said."""
+    for name, part in (("validation", known.validation), ("test", known.test)):
+        if not part.scored.any():
+            raise ConfigError(
+                f"{where}, no target of the {name} part is scored: `filled` lists all of them; choose another "
+                "split, or list only what was not measured."
+            )
 
 
 def _refuse_more_folds(experiment: Experiment, data: DataSet, windows: int) -> None:
