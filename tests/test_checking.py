@@ -3,12 +3,105 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pandas as pd
 import pytest
+from darts import TimeSeries
 
-from tests.toy import STEPS, TEST, VALIDATION, toy_config, toy_data
+from tests.toy import STEPS, TEST, VALIDATION, toy_config, toy_data, toy_stations
 from tskd.experiment import ConfigError, Experiment
 from tskd.experiment.checking import checked
+
+DATA = toy_data()
+TIMES, SENSOR = DATA.series.time_index, DATA.privileged["sensor"]
+NUMBERED = TimeSeries.from_values(SENSOR.values())
+
+
+# ---- what a data set is made of --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        (
+            {"series": DATA.series.to_dataframe()},
+            TypeError,
+            r"'toy': series must be a TimeSeries \(see TimeSeries.from_dataframe\), got DataFrame",
+        ),
+        (
+            {"privileged": {"sensor": SENSOR.to_dataframe()}},
+            TypeError,
+            "'toy': privileged series 'sensor' must be a TimeSeries .*, got DataFrame",
+        ),
+        ({"privileged": SENSOR}, TypeError, "privileged must be a dict of series by name, got TimeSeries"),
+        ({"past_covariates": 3}, TypeError, "'toy': past_covariates must be a TimeSeries .*, got int"),
+        (
+            {"privileged": {"sensor": NUMBERED}},
+            TypeError,
+            "series 'sensor' is indexed by whole numbers, .* time stamps",
+        ),
+        ({"archive": (DATA.series,)}, TypeError, "'toy': archive must hold ArchiveSeries, got TimeSeries"),
+        (
+            {"validation_start": "2021-03-11", "test_start": "2021-03-13"},
+            TypeError,
+            r"validation_start='2021-03-11', test_start='2021-03-13': give time stamps .* such as Timestamp\('2021-",
+        ),
+        ({"test_start": 320}, TypeError, "test_start=320: give time stamps"),
+        ({"test_start": TIMES[TEST].tz_localize("UTC")}, TypeError, "UTC.*give time stamps like those of the series"),
+        (
+            {"validation_start": pd.Timestamp("2021-03-10 00:30")},
+            ValueError,
+            r"validation_start \(2021-03-10 00:30:00\) is no time stamp of the series; the next is 2021-03-10 01:",
+        ),
+        (
+            {"privileged": {"sensor": SENSOR[VALIDATION:]}},
+            ValueError,
+            "'sensor' begins at 2021-03-11 .* must begin before the validation part, 2021-03-11",
+        ),
+        (
+            {"future_covariates": SENSOR[VALIDATION + 1 :]},
+            ValueError,
+            "'toy': future_covariates begins at 2021-03-11 01",
+        ),
+    ],
+)
+def test_a_mistake_in_a_data_set_is_named(change: dict[str, Any], kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        replace(DATA, **change)
+
+
+def test_a_mistake_in_an_archive_is_named() -> None:
+    item = toy_stations().archive[0]
+    with pytest.raises(TypeError, match=r"archive series 'station 1': series must be a TimeSeries .*, got DataFrame"):
+        replace(item, series=item.series.to_dataframe())
+    own = TimeSeries.from_values(item.series.values(), columns=item.series.components)
+    numbered = replace(item, series=own, privileged={}, past_covariates=None)
+    with pytest.raises(TypeError, match="archive series 'station 1' is indexed by whole numbers"):
+        replace(toy_stations(), archive=(numbered,))
+
+
+def test_a_data_set_may_be_numbered() -> None:
+    series = TimeSeries.from_values(DATA.series.values(), columns=["y"])
+    made = replace(
+        DATA,
+        series=series,
+        privileged={"sensor": NUMBERED},
+        validation_start=VALIDATION,
+        test_start=TEST,
+        filled=frozenset(),
+    )
+    assert made.test_start == TEST
+
+
+def test_a_series_that_begins_after_the_training_part_of_a_fold_is_named() -> None:
+    late = replace(DATA, privileged={**DATA.privileged, "sensor": SENSOR[VALIDATION - 10 :]})
+    message = "in fold 1 of 2, privileged series 'sensor' has no row before the validation part, 2021-03-07 16:00:00"
+    with pytest.raises(ConfigError, match=message):
+        checked(Experiment(**toy_config(folds=2)), late)
+
+
+# ---- what an experiment reads of it ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
