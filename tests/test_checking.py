@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from darts import TimeSeries
 
-from tests.toy import STEPS, TEST, VALIDATION, toy_config, toy_data, toy_stations
+from tests.toy import STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model, toy_stations
 from tskd.experiment import ConfigError, Experiment
 from tskd.experiment.checking import checked
 
@@ -102,6 +103,54 @@ def test_a_series_that_begins_after_the_training_part_of_a_fold_is_named() -> No
 
 
 # ---- what an experiment reads of it ----------------------------------------------------------------------------------
+
+
+def spoiled(series: TimeSeries, step: int, value: float) -> TimeSeries:
+    values = series.values(copy=True)
+    values[step, -1] = value
+    return series.with_values(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"series": spoiled(DATA.series, 50, np.nan)},
+            "'toy': series has 1 missing or infinite values, the first at 2021-03-03 02:00:00 in 'y'; fill them first",
+        ),
+        ({"series": spoiled(DATA.series, STEPS - 1, np.inf)}, "'toy': series has 1 missing .* 2021-03-17 15:00:00"),
+        (
+            {"privileged": {**DATA.privileged, "sensor": spoiled(SENSOR, 350, np.nan)}},
+            "'toy': privileged series 'sensor' has 1 missing .*, the first at 2021-03-15 14:00:00 in 's1'",
+        ),
+    ],
+)
+def test_a_value_that_is_not_finite_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        checked(Experiment(**toy_config()), replace(DATA, **change))
+
+
+def test_covariates_and_an_archive_are_finite_where_somebody_reads_them() -> None:
+    data = toy_stations()
+    item = data.archive[1]
+    spoilt = replace(data, past_covariates=spoiled(data.past_covariates, 9, np.nan))
+    reader = {"class": "DLinearModel", "kwargs": toy_model()["kwargs"]}
+    with pytest.raises(ConfigError, match=r"'stations': past_covariates has 1 missing .* in 'c1'"):
+        checked(Experiment(**toy_config(student=reader, teachers={}, arms=[])), spoilt)
+    spoilt = replace(data, archive=(data.archive[0], replace(item, series=spoiled(item.series, 9, np.nan))))
+    plain = Experiment(**toy_config(teachers={}, arms=[]))
+    assert checked(plain, spoilt).data is not None
+    pooled = Experiment(**toy_config(teachers={}, arms=[{"name": "pooled", "archive": "pooled"}]))
+    with pytest.raises(ConfigError, match="archive series 'station 2': series has 1 missing"):
+        checked(pooled, spoilt)
+
+
+def test_what_nobody_reads_may_hold_anything() -> None:
+    unread = replace(DATA, privileged={**DATA.privileged, "other": spoiled(SENSOR, 50, np.nan)})
+    assert checked(Experiment(**toy_config()), unread).data is not None
+    # of a smaller size no row before its own exists for anybody
+    early = replace(DATA, series=spoiled(DATA.series, 50, np.nan))
+    assert checked(Experiment(**toy_config(sizes=[60], teachers={}, arms=[])), early).data is not None
 
 
 @pytest.mark.parametrize(
