@@ -189,6 +189,18 @@ def test_only_allowed_classes_are_made(role: str, given: str) -> None:
         Experiment(**config)
 
 
+@pytest.mark.parametrize("role", ["student", "teacher"])
+def test_a_class_that_bears_the_name_of_another_is_not_taken_for_it(role: str) -> None:
+    def given(model: Any) -> Experiment:
+        change = {"student": model} if role == "student" else {"teachers": {"some": {"model": model}}}
+        return Experiment(**toy_config(arms=[], **change))
+
+    own = type("NLinearModel", (NLinearModel,), {"__module__": "mine"})
+    with pytest.raises(ValidationError, match=r"mine\.NLinearModel is not darts\.models\.NLinearModel"):
+        given(own(8, 4))
+    assert given(NLinearModel(8, 4)).arms
+
+
 def test_allowed_classes_are_made() -> None:
     stop = {"class": "EarlyStopping", "kwargs": {"monitor": "val_loss", "patience": 1}}
     config = toy_config(student=toy_model(optimizer_cls="AdamW", pl_trainer_kwargs={"callbacks": [stop]}))

@@ -29,6 +29,7 @@ from tskd.experiment.teachers import INPUTS
 from tskd.privileged import CostlySensors, FutureHorizon
 
 OWN = {"class": "CostlySensors", "kwargs": {"name": "own"}}
+SENSOR = {"class": "CostlySensors", "kwargs": {"name": "sensor"}}
 LINEAR = {"class": "LinearRegressionModel", "kwargs": {"lags": LOOKBACK, "output_chunk_length": HORIZON}}
 
 
@@ -135,6 +136,12 @@ def test_a_python_teacher_keeps_its_settings() -> None:
     assert linear.sees_inputs and linear.cross_fit is None and linear.model.class_ == "LinearRegressionModel"
 
 
+def test_a_python_teacher_with_a_target_of_its_own_is_refused() -> None:
+    given = Teacher(NLinearModel(8, 4), CostlySensors("sensor"), name="odd", target="fine")
+    with pytest.raises(ValidationError, match=r"teachers\.odd\n.*teacher 'odd': target='fine': .* leave target out"):
+        Experiment(**toy_config(teachers={"odd": given}, arms=[]))
+
+
 # ---- other models and other windows ----------------------------------------------------------------------------------
 
 
@@ -222,6 +229,39 @@ def test_a_teachers_lookback_changes_nothing_for_the_student(back: int) -> None:
     np.testing.assert_array_equal(plain.errors("alone"), other.errors("alone"))
     truth = [r.forecasts[r.forecasts.line.isin(["truth", "alone"])].reset_index(drop=True) for r in (plain, other)]
     pd.testing.assert_frame_equal(*truth)
+
+
+@pytest.mark.parametrize("back", [3, LOOKBACK, 20])
+def test_a_teacher_is_watched_on_the_whole_validation_part_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, back: int
+) -> None:
+    stop = {"class": "EarlyStopping", "kwargs": {"monitor": "val_loss"}}
+    model = toy_model(input_chunk_length=back, pl_trainer_kwargs={"callbacks": [stop]})
+    run = run_of(Experiment(**toy_config(teachers={"watched": {"model": model, "privileged": SENSOR}}, arms=[])))
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(Teacher, "fit", lambda teacher, **data: given.update(data) or teacher)
+    monkeypatch.setattr("tskd.experiment.cells.save_teacher", lambda *_: None)
+    run.teacher("watched")
+    times, watched = toy_data().series.time_index, given["val_series"]
+    assert watched.time_index[back] == times[VALIDATION] and watched.end_time() == times[TEST - 1]
+    assert given["series"] == run.prepared.train.series
+
+
+def test_a_watched_teacher_may_look_back_further_than_the_validation_part_is_long() -> None:
+    stop = {"class": "EarlyStopping", "kwargs": {"monitor": "val_loss"}}
+    model = toy_model(input_chunk_length=60, pl_trainer_kwargs={"callbacks": [stop]})
+    data = replace(toy_data(), test_start=toy_data().series.time_index[VALIDATION + 40])
+    teachers = {"watched": {"model": model, "privileged": SENSOR}}
+    with quiet():
+        assert run_of(Experiment(**toy_config(data=data, teachers=teachers, arms=[]))).teacher("watched").fitted
+
+
+def test_a_watched_teacher_may_be_taught_by_one_that_sees_more() -> None:
+    stop = {"class": "EarlyStopping", "kwargs": {"monitor": "val_loss"}}
+    pupil = {"model": toy_model(pl_trainer_kwargs={"callbacks": [stop]}), "taught_by": "seer"}
+    teachers = {"seer": {"model": toy_model(), "privileged": SENSOR}, "pupil": pupil}
+    with quiet():
+        assert run_of(Experiment(**toy_config(teachers=teachers, arms=[]))).teacher("pupil").fitted
 
 
 def test_a_cross_fitted_teacher_is_several() -> None:

@@ -25,6 +25,9 @@ class ArchiveSeries:
     past_covariates: TimeSeries | None = None
     future_covariates: TimeSeries | None = None
 
+    def __post_init__(self) -> None:
+        _refuse_other_than_series(self, f"archive series {self.name!r}")
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -52,27 +55,64 @@ class DataSet:
     notes: str = ""
 
     def __post_init__(self) -> None:
-        first: Any = self.series.start_time()
-        last: Any = self.series.end_time()
-        if not first < self.validation_start < self.test_start <= last:
-            raise ValueError(
-                f"data set {self.name!r}: the split must lie in order inside the series, {first} < validation_start "
-                f"({self.validation_start}) < test_start ({self.test_start}) <= {last}."
-            )
+        where = f"data set {self.name!r}"
+        _refuse_other_than_series(self, where)
+        self._refuse_split(where)
+        for what, series in beside(self).items():
+            begin: Any = series.start_time()
+            if not begin < self.validation_start:
+                raise ValueError(
+                    f"{where}: {what} begins at {begin}; it must begin before the validation part, "
+                    f"{self.validation_start}."
+                )
         for other in self.archive:
+            if not isinstance(other, ArchiveSeries):
+                raise TypeError(f"{where}: archive must hold ArchiveSeries, got {type(other).__name__}.")
+            _refuse_other_stamps(other.series, self.series, f"{where}: archive series {other.name!r}")
             end: Any = other.series.end_time()
             if not end < self.validation_start:
                 raise ValueError(
-                    f"data set {self.name!r}: archive series {other.name!r} ends at {end}; it must end before the "
+                    f"{where}: archive series {other.name!r} ends at {end}; it must end before the "
                     f"validation part, {self.validation_start}."
                 )
             for slot in ("series", "past_covariates", "future_covariates"):
                 own, found = _components(getattr(self, slot)), _components(getattr(other, slot))
                 if own != found:
                     raise ValueError(
-                        f"data set {self.name!r}: {slot} of archive series {other.name!r} has components {found}, the "
+                        f"{where}: {slot} of archive series {other.name!r} has components {found}, the "
                         f"data set's has {own}; they must be the same."
                     )
+
+    def _refuse_split(self, where: str) -> None:
+        index: Any = self.series.time_index
+        split = {"validation_start": self.validation_start, "test_start": self.test_start}
+        try:
+            in_order = index[0] < self.validation_start < self.test_start <= index[-1]
+        except TypeError as error:
+            given = ", ".join(f"{name}={stamp!r}" for name, stamp in split.items())
+            some = shares(self.series)[0]
+            raise TypeError(
+                f"{where}: {given}: give time stamps like those of the series, such as {some!r}."
+            ) from error
+        if not in_order:
+            raise ValueError(
+                f"{where}: the split must lie in order inside the series, {index[0]} < validation_start "
+                f"({self.validation_start}) < test_start ({self.test_start}) <= {index[-1]}."
+            )
+        for name, stamp in split.items():
+            if stamp not in index:
+                raise ValueError(
+                    f"{where}: {name} ({stamp}) is no time stamp of the series; the next is {index[index > stamp][0]}."
+                )
+
+
+def beside(item: DataSet | ArchiveSeries) -> dict[str, TimeSeries]:
+    """The privileged series and covariates that there are, by what messages call them."""
+    covariates = {"past_covariates": item.past_covariates, "future_covariates": item.future_covariates}
+    return {
+        **{f"privileged series {name!r}": series for name, series in item.privileged.items()},
+        **{slot: series for slot, series in covariates.items() if series is not None},
+    }
 
 
 def shares(series: TimeSeries) -> tuple[pd.Timestamp, pd.Timestamp]:
@@ -80,6 +120,24 @@ def shares(series: TimeSeries) -> tuple[pd.Timestamp, pd.Timestamp]:
     n = len(series)
     times: Any = series.time_index
     return times[int(n * 0.7)], times[n - int(n * 0.2)]
+
+
+def _refuse_other_than_series(item: DataSet | ArchiveSeries, where: str) -> None:
+    from darts import TimeSeries
+
+    if not isinstance(item.privileged, Mapping):
+        raise TypeError(f"{where}: privileged must be a dict of series by name, got {type(item.privileged).__name__}.")
+    for what, series in {"series": item.series, **beside(item)}.items():
+        if not isinstance(series, TimeSeries):
+            given = type(series).__name__
+            raise TypeError(f"{where}: {what} must be a TimeSeries (see TimeSeries.from_dataframe), got {given}.")
+        _refuse_other_stamps(series, item.series, f"{where}: {what}")
+
+
+def _refuse_other_stamps(series: TimeSeries, target: TimeSeries, what: str) -> None:
+    own, theirs = ("time stamps" if each.has_datetime_index else "whole numbers" for each in (series, target))
+    if own != theirs:
+        raise TypeError(f"{what} is indexed by {own}, the series that it belongs to by {theirs}; give the same.")
 
 
 def _components(series: TimeSeries | None) -> list[str]:

@@ -166,7 +166,10 @@ class BlockRun:
         began = time.perf_counter()
         with quiet() as warned:
             unfitted = self._unfitted(name, shuffled)
-            data = self.supply.training(config.model, [*unfitted.names, *(() if by is None else by.names)])
+            data = self.supply.training(config.model, unfitted.names, lookback=unfitted.lookback)
+            if by is not None and by.names:
+                theirs = {label: self.prepared.train.privileged[label] for label in by.names}
+                data["privileged"] = data.get("privileged", {}) | theirs
             if config.archive:
                 data |= self.supply.archive(unfitted.names)
             teacher = unfitted.fit(**data, taught_by=by)

@@ -6,7 +6,7 @@ from tskd.datasets import ArchiveSeries, DataSet
 from tskd.experiment.arm import tuned_by
 from tskd.experiment.config import Experiment
 from tskd.experiment.errors import ConfigError
-from tskd.experiment.folds import prepared
+from tskd.experiment.folds import cut, prepared
 from tskd.experiment.lengths import chunks
 from tskd.experiment.preparation import Prepared
 from tskd.experiment.specs import nearest
@@ -19,19 +19,56 @@ def checked(experiment: Experiment, data: DataSet) -> Prepared:
         experiment: with its controls among its arms.
 
     Raises:
-        ConfigError: the data lack what somebody reads, or some fold or size is left without a window.
+        ConfigError: the data lack what somebody reads, or some fold or size is left without a window or a target that
+            is scored.
     """
     _refuse_missing(experiment, data)
     if experiment.soft_sensor:
         _refuse_blind(experiment, data)
     _refuse_looking_ahead(experiment, data)
     sizes = sorted(experiment.sizes, key=lambda size: (size is None, size))
-    try:
-        parts = [prepared(experiment, data, fold, size) for fold in range(1, experiment.folds + 1) for size in sizes]
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    parts = []
+    for fold in range(1, experiment.folds + 1):
+        for size in sizes:
+            try:
+                _refuse_not_finite(experiment, cut(experiment, data, fold, size))
+                parts.append(prepared(experiment, data, fold, size))
+            except ValueError as error:
+                raise ConfigError(str(error)) from error
+        _refuse_unscored(parts[-1], f"data set {data.name!r}: in fold {fold} of {experiment.folds}")
     _refuse_more_folds(experiment, data, min(len(part.train.truth) for part in parts))
     return parts[-1]
+
+
+def _refuse_not_finite(experiment: Experiment, data: DataSet) -> None:
+    """Raise a ValueError for a missing or infinite value in what somebody reads."""
+    from tskd.checks import as_list
+
+    slots = ["series", *(f"{slot}_covariates" for slot in experiment.readable)]
+    teachers = experiment.teachers.values()
+    items: list[tuple[str, DataSet | ArchiveSeries, set[str | None]]] = [
+        (f"data set {data.name!r}", data, {source.name for teacher in teachers for source in teacher.sources()})
+    ]
+    elsewhere = [teacher for teacher in teachers if teacher.archive]
+    if elsewhere or any(arm.archive for arm in experiment.arms):
+        names = {source.name for teacher in elsewhere for source in teacher.sources()}
+        items += [(f"archive series {item.name!r}", item, names) for item in data.archive]
+    for where, item, names in items:
+        for slot in slots:
+            as_list(getattr(item, slot), f"{where}: {slot}")
+        for name, series in item.privileged.items():
+            if name in names:
+                as_list(series, f"{where}: privileged series {name!r}")
+
+
+def _refuse_unscored(known: Prepared, where: str) -> None:
+    """Without a validation error nothing could be chosen, without a test error nothing be said."""
+    for name, part in (("validation", known.validation), ("test", known.test)):
+        if not part.scored.any():
+            raise ConfigError(
+                f"{where}, no target of the {name} part is scored: `filled` lists all of them; choose another "
+                "split, or list only what was not measured."
+            )
 
 
 def _refuse_more_folds(experiment: Experiment, data: DataSet, windows: int) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from darts import TimeSeries
 
 from tskd.datasets import ArchiveSeries, DataSet
+from tskd.datasets.base import beside
 from tskd.experiment.preparation import Prepared, prepare
 
 if TYPE_CHECKING:
@@ -61,21 +62,22 @@ def moved_back(data: DataSet, fold: int, folds: int, span: int) -> DataSet:
             f"and one window takes {span}. There can be {possible} fold{'s' * (possible > 1)}."
         )
     end, split = index[len(index) - back], index[validation - back]
-    archive = []
-    for item in data.archive:
-        if item.series.start_time() >= split:
+    for what, series in {
+        **beside(data),
+        **{f"archive series {item.name!r}": item.series for item in data.archive},
+    }.items():
+        if series.start_time() >= split:
             raise ValueError(
-                f"data set {data.name!r}: in fold {fold} of {folds}, archive series {item.name!r} has no row before "
-                f"the validation part, {split}."
+                f"data set {data.name!r}: in fold {fold} of {folds}, {what} has no row before the validation part, "
+                f"{split}."
             )
-        archive.append(replace(item, **_each(item, partial(_before, stamp=split))))
     return replace(
         data,
         **_each(data, partial(_before, stamp=end)),
         validation_start=split,
         test_start=index[test - back],
         filled=frozenset(stamp for stamp in data.filled if stamp < end),
-        archive=tuple(archive),
+        archive=tuple(replace(item, **_each(item, partial(_before, stamp=split))) for item in data.archive),
     )
 
 

@@ -125,6 +125,12 @@ def part(value: Any, role: Role) -> Any:
         except ValidationError as error:
             raise ValueError(" ".join(explain(error))) from error
     elif role in (MODEL, TEACHER) and role.holds(value):
+        made = type(value)
+        if role.allowed(made.__name__) is not made:
+            raise ValueError(
+                f"{made.__module__}.{made.__qualname__} is not {role.module}.{made.__name__}: every seed needs a fresh "
+                f"model, which is made by the name of its class; give a model of {role.module} itself."
+            )
         value = Spec.model_validate({"class": type(value).__name__, "kwargs": dict(value.model_params)})
     if isinstance(value, Spec):
         with quiet():

@@ -35,8 +35,8 @@ class Supply:
         judged by it.
 
         Args:
-            lookback: how far the validation part reaches back, if not by the student's: a shorter one would have
-                windows whose targets lie in the training part.
+            lookback: of the model, if it is not the student's. The validation part reaches back as far: further, and
+                some targets would lie in the training part; less far, and its first windows would be missing.
         """
         train, held_out = self.prepared.train, self.prepared.validation
         data: dict[str, Any] = {"series": train.series, **self.covariates(train)}
@@ -45,7 +45,6 @@ class Supply:
             data["privileged"] = {name: train.privileged[name] for name in names}
         if judged or model.kwargs.get("pl_trainer_kwargs", {}).get("callbacks"):
             data |= {f"val_{slot}": series for slot, series in self.covariates(held_out).items()}
-            # as far back as the student reads, whatever a teacher's lookback is
             data["val_series"] = held_out.series[held_out.reach - (lookback or self.lookback) :]
             if names:
                 data["val_privileged"] = {name: held_out.privileged[name] for name in names}

@@ -60,6 +60,11 @@ class TeacherConfig(Strict):
             return data
         if data.fitted:
             raise ValueError(f"teacher {data.name!r} is fitted; an experiment fits its teachers itself, once a seed")
+        if data.target is not None:
+            raise ValueError(
+                f"teacher {data.name!r}: target={data.target!r}: in an experiment every teacher forecasts the data "
+                "set's own target; leave target out, or show the teacher that series by a source in privileged."
+            )
         plan = data.cross_fit
         return {
             "model": data.model,
