@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tskd import datasets
@@ -18,7 +17,7 @@ from tskd.experiment.errors import ConfigError, explain
 from tskd.experiment.kinds import CONTROLS, Control, control_of
 from tskd.experiment.lengths import chunks, filled
 from tskd.experiment.quiet import quiet
-from tskd.experiment.reading import read_yaml
+from tskd.experiment.reading import read_yaml, to_yaml
 from tskd.experiment.specs import MODEL, TEACHER, Spec, Strict, Whole, nearest, part, plain
 from tskd.experiment.teachers import SHUFFLED, TeacherConfig, many, point_forecaster, reach
 
@@ -201,7 +200,7 @@ class Experiment(Strict):
 
     def to_yaml(self) -> str:
         """The whole configuration, defaults included; what was given as a Python object stands there as its repr."""
-        return yaml.safe_dump(plain(self), sort_keys=False, allow_unicode=True, width=100)
+        return to_yaml(plain(self))
 
     def run(
         self,
