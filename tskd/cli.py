@@ -157,8 +157,11 @@ def _present(results: StudyResults, folder: Path, command: str) -> int:
     from tskd.report import write_page
 
     results = results.with_command(command)
-    results.save(folder)
-    page = write_page(results, folder)
+    try:
+        results.save(folder)
+        page = write_page(results, folder)
+    except OSError as error:
+        return _say(error, 2)
     print(f"\n{results}\n\n{page}")
     failed = results.facts["cells"]["failed"]
     if failed or results.facts["left_out"]:
@@ -169,6 +172,8 @@ def _present(results: StudyResults, folder: Path, command: str) -> int:
 
 
 def _say(message: object, code: int) -> int:
+    if isinstance(message, OSError) and message.filename is not None:
+        message = f"{message.filename}: {message.strerror}."
     print(f"tskd: {message}", file=sys.stderr)
     return code
 
