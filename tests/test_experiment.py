@@ -138,6 +138,11 @@ def test_python_objects_do_as_well_as_yaml(tmp_path: Path) -> None:
         ("seeds: 2", "seeds: many", "seeds[0]: Input should be a valid integer"),
         ("name: small", "name: ../up", "it names a folder"),
         ("seeds: 2", "seeds: 2\nname: again", "'name' is given twice"),
+        ("name: distilled, ", "name: truth, ", "arm 'truth': the table of forecasts calls the truth 'truth'"),
+        ("name: distilled, ", "name: teacher season, ", "arm 'teacher season': the table of forecasts calls"),
+        ("name: distilled, ", "name: '', ", "arms: '' is no name"),
+        ("  season: {", "  ' ': {", "teachers: ' ' is no name; give one that has a character"),
+        ("name: small", "name: ''", "name: it names a folder: give letters"),
         ("name: distilled, ", "name: alone, ", "the name 'alone' is given to 2 arms"),
         ("lr: 1e-3}", "lr: 1e-3}, random_state: 1", "random_state is set by the experiment"),
         (

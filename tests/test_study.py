@@ -141,6 +141,9 @@ def test_a_study_in_python_has_experiments_by_label() -> None:
     for cases, message in wrong:
         with pytest.raises(ValueError, match=message):
             Study("s", cases)
+    for name in ("", " ", "../up"):
+        with pytest.raises(ValueError, match=f"study '{name}': it names a folder: give letters"):
+            Study(name, {"one": experiment})
 
 
 # ---- lookback and horizon --------------------------------------------------------------------------------------------

@@ -34,6 +34,10 @@ class Study:
     cases: Mapping[str, Experiment]
 
     def __post_init__(self) -> None:
+        try:
+            safe(self.name)
+        except ValueError as error:
+            raise ValueError(f"study {self.name!r}: {error}") from error
         if not self.cases:
             raise ValueError(f"study {self.name!r} has no case; give an Experiment by its label.")
         for label, experiment in self.cases.items():

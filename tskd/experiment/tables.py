@@ -28,6 +28,10 @@ TABLES = {
 }
 """Names of the tables, and their columns."""
 
+TRUTH = "truth"
+TEACHER_LINE = "teacher "
+"""What the table of forecasts calls the truth, and puts before the name of a teacher; an arm has its name there."""
+
 INTEGERS = ("fold", "seed", "windows", "step", "window", "epoch", "at", "candidate")
 NUMBERS = ("mse", "mae", "validation_mse", "seconds", "value", "weight")
 STAMPS = ("start", "time")
