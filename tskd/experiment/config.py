@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ from tskd.experiment.kinds import CONTROLS, Control, control_of
 from tskd.experiment.lengths import chunks, filled
 from tskd.experiment.quiet import quiet
 from tskd.experiment.reading import read_yaml, to_yaml
+from tskd.experiment.seeds import listed
 from tskd.experiment.specs import MODEL, TEACHER, Spec, Strict, Whole, nearest, part, plain
 from tskd.experiment.teachers import SHUFFLED, TeacherConfig, many, point_forecaster, reach
 
@@ -94,10 +96,15 @@ class Experiment(Strict):
     @field_validator("seeds", mode="before")
     @classmethod
     def _seeds(cls, value: Any) -> Any:
-        seeds = tuple(range(value)) if is_whole(value, 0) else tuple(many(value))
-        if not seeds or len(set(seeds)) < len(seeds):
-            raise ValueError("give at least one seed, and none twice.")
-        return seeds
+        return listed(value)
+
+    @field_validator("seeds")
+    @classmethod
+    def _different(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        for seed, count in Counter(value).items():
+            if count > 1:
+                raise ValueError(f"give none twice; {seed} is there {count} times.")
+        return value
 
     @field_validator("sizes", mode="before")
     @classmethod
