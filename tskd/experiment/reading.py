@@ -9,6 +9,12 @@ from typing import Any
 
 import yaml
 
+FROM_PYTHON = (
+    "this run was made from Python with objects that a file cannot hold, which stand in it by their name or repr; call "
+    "run(folder) of the same Experiment or Study again to go on with it."
+)
+"""First comment of a configuration that says too little; `read_yaml` refuses it in these words."""
+
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader without two traps of YAML 1.1: the last of equal keys wins, and 1e-3 is a text."""
@@ -33,9 +39,12 @@ for _side in (_Loader, _Dumper):
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises ValueError for a file that is missing, not YAML, or no mapping."""
+    """The mapping in a YAML file. Raises ValueError for one that is missing, not YAML, no mapping, or `FROM_PYTHON`."""
     try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+        text = Path(path).read_text(encoding="utf-8")
+        if text.startswith(f"# {FROM_PYTHON}"):
+            raise ValueError(FROM_PYTHON)
+        content = yaml.load(text, _Loader)
     except OSError as error:
         raise ValueError(f"the file cannot be read: {error.strerror}.") from error
     except yaml.YAMLError as error:
