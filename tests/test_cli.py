@@ -215,9 +215,11 @@ def test_workers_that_cannot_be_are_refused_before_a_folder_is_made(
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("resume", "report"):
-        assert main([command, str(tmp_path)]) == 2
-        assert f"{tmp_path / 'config.yaml'}: the file cannot be read" in capsys.readouterr().err
+    for command, folder in (("resume", tmp_path), ("report", tmp_path), ("report", tmp_path / "none")):
+        assert main([command, str(folder)]) == 2
+        said = f"tskd: there is no run in {folder}: it has no config.yaml. "
+        assert capsys.readouterr().err == f"{said}To start one there: tskd run CONFIG --out {folder}\n"
+        assert not (tmp_path / "none").exists()
 
 
 def test_data_sets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
