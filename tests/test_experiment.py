@@ -166,6 +166,8 @@ def test_python_objects_do_as_well_as_yaml(tmp_path: Path) -> None:
         ("seeds: 2", "seeds: 3000000000", "seeds: give at least one seed, and at most 10000; not 3000000000."),
         ("name: small", "name: ../up", "it names a folder"),
         ("seeds: 2", "seeds: 2\nname: again", "'name' is given twice"),
+        ("output_chunk_length: 4", "a: {b: [*model]}", "line 6: *model lies within &model, and cannot hold itself."),
+        ("output_chunk_length: 4", "<<: *model", "line 6: *model lies within &model, and cannot hold itself."),
         ("name: distilled, ", "name: truth, ", "arm 'truth': the table of forecasts calls the truth 'truth'"),
         ("name: distilled, ", "name: teacher season, ", "arm 'teacher season': the table of forecasts calls"),
         ("name: distilled, ", "name: '', ", "arms: '' is no name"),

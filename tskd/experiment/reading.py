@@ -17,7 +17,22 @@ FROM_PYTHON = (
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader without two traps of YAML 1.1: the last of equal keys wins, and 1e-3 is a text."""
+    """PyYAML's safe loader without traps: the last of equal keys wins, 1e-3 is a text, and an alias may hold itself."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._open: list[str | None] = []
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: Any = self.peek_event()
+        anchor, line = getattr(event, "anchor", None), event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent) and anchor in self._open:
+            raise ValueError(f"line {line}: *{anchor} lies within &{anchor}, and cannot hold itself.")
+        self._open.append(anchor)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._open.pop()
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
