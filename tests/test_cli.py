@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -150,6 +151,35 @@ def test_a_run_is_gone_on_with_and_reported_from_its_folder(
     assert main(["report", str(out)]) == 0
     # what reproduces the results is the run, not the report of it
     assert StudyResults.load(out).facts["command"] == f"tskd run {out / 'config.yaml'} --out {out}"
+    capsys.readouterr()
+    (out / "report.html").unlink()
+    (out / "report.html").mkdir()
+    assert main(["report", str(out)]) == 2
+    assert capsys.readouterr() == ("", f"tskd: {out / 'report.html'}: Is a directory.\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "file"), [("run", "config.yaml"), ("resume", "config.yaml"), ("report", "study.json")]
+)
+def test_a_file_that_cannot_be_written_is_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, file: str
+) -> None:
+    """Not the temporary one, of which nobody knows."""
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG)
+    original = Path.open
+
+    def read_only(self: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        if "w" in mode and self.parent == tmp_path:
+            raise PermissionError(13, "Permission denied", str(self))
+        return original(self, mode, *args, **kwargs)
+
+    nothing = StudyResults("tiny", {}, {"left_out": {}, "cells": {"failed": 0}})
+    monkeypatch.setattr("tskd.experiment.runner.report", lambda *_: nothing)
+    monkeypatch.setattr(Path, "open", read_only)
+    given = [str(path), "--out", str(tmp_path)] if command == "run" else [str(tmp_path)]
+    assert main([command, *given]) == 2
+    assert capfd.readouterr() == ("", f"tskd: {tmp_path / file}: Permission denied.\n")
 
 
 @pytest.mark.parametrize(
@@ -185,9 +215,11 @@ def test_workers_that_cannot_be_are_refused_before_a_folder_is_made(
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("resume", "report"):
-        assert main([command, str(tmp_path)]) == 2
-        assert f"{tmp_path / 'config.yaml'}: the file cannot be read" in capsys.readouterr().err
+    for command, folder in (("resume", tmp_path), ("report", tmp_path), ("report", tmp_path / "none")):
+        assert main([command, str(folder)]) == 2
+        said = f"tskd: there is no run in {folder}: it has no config.yaml. "
+        assert capsys.readouterr().err == f"{said}To start one there: tskd run CONFIG --out {folder}\n"
+        assert not (tmp_path / "none").exists()
 
 
 def test_data_sets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,12 +19,12 @@ from pydantic import ValidationError
 
 from tests.toy import HORIZON, LOOKBACK, STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model
 from tskd import DistilledModel, Teacher
-from tskd.experiment import Arm, ConfigError, Experiment, Results, RunError
+from tskd.experiment import Arm, ConfigError, Experiment, Results, RunError, Study
 from tskd.experiment.assembly import choose
 from tskd.experiment.cells import BlockRun, Cell
 from tskd.experiment.checking import checked
 from tskd.experiment.placebo import placebo, strata
-from tskd.experiment.plan import Block, planned
+from tskd.experiment.plan import Block, blocks, planned
 from tskd.experiment.preparation import fingerprint, prepare
 from tskd.experiment.quiet import quiet
 from tskd.experiment.scoring import mean, score
@@ -88,6 +88,31 @@ def test_a_yaml_file_is_read_with_its_defaults(tmp_path: Path) -> None:
     assert read.student.kwargs["optimizer_kwargs"]["lr"] == 0.001
 
 
+@pytest.mark.parametrize(
+    ("given", "seeds"),
+    [
+        (np.int64(3), (0, 1, 2)),
+        (range(2, 5), (2, 3, 4)),
+        (np.arange(2), (0, 1)),
+        ([np.int64(1), 7], (1, 7)),
+        (pd.Series([4, 2]), (4, 2)),
+    ],
+)
+def test_seeds_are_whole_numbers_of_any_kind(given: Any, seeds: tuple[int, ...]) -> None:
+    made, usual = Experiment(**toy_config(seeds=given)), Experiment(**toy_config(seeds=list(seeds)))
+    assert made.seeds == seeds and {type(seed) for seed in made.seeds} == {int}
+    keys = [
+        [cell.key for block in blocks(Study("toy", {"": one})) for cell in planned(block, "")] for one in (made, usual)
+    ]
+    assert keys[0] == keys[1] and made.to_yaml() == usual.to_yaml()
+
+
+@pytest.mark.parametrize("given", [np.array([0.5]), [np.True_], [np.int64(-1)], range(10**20), np.arange(0), {1}])
+def test_what_are_no_seeds_is_refused(given: Any) -> None:
+    with pytest.raises(ValidationError, match="seeds"):
+        Experiment(**toy_config(seeds=given))
+
+
 def test_the_arm_without_teachers_may_have_any_name(tmp_path: Path) -> None:
     named = Experiment.from_yaml(write(tmp_path, SMALL.replace("seeds:", "  - {name: plain}\nseeds:")))
     assert [arm.name for arm in named.arms] == ["distilled", "plain"] and named.alone.name == "plain"
@@ -136,8 +161,18 @@ def test_python_objects_do_as_well_as_yaml(tmp_path: Path) -> None:
         ("balance: [0, .5]", "balance: [0, .5], name: twice", "line 10: the key 'name' is given twice"),
         ("seeds: 2", "seeds: [1, 1]", "none twice"),
         ("seeds: 2", "seeds: many", "seeds[0]: Input should be a valid integer"),
+        ("seeds: 2", "seeds: {a: 1}", "seeds[0]: Input should be a valid integer"),
+        ("seeds: 2", "seeds: 0", "seeds: give at least one seed, and at most 10000; not 0."),
+        ("seeds: 2", "seeds: 3000000000", "seeds: give at least one seed, and at most 10000; not 3000000000."),
         ("name: small", "name: ../up", "it names a folder"),
         ("seeds: 2", "seeds: 2\nname: again", "'name' is given twice"),
+        ("output_chunk_length: 4", "a: {b: [*model]}", "line 6: *model lies within &model, and cannot hold itself."),
+        ("output_chunk_length: 4", "<<: *model", "line 6: *model lies within &model, and cannot hold itself."),
+        ("name: distilled, ", "name: truth, ", "arm 'truth': the table of forecasts calls the truth 'truth'"),
+        ("name: distilled, ", "name: teacher season, ", "arm 'teacher season': the table of forecasts calls"),
+        ("name: distilled, ", "name: '', ", "arms: '' is no name"),
+        ("  season: {", "  ' ': {", "teachers: ' ' is no name; give one that has a character"),
+        ("name: small", "name: ''", "name: it names a folder: give letters"),
         ("name: distilled, ", "name: alone, ", "the name 'alone' is given to 2 arms"),
         ("lr: 1e-3}", "lr: 1e-3}, random_state: 1", "random_state is set by the experiment"),
         (

@@ -96,6 +96,22 @@ def test_all_tables_survive_on_disk(sizes: tuple[int | None, ...], tmp_path: Pat
     assert len(of_size(read.windows, sizes[0])) == len(read.windows) // len(sizes)
 
 
+def test_windows_of_a_series_without_a_calendar_are_read_back_in_order(tmp_path: Path) -> None:
+    """By their position: as texts, 10 would come before 9."""
+    results = made()
+    starts = dict(zip(results.windows.start.unique(), range(-5, WINDOWS), strict=False))
+    results = replace(
+        results,
+        windows=results.windows.assign(start=results.windows.start.map(starts)),
+        forecasts=results.forecasts.assign(time=2024),
+    )
+    results.save(tmp_path)
+    read = Results.load(tmp_path)
+    pd.testing.assert_frame_equal(read.windows, results.windows.reset_index(drop=True), check_exact=True)
+    assert read.forecasts.time.tolist() == [2024]
+    np.testing.assert_array_equal(read.errors("future"), results.errors("future"))
+
+
 def test_a_study_survives_on_disk(tmp_path: Path) -> None:
     facts = {"name": "many", "left_out": {"c · 1": "too little"}}
     study = StudyResults("many", {"a · 1": made(), "a / 1": made(sizes=(7,))}, facts)

@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from torch import Tensor
+from torch.nn import L1Loss
 
 from tests.toy import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_data, toy_model
+from tskd.cli import main
 from tskd.experiment import ConfigError, Experiment, Results, RunError, Study
 from tskd.experiment.cells import BlockRun, Cell
 from tskd.experiment.engines import engine_of
@@ -430,3 +432,32 @@ def test_what_a_file_cannot_name_is_not_called_reproducible(whole: Results, data
     assert reproducible(Experiment(**named))
     own = {"name": "a", "teachers": "equal", "losses": [OutputKD()]}
     assert not reproducible(Experiment(**{**named, "arms": [own]}))
+    # their repr is a text like any other
+    assert not reproducible(Experiment(**{**named, "student": toy_model(loss_fn=L1Loss())}))
+
+
+@pytest.mark.parametrize("name", ["toy", "co2"])
+def test_a_run_of_objects_is_gone_on_with_in_python_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whatever the data are called: those of the catalogue are others."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    made = Experiment(**toy_config(data=replace(toy_data(), name=name), arms=ARMS))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(BlockRun, "cell", interrupt)
+        made.run(tmp_path, progress=False)
+    config = tmp_path / "config.yaml"
+    for given in (["resume", str(tmp_path)], ["report", str(tmp_path)], ["run", str(config)]):
+        assert main(given) == 2
+        shown = capsys.readouterr().err
+        assert shown.startswith(f"tskd: {config}: this run was made from Python with objects that a file cannot hold")
+        assert "call run(folder) of the same Experiment or Study again" in shown and shown.count("\n") == 1
+    # one of names alone is a file's again
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(BlockRun, "cell", interrupt)
+        named = Experiment(**toy_config(data="co2", teachers={"equal": {"model": toy_model()}}, arms=[ARMS[2]]))
+        named.run(tmp_path, progress=False)
+    assert Experiment.from_yaml(config) == named

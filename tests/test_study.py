@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from tests.toy import toy_config
+from tests.toy import toy_config, toy_model
 from tskd.experiment import ConfigError, Experiment, Study
 from tskd.experiment.kinds import CONTROLS
 
@@ -59,6 +59,29 @@ def test_the_product_of_all_axes_gives_the_cases(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", [BASE, BASE + GRID])
 def test_a_study_reads_back_equal(tmp_path: Path, text: str) -> None:
     study = Study.from_yaml(write(tmp_path, text))
+    assert Study.from_yaml(write(tmp_path, study.to_yaml())) == study
+
+
+TRAPS = ("1e-3", "1e3", "-1E+3", "1.e5", "1.5", "12", "0x1", "0o7", "1_000", ".inf", "yes", "null", "~", "2024-01-01")
+"""Texts that YAML takes for something else where they are not quoted."""
+
+
+def test_names_that_look_like_something_else_read_back_equal(tmp_path: Path) -> None:
+    arms = [{"name": name, "teachers": name, "balance": 1} for name in TRAPS]
+    config = toy_config(data="co2", arms=arms, teachers={name: {"model": toy_model()} for name in TRAPS})
+    made = Experiment(**config)
+    assert [arm.name for arm in made.arms[1:]] == list(TRAPS)
+    for name in TRAPS:
+        if name not in ("~", "-1E+3", ".inf"):
+            study = Study(name, {name: made.model_copy(update={"name": name})})
+            assert Study.from_yaml(write(tmp_path, study.to_yaml())) == study
+    study = Study("all", dict.fromkeys((*TRAPS, ""), made))
+    read = Study.from_yaml(write(tmp_path, study.to_yaml()))
+    assert list(read.cases) == [*TRAPS, ""] and read == study
+
+
+def test_one_case_without_a_label_keeps_it(tmp_path: Path) -> None:
+    study = Study("s", {"": Experiment(**toy_config(data="co2"))})
     assert Study.from_yaml(write(tmp_path, study.to_yaml())) == study
 
 
@@ -118,6 +141,9 @@ def test_a_study_in_python_has_experiments_by_label() -> None:
     for cases, message in wrong:
         with pytest.raises(ValueError, match=message):
             Study("s", cases)
+    for name in ("", " ", "../up"):
+        with pytest.raises(ValueError, match=f"study '{name}': it names a folder: give letters"):
+            Study(name, {"one": experiment})
 
 
 # ---- lookback and horizon --------------------------------------------------------------------------------------------

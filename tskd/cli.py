@@ -99,14 +99,25 @@ def _run(options: argparse.Namespace, command: str) -> int:
 
 
 def _resume(options: argparse.Namespace, command: str) -> int:
-    from tskd.experiment import ConfigError, Study
+    from tskd.experiment import ConfigError
 
     folder = Path(options.folder)
     try:
-        study = Study.from_yaml(folder / "config.yaml")
+        study = _kept(folder)
     except ConfigError as error:
         return _say(error, 2)
     return _compute(study, folder, options, _recorded(folder))
+
+
+def _kept(folder: Path) -> Study:
+    """The study whose run is in a folder. Raises ConfigError."""
+    from tskd.experiment import ConfigError, Study
+
+    path = folder / "config.yaml"
+    if not os.path.lexists(path):
+        start = f"tskd run CONFIG --out {shlex.quote(str(folder))}"
+        raise ConfigError(f"there is no run in {folder}: it has no config.yaml. To start one there: {start}")
+    return Study.from_yaml(path)
 
 
 def _compute(study: Study, folder: Path, options: argparse.Namespace, command: str) -> int:
@@ -124,12 +135,12 @@ def _compute(study: Study, folder: Path, options: argparse.Namespace, command: s
 
 
 def _report(options: argparse.Namespace, command: str) -> int:
-    from tskd.experiment import ConfigError, RunError, Study
+    from tskd.experiment import ConfigError, RunError
     from tskd.experiment.runner import report
 
     folder = Path(options.folder)
     try:
-        results = report(Study.from_yaml(folder / "config.yaml"), folder)
+        results = report(_kept(folder), folder)
     except (ConfigError, OSError) as error:
         return _say(error, 2)
     except RunError as error:
@@ -157,8 +168,11 @@ def _present(results: StudyResults, folder: Path, command: str) -> int:
     from tskd.report import write_page
 
     results = results.with_command(command)
-    results.save(folder)
-    page = write_page(results, folder)
+    try:
+        results.save(folder)
+        page = write_page(results, folder)
+    except OSError as error:
+        return _say(error, 2)
     print(f"\n{results}\n\n{page}")
     failed = results.facts["cells"]["failed"]
     if failed or results.facts["left_out"]:
@@ -169,6 +183,8 @@ def _present(results: StudyResults, folder: Path, command: str) -> int:
 
 
 def _say(message: object, code: int) -> int:
+    if isinstance(message, OSError) and message.filename is not None:
+        message = f"{message.filename}: {message.strerror}."
     print(f"tskd: {message}", file=sys.stderr)
     return code
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tskd import datasets
@@ -18,7 +18,8 @@ from tskd.experiment.errors import ConfigError, explain
 from tskd.experiment.kinds import CONTROLS, Control, control_of
 from tskd.experiment.lengths import chunks, filled
 from tskd.experiment.quiet import quiet
-from tskd.experiment.reading import read_yaml
+from tskd.experiment.reading import read_yaml, to_yaml
+from tskd.experiment.seeds import listed
 from tskd.experiment.specs import MODEL, TEACHER, Spec, Strict, Whole, nearest, part, plain
 from tskd.experiment.teachers import SHUFFLED, TeacherConfig, many, point_forecaster, reach
 
@@ -95,10 +96,15 @@ class Experiment(Strict):
     @field_validator("seeds", mode="before")
     @classmethod
     def _seeds(cls, value: Any) -> Any:
-        seeds = tuple(range(value)) if is_whole(value, 0) else tuple(many(value))
-        if not seeds or len(set(seeds)) < len(seeds):
-            raise ValueError("give at least one seed, and none twice.")
-        return seeds
+        return listed(value)
+
+    @field_validator("seeds")
+    @classmethod
+    def _different(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        for seed, count in Counter(value).items():
+            if count > 1:
+                raise ValueError(f"give none twice; {seed} is there {count} times.")
+        return value
 
     @field_validator("sizes", mode="before")
     @classmethod
@@ -201,7 +207,7 @@ class Experiment(Strict):
 
     def to_yaml(self) -> str:
         """The whole configuration, defaults included; what was given as a Python object stands there as its repr."""
-        return yaml.safe_dump(plain(self), sort_keys=False, allow_unicode=True, width=100)
+        return to_yaml(plain(self))
 
     def run(
         self,

@@ -8,6 +8,7 @@ from tskd.experiment.arm import Arm, tuned_by
 from tskd.experiment.lengths import chunks
 from tskd.experiment.quiet import quiet
 from tskd.experiment.specs import MODEL, TEACHER, Spec, nearest
+from tskd.experiment.tables import TEACHER_LINE, TRUTH
 from tskd.experiment.teachers import point_forecaster, reach
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 def refuse_inconsistent(experiment: Experiment) -> None:
     """Raise a ValueError, which names the arm or teacher, for parts that contradict each other."""
+    _refuse_names(experiment)
     _refuse_arms(experiment)
     if experiment.soft_sensor:
         _refuse_as_soft_sensor(experiment)
@@ -30,6 +32,20 @@ def refuse_inconsistent(experiment: Experiment) -> None:
         for settings in arm.students:
             _refuse_settings(experiment, arm, settings)
     _refuse_teachers(experiment)
+
+
+def _refuse_names(experiment: Experiment) -> None:
+    for name in experiment.teachers:
+        if not name.strip():
+            raise ValueError(f"teachers: {name!r} is no name; give one that has a character other than blanks.")
+    for name in (arm.name for arm in experiment.arms):
+        if not name.strip():
+            raise ValueError(f"arms: {name!r} is no name; give one that has a character other than blanks.")
+        if name == TRUTH or name.startswith(TEACHER_LINE):
+            raise ValueError(
+                f"arm {name!r}: the table of forecasts calls the truth {TRUTH!r}, and teachers "
+                f"'{TEACHER_LINE}...'; give the arm another name."
+            )
 
 
 def _refuse_arms(experiment: Experiment) -> None:

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import yaml
 
 from tskd.datasets import DataSet
-from tskd.experiment.config import Experiment
 from tskd.experiment.kinds import controls_of
 from tskd.experiment.outline import Outline
 from tskd.experiment.preparation import Prepared, examples
+from tskd.experiment.specs import Strict
 
 Place = tuple[int, int | None]
 """Fold and training size (None: all of the training part): arms are compared, and candidates chosen, within one."""
@@ -93,13 +92,16 @@ def facts_of(outline: Outline, data: DataSet, prepared: Mapping[Place, Prepared]
     }
 
 
-def reproducible(experiment: Experiment) -> bool:
-    """Whether its YAML gives the same experiment again: not where that has data or objects from Python."""
-    text = experiment.to_yaml()
-    try:
-        return isinstance(experiment.data, str) and type(experiment)(**yaml.safe_load(text)).to_yaml() == text
-    except ValueError:
-        return False
+def reproducible(given: Any) -> bool:
+    """Whether the YAML of an experiment, or of a part of one, gives the same again: not where that has data or objects
+    from Python, which stand there by their name or repr."""
+    if isinstance(given, Strict):
+        return all(reproducible(value) for _, value in given)
+    if isinstance(given, dict):
+        return all(reproducible(item) for pair in given.items() for item in pair)
+    if isinstance(given, list | tuple):
+        return all(map(reproducible, given))
+    return given is None or isinstance(given, bool | int | float | str)
 
 
 def label(candidate: Any) -> str:

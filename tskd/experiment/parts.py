@@ -137,7 +137,8 @@ class Parts:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that at any moment, power cuts included, it is the old one or the new one, whole."""
+    """Write a file so that at any moment, power cuts included, it is the old one or the new one, whole. An OSError
+    names this file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -145,8 +146,12 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        # nobody knows the temporary one
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
     if hasattr(os, "O_DIRECTORY"):
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:

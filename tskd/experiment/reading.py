@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+FROM_PYTHON = (
+    "this run was made from Python with objects that a file cannot hold, which stand in it by their name or repr; call "
+    "run(folder) of the same Experiment or Study again to go on with it."
+)
+"""First comment of a configuration that says too little; `read_yaml` refuses it in these words."""
+
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader without two traps of YAML 1.1: the last of equal keys wins, and 1e-3 is a text."""
+    """PyYAML's safe loader without traps: the last of equal keys wins, 1e-3 is a text, and an alias may hold itself."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._open: list[str | None] = []
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: Any = self.peek_event()
+        anchor, line = getattr(event, "anchor", None), event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent) and anchor in self._open:
+            raise ValueError(f"line {line}: *{anchor} lies within &{anchor}, and cannot hold itself.")
+        self._open.append(anchor)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._open.pop()
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
@@ -22,15 +43,23 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, which quotes a text that the loader would take for a number."""
+
+
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+    )
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises ValueError for a file that is missing, not YAML, or no mapping."""
+    """The mapping in a YAML file. Raises ValueError for one that is missing, not YAML, no mapping, or `FROM_PYTHON`."""
     try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+        text = Path(path).read_text(encoding="utf-8")
+        if text.startswith(f"# {FROM_PYTHON}"):
+            raise ValueError(FROM_PYTHON)
+        content = yaml.load(text, _Loader)
     except OSError as error:
         raise ValueError(f"the file cannot be read: {error.strerror}.") from error
     except yaml.YAMLError as error:
@@ -38,3 +67,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"a configuration is a mapping of keys to values; this is {type(content).__name__}.")
     return content
+
+
+def to_yaml(content: Mapping[str, Any]) -> str:
+    """A mapping as the text of a YAML file from which `read_yaml` makes it again."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

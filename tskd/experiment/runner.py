@@ -24,10 +24,12 @@ from tskd.experiment.assembly import collect
 from tskd.experiment.engines import Died, Ended, Engine, EngineName, Made, engine_of, refuse_engine
 from tskd.experiment.engines.base import WAIT, cores
 from tskd.experiment.errors import ConfigError, RunError
+from tskd.experiment.facts import reproducible
 from tskd.experiment.locks import Lock
 from tskd.experiment.outline import Outline, outline
 from tskd.experiment.parts import Part, Parts, write_atomically
 from tskd.experiment.plan import Block, Planned
+from tskd.experiment.reading import FROM_PYTHON
 from tskd.experiment.study_results import StudyResults
 from tskd.experiment.work import Task, failure
 
@@ -50,7 +52,8 @@ def run(
     refuse_engine(engine, workers, address)
     outlines = outline(study)
     with _place(folder) as place:
-        write_atomically(place / "config.yaml", study.to_yaml().encode())
+        head = "" if all(map(reproducible, study.cases.values())) else f"# {FROM_PYTHON}\n"
+        write_atomically(place / "config.yaml", f"{head}{study.to_yaml()}".encode())
         parts = Parts(place / "parts")
         rejected = parts.sweep()
         if rejected:

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from tskd.experiment.arm import merged
 from tskd.experiment.config import Experiment, safe, validated
 from tskd.experiment.errors import ConfigError
-from tskd.experiment.reading import read_yaml
+from tskd.experiment.reading import read_yaml, to_yaml
 from tskd.experiment.specs import plain
 
 if TYPE_CHECKING:
@@ -36,6 +34,10 @@ class Study:
     cases: Mapping[str, Experiment]
 
     def __post_init__(self) -> None:
+        try:
+            safe(self.name)
+        except ValueError as error:
+            raise ValueError(f"study {self.name!r}: {error}") from error
         if not self.cases:
             raise ValueError(f"study {self.name!r} has no case; give an Experiment by its label.")
         for label, experiment in self.cases.items():
@@ -54,21 +56,21 @@ class Study:
         except ValueError as error:
             raise ConfigError(f"{path}: {error}") from error
         cases = {
-            label: validated(overlay, f"{path}, case {label!r}" if label else str(path))
+            label: validated(overlay, str(path) if grid is None else f"{path}, case {label!r}")
             for label, overlay in overlays.items()
         }
         try:
             name = safe(config.get("name"))
         except ValueError as error:
             raise ConfigError(f"{path}: name: the study needs one, beside its grid; {error}") from error
-        return cls(name, {label or name: experiment for label, experiment in cases.items()})
+        return cls(name, {name: cases[""]} if grid is None else cases)
 
     def to_yaml(self) -> str:
         """All cases, defaults included, as `from_yaml` reads them; Python objects stand there as their repr."""
         if list(self.cases) == [self.name] and self.cases[self.name].name == self.name:
             return self.cases[self.name].to_yaml()
         whole = {"name": self.name, "grid": {"case": {label: plain(case) for label, case in self.cases.items()}}}
-        return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=100)
+        return to_yaml(whole)
 
     def run(
         self,

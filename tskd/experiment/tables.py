@@ -28,6 +28,10 @@ TABLES = {
 }
 """Names of the tables, and their columns."""
 
+TRUTH = "truth"
+TEACHER_LINE = "teacher "
+"""What the table of forecasts calls the truth, and puts before the name of a teacher; an arm has its name there."""
+
 INTEGERS = ("fold", "seed", "windows", "step", "window", "epoch", "at", "candidate")
 NUMBERS = ("mse", "mae", "validation_mse", "seconds", "value", "weight")
 STAMPS = ("start", "time")
@@ -48,15 +52,21 @@ def write(name: str, content: pd.DataFrame, folder: Path) -> None:
 def read(name: str, folder: Path) -> pd.DataFrame:
     """What `write` wrote."""
     content = (folder / f"{name}.csv").read_text(encoding="utf-8")
-    kinds = {column: _kind(column) for column in TABLES[name] if column not in STAMPS}
-    return pd.read_csv(
+    found = pd.read_csv(
         StringIO(content),
-        dtype=kinds,
-        parse_dates=[column for column in STAMPS if column in TABLES[name]],
+        dtype={column: _kind(column) for column in TABLES[name]},
         float_precision="round_trip",
         keep_default_na=False,
         na_values={column: [""] for column in (*NUMBERS, "size")},
     )
+    return found.assign(**{column: _stamps(found[column]) for column in STAMPS if column in TABLES[name]})
+
+
+def _stamps(texts: pd.Series) -> pd.Series:
+    """Time stamps; positions of a series that has none."""
+    if len(texts) and str(texts.iloc[0]).lstrip("-").isdigit():
+        return texts.astype("int64")
+    return pd.to_datetime(texts, format="ISO8601")
 
 
 def _kind(column: str) -> Any:

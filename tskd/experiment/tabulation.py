@@ -12,7 +12,7 @@ import pandas as pd
 from tskd.experiment.config import Experiment
 from tskd.experiment.facts import Place, label, last_place
 from tskd.experiment.preparation import Prepared, examples
-from tskd.experiment.tables import table
+from tskd.experiment.tables import TEACHER_LINE, TRUTH, table
 
 if TYPE_CHECKING:
     from tskd.experiment.cells import Cell
@@ -126,9 +126,9 @@ def _forecasts(experiment: Experiment, cells: Sequence[Cell], prepared: Mapping[
     for number, window in enumerate(examples(len(part.truth))):
         past = slice(window + part.reach - lookback, window + part.reach + horizon)
         times = part.series.time_index[past]
-        lines = {"truth": (times, part.series.values(copy=False)[past, 0])}
+        lines = {TRUTH: (times, part.series.values(copy=False)[past, 0])}
         for cell in shown:
-            line = cell.name if cell.kind == "student" else f"teacher {cell.name}"
+            line = cell.name if cell.kind == "student" else f"{TEACHER_LINE}{cell.name}"
             lines[line] = (times[lookback:], cell.forecasts[number])
         frames += [
             pd.DataFrame({"line": line, "window": number, "time": at, "value": scale.undo(values)})
