@@ -39,8 +39,8 @@ from tskd.losses import (
     TemporalRelation,
 )
 from tskd.objective import Objective
+from tskd.own_optimizer import step_by_hand
 from tskd.probing import Shown
-from tskd.training import step_by_hand
 from tskd.weighting import InverseError, Step, Uniform
 from tskd.windows import Windows, training_keys
 

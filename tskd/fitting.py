@@ -22,11 +22,12 @@ from tskd.knowledge import Knowledge, collect
 from tskd.losses import LabelWeighting
 from tskd.objective import Objective
 from tskd.probing import Shown, student_shows, teacher_shows
+from tskd.randomness import isolated_randomness
 from tskd.reach import horizon_of, shared_steps
 from tskd.readout import MOST
 from tskd.store import Store
 from tskd.teacher import Teacher
-from tskd.training import Distillation, isolated_randomness
+from tskd.training import Distillation
 from tskd.window_data import train as train_on
 from tskd.windows import Windows, training_keys
 

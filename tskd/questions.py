@@ -1,0 +1,71 @@
+"""What a weighting asks of the student in training: evidence, a rehearsal of a step, gradients of its forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from tskd import _darts
+from tskd.batches import Batch, DistillationData
+from tskd.heads import Call, head_gram, parameter_gram
+from tskd.ranks import OverRanks
+from tskd.weighting import Evidence, Judged, Rehearsal, Step
+from tskd.windows import INPUT_SLOTS
+
+
+def evidence(network: _darts.PLForecastingModule, data: DistillationData, held_out: bool) -> Evidence:
+    """The windows of `data`, and what the student's network says of them."""
+
+    def student(judged: Judged) -> Tensor:
+        forecasts = _darts.forecast(network, judged.inputs)[:, -judged.target.shape[1] :]
+        return forecasts.to(judged.target)
+
+    return Evidence(held_out, data.judged, student)
+
+
+def rehearsal(
+    network: _darts.PLForecastingModule, data: DistillationData, step: Step, batch: Batch, seed: int
+) -> Rehearsal:
+    """A rehearsal of a step, judged by windows of `data` that are drawn anew, as many as the batch has."""
+    generator = torch.Generator().manual_seed(seed)
+    some = torch.randperm(len(data), generator=generator)[: len(batch.keys)]
+    held_out = data.__getitems__(some.tolist()).to(batch.keys.device).labels
+    slots = {name: values for name in INPUT_SLOTS if (values := getattr(batch.labels, name)) is not None}
+
+    def losses() -> Tensor:
+        forecast = _darts.forecast(network, slots)[:, -step.target.shape[1] :]
+        far = (forecast - step.forecasts).square() * step.covers[:, None, :, None]
+        return far.flatten(2).mean(2)
+
+    def outer() -> Tensor:
+        return _darts.evaluated_loss(network, held_out)
+
+    return Rehearsal(step, losses, outer, _trainable(network))
+
+
+def gram(
+    network: _darts.PLForecastingModule,
+    of: Literal["head", "parameters"] | None,
+    forecast: Tensor,
+    calls: Sequence[Call],
+    mean: OverRanks,
+) -> Callable[[Tensor], Tensor] | None:
+    """What `Step.gram` is, if a weighting asks for it.
+
+    Args:
+        of: with respect to what, see `Weighting.uses_gram`.
+        calls: of the last linear layers, in this step.
+    """
+    if of is None:
+        return None
+    if of == "head":
+        return partial(head_gram, forecast, calls, over_ranks=mean)
+    return partial(parameter_gram, forecast, _trainable(network), over_ranks=mean)
+
+
+def _trainable(network: _darts.PLForecastingModule) -> list[torch.nn.Parameter]:
+    return [p for p in network.parameters() if p.requires_grad]

@@ -1,0 +1,20 @@
+"""Random draws that do not move the student's training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+@contextmanager
+def isolated_randomness() -> Iterator[None]:
+    """Leave the global random states as they were: whatever is drawn inside must not move the student's training."""
+    state = np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        np.random.set_state(state)
