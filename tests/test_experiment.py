@@ -107,6 +107,14 @@ def test_seeds_are_whole_numbers_of_any_kind(given: Any, seeds: tuple[int, ...])
     assert keys[0] == keys[1] and made.to_yaml() == usual.to_yaml()
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    made, usual = (
+        Experiment(**toy_config(student=toy_model(optimizer_kwargs={"lr": lr}))) for lr in (np.float64(0.01), 0.01)
+    )
+    keys = [[cell.key for cell in planned(blocks(Study("toy", {"": one}))[0], "")] for one in (made, usual)]
+    assert keys[0] == keys[1] and made.to_yaml() == usual.to_yaml()
+
+
 @pytest.mark.parametrize("given", [np.array([0.5]), [np.True_], [np.int64(-1)], range(10**20), np.arange(0), {1}])
 def test_what_are_no_seeds_is_refused(given: Any) -> None:
     with pytest.raises(ValidationError, match="seeds"):

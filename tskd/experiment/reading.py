@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 FROM_PYTHON = (
@@ -44,7 +45,10 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, which quotes a text that the loader would take for a number."""
+    """PyYAML's safe dumper, which quotes a text that the loader would take for a number, and knows NumPy's numbers."""
+
+    def represent_data(self, data: Any) -> yaml.Node:
+        return super().represent_data(data.item() if isinstance(data, np.generic) else data)
 
 
 for _side in (_Loader, _Dumper):
