@@ -36,11 +36,16 @@ def config(folder: Path, seeds: int) -> Path:
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    """`tskd` with these arguments, as the first of a process group."""
+    """`tskd` with these arguments, as the first of a process group, which an interrupt reaches also where the tests
+    run in the background."""
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        [sys.executable, "-m", "tskd", *arguments], stdout=pipe, stderr=pipe, text=True, start_new_session=True
-    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tskd", *arguments], stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def finished(folder: Path) -> int:

@@ -78,18 +78,20 @@ def test_a_run_that_is_killed_twice_goes_on(config: Path, whole: Results, tmp_pa
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_at_twenty_random_moments_goes_on(tmp_path: Path) -> None:
-    seeds = 8
+    seeds = 20
     config = killing.config(tmp_path, seeds)
     whole = Experiment.from_yaml(config).run(progress=False)
     moments = random.Random(7)
-    folder, kills = tmp_path / "run", 0
+    folder, kills, to_begin = tmp_path / "run", 0, 0.0
     while kills < 20:
-        before = finished(folder)
+        before, began = finished(folder), time.monotonic()
         process = start("run", str(config), "--out", str(folder), "--workers", str(moments.choice([1, 2])))
-        if kills % 4 == 0:
+        if kills % 4 == 3:
             # whatever it is at: importing, starting workers, computing
-            time.sleep(moments.uniform(0.1, 12))
+            time.sleep(moments.uniform(0.1, 1.1 * to_begin))
         else:
+            wait_for(process, folder, before + 1)
+            to_begin = time.monotonic() - began
             wait_for(process, folder, before + moments.randint(1, 4))
             time.sleep(moments.uniform(0, 0.3))
         assert process.poll() is None, process.communicate()

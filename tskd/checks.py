@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import sys
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, TypeAlias
@@ -68,9 +68,12 @@ def refuse_not_whole(value: Any, least: int, name: str, meaning: str) -> None:
 
 def refuse_not_real(value: Any, least: float, most: float, name: str, meaning: str) -> None:
     """Raise a ValueError unless a value is a finite number from `least` to `most`."""
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    # a whole number may be beyond all floats
-    if not real or not abs(value) <= sys.float_info.max or not least <= value <= most:
+    try:
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        # a whole number beyond all floats
+        number = math.inf
+    if not math.isfinite(number) or not least <= number <= most:
         raise ValueError(f"{name}={value!r}: give {meaning}")
 
 
