@@ -12,6 +12,7 @@ import torch
 import yaml
 from darts import TimeSeries
 from darts.models import LinearRegressionModel, NLinearModel
+from darts.utils.utils import NotImportedModule
 from pydantic import ValidationError
 
 from tests.toy import HORIZON, LOOKBACK, STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model, toy_stations
@@ -412,3 +413,10 @@ def test_a_teacher_may_be_an_ensemble_or_forecast_a_distribution() -> None:
     wrong = {"class": "NLinearModel", "kwargs": {**chunks, "likelihood": {"class": "EarlyStopping"}}}
     with pytest.raises(ValidationError, match="not allowed as likelihood"):
         stations(**plain | {"teachers": {"gaussian": {"model": wrong}}})
+
+
+def test_a_model_whose_package_is_missing_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("darts.models.CatBoostModel", NotImportedModule("CatBoost", warn=False))
+    model = {"class": "CatBoostModel", "kwargs": {"lags": LOOKBACK, "output_chunk_length": HORIZON}}
+    with pytest.raises(ValidationError, match=r"'CatBoostModel' needs a package .* pip install 'tskd\[trees\]'"):
+        Experiment(**toy_config(teachers={"trees": {"model": model}}, arms=[]))

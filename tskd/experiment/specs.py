@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from darts.utils.utils import NotImportedModule
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tskd.datasets import DataSet
@@ -41,6 +42,8 @@ class Role:
                 f"{nearest(short, names)}"
             )
         found, base = getattr(module, short), self._base()
+        if isinstance(found, NotImportedModule):
+            raise ValueError(f"class {name!r} needs a package that is not installed: pip install 'tskd[trees]'.")
         concrete = self is CALLBACK or not (found is base or inspect.isabstract(found))
         if not (inspect.isclass(found) and issubclass(found, base) and concrete):
             raise ValueError(f"class {name!r} is not allowed as {self.label}: it is not a kind of {base.__name__}.")
