@@ -125,6 +125,15 @@ def test_a_study_survives_on_disk(tmp_path: Path) -> None:
     assert Results.load(tmp_path / "one").facts == StudyResults.load(tmp_path / "one").cases["only"].facts
 
 
+def test_cases_without_results_are_told_by_their_reason() -> None:
+    reasons = {**{f"c{number}": "not begun." for number in range(5)}, "d": "failed."}
+    study = StudyResults("many", {"a": made()}, {"left_out": reasons})
+    assert study.left_out == [
+        "‘c0’, ‘c1’, ‘c2’ and 2 more have no results: not begun.",
+        "‘d’ has no results: failed.",
+    ]
+
+
 def test_tables_of_cases_that_are_no_more_are_removed_and_nothing_else(tmp_path: Path) -> None:
     def files() -> set[str]:
         found = {str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("rows.csv")}

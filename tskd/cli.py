@@ -176,7 +176,7 @@ def _present(results: StudyResults, folder: Path, command: str) -> int:
     print(f"\n{results}\n\n{page}")
     failed = results.facts["cells"]["failed"]
     if failed or results.facts["left_out"]:
-        told = [f"case {case!r} is left out: {reason}" for case, reason in results.facts["left_out"].items()]
+        told = results.left_out
         again = f"tskd resume {shlex.quote(str(folder))}"
         return _say("\n  ".join([f"{failed} cells failed; to try them again: {again}", *told]), 1)
     return 0

@@ -2,8 +2,8 @@
 
 Harvey, Leybourne and Newbold, "Testing the equality of prediction mean squared errors", International Journal of
 Forecasting 13 (1997), 281-291. It knows nothing of the luck of the seeds, and trusts in many windows: on errors like
-ours it finds effects where there are none in up to a fifth of samples, at the 5 % level (benchmarks/coverage.py). Read
-it beside the intervals of `compare`.
+ours it finds effects where there are none in up to a fifth of samples, at the 5 % level
+(benchmarks/interval_coverage.py). Read it beside the intervals of `compare`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Neighbouring windows overlap in L + H - 1 steps, so their errors are anything bu
 consecutive windows are resampled instead of windows (circular block bootstrap, Politis and Romano 1992), never across
 the end of a fold. Of a mean the variance over all resamples is known exactly, so none need be drawn. Seeds differ as
 well, and five of them by luck: what they differ by is added to what the windows differ by. How often the intervals
-hold the truth is measured by benchmarks/coverage.py.
+hold the truth is measured by benchmarks/interval_coverage.py.
 """
 
 from __future__ import annotations

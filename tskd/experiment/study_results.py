@@ -13,6 +13,9 @@ from typing import Any
 from tskd.experiment import tables
 from tskd.experiment.results import Results, write_json
 
+NAMED = 3
+"""Cases that are named in a sentence on many."""
+
 
 @dataclass(frozen=True, eq=False)
 class StudyResults:
@@ -33,6 +36,19 @@ class StudyResults:
             case: replace(results, facts={**results.facts, "command": command}) for case, results in self.cases.items()
         }
         return replace(self, cases=cases, facts={**self.facts, "command": command})
+
+    @property
+    def left_out(self) -> list[str]:
+        """Which cases have no results: a sentence for each reason, with the first cases that it is true of."""
+        reasons: dict[str, list[str]] = {}
+        for case, reason in self.facts["left_out"].items():
+            reasons.setdefault(reason, []).append(case)
+        sentences = []
+        for reason, cases in reasons.items():
+            listed = ", ".join(f"‘{case}’" for case in cases[:NAMED])
+            more = f" and {len(cases) - NAMED} more" if len(cases) > NAMED else ""
+            sentences.append(f"{listed}{more} {'has' if len(cases) == 1 else 'have'} no results: {reason}")
+        return sentences
 
     def save(self, directory: str | Path) -> None:
         """Write the tables of one case into `directory`, those of several into folders below `directory/cases`.

@@ -69,7 +69,7 @@ class Overview:
 
 def overview(study: StudyResults, kept: Mapping[str, Collection[str]] = NONE) -> Overview:
     """What is said of all cases; `kept`: the model confidence set of each."""
-    cases, left_out = study.cases, study.facts["left_out"]
+    cases = study.cases
     means = {label: mean_errors(results).mse for label, results in cases.items()}
     fair = {label: means[label].reindex(on_a_par(results)[0]) for label, results in cases.items()}
     arms = tuple(dict.fromkeys(arm["name"] for results in cases.values() for arm in results.facts["arms"]))
@@ -96,7 +96,7 @@ def overview(study: StudyResults, kept: Mapping[str, Collection[str]] = NONE) ->
     sentences = [
         f"In {outcomes[k]} of {count}, {said}." for k, said in OUTCOMES.items() if outcomes[k] and k != outcome
     ]
-    sentences += [f"‘{label}’ has no results: {reason}" for label, reason in left_out.items()]
+    sentences += study.left_out
     if ranks and count > len(complete):
         left = count - len(complete)
         sentences.append(f"Ranks leave out {left} case{'s' * (left > 1)}, in which an arm lacks results.")

@@ -1,7 +1,7 @@
 """How often the 95 % intervals of `compare` hold the truth, at the autocorrelation of our own data.
 
-`TSKD_DATA=folder python benchmarks/coverage.py`: within five minutes on one core; writes results/coverage.csv and its
-section of README.md.
+`TSKD_DATA=folder python benchmarks/interval_coverage.py`: within five minutes on one core; writes results/coverage.csv
+and its section of README.md.
 
 Closed-form forecasters give error series of real windows: five students of random features, alone and taught half by a
 ridge regression that sees the other columns too; and that teacher. Out of each series arms are drawn that have no
@@ -208,7 +208,7 @@ def described(pair: Pair) -> dict[str, str]:
 
 PREAMBLE = """## Coverage of the 95 % intervals
 
-`TSKD_DATA=folder/of/data python benchmarks/coverage.py`
+`TSKD_DATA=folder/of/data python benchmarks/interval_coverage.py`
 
 How often the interval of a comparison holds the truth, where the truth is known. Error series of closed-form
 forecasters on the windows after their training rows: *taught*, {seeds} students of random features that learned half
@@ -302,7 +302,7 @@ def main() -> None:
         for pair, blocks in tqdm(cells, desc="coverage", unit="line")
     ]
     pd.DataFrame(rows).to_csv(HERE / "results" / "coverage.csv", index=False, float_format="%.4f")
-    write_section(HERE / "README.md", "coverage", section([described(pair) for pair in every], rows))
+    write_section(HERE / "README.md", "interval_coverage", section([described(pair) for pair in every], rows))
 
 
 if __name__ == "__main__":
