@@ -174,11 +174,14 @@ def _present(results: StudyResults, folder: Path, command: str) -> int:
     except OSError as error:
         return _say(error, 2)
     print(f"\n{results}\n\n{page}")
-    failed = results.facts["cells"]["failed"]
-    if failed or results.facts["left_out"]:
-        told = results.left_out
+    cells = results.facts["cells"]
+    failed, missing = cells["failed"], cells["planned"] - cells["finished"] - cells["failed"]
+    if failed or results.left_out:
         again = f"tskd resume {shlex.quote(str(folder))}"
-        return _say("\n  ".join([f"{failed} cells failed; to try them again: {again}", *told]), 1)
+        told = f"{failed} cells failed; to try them again: {again}"
+        if not failed:
+            told = f"{missing} cells are not finished; to go on: {again}"
+        return _say("\n  ".join([told, *results.left_out]), 1)
     return 0
 
 

@@ -49,13 +49,13 @@ class Comparison:
 
     @property
     def lower(self) -> bool:
-        """Whether the arm's error is distinguishably below the baseline's."""
-        return self.high < 0
+        """Whether the arm's error is distinguishably below the baseline's; never by a single seed."""
+        return self.high < 0 and self.seeds > 1
 
     @property
     def higher(self) -> bool:
-        """Whether the arm's error is distinguishably above the baseline's."""
-        return self.low > 0
+        """Whether the arm's error is distinguishably above the baseline's; never by a single seed."""
+        return self.low > 0 and self.seeds > 1
 
 
 def compare(

@@ -19,14 +19,19 @@ def critical_difference(ranks: Ranks, cases: int) -> Drawing:
     mean, count = ranks.mean.sort_values(), len(ranks.mean)
     left, right = mean.iloc[: (count + 1) // 2], mean.iloc[(count + 1) // 2 :]
     groups = [group for group in ranks.groups if len(group) > 1]
+    # many arms need a long axis more than labels of one line
+    width = 18 if count <= 8 else 13
     labels = {
-        name: "\n".join([*(lines := wrapped(name, 18))[:-1], f"{lines[-1]} {mean[name]:.1f}"]) for name in mean.index
+        name: "\n".join([*(lines := wrapped(name, width))[:-1], f"{lines[-1]} {mean[name]:.1f}"])
+        for name in mean.index
     }
     # inches: beside the axis the labels, above it the critical difference, below it bars and then labels
     beside = 0.2 + 0.078 * max(len(line) for label in labels.values() for line in label.split("\n"))
     first = 0.3 + 0.16 * len(groups)
-    height = first + 0.32 * len(left)
+    row_height = max(0.32, 0.05 + 0.17 * max(label.count("\n") + 1 for label in labels.values()))
+    height = first + row_height * len(left)
     scale = max(count - 1, 1) / (WIDTH - 2 * beside)
+    apart = next(step for step in (1, 2, 5, 10, 20, count) if step >= 0.22 * scale)
     figure = canvas(height + 0.65, f"Mean rank of the arms over {cases} cases")
     axis = figure.subplots()
     axis.set_xlim(1 - beside * scale, count + beside * scale)
@@ -35,7 +40,8 @@ def critical_difference(ranks: Ranks, cases: int) -> Drawing:
     axis.plot([1, count], [0, 0], color=INK, linewidth=1.2)
     for rank in range(1, count + 1):
         axis.plot([rank, rank], [0, -0.06], color=INK, linewidth=1)
-        axis.text(rank, -0.1, str(rank), ha="center", va="bottom")
+        if rank % apart == 0:
+            axis.text(rank, -0.1, str(rank), ha="center", va="bottom")
     if ranks.critical_difference < count - 1:
         axis.plot(
             [1, 1 + ranks.critical_difference], [-0.42, -0.42], color=INK, linewidth=1.2, marker="|", markersize=7
@@ -43,7 +49,7 @@ def critical_difference(ranks: Ranks, cases: int) -> Drawing:
         axis.text(1 + ranks.critical_difference / 2, -0.48, "critical difference", ha="center", va="bottom")
     for side, gap, align, own in ((1, -0.08, "right", left), (count, 0.08, "left", right[::-1])):
         for row, (name, rank) in enumerate(own.items()):
-            x, y = side + gap * scale, first + 0.32 * row
+            x, y = side + gap * scale, first + row_height * row
             axis.plot([rank, rank, x], [0, y, y], color=QUIET, linewidth=1, zorder=1)
             axis.plot(rank, 0, "o", color=INK, markersize=4)
             axis.text(x + gap / 2 * scale, y, labels[name], ha=align, va="center")
