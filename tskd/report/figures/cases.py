@@ -22,8 +22,7 @@ def critical_difference(ranks: Ranks, cases: int) -> Drawing:
     # many arms need a long axis more than labels of one line
     width = 18 if count <= 8 else 13
     labels = {
-        name: "\n".join([*(lines := wrapped(name, width))[:-1], f"{lines[-1]} {mean[name]:.1f}"])
-        for name in mean.index
+        name: "\n".join([*(lines := wrapped(name, width))[:-1], f"{lines[-1]} {mean[name]:.1f}"]) for name in mean.index
     }
     # inches: beside the axis the labels, above it the critical difference, below it bars and then labels
     beside = 0.2 + 0.078 * max(len(line) for label in labels.values() for line in label.split("\n"))
