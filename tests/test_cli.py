@@ -201,6 +201,21 @@ def test_an_interrupt_at_any_time_is_no_traceback(
     assert capsys.readouterr().err == "tskd: interrupted.\n"
 
 
+def test_what_is_not_finished_is_not_said_to_have_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    cells = {"planned": 9, "finished": 4, "failed": 0}
+    begun = StudyResults("tiny", {}, {"left_out": {"b": "not begun."}, "cells": cells})
+    monkeypatch.setattr("tskd.experiment.runner.report", lambda *_: begun)
+    monkeypatch.setattr("tskd.report.write_page", lambda *_: "page")
+    monkeypatch.setattr(StudyResults, "__str__", lambda _: "table")
+    assert main(["report", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == (
+        f"tskd: 5 cells are not finished; to go on: tskd resume {tmp_path}\n  ‘b’ has no results: not begun.\n"
+    )
+
+
 def test_workers_that_cannot_be_are_refused_before_a_folder_is_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -264,6 +264,11 @@ def test_a_gain_without_its_controls_is_not_put_down_to_privilege() -> None:
     )
     whole = replace(whole, windows=windows)
     assert whole.verdict.outcome == "privilege" and whole.lift("future").lacking == ()
+    # a placebo of other teachers does not tell either
+    arms = [{**arm, "controls": ["tuned", "iterated"]} for arm in whole.facts["arms"]]
+    other = replace(whole, facts={**whole.facts, "arms": arms})
+    assert other.verdict.outcome == "gain" and "'placebo of its own'" in other.verdict.headline
+    assert other.lift("future").lacking == ("placebo of its own",)
     one = replace(whole, windows=windows[windows.name != "placebo"])
     assert one.verdict.outcome == "gain" and "without the controls 'placebo' the cause" in one.verdict.headline
     assert one.lift("future").lacking == ("placebo",)

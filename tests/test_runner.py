@@ -95,6 +95,10 @@ def test_a_cell_is_kept_in_single_precision(experiment: Experiment) -> None:
     assert read.forecasts.ndim == 2 and len(content) < 5 * sum(array.size for array in kept.arrays.values()) + 3000
 
 
+def test_the_facts_name_the_controls_of_each_privileged_arm(whole: Results) -> None:
+    assert {arm["name"]: arm["controls"] for arm in whole.facts["arms"]} == {"alone": [], "both": ["self"], "self": []}
+
+
 # ---- going on --------------------------------------------------------------------------------------------------------
 
 

@@ -356,6 +356,9 @@ def test_a_single_seed_concludes_nothing() -> None:
 
     found = judge(one, ["p"], BOTH, "alone")
     assert found.outcome == "unknown" and "single seed" in found.headline
+    for gain in (-0.04, 0.04):
+        single, several = (said(gain, gain - 0.01, gain + 0.01, seeds=seeds) for seeds in (1, 2))
+        assert not (single.lower or single.higher) and (several.lower or several.higher)
     assert "single seed" in found.sentences[0] and "lower" not in found.sentences[0]
 
 
