@@ -26,8 +26,8 @@ import pandas as pd
 from tables import markdown, write_section
 from tqdm import tqdm
 
-from tskd.experiment.diebold_mariano import diebold_mariano
-from tskd.experiment.statistics import Comparison, compare
+from tskd.experiment.statistics.comparison import Comparison, compare
+from tskd.experiment.statistics.diebold_mariano import diebold_mariano
 
 HERE = Path(__file__).parent
 SEEDS, FEATURES, STRETCH = 5, 64, 8

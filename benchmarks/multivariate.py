@@ -21,9 +21,9 @@ import pandas as pd
 from tables import markdown, ratio, write_section
 
 from tskd.experiment import Results, RunError, Study
-from tskd.experiment.assembly import collect, counts
-from tskd.experiment.outline import outline
-from tskd.experiment.parts import Parts
+from tskd.experiment.results.collect import collect, counts
+from tskd.experiment.run.cell_store import Parts
+from tskd.experiment.run.outline import outline
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parent / "configs" / "benchmark"

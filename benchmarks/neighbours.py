@@ -18,8 +18,8 @@ import pandas as pd
 from tables import markdown, ratio, write_section
 
 from tskd.experiment import Results, RunError, Study
-from tskd.experiment.runner import report
-from tskd.experiment.verdict import without
+from tskd.experiment.run.scheduler import report
+from tskd.experiment.statistics.verdict import without
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parent / "configs" / "lupi" / "neighbours.yaml"

@@ -9,8 +9,8 @@ from typing import Any
 from tqdm import tqdm
 
 from tskd.experiment import Experiment, Results, RunError, Study
-from tskd.experiment.runner import report
-from tskd.experiment.statistics import Comparison
+from tskd.experiment.run.scheduler import report
+from tskd.experiment.statistics.comparison import Comparison
 
 
 def finished(experiment: Experiment, folder: Path) -> Results | None:

@@ -28,8 +28,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 import tskd.weighting
-from tskd import DistilledModel, Teacher, networks
-from tskd.asking import Asked
+from tskd import DistilledModel, Teacher
+from tskd.teachers import network as networks
+from tskd.teachers.predictor import Asked
 from tskd.weighting import Evidence, Fixed, Step, Weighting
 
 HERE = Path(__file__).parent

@@ -29,8 +29,8 @@ from darts.models import (
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from tests.conftest import QUIET, walk
-from tests.scripted import Scripted
+from tests.helpers.scripted import Scripted
+from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
 from tskd.balance import FixedBalance, ScheduledBalance
 from tskd.losses import OutputKD

@@ -10,8 +10,8 @@ import pytest
 
 from tskd.datasets import DataSet, load
 from tskd.experiment import Experiment, Study
-from tskd.experiment.outline import outline
-from tskd.experiment.parts import Parts
+from tskd.experiment.run.cell_store import Parts
+from tskd.experiment.run.outline import outline
 
 # rows of training, validation and test part; file; horizon
 PUBLISHED = {

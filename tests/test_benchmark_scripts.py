@@ -11,8 +11,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from tests import synthetic
-from tests.toy import toy_config, toy_model
+from tests.helpers import synthetic
+from tests.helpers.toy import toy_config, toy_model
 from tskd.experiment import Experiment, Study
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"

@@ -15,10 +15,10 @@ import pytest
 from tskd import datasets
 from tskd.cli import main
 from tskd.experiment import Experiment, Results
-from tskd.experiment.cells import BlockRun, Cell
-from tskd.experiment.plan import Planned
-from tskd.experiment.study_results import StudyResults
-from tskd.experiment.tables import TABLES
+from tskd.experiment.results.study_results import StudyResults
+from tskd.experiment.results.tables import TABLES
+from tskd.experiment.run.block import BlockRun, Cell
+from tskd.experiment.run.plan import Planned
 
 CONFIG = """
 name: tiny
@@ -175,7 +175,7 @@ def test_a_file_that_cannot_be_written_is_named(
         return original(self, mode, *args, **kwargs)
 
     nothing = StudyResults("tiny", {}, {"left_out": {}, "cells": {"failed": 0}})
-    monkeypatch.setattr("tskd.experiment.runner.report", lambda *_: nothing)
+    monkeypatch.setattr("tskd.experiment.run.scheduler.report", lambda *_: nothing)
     monkeypatch.setattr(Path, "open", read_only)
     given = [str(path), "--out", str(tmp_path)] if command == "run" else [str(tmp_path)]
     assert main([command, *given]) == 2
@@ -183,7 +183,12 @@ def test_a_file_that_cannot_be_written_is_named(
 
 
 @pytest.mark.parametrize(
-    "at", ["tskd.experiment.study.read_yaml", "tskd.experiment.runner.report", "tskd.report.write_page"]
+    "at",
+    [
+        "tskd.experiment.config.study.read_yaml",
+        "tskd.experiment.run.scheduler.report",
+        "tskd.experiment.report.write_page",
+    ],
 )
 def test_an_interrupt_at_any_time_is_no_traceback(
     at: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -195,7 +200,7 @@ def test_an_interrupt_at_any_time_is_no_traceback(
         raise KeyboardInterrupt
 
     nothing = StudyResults("tiny", {}, {"left_out": {}, "cells": {"failed": 0}})
-    monkeypatch.setattr("tskd.experiment.runner.report", lambda *_: nothing)
+    monkeypatch.setattr("tskd.experiment.run.scheduler.report", lambda *_: nothing)
     monkeypatch.setattr(at, interrupt)
     assert main(["report", str(tmp_path)]) == 130
     assert capsys.readouterr().err == "tskd: interrupted.\n"
@@ -207,8 +212,8 @@ def test_what_is_not_finished_is_not_said_to_have_failed(
     (tmp_path / "config.yaml").write_text(CONFIG)
     cells = {"planned": 9, "finished": 4, "failed": 0}
     begun = StudyResults("tiny", {}, {"left_out": {"b": "not begun."}, "cells": cells})
-    monkeypatch.setattr("tskd.experiment.runner.report", lambda *_: begun)
-    monkeypatch.setattr("tskd.report.write_page", lambda *_: "page")
+    monkeypatch.setattr("tskd.experiment.run.scheduler.report", lambda *_: begun)
+    monkeypatch.setattr("tskd.experiment.report.write_page", lambda *_: "page")
     monkeypatch.setattr(StudyResults, "__str__", lambda _: "table")
     assert main(["report", str(tmp_path)]) == 1
     assert capsys.readouterr().err == (

@@ -13,8 +13,8 @@ from darts import TimeSeries
 
 from tskd.datasets import DataSet
 from tskd.experiment import Experiment, Study
-from tskd.experiment.config import ALONE
-from tskd.experiment.reading import read_yaml
+from tskd.experiment.config.experiment import ALONE
+from tskd.experiment.config.yaml_file import read_yaml
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))

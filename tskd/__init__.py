@@ -6,15 +6,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tskd.auditing import audit
-    from tskd.distilled import DistilledModel
-    from tskd.teacher import Teacher
+    from tskd.distillation.audit import audit
+    from tskd.distillation.model import DistilledModel
+    from tskd.teachers.teacher import Teacher
 
 __version__ = "0.1.0"
 __all__ = ["DistilledModel", "Teacher", "__version__", "audit"]
 
 # torch and darts take seconds to import; names are fetched when first used
-_HOMES = {"DistilledModel": "tskd.distilled", "Teacher": "tskd.teacher", "audit": "tskd.auditing"}
+_HOMES = {
+    "DistilledModel": "tskd.distillation.model",
+    "Teacher": "tskd.teachers.teacher",
+    "audit": "tskd.distillation.audit",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from tskd._settings import Described
-from tskd.checks import refuse_not_real, refuse_not_whole
+from tskd._core.checks import check_real, check_whole
+from tskd._core.object_spec import Described
 
 __all__ = ["Balance", "FixedBalance", "ScheduledBalance"]
 
@@ -60,7 +60,7 @@ class ScheduledBalance(Balance):
         for name in ("warm_up", "hold", "decay"):
             epochs = getattr(self, name)
             if epochs is not None:
-                refuse_not_whole(epochs, 0, name, "a number of epochs")
+                check_whole(epochs, 0, name, "a number of epochs")
         if self.hold is None and self.decay:
             raise ValueError(f"decay={self.decay} never begins with hold=None: give the epochs to hold")
 
@@ -76,4 +76,4 @@ class ScheduledBalance(Balance):
 
 
 def _refuse_outside(value: float, name: str) -> None:
-    refuse_not_real(value, 0, 1, name, "a number from 0 (labels only) to 1 (teachers only)")
+    check_real(value, 0, 1, name, "a number from 0 (labels only) to 1 (teachers only)")

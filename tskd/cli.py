@@ -17,7 +17,7 @@ from tskd import __version__
 
 if TYPE_CHECKING:
     from tskd.experiment import Study
-    from tskd.experiment.study_results import StudyResults
+    from tskd.experiment.results.study_results import StudyResults
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -136,7 +136,7 @@ def _compute(study: Study, folder: Path, options: argparse.Namespace, command: s
 
 def _report(options: argparse.Namespace, command: str) -> int:
     from tskd.experiment import ConfigError, RunError
-    from tskd.experiment.runner import report
+    from tskd.experiment.run.scheduler import report
 
     folder = Path(options.folder)
     try:
@@ -165,7 +165,7 @@ def _datasets(options: argparse.Namespace, command: str) -> int:
 
 def _present(results: StudyResults, folder: Path, command: str) -> int:
     """Write everything into the folder and the table to the terminal."""
-    from tskd.report import write_page
+    from tskd.experiment.report import write_page
 
     results = results.with_command(command)
     try:

@@ -12,7 +12,7 @@ import difflib
 
 from tskd.datasets.base import ArchiveSeries, DataSet
 from tskd.datasets.catalogue import CATALOGUE
-from tskd.datasets.filling import carry_forward, fill_from_past
+from tskd.datasets.transforms import carry_forward, fill_from_past
 
 __all__ = ["ArchiveSeries", "DataSet", "carry_forward", "fill_from_past", "load", "names"]
 

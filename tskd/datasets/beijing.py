@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tskd.datasets.base import ArchiveSeries, DataSet, shares
 from tskd.datasets.files import File, missing, series_of
-from tskd.datasets.filling import carry_forward
-from tskd.datasets.logarithms import differences, logarithm
+from tskd.datasets.transforms import carry_forward, differences, logarithm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +18,7 @@ BEIJING = File(
     "3df43b1e77ae050267f3ba662f7c3bd9d0ee1f4324ad6b441148a81c693ca445",
     licence="CC BY 4.0",
     manual="Unpack that zip file, and those in it, and run: "
-    "python -m tskd.datasets.making beijing_multisite_air.parquet FOLDER",
+    "python -m tskd.datasets.build beijing_multisite_air.parquet FOLDER",
 )
 STATION, TARGET = "Aotizhongxin", "PM2.5"
 GASES = ["SO2", "NO2", "CO", "O3", "PM10"]

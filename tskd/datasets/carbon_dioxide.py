@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tskd.datasets.base import DataSet
-from tskd.datasets.filling import fill_from_past
+from tskd.datasets.transforms import fill_from_past
 
 
 def co2() -> DataSet:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tskd.datasets.base import DataSet, shares
 from tskd.datasets.files import File, series_of
-from tskd.datasets.filling import carry_forward
+from tskd.datasets.transforms import carry_forward
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ def _file(name: str, checksum: str) -> File:
         "https://archive.ics.uci.edu/static/public/235/individual+household+electric+power+consumption.zip",
         checksum,
         licence="CC BY 4.0",
-        manual=f"Unpack that zip file and run: python -m tskd.datasets.making {name} FOLDER",
+        manual=f"Unpack that zip file and run: python -m tskd.datasets.build {name} FOLDER",
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tskd.datasets.base import DataSet
 from tskd.datasets.files import File, missing, series_of
-from tskd.datasets.filling import carry_forward
+from tskd.datasets.transforms import carry_forward
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tskd.experiment.arm import Arm
-from tskd.experiment.config import Experiment
-from tskd.experiment.errors import ConfigError, RunError
-from tskd.experiment.study import Study
-from tskd.experiment.teachers import TeacherConfig
+from tskd.experiment.config.arm import Arm
+from tskd.experiment.config.errors import ConfigError, RunError
+from tskd.experiment.config.experiment import Experiment
+from tskd.experiment.config.study import Study
+from tskd.experiment.config.teacher import TeacherConfig
 
 if TYPE_CHECKING:
-    from tskd.experiment.results import Results
+    from tskd.experiment.results.results import Results
 
 __all__ = ["Arm", "ConfigError", "Experiment", "Results", "RunError", "Study", "TeacherConfig"]
 
@@ -17,7 +17,7 @@ __all__ = ["Arm", "ConfigError", "Experiment", "Results", "RunError", "Study", "
 def __getattr__(name: str) -> Any:
     # results need pandas; a configuration does not
     if name == "Results":
-        from tskd.experiment.results import Results
+        from tskd.experiment.results.results import Results
 
         return Results
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 from torch.nn import functional
 
-from tskd.checks import refuse_not_real
+from tskd._core.checks import check_real
 from tskd.losses._numerics import at_least_single
 from tskd.losses.base import AUTO, Comparison, DistillationLoss, Needs
 from tskd.losses.features import as_sequence, refuse_no_path
@@ -42,7 +42,7 @@ class AttentionTransfer(DistillationLoss):
         self, student_layer: str = AUTO, teacher_layer: str = AUTO, power: float = 2.0, weight: float = 1.0
     ) -> None:
         super().__init__(weight)
-        refuse_not_real(power, 1, math.inf, "power", "a finite number, 1 or more")
+        check_real(power, 1, math.inf, "power", "a finite number, 1 or more")
         self.student_layer, self.teacher_layer = refuse_no_path(student_layer, teacher_layer)
         self.power = power
 

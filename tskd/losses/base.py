@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from tskd._settings import Described
-from tskd.aspects import Aspect
-from tskd.checks import refuse_not_real
+from tskd._core.aspects import Aspect
+from tskd._core.checks import check_real
+from tskd._core.object_spec import Described
 
 AUTO = "auto"
 
@@ -87,7 +87,7 @@ class LossTerm(Described, nn.Module, ABC):
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
-        refuse_not_real(weight, 0, math.inf, "weight", "a finite number, 0 or more")
+        check_real(weight, 0, math.inf, "weight", "a finite number, 0 or more")
         self.weight = weight
 
     @property

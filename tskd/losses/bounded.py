@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from tskd.checks import refuse_not_real
+from tskd._core.checks import check_real
 from tskd.losses.base import Comparison, DistillationLoss
 from tskd.losses.output import Metric, distance, refuse_other_metric
 
@@ -38,7 +38,7 @@ class TeacherBounded(DistillationLoss):
     def __init__(self, margin: float = 0.0, metric: Metric = "mse", weight: float = 1.0) -> None:
         super().__init__(weight)
         refuse_other_metric(metric)
-        refuse_not_real(margin, 0, math.inf, "margin", "a finite number, 0 or more")
+        check_real(margin, 0, math.inf, "margin", "a finite number, 0 or more")
         self.margin = margin
         self.metric = metric
 

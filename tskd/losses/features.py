@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from tskd.aspects import Aspect
+from tskd._core.aspects import Aspect
 from tskd.losses._numerics import per_window
 from tskd.losses.base import AUTO, Comparison, DistillationLoss, Needs
 from tskd.losses.output import OutputKD

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from tskd.aspects import Aspect
-from tskd.checks import refuse_not_real
+from tskd._core.aspects import Aspect
+from tskd._core.checks import check_real
 from tskd.losses.base import Comparison, DistillationLoss, Needs
 from tskd.losses.output import OutputKD
 from tskd.losses.wrapping import refuse_other_loss
@@ -41,7 +41,7 @@ class HorizonWeighted(DistillationLoss):
 
     def __init__(self, loss: DistillationLoss | None = None, rate: float = 1.0, weight: float = 1.0) -> None:
         super().__init__(weight)
-        refuse_not_real(rate, -math.inf, math.inf, "rate", "a finite number")
+        check_real(rate, -math.inf, math.inf, "rate", "a finite number")
         self.loss = refuse_other_loss(OutputKD() if loss is None else loss)
         self.rate = rate
         self.least = self.loss.least

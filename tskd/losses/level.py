@@ -6,8 +6,8 @@ import math
 
 from torch import Tensor
 
-from tskd.aspects import Aspect
-from tskd.checks import refuse_not_real
+from tskd._core.aspects import Aspect
+from tskd._core.checks import check_real
 from tskd.losses.base import Comparison, DistillationLoss, refuse_short
 
 
@@ -29,7 +29,7 @@ class LevelShapeKD(DistillationLoss):
     def __init__(self, level: float = 1.0, shape: float = 1.0, weight: float = 1.0) -> None:
         super().__init__(weight)
         for name, value in (("level", level), ("shape", shape)):
-            refuse_not_real(value, 0, math.inf, name, "a finite number, 0 or more")
+            check_real(value, 0, math.inf, name, "a finite number, 0 or more")
         if level == shape == 0:
             raise ValueError("level=0 and shape=0: nothing is matched")
         self.level = level

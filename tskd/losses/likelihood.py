@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, distributions
 from torch.distributions import Distribution, kl_divergence
 
-from tskd.aspects import Aspect
-from tskd.checks import refuse_not_real
+from tskd._core.aspects import Aspect
+from tskd._core.checks import check_real
 from tskd.losses.base import Comparison, DistillationLoss, Needs, Predictive
 
 SCALED = (distributions.Normal, distributions.Laplace, distributions.Cauchy, distributions.Gumbel)
@@ -41,7 +41,7 @@ def spread_part(teacher: distributions.Normal, student: distributions.Normal) ->
 
 def refuse_temperature(temperature: float) -> None:
     """Raise a ValueError unless it is a finite number above 0."""
-    refuse_not_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
+    check_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
     if temperature == 0:
         raise ValueError("temperature=0: give a finite number above 0")
 

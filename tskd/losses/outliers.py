@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from tskd.checks import refuse_not_real
+from tskd._core.checks import check_real
 from tskd.losses.base import Comparison, LabelWeighting, Needs
 
 # the standard deviation of a Gaussian over its median absolute deviation
@@ -41,8 +41,8 @@ class OutlierRejection(LabelWeighting):
 
     def __init__(self, threshold: float = 3.0, weight: float = 1.0) -> None:
         super().__init__(weight)
-        refuse_not_real(weight, 0, 1, "weight", "a share of the rejection from 0 to 1")
-        refuse_not_real(threshold, 0, math.inf, "threshold", "a finite number, 0 or more")
+        check_real(weight, 0, 1, "weight", "a share of the rejection from 0 to 1")
+        check_real(threshold, 0, math.inf, "threshold", "a finite number, 0 or more")
         self.threshold = threshold
         self.register_buffer("limit", torch.tensor(math.inf))
 

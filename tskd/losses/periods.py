@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from tskd.checks import refuse_not_real
+from tskd._core.checks import check_real
 from tskd.losses._numerics import at_least_single, rounding, unit_power
 from tskd.losses.base import Comparison, DistillationLoss, refuse_short
 
@@ -41,7 +41,7 @@ class MultiPeriodKD(DistillationLoss):
 
     def __init__(self, temperature: float = 1.0, weight: float = 1.0) -> None:
         super().__init__(weight)
-        refuse_not_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
+        check_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
         if temperature == 0:
             raise ValueError("temperature=0: give a finite number above 0")
         self.temperature = temperature

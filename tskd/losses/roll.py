@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from tskd.checks import refuse_not_whole
+from tskd._core.checks import check_whole
 from tskd.losses._numerics import per_window
 from tskd.losses.base import Comparison, DistillationLoss, Needs
 from tskd.losses.output import Metric, distance, refuse_other_metric
@@ -33,7 +33,7 @@ class AutoregressiveKD(DistillationLoss):
 
     def __init__(self, steps: int, metric: Metric = "mse", weight: float = 1.0) -> None:
         super().__init__(weight)
-        refuse_not_whole(steps, 1, "steps", "a number of steps")
+        check_whole(steps, 1, "steps", "a number of steps")
         refuse_other_metric(metric)
         self.steps = steps
         self.metric = metric

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tskd.checks import refuse_not_whole
+from tskd._core.checks import check_whole
 from tskd.losses._numerics import per_window
 from tskd.losses.base import Comparison, DistillationLoss, refuse_short
 from tskd.losses.output import Metric, distance, refuse_other_metric
@@ -37,7 +37,7 @@ class MultiScaleKD(DistillationLoss):
 
     def __init__(self, scales: int = 3, metric: Metric = "mse", weight: float = 1.0) -> None:
         super().__init__(weight)
-        refuse_not_whole(scales, 0, "scales", "the coarsest scale")
+        check_whole(scales, 0, "scales", "the coarsest scale")
         refuse_other_metric(metric)
         self.scales = scales
         self.metric = metric

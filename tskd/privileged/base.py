@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from darts import TimeSeries
 
-from tskd._settings import Described
+from tskd._core.object_spec import Described
 
 Kind = Literal["past", "future"]
 

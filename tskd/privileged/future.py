@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
-from tskd.checks import refuse_not_real, refuse_not_whole
+from tskd._core.checks import check_real, check_whole
 from tskd.privileged.base import Block, Kind, Source, until_end
 
 
@@ -45,11 +45,11 @@ class FutureHorizon(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_not_whole(self.start, 1, "start", "a step after the origin")
+        check_whole(self.start, 1, "start", "a step after the origin")
         if self.end is not None:
-            refuse_not_whole(self.end, self.start, "end", f"None for the horizon, or a step from start={self.start} on")
-        refuse_not_whole(self.mean_over, 1, "mean_over", "a number of steps")
-        refuse_not_real(self.noise_variance, 0, math.inf, "noise_variance", "a finite number, 0 or more")
+            check_whole(self.end, self.start, "end", f"None for the horizon, or a step from start={self.start} on")
+        check_whole(self.mean_over, 1, "mean_over", "a number of steps")
+        check_real(self.noise_variance, 0, math.inf, "noise_variance", "a finite number, 0 or more")
 
     def reads_until(self, horizon: int, samples_per_step: int = 1) -> Fraction:
         end = horizon if self.end is None else self.end
@@ -92,7 +92,7 @@ class WayPoint(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_not_whole(self.step, 1, "step", "a step after the origin")
+        check_whole(self.step, 1, "step", "a step after the origin")
 
     def reads_until(self, horizon: int, samples_per_step: int = 1) -> Fraction:
         return Fraction(self.step)

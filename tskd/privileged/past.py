@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, get_args
 
 from darts import TimeSeries
 
-from tskd.checks import refuse_not_whole
+from tskd._core.checks import check_whole
 from tskd.privileged.alignment import fold, refuse_contradiction
 from tskd.privileged.base import Block, Kind, Source, until_end
 
@@ -30,7 +30,7 @@ class CostlySensors(Source):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._refuse_target()
-        refuse_not_whole(self.until, 0, "until", "a step at or after the origin")
+        check_whole(self.until, 0, "until", "a step at or after the origin")
 
     def reads_until(self, horizon: int, samples_per_step: int = 1) -> Fraction:
         return Fraction(self.until)

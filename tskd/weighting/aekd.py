@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from tskd.checks import refuse_not_real, refuse_not_whole
+from tskd._core.checks import check_real, check_whole
 from tskd.weighting.base import Step, Weighting
 from tskd.weighting.capped_simplex import shortest
 
@@ -68,10 +68,10 @@ class AEKD(Weighting):
 
     def __init__(self, cap: float = 0.6, warm_up: int = 0, space: Space = "output") -> None:
         super().__init__()
-        refuse_not_real(cap, 0, 1, "cap", "a number above 0 and up to 1")
+        check_real(cap, 0, 1, "cap", "a number above 0 and up to 1")
         if not cap:
             raise ValueError(f"cap={cap!r}: give a number above 0 and up to 1")
-        refuse_not_whole(warm_up, 0, "warm_up", "a number of epochs")
+        check_whole(warm_up, 0, "warm_up", "a number of epochs")
         if space not in get_args(Space):
             raise ValueError(f"space={space!r}: give one of {', '.join(map(repr, get_args(Space)))}")
         self.cap = cap

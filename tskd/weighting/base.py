@@ -10,9 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from tskd._settings import Described
-from tskd.aspects import Aspect
-from tskd.ranks import OverRanks, alone
+from tskd._core.aspects import Aspect
+from tskd._core.distributed import OverRanks, alone
+from tskd._core.object_spec import Described
 
 
 @dataclass(frozen=True)

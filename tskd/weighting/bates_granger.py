@@ -11,8 +11,8 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import nnls
 from torch import Tensor
 
-from tskd.checks import refuse_not_real
-from tskd.weighting._errors import WINDOWS, believed, blocks, disjoint, log_mean, weight_dtype
+from tskd._core.checks import check_real
+from tskd.weighting._calibration_errors import WINDOWS, believed, blocks, disjoint, log_mean, weight_dtype
 from tskd.weighting.base import Evidence, Judged, Step, Weighting
 
 # the least eigenvalue of correlations: teachers closer than this are one
@@ -111,7 +111,7 @@ class BatesGranger(Weighting):
 
     def __init__(self, shrinkage: float = 8.0) -> None:
         super().__init__()
-        refuse_not_real(shrinkage, 0, math.inf, "shrinkage", WINDOWS)
+        check_real(shrinkage, 0, math.inf, "shrinkage", WINDOWS)
         self.shrinkage = shrinkage
         self.register_buffer("moments", torch.empty(0))
         self.register_buffer("weights", torch.empty(0))

@@ -9,9 +9,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from tskd.aspects import Aspect
-from tskd.checks import refuse_not_real
-from tskd.weighting._errors import FLOOR
+from tskd._core.aspects import Aspect
+from tskd._core.checks import check_real
+from tskd.weighting._calibration_errors import FLOOR
 from tskd.weighting.base import Evidence, Step, Weighting
 
 Mode = Literal["paper", "softmin"]
@@ -133,7 +133,7 @@ class CAMKD(Weighting):
         ):
             if value not in allowed:
                 raise ValueError(f"{name}={value!r}: give {' or '.join(map(repr, allowed))}")
-        refuse_not_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
+        check_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
         if not temperature:
             raise ValueError(f"temperature={temperature!r}: give a finite number above 0")
         if not isinstance(features, bool):

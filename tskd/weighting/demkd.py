@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from tskd.aspects import Aspect
-from tskd.checks import refuse_not_real
-from tskd.weighting._aspects import level_and_shape_squares, spread_divergence, unexplained
-from tskd.weighting._errors import FLOOR, WINDOWS, Errors, believed, judged_errors
+from tskd._core.aspects import Aspect
+from tskd._core.checks import check_real
+from tskd.weighting._aspect_errors import level_and_shape_squares, spread_divergence, unexplained
+from tskd.weighting._calibration_errors import FLOOR, WINDOWS, Errors, believed, judged_errors
 from tskd.weighting.base import Evidence, Judged, Step, Weighting
 
 DECOUPLED: tuple[Aspect, ...] = ("level", "shape", "spread")
@@ -107,8 +107,8 @@ class DEMKD(Weighting):
         features: bool = False,
     ) -> None:
         super().__init__()
-        refuse_not_real(power, 0, math.inf, "power", "a finite number, 0 or more")
-        refuse_not_real(shrinkage, 0, math.inf, "shrinkage", WINDOWS)
+        check_real(power, 0, math.inf, "power", "a finite number, 0 or more")
+        check_real(shrinkage, 0, math.inf, "shrinkage", WINDOWS)
         for name, value in (("recalibrate", recalibrate), ("decoupled", decoupled), ("features", features)):
             if not isinstance(value, bool):
                 raise TypeError(f"{name}={value!r}: give True or False")

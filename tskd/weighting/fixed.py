@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from tskd.checks import refuse_not_real, refuse_unknown
+from tskd._core.checks import check_known, check_real
 from tskd.weighting.base import Step, Weighting
 
 
@@ -36,15 +36,15 @@ class Fixed(Weighting):
         self.weights = dict(weights) if isinstance(weights, Mapping) else list(weights)
         values = list(self.weights.values()) if isinstance(self.weights, dict) else self.weights
         for value in values:
-            refuse_not_real(value, 0, math.inf, "weight", f"finite numbers, none negative, in weights={weights!r}")
+            check_real(value, 0, math.inf, "weight", f"finite numbers, none negative, in weights={weights!r}")
         if not any(values):
             raise ValueError(f"weights={weights!r}: give at least one that is not 0")
         self._ordered = values
 
     def set_up(self, names: list[str]) -> None:
         if isinstance(self.weights, dict):
-            refuse_unknown(self.weights, names, "teacher in Fixed weights")
-            refuse_unknown(names, self.weights, "Fixed weight for teacher")
+            check_known(self.weights, names, "teacher in Fixed weights")
+            check_known(names, self.weights, "Fixed weight for teacher")
             self._ordered = [self.weights[name] for name in names]
         elif len(self.weights) != len(names):
             raise ValueError(f"Fixed has {len(self.weights)} weights for {len(names)} teachers {names}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tskd.checks import refuse_not_real
+from tskd._core.checks import check_real
 from tskd.weighting.base import Evidence, Step, Weighting
 
 # windows of a fold: fewer say nothing, of more (which overlap) an even selection says as much
@@ -146,7 +146,7 @@ class Imitability(Weighting):
         for name, value in (("temperature", temperature), ("ridge", ridge)):
             if name == "ridge" and value is None:
                 continue
-            refuse_not_real(value, 0, math.inf, name, "a finite number above 0")
+            check_real(value, 0, math.inf, name, "a finite number above 0")
             if not value:
                 raise ValueError(f"{name}={value!r}: give a finite number above 0")
         self.temperature = temperature

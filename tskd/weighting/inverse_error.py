@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from tskd.checks import refuse_not_real
-from tskd.weighting._errors import WINDOWS, believed, judged_errors, over_largest
+from tskd._core.checks import check_real
+from tskd.weighting._calibration_errors import WINDOWS, believed, judged_errors, over_largest
 from tskd.weighting.base import Evidence, Step, Weighting
 
 
@@ -49,7 +49,7 @@ class InverseError(Weighting):
 
     def __init__(self, shrinkage: float = 8.0) -> None:
         super().__init__()
-        refuse_not_real(shrinkage, 0, math.inf, "shrinkage", WINDOWS)
+        check_real(shrinkage, 0, math.inf, "shrinkage", WINDOWS)
         self.shrinkage = shrinkage
         self.register_buffer("weights", torch.empty(0))
 

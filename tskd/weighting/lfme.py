@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tskd.checks import refuse_not_real, refuse_not_whole, refuse_unknown
+from tskd._core.checks import check_known, check_real, check_whole
 from tskd.weighting.base import Evidence, Step, Weighting
 from tskd.weighting.fixed import proportions
 
@@ -106,11 +106,11 @@ class LFME(Weighting):
         super().__init__()
         if regimes not in ("none", "quantile", "horizon"):
             raise ValueError(f"regimes={regimes!r}: give 'none', 'quantile' or 'horizon'")
-        refuse_not_whole(bins, 1, "bins", "a number of regimes")
-        refuse_not_real(lead, 1, math.inf, "lead", "a finite number above 1")
+        check_whole(bins, 1, "bins", "a number of regimes")
+        check_real(lead, 1, math.inf, "lead", "a finite number above 1")
         if lead == 1:
             raise ValueError("lead=1: give a finite number above 1")
-        refuse_not_whole(curriculum, 0, "curriculum", "a number of epochs")
+        check_whole(curriculum, 0, "curriculum", "a number of epochs")
         self.regimes: Regimes = regimes
         self.bins = bins
         self.responsibility = dict(responsibility) if isinstance(responsibility, Mapping) else responsibility
@@ -135,12 +135,12 @@ class LFME(Weighting):
             if not isinstance(shares, Sequence) or len(shares) != count:
                 raise ValueError(f"responsibility[{name!r}]={shares!r}: give one number for each of {count} regimes")
             for share in shares:
-                refuse_not_real(share, 0, math.inf, f"responsibility[{name!r}]", "finite numbers, none negative")
+                check_real(share, 0, math.inf, f"responsibility[{name!r}]", "finite numbers, none negative")
 
     def set_up(self, names: list[str]) -> None:
         if isinstance(self.responsibility, dict):
-            refuse_unknown(self.responsibility, names, "teacher in responsibility")
-            refuse_unknown(names, self.responsibility, "responsibility of teacher")
+            check_known(self.responsibility, names, "teacher in responsibility")
+            check_known(names, self.responsibility, "responsibility of teacher")
             regimes = zip(*(self.responsibility[name] for name in names), strict=True)
             self._given = [list(shares) for shares in zip(*map(proportions, regimes), strict=True)]
 

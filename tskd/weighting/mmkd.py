@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from tskd.checks import refuse_not_real, refuse_not_whole
-from tskd.ranks import average_over_ranks
+from tskd._core.checks import check_real, check_whole
+from tskd._core.distributed import average_over_ranks
 from tskd.weighting.base import Rehearsal, Step, Weighting
 
 Outer = Literal["validation", "training"]
@@ -101,8 +101,8 @@ class MMKD(Weighting):
 
     def __init__(self, every: int = 5, lr: float = 1e-2, outer: Outer = "validation") -> None:
         super().__init__()
-        refuse_not_whole(every, 1, "every", "a number of steps")
-        refuse_not_real(lr, 0, math.inf, "lr", "a finite number, 0 or more")
+        check_whole(every, 1, "every", "a number of steps")
+        check_real(lr, 0, math.inf, "lr", "a finite number, 0 or more")
         if outer not in get_args(Outer):
             raise ValueError(f"outer={outer!r}: give one of {', '.join(get_args(Outer))}")
         self.every = every

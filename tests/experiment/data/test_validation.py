@@ -1,0 +1,172 @@
+"""What of a data set is refused before any training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from darts import TimeSeries
+
+from tests.helpers.toy import STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model, toy_stations
+from tskd.experiment import ConfigError, Experiment
+from tskd.experiment.data.validation import checked
+
+DATA = toy_data()
+TIMES, SENSOR = DATA.series.time_index, DATA.privileged["sensor"]
+NUMBERED = TimeSeries.from_values(SENSOR.values())
+
+
+# ---- what a data set is made of --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        (
+            {"series": DATA.series.to_dataframe()},
+            TypeError,
+            r"'toy': series must be a TimeSeries \(see TimeSeries.from_dataframe\), got DataFrame",
+        ),
+        (
+            {"privileged": {"sensor": SENSOR.to_dataframe()}},
+            TypeError,
+            "'toy': privileged series 'sensor' must be a TimeSeries .*, got DataFrame",
+        ),
+        ({"privileged": SENSOR}, TypeError, "privileged must be a dict of series by name, got TimeSeries"),
+        ({"past_covariates": 3}, TypeError, "'toy': past_covariates must be a TimeSeries .*, got int"),
+        (
+            {"privileged": {"sensor": NUMBERED}},
+            TypeError,
+            "series 'sensor' is indexed by whole numbers, .* time stamps",
+        ),
+        ({"archive": (DATA.series,)}, TypeError, "'toy': archive must hold ArchiveSeries, got TimeSeries"),
+        (
+            {"validation_start": "2021-03-11", "test_start": "2021-03-13"},
+            TypeError,
+            r"validation_start='2021-03-11', test_start='2021-03-13': give time stamps .* such as Timestamp\('2021-",
+        ),
+        ({"test_start": 320}, TypeError, "test_start=320: give time stamps"),
+        ({"test_start": TIMES[TEST].tz_localize("UTC")}, TypeError, "UTC.*give time stamps like those of the series"),
+        (
+            {"validation_start": pd.Timestamp("2021-03-10 00:30")},
+            ValueError,
+            r"validation_start \(2021-03-10 00:30:00\) is no time stamp of the series; the next is 2021-03-10 01:",
+        ),
+        (
+            {"privileged": {"sensor": SENSOR[VALIDATION:]}},
+            ValueError,
+            "'sensor' begins at 2021-03-11 .* must begin before the validation part, 2021-03-11",
+        ),
+        (
+            {"future_covariates": SENSOR[VALIDATION + 1 :]},
+            ValueError,
+            "'toy': future_covariates begins at 2021-03-11 01",
+        ),
+    ],
+)
+def test_a_mistake_in_a_data_set_is_named(change: dict[str, Any], kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        replace(DATA, **change)
+
+
+def test_a_mistake_in_an_archive_is_named() -> None:
+    item = toy_stations().archive[0]
+    with pytest.raises(TypeError, match=r"archive series 'station 1': series must be a TimeSeries .*, got DataFrame"):
+        replace(item, series=item.series.to_dataframe())
+    own = TimeSeries.from_values(item.series.values(), columns=item.series.components)
+    numbered = replace(item, series=own, privileged={}, past_covariates=None)
+    with pytest.raises(TypeError, match="archive series 'station 1' is indexed by whole numbers"):
+        replace(toy_stations(), archive=(numbered,))
+
+
+def test_a_data_set_may_be_numbered() -> None:
+    series = TimeSeries.from_values(DATA.series.values(), columns=["y"])
+    made = replace(
+        DATA,
+        series=series,
+        privileged={"sensor": NUMBERED},
+        validation_start=VALIDATION,
+        test_start=TEST,
+        filled=frozenset(),
+    )
+    assert made.test_start == TEST
+
+
+def test_a_series_that_begins_after_the_training_part_of_a_fold_is_named() -> None:
+    late = replace(DATA, privileged={**DATA.privileged, "sensor": SENSOR[VALIDATION - 10 :]})
+    message = "in fold 1 of 2, privileged series 'sensor' has no row before the validation part, 2021-03-07 16:00:00"
+    with pytest.raises(ConfigError, match=message):
+        checked(Experiment(**toy_config(folds=2)), late)
+
+
+# ---- what an experiment reads of it ----------------------------------------------------------------------------------
+
+
+def spoiled(series: TimeSeries, step: int, value: float) -> TimeSeries:
+    values = series.values(copy=True)
+    values[step, -1] = value
+    return series.with_values(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"series": spoiled(DATA.series, 50, np.nan)},
+            "'toy': series has 1 missing or infinite values, the first at 2021-03-03 02:00:00 in 'y'; fill them first",
+        ),
+        ({"series": spoiled(DATA.series, STEPS - 1, np.inf)}, "'toy': series has 1 missing .* 2021-03-17 15:00:00"),
+        (
+            {"privileged": {**DATA.privileged, "sensor": spoiled(SENSOR, 350, np.nan)}},
+            "'toy': privileged series 'sensor' has 1 missing .*, the first at 2021-03-15 14:00:00 in 's1'",
+        ),
+    ],
+)
+def test_a_value_that_is_not_finite_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        checked(Experiment(**toy_config()), replace(DATA, **change))
+
+
+def test_covariates_and_an_archive_are_finite_where_somebody_reads_them() -> None:
+    data = toy_stations()
+    item = data.archive[1]
+    spoilt = replace(data, past_covariates=spoiled(data.past_covariates, 9, np.nan))
+    reader = {"class": "DLinearModel", "kwargs": toy_model()["kwargs"]}
+    with pytest.raises(ConfigError, match=r"'stations': past_covariates has 1 missing .* in 'c1'"):
+        checked(Experiment(**toy_config(student=reader, teachers={}, arms=[])), spoilt)
+    spoilt = replace(data, archive=(data.archive[0], replace(item, series=spoiled(item.series, 9, np.nan))))
+    plain = Experiment(**toy_config(teachers={}, arms=[]))
+    assert checked(plain, spoilt).data is not None
+    pooled = Experiment(**toy_config(teachers={}, arms=[{"name": "pooled", "archive": "pooled"}]))
+    with pytest.raises(ConfigError, match="archive series 'station 2': series has 1 missing"):
+        checked(pooled, spoilt)
+
+
+def test_what_nobody_reads_may_hold_anything() -> None:
+    unread = replace(DATA, privileged={**DATA.privileged, "other": spoiled(SENSOR, 50, np.nan)})
+    assert checked(Experiment(**toy_config()), unread).data is not None
+    # of a smaller size no row before its own exists for anybody
+    early = replace(DATA, series=spoiled(DATA.series, 50, np.nan))
+    assert checked(Experiment(**toy_config(sizes=[60], teachers={}, arms=[])), early).data is not None
+
+
+@pytest.mark.parametrize(
+    ("filled", "folds", "message"),
+    [
+        (range(VALIDATION, TEST), 1, "in fold 1 of 1, no target of the validation part is scored"),
+        (range(TEST, STEPS), 1, "in fold 1 of 1, no target of the test part is scored"),
+        # the first of two folds is tested where the second is validated
+        (range(VALIDATION, TEST), 2, "in fold 1 of 2, no target of the test part is scored"),
+    ],
+)
+def test_a_part_of_which_every_target_was_filled_is_refused(filled: range, folds: int, message: str) -> None:
+    data = toy_data()
+    times = data.series.time_index
+    none = replace(data, filled=frozenset(times[list(filled)]))
+    with pytest.raises(ConfigError, match=message):
+        checked(Experiment(**toy_config(folds=folds)), none)
+    some = replace(data, filled=frozenset(times[list(filled)[1:]]))
+    assert checked(Experiment(**toy_config(folds=folds)), some).data is not None

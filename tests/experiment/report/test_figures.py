@@ -1,0 +1,128 @@
+"""Figures: drawings with text and ids of their own, drawn only where they have something to say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import matplotlib
+import pandas as pd
+import pytest
+
+from tests.helpers import synthetic
+from tskd.experiment import Results
+from tskd.experiment.report.figures import Drawing, cases, figures
+from tskd.experiment.report.figures.style import STYLE, _short, _ungrouped, inline
+from tskd.experiment.report.selection import few, shown_arm, shown_teacher
+from tskd.experiment.statistics.rank_tests import Ranks
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return synthetic.results(windows=360, seeds=2, sizes=(1000, None))
+
+
+@pytest.fixture(scope="module")
+def drawn(results: Results) -> dict[str, Drawing]:
+    return {drawing.name: drawing for drawing in figures(results)}
+
+
+def names(results: Results) -> list[str]:
+    return [drawing.name for drawing in figures(results)]
+
+
+def test_all_that_has_something_to_say_is_drawn(drawn: dict[str, Drawing]) -> None:
+    assert list(drawn) == ["arms", "lift", "sizes", "steps", "forecasts", "weights", "profiles"]
+    for drawing in drawn.values():
+        root = ElementTree.fromstring(drawing.svg)
+        assert root.tag.endswith("svg") and drawing.png.startswith(b"\x89PNG")
+        kinds = [element.tag.rpartition("}")[2] for element in root.iter()]
+        assert "text" in kinds and "path" in kinds
+        # what is 10 units high is at least 9.9 pixels high where the figure is as wide as a phone leaves it
+        assert min(float(size) for size in re.findall(r"font-size: ([\d.]+)px", drawing.svg)) * 356 / 360 > 9.3
+        assert drawing.alt and drawing.caption.endswith(".")
+
+
+def test_nothing_is_drawn_that_has_nothing_to_say() -> None:
+    found = synthetic.results(effects={"alone": 1.0, "future": 0.9}, windows=300, seeds=1)
+    # one size, one teacher, no control
+    assert names(replace(found, facts={**found.facts, "controls": {}})) == ["arms", "steps", "forecasts"]
+    even = found.weights.assign(weight=1.0)
+    assert "profiles" not in names(replace(found, weights=even))
+    only = synthetic.results(effects={"alone": 1.0}, windows=300, seeds=1)
+    assert names(only) == ["arms", "steps", "forecasts"]
+
+
+def test_figures_show_every_arm_and_teacher(results: Results, drawn: dict[str, Drawing]) -> None:
+    for arm in ("future", "both", "tuned", "self-distilled", "placebo"):
+        assert all(f">{arm}<" in drawn[name].svg for name in ("arms", "steps", "sizes"))
+    for teacher in synthetic.TEACHERS:
+        assert f">{teacher}<" in drawn["arms"].svg and f">teacher {teacher}<" in drawn["steps"].svg
+    assert shown_arm(results) == "both" and shown_teacher(results) == "season"
+    assert all(f">{line}<" in drawn["forecasts"].svg for line in ("truth", "alone", "both", "teacher season", "°C"))
+    best = results.lift("both").baseline
+    assert f">against {best}<" in drawn["lift"].svg
+    assert "from 1000 to 4000 training windows" in drawn["sizes"].alt
+    assert "season from 0.5" in drawn["weights"].alt
+
+
+def test_where_lines_would_be_too_many_those_with_privilege_come_first(results: Results) -> None:
+    assert few(results, 3) == ["future", "both", "self-distilled"]
+    assert few(results) == ["future", "both", "tuned", "self-distilled", "placebo"]
+
+
+def test_an_arm_without_results_is_left_out() -> None:
+    found = synthetic.results(windows=300, seeds=1, failing=("both", "weekly"))
+    assert shown_arm(found) == "future"
+    drawn = {drawing.name: drawing.svg for drawing in figures(found)}
+    assert "weights" not in drawn and not any(">both<" in svg for svg in drawn.values())
+
+
+def test_paths_are_short_and_stay_where_they_are() -> None:
+    assert _short("M 1.04 2 \nL 3.06 4.96 \nL 0 0 \n") == "M1 2l2.1 3-3.1-5"
+    assert _short("M 0 1.58 \nC 0.42 1.5811 0.82 1 1.11 -1.118 \nz") == "M0 1.6C0.4 1.6 0.8 1 1.1 -1.1z"
+    assert _short("12.345") == "12.3"
+    # many small steps add up to where the line ends
+    line = "M 0 0 " + " ".join(f"L {0.04 * i:.2f} {0.26 * i:.2f}" for i in range(1, 1001))
+    steps = [float(number) for number in re.findall(r"-?[\d.]+", _short(line))]
+    assert sum(steps[::2]) == pytest.approx(40, abs=0.05) and sum(steps[1::2]) == pytest.approx(260, abs=0.05)
+
+
+def test_groups_that_say_nothing_are_gone() -> None:
+    text = '<svg><g><g clip-path="url(#a)"><g/><path/></g></g><g><text>x</text></g></svg>'
+    assert _ungrouped(text) == '<svg><g clip-path="url(#a)"><path/></g><text>x</text></svg>'
+
+
+def test_on_the_page_ink_is_that_of_the_page(drawn: dict[str, Drawing]) -> None:
+    for drawing in drawn.values():
+        shown = inline(drawing)
+        assert "#2b2f36" not in shown and "font-family" not in shown
+        assert shown.startswith("<svg") and " width=" not in shown[: shown.index(">")] and "viewBox=" in shown
+
+
+def test_critical_differences_are_drawn_to_scale() -> None:
+    mean = pd.Series({"a": 1.0, "b": 2.0, "c": 3.5, "d": 3.5})
+    ranks = Ranks(mean, 0.0004, 1.2, pd.DataFrame(), [["a", "b"], ["b"], ["c", "d"]])
+    with matplotlib.rc_context(STYLE):
+        svg = cases.critical_difference(ranks, 9).svg
+    bars = re.findall(r'<path d="M([\d.]+) [\d.]+l([\d.]+) 0" [^>]*stroke-width: 4', svg)
+    axis = re.search(r'<path d="M([\d.]+) [\d.]+l([\d.]+) 0" [^>]*stroke-width: 1.2', svg)
+    assert axis is not None and len(bars) == 2
+    rank = float(axis[2]) / 3
+    # the bar of a and b spans one rank, that of c and d none, beside what they stick out
+    assert float(bars[0][1]) - float(bars[1][1]) == pytest.approx(rank, abs=0.3)
+    assert float(bars[1][0]) - float(bars[0][0]) == pytest.approx(2.5 * rank, abs=0.3)
+    assert all(f">{label}<" in svg for label in ("a 1.0", "b 2.0", "c 3.5", "d 3.5", "critical difference"))
+
+
+def test_drawing_again_gives_the_same_and_leaves_matplotlib_as_it_was(
+    results: Results, drawn: dict[str, Drawing]
+) -> None:
+    before = dict(matplotlib.rcParams)
+    assert [drawing.svg for drawing in figures(results)] == [drawing.svg for drawing in drawn.values()]
+    assert dict(matplotlib.rcParams) == before
+    code = "import sys, tskd.experiment.report.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,32 @@
+"""Small series, and settings of quiet models."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from darts import TimeSeries
+
+QUIET = {
+    "accelerator": "cpu",
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "logger": False,
+    "enable_checkpointing": False,
+}
+
+
+def walk(
+    n: int,
+    components: int = 1,
+    *,
+    seed: int = 0,
+    start: str = "2020-01-01",
+    freq: str = "h",
+    name: str = "y",
+    dtype: str = "float32",
+) -> TimeSeries:
+    """A random walk of n steps; components are named name0, name1, …"""
+    values = np.random.default_rng(seed).normal(size=(n, components)).cumsum(0) / 5
+    times = pd.date_range(start, periods=n, freq=freq)
+    columns = [f"{name}{i}" for i in range(components)]
+    return TimeSeries.from_times_and_values(times, values.astype(dtype), columns=columns)

@@ -1,0 +1,111 @@
+"""What every weighting promises, of those that judge or learn, and of what they are told in a fit."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from darts.models import NLinearModel
+
+from tests.helpers.scripted import Scripted
+from tests.helpers.series import QUIET, walk
+from tskd import DistilledModel
+from tskd._core.aspects import Aspect
+from tskd.testing.weighting import WeightingConformance
+from tskd.weighting import AEKD, CAMKD, DEMKD, LFME, MMKD, BatesGranger, Imitability, InverseError, Weighting
+
+TestInverseError = WeightingConformance.of(InverseError)
+TestBatesGranger = WeightingConformance.of(BatesGranger)
+TestCAMKD = WeightingConformance.of(CAMKD)
+TestDEMKD = WeightingConformance.of(DEMKD)
+# errors of the student's features, or what they leave unexplained, are over the batch
+IN_BATCH: frozenset[Aspect] = frozenset({"features"})
+TestCAMKDOfFeatures = WeightingConformance.of(partial(CAMKD, features=True), sees_batch=IN_BATCH)
+TestDEMKDOfAspects = WeightingConformance.of(partial(DEMKD, decoupled=True, features=True), sees_batch=IN_BATCH)
+TestMMKD = WeightingConformance.of(MMKD)
+
+
+# of few windows it says so, and is uniform
+@pytest.mark.filterwarnings("ignore:Imitability needs")
+class TestImitability(WeightingConformance):
+    # probes of few windows are ill-conditioned: rounding of the level shows in the sixth digit
+    tolerance = 1e-5
+
+    def make(self) -> Weighting:
+        return Imitability()
+
+
+class TestAEKD(WeightingConformance):
+    # one problem for the batch
+    sees_batch = True
+
+    def make(self) -> Weighting:
+        return AEKD()
+
+
+class TestAEKDOfTheHead(TestAEKD):
+    def make(self) -> Weighting:
+        return AEKD(space="head")
+
+
+class TestAEKDOfTheParameters(TestAEKD):
+    def make(self) -> Weighting:
+        return AEKD(cap=1.0, space="parameters")
+
+
+class TestLFME(WeightingConformance):
+    # gates are at most one each, and ranks are within the batch
+    renormalised = False
+    sees_batch = True
+
+    def make(self) -> Weighting:
+        return LFME()
+
+
+SERIES, HELD_OUT = walk(120, 1), walk(90, 1, seed=5)
+COMMON: dict[str, Any] = {"n_epochs": 3, "batch_size": 16, "random_state": 0, "pl_trainer_kwargs": QUIET}
+METHODS = [InverseError, BatesGranger, CAMKD, DEMKD, Imitability, MMKD, AEKD, LFME]
+
+
+def teachers() -> list[Scripted]:
+    """One that forecasts the first half of the horizon exactly, one all of it with a bias."""
+    half = NLinearModel(8, 2, **(COMMON | {"n_epochs": 1})).fit(SERIES)
+    whole = NLinearModel(8, 4, **(COMMON | {"n_epochs": 1})).fit(SERIES)
+    return [Scripted(half, lambda y, _: y + 0.01, "half"), Scripted(whole, lambda y, _: y + 1.0, "whole")]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("val", [None, HELD_OUT], ids=["training part", "validation part"])
+def test_a_teacher_of_half_the_horizon_is_not_judged_by_the_other_half(method: Any, val: Any) -> None:
+    weighting = method()
+    if val is None and weighting.needs_validation:
+        pytest.skip("learns from a validation part")
+    student = NLinearModel(8, 4, **COMMON)
+    DistilledModel(student, teachers(), weighting=weighting, balance=0.9).fit(SERIES, val_series=val)
+    logged = student.trainer.callback_metrics
+    assert all(np.isfinite(float(value)) for name, value in logged.items())
+    # in the half that it forecasts it is nearly perfect: half of the steps is most that its mean weight can be
+    assert float(logged["weight/half"]) <= 0.5 + 1e-6
+    if method in (InverseError, BatesGranger, CAMKD, DEMKD):
+        assert float(logged["weight/half"]) > 0.3
+    assert all(bool(value.isfinite().all()) for value in student.model.state_dict().values())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_weighting_is_saved_with_its_model(method: Any, tmp_path: Any) -> None:
+    model = DistilledModel(NLinearModel(8, 4, **COMMON), teachers()[1:], weighting=method())
+    model.fit(SERIES, val_series=HELD_OUT)
+    model.save(tmp_path / "model")
+    assert repr(DistilledModel.load(tmp_path / "model").weighting) == repr(method())
+
+
+def test_balance_zero_is_the_student_alone_whatever_the_weighting() -> None:
+    plain = NLinearModel(8, 4, **COMMON).fit(SERIES, val_series=HELD_OUT)
+    for method in METHODS:
+        student = NLinearModel(8, 4, **COMMON)
+        DistilledModel(student, teachers()[1:], weighting=method(), balance=0.0).fit(SERIES, val_series=HELD_OUT)
+        for name, value in plain.model.state_dict().items():
+            assert torch.equal(value, student.model.state_dict()[name]), (method, name)

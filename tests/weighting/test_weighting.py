@@ -1,0 +1,309 @@
+"""What every weighting promises: that the public ones keep it, and that one which does not is found out."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import tskd.weighting
+from tskd.testing.weighting import WeightingConformance
+from tskd.weighting import Evidence, Fixed, Step, Uniform, Weighting
+
+TestUniform = WeightingConformance.of(Uniform)
+
+
+class TestFixed(WeightingConformance):
+    # it follows the names, whatever the teachers say
+    even_for_equal = False
+
+    def make_for(self, names: list[str]) -> Weighting:
+        return Fixed({name: 1 + int(name[-1]) for name in names})
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [1e-50, 5e-324, 1, 5e307])
+def test_given_weights_are_proportions_whatever_their_scale(scale: float, dtype: torch.dtype) -> None:
+    forecasts = torch.zeros(2, 3, 4, 1, dtype=dtype)
+    step = Step(forecasts, torch.ones(2, 3).bool(), forecasts[0], forecasts[0], torch.zeros(3, 2).long(), 0)
+    weights = Fixed([scale, 3 * scale])(step)
+    torch.testing.assert_close(weights, torch.tensor([0.25, 0.75], dtype=dtype)[:, None].expand(2, 3))
+
+
+def battery(kind: type[WeightingConformance]) -> list[str]:
+    return [name for name, _ in inspect.getmembers(kind, inspect.isfunction) if name.startswith("test_")]
+
+
+def failures(kind: type[WeightingConformance]) -> dict[str, str]:
+    """Tests that a weighting fails, and what they say."""
+    found = {}
+    for name in battery(kind):
+        try:
+            getattr(kind(), name)()
+        except Exception as error:
+            found[name] = f"{type(error).__name__}: {error}"
+    return found
+
+
+def test_every_public_weighting_inherits_the_tests() -> None:
+    tested = set()
+    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+        if WeightingConformance.__name__ not in path.read_text(encoding="utf-8"):
+            continue
+        for name, value in vars(importlib.import_module(f"tests.weighting.{path.stem}")).items():
+            if name.startswith("Test") and isinstance(value, type) and issubclass(value, WeightingConformance):
+                tested.add(type(value().make_for(["teacher 0"])))
+    public = {value for name in tskd.weighting.__all__ if _is_weighting(value := getattr(tskd.weighting, name))}
+    assert {Uniform, Fixed} <= public
+    untested = sorted(kind.__name__ for kind in public - tested)
+    assert not untested, f"give each of {untested} a line `Test… = WeightingConformance.of(…)` in a test module"
+
+
+def _is_weighting(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Weighting) and not inspect.isabstract(value)
+
+
+def errors(step: Step) -> Tensor:
+    """Squared errors `[K, B]` over the steps that a teacher forecasts; some number where it is not valid."""
+    usable = step.covers[:, None, :, None] & step.valid[:, :, None, None]
+    squares = (step.forecasts - step.target).square().where(usable, 0)
+    return squares.sum((2, 3)) / usable.expand_as(squares).sum((2, 3)).clamp(min=1)
+
+
+class Taught(Weighting):
+    """Inverse errors over the evidence: honest, for the faults below to depart from."""
+
+    judges = True
+    errors: Tensor
+
+    def set_up(self, names: list[str]) -> None:
+        self.register_buffer("errors", torch.ones(len(names), dtype=torch.float64))
+
+    def learn(self, evidence: Evidence) -> None:
+        total, count = torch.zeros_like(self.errors), torch.zeros_like(self.errors)
+        for judged in evidence.chunks():
+            usable = judged.valid[:, :, None, None]
+            squares = (judged.forecasts.double() - judged.target).square().where(usable, 0)
+            total += squares.mean((2, 3)).sum(1)
+            count += judged.valid.sum(1)
+        mean = total / count.clamp(min=1)
+        common = total.sum() / count.sum().clamp(min=1)
+        self.errors = mean.where(count > 0, common) + 1e-3 * common
+
+    def scores(self, step: Step) -> Tensor:
+        relative = self.errors / self.errors.mean().clamp(min=1e-300)
+        return (1 / relative.clamp(min=1e-3))[:, None].expand(step.valid.shape)
+
+
+class NotNormalised(Uniform):
+    def forward(self, step: Step) -> Tensor:
+        return 2 * super().forward(step)
+
+
+class LeaksGradient(Uniform):
+    def forward(self, step: Step) -> Tensor:
+        distance = (step.forecasts - step.student).square().where(step.valid[:, :, None, None], 0).mean((2, 3))
+        scores = (1 + distance).where(step.valid, 0)
+        return scores / scores.sum(0).clamp(min=1e-6)
+
+
+class ReadsNaN(Uniform):
+    """0 · NaN is NaN."""
+
+    def forward(self, step: Step) -> Tensor:
+        return super().forward(step) + 0 * step.forecasts.detach().mean((2, 3))
+
+
+class HasUnits(Uniform):
+    def scores(self, step: Step) -> Tensor:
+        return torch.exp(-errors(step))
+
+
+class CountsPositions(Uniform):
+    def scores(self, step: Step) -> Tensor:
+        turn = torch.arange(step.valid.numel()).reshape(step.valid.shape)
+        return 1.0 + turn.remainder(3)
+
+
+class SeesBatch(Uniform):
+    """Honest, with `sees_batch`: inverse mean errors over the batch."""
+
+    def scores(self, step: Step) -> Tensor:
+        found = errors(step)
+        mean = found.where(step.valid, 0).sum(1, keepdim=True) / step.valid.sum(1, keepdim=True).clamp(min=1)
+        return (1 / (mean / mean.sum().clamp(min=1e-30)).clamp(min=1e-3)).expand(step.valid.shape)
+
+
+class CountsAbsentees(Uniform):
+    """The scale is taken over all windows, whether or not they have a teacher."""
+
+    def scores(self, step: Step) -> Tensor:
+        scale = step.target.std() if step.target.numel() > 1 else torch.ones(())
+        return torch.exp(-errors(step) / (scale.square() + 1e-6))
+
+
+class FavoursFirst(Uniform):
+    def scores(self, step: Step) -> Tensor:
+        return torch.arange(len(step.valid), 0, -1.0)[:, None].expand(step.valid.shape)
+
+
+class DividesByErrors(Uniform):
+    def scores(self, step: Step) -> Tensor:
+        return 1 / errors(step)
+
+
+class DividesByTeachersLessOne(Uniform):
+    """Nothing is left for the only teacher, in place of all."""
+
+    def forward(self, step: Step) -> Tensor:
+        return super().forward(step) * (len(step.valid) > 1)
+
+
+class ReadsWhatIsNotForecast(Uniform):
+    def scores(self, step: Step) -> Tensor:
+        squares = (step.forecasts - step.target).square().mean((2, 3)).where(step.valid, 0)
+        return 1 / (squares / squares.sum(0).clamp(min=1e-30)).clamp(min=0.01)
+
+
+class FollowsTheInvalid(Uniform):
+    def forward(self, step: Step) -> Tensor:
+        return torch.full(step.valid.shape, 1 / len(step.valid))
+
+
+class OverwritesForecasts(Uniform):
+    def scores(self, step: Step) -> Tensor:
+        step.forecasts.add_(1)
+        return super().scores(step)
+
+
+class Draws(Uniform):
+    def scores(self, step: Step) -> Tensor:
+        return torch.rand(step.valid.shape)
+
+
+class WrongShape(Uniform):
+    def forward(self, step: Step) -> Tensor:
+        return super().forward(step).mean(1)
+
+
+class Narrow(Uniform):
+    def forward(self, step: Step) -> Tensor:
+        return super().forward(step).half()
+
+
+class LosesState(Taught):
+    """What it learned is an attribute, no buffer."""
+
+    def set_up(self, names: list[str]) -> None:
+        self.errors = torch.ones(len(names), dtype=torch.float64)
+
+
+class StateAppearsLate(Taught):
+    """Its state is put back into an attribute of another shape."""
+
+    def set_up(self, names: list[str]) -> None:
+        self.register_buffer("errors", torch.ones(0, dtype=torch.float64))
+        self.count = len(names)
+        self.calls = 0
+
+    def learn(self, evidence: Evidence) -> None:
+        self.errors = torch.ones(self.count, dtype=torch.float64)
+        super().learn(evidence)
+
+    def start_epoch(self, epoch: int, evidence: Evidence) -> None:
+        self.errors = torch.cat([self.errors, self.errors.new_zeros(1)])
+
+    def scores(self, step: Step) -> Tensor:
+        return (1 / self.errors[: self.count])[:, None].expand(step.valid.shape)
+
+
+class SharesState(Taught):
+    learned: Tensor | None = None
+
+    def learn(self, evidence: Evidence) -> None:
+        super().learn(evidence)
+        type(self).learned = self.errors
+
+    def scores(self, step: Step) -> Tensor:
+        learned = type(self).learned
+        assert learned is not None
+        return (1 / learned.clamp(min=1e-3))[:, None].expand(step.valid.shape)
+
+
+class ForgetsSettings(Uniform):
+    def __init__(self, power: float = 2.0) -> None:
+        super().__init__()
+        self.power = 2 * power
+
+
+class HasObjects(Uniform):
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+
+class TrustsLearnedNaN(Taught):
+    """A teacher that is valid nowhere in the evidence has no mean error."""
+
+    def learn(self, evidence: Evidence) -> None:
+        super().learn(evidence)
+        if not any(bool(judged.valid.any()) for judged in evidence.chunks()):
+            self.errors = self.errors * torch.inf
+
+    def forward(self, step: Step) -> Tensor:
+        return super().forward(step) + 0 * self.errors[:, None]
+
+
+FAULTS = [
+    (NotNormalised, "test_weights_are_shares_of_the_valid_teachers", "sum over K"),
+    (LeaksGradient, "test_no_gradient_goes_into_weights_or_teachers", "the weights have a gradient"),
+    (ReadsNaN, "test_what_is_not_valid_is_not_read", "nan where nobody"),
+    (HasUnits, "test_units_do_not_matter", "in other units"),
+    (CountsPositions, "test_the_order_of_windows_does_not_matter", "windows in another order"),
+    (CountsAbsentees, "test_other_windows_do_not_matter", "a window by itself"),
+    (CountsAbsentees, "test_windows_without_a_teacher_do_not_count", "windows of no teacher"),
+    (FavoursFirst, "test_the_order_of_teachers_does_not_matter", "teachers in another order"),
+    (FavoursFirst, "test_equal_teachers_have_equal_weights", "say the same"),
+    (DividesByErrors, "test_a_perfect_teacher_is_no_trouble", "not finite"),
+    (DividesByTeachersLessOne, "test_one_teacher_is_plain_distillation", "only teacher"),
+    (ReadsWhatIsNotForecast, "test_steps_that_a_teacher_does_not_forecast_are_not_read", "in such steps"),
+    (FollowsTheInvalid, "test_weights_are_shares_of_the_valid_teachers", "no say"),
+    (OverwritesForecasts, "test_what_it_is_given_is_left_as_it_was", "forecasts was changed"),
+    (Draws, "test_asking_twice_gives_the_same", "asked again"),
+    (WrongShape, "test_weights_are_shares_of_the_valid_teachers", "for forecasts"),
+    (Narrow, "test_weights_are_shares_of_the_valid_teachers", "float16"),
+    (LosesState, "test_its_state_is_all_that_it_learned", "state is restored"),
+    (StateAppearsLate, "test_its_state_is_all_that_it_learned", "size mismatch"),
+    (SharesState, "test_a_copy_goes_its_own_way", "copy has learned"),
+    (ForgetsSettings, "test_settings_and_repr_make_it_again", "made again"),
+    (HasObjects, "test_settings_and_repr_make_it_again", "JSON"),
+    (TrustsLearnedNaN, "test_without_any_judgement_weights_are_shares", "not finite"),
+]
+
+
+@pytest.mark.parametrize(("kind", "attributes"), [(Taught, {}), (SeesBatch, {"sees_batch": True})], ids=str)
+def test_an_honest_weighting_passes(kind: type[Weighting], attributes: dict[str, bool]) -> None:
+    assert failures(WeightingConformance.of(kind, **attributes)) == {}
+
+
+@pytest.mark.parametrize(("faulty", "test", "message"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_faulty_weighting_is_found_out(faulty: type[Weighting], test: str, message: str) -> None:
+    with pytest.raises((AssertionError, RuntimeError, TypeError, SyntaxError), match=message):
+        getattr(WeightingConformance.of(faulty)(), test)()
+
+
+def test_a_failure_says_in_which_case() -> None:
+    with pytest.raises(AssertionError) as caught:
+        WeightingConformance.of(NotNormalised)().test_weights_are_shares_of_the_valid_teachers()
+    assert "in [K, B, H, C] = 1 × 1" in caught.value.__notes__[0]
+
+
+def test_attributes_that_there_are_not() -> None:
+    with pytest.raises(ValueError, match="sees_batches"):
+        WeightingConformance.of(Uniform, sees_batches=True)
+    with pytest.raises(NotImplementedError, match=r"make\(\)"):
+        WeightingConformance().make()

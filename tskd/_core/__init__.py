@@ -1,0 +1,1 @@
+"""What every room stands on: windows, checks, files, and the one bridge to darts."""

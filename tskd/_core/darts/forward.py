@@ -1,0 +1,226 @@
+"""Running darts' networks: outputs, losses, point forecasts, and forecasts rolled forward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
+from darts.models.forecasting.torch_forecasting_model import (
+    TorchForecastingModel,
+)
+from darts.utils.data.torch_datasets.utils import (
+    ModuleStage,
+    PLModuleInput,
+    PLModuleOutput,
+    TorchTrainingBatch,
+)
+from torch import Tensor
+
+from tskd._core.layers import FEATURES, Layer, listening
+from tskd._core.windows import INPUT_SLOTS
+
+
+def network_output(network: PLForecastingModule, batch: TorchTrainingBatch, stage: ModuleStage) -> PLModuleOutput:
+    return network(batch.to_module_input(stage=stage))
+
+
+def label_loss(
+    network: PLForecastingModule,
+    output: PLModuleOutput,
+    batch: TorchTrainingBatch,
+    stage: ModuleStage,
+    weights: Tensor | None = None,
+) -> Tensor:
+    """The model's own darts loss, with further weights `[B, H, C]` of the labels in the forecast."""
+    criterion = network.train_criterion if stage is ModuleStage.TRAIN else network.val_criterion
+    if weights is None:
+        return network._compute_loss(output, batch.future_target, criterion, batch.sample_weight)
+    # TCN has labels in its lookback too
+    whole = torch.ones_like(batch.future_target)
+    whole[:, -weights.shape[1] :] = weights
+    whole = whole if batch.sample_weight is None else whole * batch.sample_weight
+    if network.likelihood is not None:
+        return network._compute_loss(output, batch.future_target, criterion, whole)
+    reduction = criterion.reduction
+    criterion.reduction = "none"
+    try:
+        return network._compute_loss(output, batch.future_target, criterion, whole)
+    finally:
+        criterion.reduction = reduction
+
+
+def update_metrics(
+    network: PLForecastingModule, output: PLModuleOutput, batch: TorchTrainingBatch, stage: ModuleStage
+) -> None:
+    metrics = network.train_metrics if stage is ModuleStage.TRAIN else network.val_metrics
+    network._update_metrics(output, batch.future_target, metrics)
+
+
+def point_forecast(network: PLForecastingModule, prediction: Tensor) -> Tensor:
+    """The forecast `[B, H, C]` in a network's output `[B, H, C, P]`: itself, the median quantile, or the mean."""
+    likelihood = network.likelihood
+    if likelihood is None:
+        return prediction.squeeze(-1)
+    if hasattr(likelihood, "_median_idx"):
+        return prediction[..., likelihood._median_idx]
+    distribution = likelihood._distr_from_params(likelihood._params_from_output(prediction))
+    # a Cauchy has no mean; its median is its location
+    return distribution.loc if isinstance(distribution, torch.distributions.Cauchy) else distribution.mean
+
+
+def forecast_std(network: PLForecastingModule, prediction: Tensor) -> Tensor | None:
+    """The standard deviation `[B, H, C]` in a network's output, or None for a point forecast.
+
+    Of quantiles, that of the Gaussian with the same distance between the outermost pair.
+    """
+    likelihood = network.likelihood
+    if likelihood is None:
+        return None
+    if hasattr(likelihood, "_median_idx"):
+        if len(likelihood.quantiles) < 2:
+            return None
+        low, high = (
+            torch.special.ndtri(torch.tensor(q, dtype=prediction.dtype))
+            for q in likelihood.quantiles[:: len(likelihood.quantiles) - 1]
+        )
+        return (prediction[..., -1] - prediction[..., 0]) / (high - low)
+    return likelihood._distr_from_params(likelihood._params_from_output(prediction)).stddev
+
+
+def predictive_distribution(
+    likelihood: Any, prediction: Tensor
+) -> tuple[torch.distributions.Distribution | None, Tensor | None, tuple[float, ...]]:
+    """The distribution in a network's output `[B, H, C, P]`, or its quantiles and their levels."""
+    if hasattr(likelihood, "_median_idx"):
+        return None, prediction, tuple(likelihood.quantiles)
+    return likelihood._distr_from_params(likelihood._params_from_output(prediction)), None, ()
+
+
+def model_outputs(
+    model: TorchForecastingModel,
+    slots: Mapping[str, Tensor],
+    layers: Mapping[str, Layer] | None = None,
+    parameters: bool = False,
+) -> dict[str, Tensor]:
+    """What a fitted model says of gathered windows, in evaluation mode, without gradient.
+
+    Args:
+        layers: hidden layers whose outputs are wanted, by path.
+        parameters: whether the network's whole output is wanted.
+
+    Returns:
+        `forecasts [B, H, C]`, `spread [B, H, C]` if it forecasts a distribution, `features.<layer> [B, …]`,
+        `parameters [B, H, C, P]`.
+    """
+    network = model.model
+    count = len(next(iter(slots.values())))
+    with evaluating(network), listening(network, layers or {}, count) as features:
+        prediction = network_prediction(network, slots)
+        found = {"forecasts": point_forecast(network, prediction)}
+        deviation = forecast_std(network, prediction)
+    found |= {FEATURES + path: values for path, values in features.items()}
+    found |= {} if deviation is None else {"spread": deviation}
+    found |= {"parameters": prediction} if parameters else {}
+    return {name: values.clone().cpu() for name, values in found.items()}
+
+
+def network_forecast(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tensor:
+    """A network's point forecasts `[B, H, C]` of gathered windows, in evaluation mode, without gradient."""
+    with evaluating(network):
+        return point_forecast(network, network_prediction(network, slots))
+
+
+def evaluation_loss(network: PLForecastingModule, batch: TorchTrainingBatch) -> Tensor:
+    """A network's own label loss in evaluation mode, with gradient."""
+    with evaluation_mode(network), torch.enable_grad():
+        output = network_output(network, batch, ModuleStage.VALIDATE)
+        return label_loss(network, output, batch, ModuleStage.VALIDATE)
+
+
+def training_output(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tensor:
+    """A network's output for gathered windows, with labels of 0 for a network that reads them in training."""
+    past = slots["past_target"]
+    given = {**slots, "future_target": past.new_zeros(len(past), network.output_chunk_length, past.shape[2])}
+    typed = {name: values.to(device=network.device, dtype=network.dtype) for name, values in given.items()}
+    return network_output(network, TorchTrainingBatch(**typed), ModuleStage.TRAIN).prediction
+
+
+def roll_starts(horizon: int, steps: int) -> list[int]:
+    """How many steps of its own forecast each further output chunk follows, in `predict(horizon + steps)`: the last
+    chunk ends with the last step, and replaces what an earlier one says there."""
+    return [min(chunk, steps) for chunk in range(horizon, horizon + steps, horizon)]
+
+
+def roll_forward(
+    network: PLForecastingModule, past: Tensor, forecast: Tensor, later: Sequence[Mapping[str, Tensor]], steps: int
+) -> Tensor:
+    """What a network's own forecast goes on with, as in `predict`, with gradient and in training.
+
+    Args:
+        past: the target's past `[B, L, C]`.
+        forecast: of the first output chunk `[B, H, C]`.
+        later: of each further chunk (`roll_starts`), the slots but the target's past.
+        steps: how far it goes on.
+
+    Returns:
+        `[B, steps, C]`.
+    """
+    lookback, horizon = past.shape[1], forecast.shape[1]
+    for start, slots in zip(roll_starts(horizon, steps), later, strict=True):
+        known = torch.cat([past, forecast[:, :start]], dim=1)[:, -lookback:]
+        given = {name: values for name, values in slots.items() if name in INPUT_SLOTS}
+        # in training a Transformer would be shown labels, of which there are none
+        output = network(PLModuleInput(past_target=known, **given, stage=ModuleStage.PREDICT))
+        chunk = point_forecast(network, output.prediction)[:, -horizon:]
+        forecast = torch.cat([forecast[:, :start], chunk], dim=1)
+    return forecast[:, horizon:]
+
+
+def rolled_forecast(
+    network: PLForecastingModule, slots: Mapping[str, Tensor], later: Sequence[Mapping[str, Tensor]], steps: int
+) -> Tensor:
+    """Point forecasts `[B, H + steps, C]` as of `predict`, in evaluation mode, without gradient.
+
+    Args:
+        slots, later: as for `forecast` and `roll`.
+        steps: how far the forecast goes on after the first output chunk.
+    """
+    with evaluating(network):
+        chunk = point_forecast(network, network_prediction(network, slots))[:, -network.output_chunk_length :]
+        given = [{name: values.to(chunk) for name, values in some.items()} for some in later]
+        past = slots["past_target"].to(chunk)
+        return torch.cat([chunk, roll_forward(network, past, chunk, given, steps)], dim=1).cpu()
+
+
+def network_prediction(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tensor:
+    given = {
+        name: values.to(device=network.device, dtype=network.dtype)
+        for name, values in slots.items()
+        if name in INPUT_SLOTS
+    }
+    return network(PLModuleInput(**given, stage=ModuleStage.PREDICT)).prediction
+
+
+@contextmanager
+def evaluating(network: PLForecastingModule) -> Iterator[None]:
+    """Evaluation mode, without gradient; the mode is put back, module by module."""
+    with evaluation_mode(network), torch.no_grad():
+        yield
+
+
+@contextmanager
+def evaluation_mode(network: PLForecastingModule) -> Iterator[None]:
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        restore_modes(modes)
+
+
+def restore_modes(modes: list[tuple[torch.nn.Module, bool]]) -> None:
+    for module, mode in modes:
+        module.training = mode

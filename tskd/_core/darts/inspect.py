@@ -1,0 +1,104 @@
+"""What a darts network is made of: hidden layers, input shapes, encoded covariates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from darts import TimeSeries
+from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
+from darts.models.forecasting.tcn_model import TCNModel, _TCNModule
+from darts.models.forecasting.torch_forecasting_model import (
+    TorchForecastingModel,
+)
+from torch import Tensor
+
+from tskd._core.darts.forward import evaluating, evaluation_mode, network_prediction, point_forecast, training_output
+from tskd._core.head_gradients import last_linear
+from tskd._core.layers import Layer, find
+from tskd._core.windows import INPUT_SLOTS
+
+# the last hidden representation of a model's network; {-1} is the last of several
+HIDDEN = {
+    "BlockRNNModel": "rnn",
+    "Chronos2Model": "encoder",
+    "NBEATSModel": "stacks.{-1}.blocks.{-1}.fc_stack.{-1}",
+    "NHiTSModel": "stacks.{-1}.blocks.{-1}.layers",
+    "TCNModel": "res_blocks.{-2}",
+    "TFTModel": "pre_output_gan",
+    "TSMixerModel": "conditional_mixer.{-1}",
+    "TiDEModel": "encoders",
+    "TransformerModel": "transformer.encoder",
+}
+
+
+def hidden_layers(
+    network: PLForecastingModule, slots: Mapping[str, Tensor], training: bool = False
+) -> dict[str, Layer]:
+    """The hidden layers of a network, by path.
+
+    Args:
+        slots: gathered for one window at least; of static covariates too.
+        training: whether they are listened to in training, where a Transformer's decoder reads the labels.
+    """
+
+    def run(windows: int) -> None:
+        some = {name: values[:1].expand(windows, *values.shape[1:]) for name, values in slots.items()}
+        if training:
+            training_output(network, some)
+        else:
+            network_prediction(network, some)
+
+    with evaluating(network):
+        return find(network, run, channels_first=isinstance(network, _TCNModule))
+
+
+def output_layers(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> list[str]:
+    """Paths of the linear layers from which the forecast is reached without another one, in training."""
+    with evaluation_mode(network), torch.enable_grad():
+        return last_linear(network, lambda: point_forecast(network, training_output(network, slots)))
+
+
+def last_hidden_layer(model: TorchForecastingModel, network: PLForecastingModule) -> str | None:
+    """Path of the last hidden representation of a model's network, if its class is known to have one."""
+    path = ""
+    pattern = HIDDEN.get(type(model).__name__)
+    if pattern is None:
+        return None
+    for part in pattern.split("."):
+        if part.startswith("{"):
+            children = [name for name, _ in network.get_submodule(path).named_children()]
+            last = int(part[1:-1])
+            part = children[last] if len(children) >= -last else children[-1]
+        path = f"{path}.{part}" if path else part
+    return path
+
+
+def label_steps(model: TorchForecastingModel) -> range:
+    """Steps, relative to the origin, of the labels on which a model trains; the last of them are its forecast."""
+    last = model.output_chunk_shift + model.output_chunk_length
+    length = model.input_chunk_length if isinstance(model, TCNModel) else model.output_chunk_length
+    return range(last - length + 1, last + 1)
+
+
+def input_shapes(model: TorchForecastingModel) -> dict[str, tuple[int, ...] | None]:
+    """Components of every input slot that a fitted model was trained on; of static covariates the whole shape."""
+    found = {slot: shape for slot, shape in model.train_sample.sample_shapes().items() if slot in INPUT_SLOTS}
+    return {slot: shape and (shape if slot == "static_covariates" else shape[1:]) for slot, shape in found.items()}
+
+
+def encoded_covariates(
+    model: TorchForecastingModel,
+    series: list[TimeSeries],
+    past_covariates: list[TimeSeries] | None,
+    future_covariates: list[TimeSeries] | None,
+) -> tuple[list[TimeSeries] | None, list[TimeSeries] | None]:
+    """Covariates with the encodings of a fitted model's `add_encoders` appended."""
+    if model.encoders is None or not model.encoders.encoding_available:
+        return past_covariates, future_covariates
+    return model.generate_fit_predict_encodings(
+        n=model.output_chunk_length + model.output_chunk_shift,
+        series=series,
+        past_covariates=past_covariates,
+        future_covariates=future_covariates,
+    )

@@ -1,0 +1,131 @@
+"""Checks of what a user hands in, each with an error that says what is wrong, the value, and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from darts import TimeSeries
+from torch import Tensor
+
+from tskd._core.checks import check_known
+from tskd._core.windows import steps_between
+
+SeriesLike: TypeAlias = TimeSeries | Sequence[TimeSeries]
+
+
+def as_list(series: SeriesLike | None, what: str, count: int | None = None) -> list[TimeSeries] | None:
+    """One series or several as a list of finite, deterministic ones.
+
+    Args:
+        what: the argument's name, for messages.
+        count: how many there must be.
+
+    Raises:
+        TypeError: something else than series.
+        ValueError: another number of them, or values that are missing, infinite or samples of a distribution.
+    """
+    if series is None:
+        return None
+    if not isinstance(series, TimeSeries | Sequence) or isinstance(series, str):
+        raise TypeError(f"{what} must be a TimeSeries or a sequence of them, got {type(series).__name__}")
+    items = [series] if isinstance(series, TimeSeries) else list(series)
+    for item in items:
+        if not isinstance(item, TimeSeries):
+            raise TypeError(f"{what} must be a TimeSeries or a sequence of them, got {type(item).__name__}")
+    if count is not None and len(items) != count:
+        raise ValueError(f"{what} holds {len(items)} series, but there are {count} target series: give one for each")
+    for index, item in enumerate(items):
+        where = what if len(items) == 1 else f"{what}[{index}]"
+        _refuse_unusable(item, where)
+        first = items[0].components
+        if list(item.components) != list(first):
+            raise ValueError(f"{where} has components {list(item.components)}, but {what}[0] has {list(first)}")
+    return items
+
+
+def _refuse_unusable(series: TimeSeries, where: str) -> None:
+    if not series.is_deterministic:
+        raise ValueError(f"{where} holds {series.n_samples} samples a step; give a deterministic series")
+    values = series.values(copy=False)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        step, component = np.argwhere(bad)[0]
+        raise ValueError(
+            f"{where} has {int(bad.sum())} missing or infinite values, the first at "
+            f"{series.time_index[step]} in {series.components[component]!r}; fill them first, from the past only"
+        )
+
+
+def refuse_other_components(series: Sequence[TimeSeries] | None, expected: Sequence[str] | None, what: str) -> None:
+    """Raise a ValueError where component names or their order differ from those seen in `fit`."""
+    given = None if series is None else list(series[0].components)
+    if given is None or expected is None or given == list(expected):
+        return
+    raise ValueError(
+        f"{what} has components {given}, but the model was fitted with {list(expected)}; "
+        "give the same components in the same order"
+    )
+
+
+def components_of(**series: Sequence[TimeSeries] | None) -> dict[str, list[str]]:
+    return {what: list(items[0].components) for what, items in series.items() if items is not None}
+
+
+def require_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
+    """Raise a ValueError that names the missing dates if a series does not reach from `start` to `end`."""
+    missing = []
+    if series.start_time() > start:
+        missing.append(f"{start} to {series.start_time() - series.freq}")
+    if series.end_time() < end:
+        missing.append(f"{series.end_time() + series.freq} to {end}")
+    if missing:
+        raise ValueError(
+            f"{what} covers {series.start_time()} to {series.end_time()}, but the windows need {start} to {end}: "
+            f"missing {' and '.join(missing)}"
+        )
+
+
+def require_windows(given: Mapping[str, Any], keys: Tensor, lookback: int, labels: range, prefix: str = "") -> None:
+    """Raise a ValueError that names the missing dates if a series does not cover the windows `keys [N, 2]`.
+
+    Args:
+        given: `series`; `past_covariates`, `future_covariates` and `sample_weight`, lists, or None or absent.
+        lookback: steps up to the origin that the windows span.
+        labels: steps, relative to the origin, of their labels.
+    """
+    spans = {
+        "past_covariates": (1 - lookback, 0),
+        "future_covariates": (1 - lookback, labels[-1]),
+        "sample_weight": (labels[0], labels[-1]),
+    }
+    for slot, (begin, end) in spans.items():
+        for index, covariates in enumerate(given.get(slot) or []):
+            target = given["series"][index]
+            what = f"{prefix}{slot}" + (f"[{index}]" if len(given["series"]) > 1 else "")
+            try:
+                steps_between(covariates, target)
+            except ValueError as error:
+                raise ValueError(f"{what} does not fit the target: {error}") from None
+            origins = keys[keys[:, 0] == index, 1]
+            first, last = int(origins.min()) + begin, int(origins.max()) + end
+            require_span(covariates, target.time_index[first], target.time_index[last], what)
+
+
+def as_privileged(
+    privileged: Mapping[str, SeriesLike] | None, names: Sequence[str], count: int, what: str
+) -> dict[str, list[TimeSeries]]:
+    """The privileged series by name, one for each target series; every name in `names` must be there.
+
+    Raises:
+        ValueError: a name is unknown or missing, or its series cannot be used.
+    """
+    if privileged is not None and not isinstance(privileged, Mapping):
+        raise TypeError(f"{what} must be a dict of series by name, got {type(privileged).__name__}")
+    given = dict(privileged or {})
+    check_known(given, names, f"name in {what}")
+    absent = [name for name in names if name not in given]
+    if absent:
+        raise ValueError(f"{what} lacks {', '.join(map(repr, absent))}, which teachers' sources read")
+    return {name: as_list(given[name], f"{what}[{name!r}]", count) or [] for name in names}

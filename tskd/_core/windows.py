@@ -1,0 +1,207 @@
+"""Which windows exist, and the vectorised gather of what each model sees of them.
+
+A window is named by its key (series, origin): the index of its series, and the position in that series of the forecast
+origin `t`, the last time step that a deployed model may have seen. Every slot of every model (student or teacher) is
+a stretch of steps relative to `t`, so one key says what each of them reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from darts import TimeSeries
+from darts.utils.utils import n_steps_between
+from torch import Tensor
+
+INPUT_SLOTS = (
+    "past_target",
+    "past_covariates",
+    "historic_future_covariates",
+    "future_covariates",
+    "static_covariates",
+)
+
+LABEL_SLOTS = ("future_target", "sample_weight")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A stretch of steps relative to the origin, read from one series each of several.
+
+    Attributes:
+        table: values of all series, one below the other `[rows, components]`.
+        begin, end: first row of each series in the table, and the row after its last `[series]`.
+        zero: row of step 0 of each target series `[series]`; outside begin…end where the two do not overlap.
+        first: first step read, relative to the origin (1 is the first step after it).
+        length: number of steps read.
+        visible: `[length, components]`, false where a step is hidden and read as 0; None if nothing is hidden.
+            Components that it does not reach are visible.
+    """
+
+    table: Tensor
+    begin: Tensor
+    end: Tensor
+    zero: Tensor
+    first: int
+    length: int
+    visible: Tensor | None = None
+    _stretches: Tensor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        width = self.table.shape[1]
+        if self.visible is not None and self.visible.shape[1] < width:
+            rest = torch.ones(self.length, width - self.visible.shape[1], dtype=torch.bool)
+            object.__setattr__(self, "visible", torch.cat([self.visible, rest], dim=1))
+        flat = self.table.reshape(-1)
+        # consecutive rows are contiguous: a window is one stretch of the flat table, an order of magnitude
+        # cheaper to select than by fancy indexing
+        stretches = flat.unfold(0, self.length * width, width) if len(self.table) >= self.length else flat.new_empty(0)
+        object.__setattr__(self, "_stretches", stretches)
+
+    @classmethod
+    def of(
+        cls,
+        values: Sequence[TimeSeries],
+        series: Sequence[TimeSeries],
+        first: int,
+        length: int,
+        visible: Tensor | None = None,
+    ) -> Slot:
+        """The slot that reads `values[i]` for windows of `series[i]`, aligned by time stamp."""
+        lengths = torch.tensor([len(v) for v in values])
+        end = lengths.cumsum(0)
+        begin = end - lengths
+        lead = [steps_between(v, s) for v, s in zip(values, series, strict=True)]
+        tables = [_tensor(v.values(copy=False)) for v in values]
+        table = torch.cat(tables) if len(tables) > 1 else tables[0]
+        return cls(table.contiguous(), begin, end, begin + torch.tensor(lead), first, length, visible)
+
+    def _rows(self, keys: Tensor) -> Tensor:
+        return self.zero[keys[:, 0]] + keys[:, 1] + self.first
+
+    def covers(self, keys: Tensor) -> Tensor:
+        """`[N]`, true where every step read exists and is finite."""
+        rows = self._rows(keys)
+        inside = (rows >= self.begin[keys[:, 0]]) & (rows + self.length <= self.end[keys[:, 0]])
+        known = self.table.isfinite()
+        if bool(known.all()):
+            return inside
+        # hidden steps are not read, so they need not be known
+        for step in range(self.length):
+            row = known[(rows + step).clamp(0, len(self.table) - 1)]
+            inside &= (row if self.visible is None else row | ~self.visible[step]).all(1)
+        return inside
+
+    def gather(self, keys: Tensor) -> Tensor:
+        """Values `[B, length, components]`."""
+        values = self._stretches.index_select(0, self._rows(keys)).view(len(keys), self.length, -1)
+        return values if self.visible is None else values.where(self.visible, 0)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Everything one model may see of the windows of some series, and their labels."""
+
+    slots: Mapping[str, Slot]
+    static: Tensor | None
+
+    @classmethod
+    def of(
+        cls,
+        series: Sequence[TimeSeries],
+        past_covariates: Sequence[TimeSeries] | None = None,
+        future_covariates: Sequence[TimeSeries] | None = None,
+        sample_weight: Sequence[TimeSeries] | None = None,
+        *,
+        lookback: int,
+        horizon: int,
+        output_shift: int = 0,
+        static_covariates: bool = True,
+        visible: Mapping[str, Tensor] | None = None,
+    ) -> Windows:
+        """The windows of a model with these chunk lengths.
+
+        Args:
+            series: target series, and aligned with them by position the covariates (any time span).
+            lookback, horizon, output_shift: darts' input_chunk_length, output_chunk_length, output_chunk_shift.
+            static_covariates: whether the model reads the static covariates of `series`.
+            visible: per slot a mask `[length, components]`; a hidden step is read as 0.
+        """
+        past = (1 - lookback, lookback)
+        future = (1 + output_shift, horizon)
+        plan = {
+            "past_target": (series, *past),
+            "past_covariates": (past_covariates, *past),
+            "historic_future_covariates": (future_covariates, *past),
+            "future_covariates": (future_covariates, *future),
+            "future_target": (series, *future),
+            "sample_weight": (sample_weight, *future),
+        }
+        visible = visible or {}
+        slots = {
+            name: Slot.of(values, series, first, length, visible.get(name))
+            for name, (values, first, length) in plan.items()
+            if values is not None
+        }
+        static = None
+        if static_covariates and series[0].static_covariates is not None:
+            static = torch.stack([_tensor(s.static_covariates_values(copy=False)) for s in series])
+        return cls(slots, static)
+
+    def shape(self, slot: str) -> tuple[int, ...] | None:
+        """Components of a slot, of static covariates the whole shape; None if it is not used."""
+        table = self.static if slot == "static_covariates" else self.slots[slot].table if slot in self.slots else None
+        return None if table is None else tuple(table.shape[1:])
+
+    def covers(self, keys: Tensor) -> Tensor:
+        """`[N]`, true where every input (labels not counted) exists and is finite."""
+        covered = torch.ones(len(keys), dtype=torch.bool)
+        for name, slot in self.slots.items():
+            if name in INPUT_SLOTS:
+                covered &= slot.covers(keys)
+        return covered
+
+    def without(self, *names: str) -> Windows:
+        """The same, but for some slots."""
+        return Windows({name: slot for name, slot in self.slots.items() if name not in names}, self.static)
+
+    def one(self) -> dict[str, Tensor]:
+        """Zeros in the shape of one window's inputs."""
+        found = {
+            name: slot.table.new_zeros(1, slot.length, slot.table.shape[1])
+            for name, slot in self.slots.items()
+            if name in INPUT_SLOTS
+        }
+        return found if self.static is None else {**found, "static_covariates": torch.zeros_like(self.static[:1])}
+
+    def gather(self, keys: Tensor, labels: bool = True) -> dict[str, Tensor]:
+        """The slots of the windows `keys [B, 2]`, each `[B, steps, components]`; unused slots are left out."""
+        batch = {name: slot.gather(keys) for name, slot in self.slots.items() if labels or name in INPUT_SLOTS}
+        if self.static is not None:
+            batch["static_covariates"] = self.static.index_select(0, keys[:, 0])
+        return batch
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    """The same memory, unless it must not be written to: torch knows no such tensors."""
+    return torch.from_numpy(values if values.flags.writeable else values.copy())
+
+
+def steps_between(earlier: TimeSeries, later: TimeSeries) -> int:
+    """Steps from the start of one series to the start of another on the same time grid (negative if it is before).
+
+    Raises:
+        ValueError: the frequencies differ, or the stamps do not fall on one grid.
+    """
+    if earlier.freq != later.freq:
+        raise ValueError(
+            f"frequencies differ: {earlier.freq_str!r} (components {list(earlier.components)}) and "
+            f"{later.freq_str!r} (components {list(later.components)})"
+        )
+    start, stop = earlier.start_time(), later.start_time()
+    steps = n_steps_between(end=stop, start=start, freq=earlier.freq)
+    if start + steps * earlier.freq != stop:
+        raise ValueError(f"the time stamps {start} and {stop} do not lie on one grid of {earlier.freq_str!r}")
+    return steps

@@ -1,0 +1,1 @@
+"""Distillation: a student trained on labels and on what its teachers say."""

@@ -1,0 +1,219 @@
+"""Attempts to make a student depend on privileged data, each with what was seen."""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from darts import TimeSeries
+
+from tskd._core.darts.capabilities import reads_covariates
+from tskd._core.darts.fit import kept_components, load_model, trained_until
+from tskd.distillation.model import DistilledModel
+from tskd.distillation.soft_sensor import blanked
+
+# two columns whose values leave less than this unexplained are one quantity in two scalings
+SAME = 1e-6
+SHIFTS = range(-3, 4)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried.
+
+    Attributes:
+        tried: what was done.
+        passed: whether the student held; None where it could not be told.
+        detail: what was seen.
+    """
+
+    tried: str
+    passed: bool | None
+    detail: str
+
+
+def among_inputs(
+    model: DistilledModel, inputs: Mapping[str, list[TimeSeries] | None], known: Mapping[str, list[TimeSeries]]
+) -> Finding:
+    """Privileged columns among the student's inputs: by value, as an affine copy, or shifted by a few steps."""
+    tried = f"privileged columns among the student's inputs, by value, affine copy, or shifted by up to {max(SHIFTS)}"
+    sources = [source for teacher in model.teachers for source in teacher.sources]
+    past_is_open = {s.name for s in sources if s.slot == "future"} - {s.name for s in sources if s.slot == "past"}
+    for what, items in inputs.items():
+        for index, given in enumerate(items or []):
+            for name, hidden in known.items():
+                if given.freq != hidden[index].freq:
+                    continue
+                for column, other, lead in _matches(given, hidden[index]):
+                    # a series whose future alone is privileged may be observed up to the origin
+                    if name in past_is_open and what != "future_covariates" and lead <= 0:
+                        continue
+                    detail = f"{what} {column!r} is privileged[{name!r}] {other!r}"
+                    return Finding(tried, False, detail + (f" of {lead} steps later" if lead else ""))
+    return Finding(tried, True, "none found")
+
+
+def _matches(given: TimeSeries, hidden: TimeSeries) -> Iterator[tuple[str, str, int]]:
+    """Columns of the first that are columns of the second, and how many steps the first is ahead."""
+    for lead in SHIFTS:
+        a, b = _overlapping(given, hidden.shift(-lead))
+        if len(a) < 3:
+            continue
+        a, b = np.diff(a, axis=0), np.diff(b, axis=0)
+        a, b = a - a.mean(0), b - b.mean(0)
+        scale = np.outer(np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0))
+        share = np.divide(a.T @ b, scale, out=np.zeros_like(scale), where=scale > 0) ** 2
+        for i, j in zip(*np.where(share > 1 - SAME), strict=True):
+            yield str(given.components[i]), str(hidden.components[j]), lead
+
+
+def _overlapping(a: TimeSeries, b: TimeSeries) -> tuple[np.ndarray, np.ndarray]:
+    common = pd.Index(a.time_index).intersection(pd.Index(b.time_index))
+    return tuple(s.values(copy=False)[pd.Index(s.time_index).get_indexer(common)].astype(np.float64) for s in (a, b))
+
+
+def training_past(model: DistilledModel, test_start: Any) -> Iterator[Finding]:
+    """Rows of anybody's training that overlap the test part."""
+    if test_start is None:
+        return
+    ends = {"student": trained_until(model.student)}
+    ends |= {f"teacher {teacher.name!r}": teacher.seen_until for teacher in model.teachers}
+    for who, end in ends.items():
+        tried = f"training rows of the {who} from {test_start} on"
+        if end is None:
+            yield Finding(tried, None, "darts keeps no training series of it")
+        else:
+            yield Finding(tried, bool(end < test_start), f"its training ends at {end}")
+
+
+def beyond_cutoff(
+    model: DistilledModel,
+    targets: list[TimeSeries],
+    past: list[TimeSeries] | None,
+    future: list[TimeSeries] | None,
+    known: Mapping[str, list[TimeSeries]],
+) -> Iterator[Finding]:
+    """Change every privileged value after a cutoff; what the teachers say of windows before it must not move."""
+    for teacher in model.teachers:
+        if not teacher.sources:
+            continue
+        tried = f"privileged values after a training cutoff, read by teacher {teacher.name!r}"
+        cut = [target[: -(len(target) // 3)] for target in targets]
+        mine = {name: known[name] for name in teacher.names}
+        changed = {
+            name: [_moved(s, after=c.end_time() + c.freq) for s, c in zip(items, cut, strict=True)]
+            for name, items in mine.items()
+        }
+        answers = [teacher.historical_forecasts(cut, past, future, given) for given in (mine, changed)]
+        same = all(
+            np.array_equal(a.values(), b.values())
+            for first, second in zip(*answers, strict=True)
+            for a, b in zip(first, second, strict=True)
+        )
+        yield Finding(tried, same, "none is read" if same else "its forecasts moved")
+
+
+def names_in_file(model: DistilledModel, known: Mapping[str, list[TimeSeries]]) -> Finding:
+    """Privileged component names in the saved student."""
+    deployable = {name for names in kept_components(model.student).values() for name in names}
+    names = {str(c) for items in known.values() for c in items[0].components} | set(known)
+    tried = f"names {sorted(names - deployable)} in the saved student"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            model.student.save(str(Path(folder) / "student.pt"))
+        except (pickle.PicklingError, AttributeError, TypeError):
+            # a user's callback that cannot be pickled; darts' clean form leaves it out
+            model.student.save(str(Path(folder) / "student.pt"), clean=True)
+        texts = {text for path in Path(folder).iterdir() for text in _texts(path)}
+    found = [name for name in sorted(names - deployable) if any(name in text.split(":") for text in texts)]
+    return Finding(tried, not found, f"found {found}" if found else "none found")
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """Every text in a file that torch wrote."""
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            if member.endswith(".pkl"):
+                for _, argument, _ in pickletools.genops(archive.read(member)):
+                    if isinstance(argument, str):
+                        yield argument
+
+
+def perturbed(
+    model: DistilledModel,
+    targets: list[TimeSeries],
+    past: list[TimeSeries] | None,
+    future: list[TimeSeries] | None,
+    known: Mapping[str, list[TimeSeries]],
+) -> Iterator[Finding]:
+    """Change everything but the deployable inputs of one forecast; it must not move."""
+    horizon = model.student.output_chunk_length
+    origins = [target[: -(len(target) // 3)] for target in targets]
+    start = [origin.end_time() + origin.freq for origin in origins]
+    shown = blanked(origins) if model.soft_sensor else origins
+    if not reads_covariates(model.student, "past"):
+        past = None
+    if not reads_covariates(model.student, "future"):
+        future = None
+
+    def forecasts(student: Any, covariates: list[TimeSeries] | None) -> list[np.ndarray]:
+        found = student.predict(
+            horizon, shown, past_covariates=covariates, future_covariates=future, random_state=0, verbose=False
+        )
+        return [forecast.values() for forecast in found]
+
+    before = forecasts(model.student, past)
+    with _changed_in_place([item for items in known.values() for item in items]):
+        yield _compared("every privileged value changed in place", before, forecasts(model.student, past))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "student.pt"
+        model.student.save(str(path), clean=True)
+        alone = load_model(type(model.student).__name__, path)
+        yield _compared("the student saved and loaded alone", before, forecasts(alone, past))
+    if model.soft_sensor:
+        others = [_moved(origin, after=origin.start_time()) for origin in origins]
+        kept, moved = (
+            [f.values() for f in model.predict(horizon, o, past, future, random_state=0, verbose=False)]
+            for o in (origins, others)
+        )
+        yield _compared("the target's past changed", kept, moved)
+    if past is not None:
+        later = [_moved(p, after=s) for p, s in zip(past, start, strict=True)]
+        yield _compared("past covariates after the origin changed", before, forecasts(model.student, later))
+
+
+def _compared(what: str, before: list[np.ndarray], after: list[np.ndarray]) -> Finding:
+    same = all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    return Finding(f"the forecast, with {what}", same, "it did not move" if same else "it moved")
+
+
+@contextmanager
+def _changed_in_place(series: Sequence[TimeSeries]) -> Iterator[None]:
+    """Every value changed in the user's own arrays, and put back: memory shared with the student would show."""
+    views = [s.values(copy=False) for s in series]
+    writable = [view for view in views if view.flags.writeable]
+    kept = [view.copy() for view in writable]
+    try:
+        for view in writable:
+            view[...] = -3 * view + 7 * (1 + np.abs(view).max())
+        yield
+    finally:
+        for view, values in zip(writable, kept, strict=True):
+            view[...] = values
+
+
+def _moved(series: TimeSeries, after: Any) -> TimeSeries:
+    """The series with every value from a time stamp on changed."""
+    values = series.values(copy=True)
+    late = np.asarray(series.time_index >= after)
+    values[late] = -3 * values[late] + 7 * (1 + np.abs(values).max())
+    return series.with_values(values)

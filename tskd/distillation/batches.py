@@ -1,0 +1,155 @@
+"""Batches of distillation: windows with the teachers' knowledge of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tskd._core.darts.dataset import TorchTrainingBatch, WindowData
+from tskd._core.window_keys import unique
+from tskd._core.windows import LABEL_SLOTS, Windows
+from tskd.teachers.outputs import Knowledge
+from tskd.weighting import Judged
+
+CHUNK = 4096
+
+
+@dataclass
+class Batch:
+    """One batch of distillation.
+
+    Attributes:
+        labels: the student's own darts batch.
+        keys: (series, origin) of its windows `[B, 2]`.
+        forecasts: what the teachers say of them `[K, B, H, C]`; 0 where it is not valid.
+        valid: whether a teacher's forecast of a window can be used `[K, B]`.
+        details: what else each teacher says of them, see `Knowledge.details`.
+        later: of each output chunk that follows the student's, the inputs but the target's past, of those windows for
+            which they exist.
+        rolled: which these are `[B]`.
+        spread: of the teachers' forecasts `[K, B, H, C]`, if the weighting asks for it.
+    """
+
+    labels: TorchTrainingBatch
+    keys: Tensor
+    forecasts: Tensor
+    valid: Tensor
+    details: Sequence[dict[str, Tensor]] = ()
+    later: Sequence[dict[str, Tensor]] = ()
+    rolled: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
+    spread: Tensor | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        # a user's callback may read a batch as darts gives it
+        if name not in TorchTrainingBatch.__dataclass_fields__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.labels, name)
+
+    def to(self, device: torch.device) -> Batch:
+        """Itself on a device; Lightning moves whatever has this method."""
+        if self.keys.device == device:
+            return self
+        slots = {
+            name: value.to(device)
+            for name in TorchTrainingBatch.__dataclass_fields__
+            if (value := getattr(self.labels, name)) is not None
+        }
+        return replace(
+            self,
+            labels=TorchTrainingBatch(**slots),
+            keys=self.keys.to(device),
+            forecasts=self.forecasts.to(device),
+            valid=self.valid.to(device),
+            details=[_moved(one, device) for one in self.details],
+            later=[_moved(one, device) for one in self.later],
+            rolled=self.rolled.to(device),
+            spread=None if self.spread is None else self.spread.to(device),
+        )
+
+
+def _moved(values: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    return {name: value.to(device) for name, value in values.items()}
+
+
+class DistillationData(WindowData):
+    """Windows with the teachers' knowledge of them.
+
+    Args:
+        starts: for each output chunk that follows the student's own, after how many steps it starts.
+        spread: whether batches hold the spread of the teachers' forecasts.
+    """
+
+    def __init__(
+        self,
+        keys: Tensor,
+        windows: Windows,
+        knowledge: Knowledge,
+        starts: Sequence[int] = (),
+        spread: bool = False,
+    ) -> None:
+        super().__init__(keys, windows)
+        self.knowledge: Knowledge | None = knowledge
+        self.starts = starts
+        self.spread = spread
+        self._later: Windows | None = windows.without("past_target", *LABEL_SLOTS)
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        assert self.knowledge is not None
+        keys = self.keys[indices]
+        forecasts, valid = self.knowledge.of(keys)
+        batch = Batch(super().__getitems__(indices), keys, forecasts, valid, self.knowledge.details(keys))
+        if self.spread:
+            batch.spread = self.knowledge.spread(keys)
+        if self.starts:
+            batch.later, batch.rolled = self._ahead(keys)
+        return batch
+
+    def known(self, teacher: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """One teacher's forecasts and the labels `[m, h, C]`, of all windows that it can judge and those steps of the
+        horizon that it forecasts, in chunks."""
+        assert self.knowledge is not None and self.windows is not None
+        span = self.knowledge.spans[teacher]
+        for part in unique(self.keys).split(CHUNK):
+            forecasts, valid = self.knowledge.of(part)
+            labels = self.windows.gather(part)["future_target"][:, -forecasts.shape[2] :]
+            usable = valid[teacher]
+            yield forecasts[teacher][usable, span], labels[usable, span]
+
+    def features(self, teacher: int, field: str, most: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Features of one of a teacher's layers `[m, …]` and its forecasts `[m, h, C]` in chunks, of those that it can
+        judge among so many windows, evenly spread."""
+        assert self.knowledge is not None
+        keys, span = unique(self.keys), self.knowledge.spans[teacher]
+        some = keys[torch.linspace(0, len(keys) - 1, min(len(keys), most)).long()]
+        for part in some.split(CHUNK):
+            forecasts, valid = self.knowledge.of(part)
+            usable = valid[teacher]
+            yield self.knowledge.details(part)[teacher][field][usable], forecasts[teacher][usable, span]
+
+    def judged(self) -> Iterator[Judged]:
+        """All windows with what teachers and labels say of them, in chunks."""
+        assert self.knowledge is not None and self.windows is not None
+        for part in unique(self.keys).split(CHUNK):
+            forecasts, valid = self.knowledge.of(part)
+            slots = self.windows.gather(part)
+            labels = slots["future_target"][:, -forecasts.shape[2] :]
+            inputs = {name: values for name, values in slots.items() if name not in LABEL_SLOTS}
+            spread, covers = self.knowledge.spread(part), self.knowledge.covers()
+            yield Judged(part, inputs, forecasts, valid, spread, labels, covers)
+
+    def _ahead(self, keys: Tensor) -> tuple[list[dict[str, Tensor]], Tensor]:
+        assert self._later is not None
+        chunks = [keys + torch.tensor([0, start]) for start in self.starts]
+        covered = torch.ones(len(keys), dtype=torch.bool)
+        if self._later.slots:
+            covered = torch.stack([self._later.covers(chunk) for chunk in chunks]).all(0)
+        return [self._later.gather(chunk[covered]) for chunk in chunks], covered
+
+    def release(self) -> None:
+        super().release()
+        self.knowledge = None
+        self._later = None

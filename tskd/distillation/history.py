@@ -1,0 +1,208 @@
+"""How far each teacher was followed, epoch by epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from darts import TimeSeries
+from torch import Tensor
+
+from tskd._core.aspects import Aspect
+
+HOURS = 24
+# shares of windows that differ by no more are alike
+ALIKE = 1e-6
+# as a trainer's strategy has it: values of all processes, `reduce_op="sum"` or `"max"`
+Reduce = Callable[..., Tensor]
+
+
+@dataclass
+class Hours:
+    """The hour of the day of every time stamp of some series.
+
+    Attributes:
+        table: of all series, one after the other `[rows]`.
+        begin: first row of each series `[series]`.
+    """
+
+    table: Tensor
+    begin: Tensor
+
+    @classmethod
+    def of(cls, series: Sequence[TimeSeries]) -> Hours | None:
+        """None unless all of them have time stamps less than a day apart."""
+        for one in series:
+            start = one.start_time()
+            if not isinstance(start, pd.Timestamp) or start + one.freq - start >= pd.Timedelta(days=1):
+                return None
+        hours = [torch.from_numpy(one.time_index.hour.to_numpy().astype(np.uint8)) for one in series]
+        ends = torch.tensor([len(one) for one in series]).cumsum(0)
+        return cls(torch.cat(hours), ends - torch.tensor([len(one) for one in series]))
+
+    def __call__(self, keys: Tensor) -> Tensor:
+        """Of the origins of the windows `keys [B, 2]`, `[B]`."""
+        if self.table.device != keys.device:
+            self.table, self.begin = self.table.to(keys.device), self.begin.to(keys.device)
+        return self.table[self.begin[keys[:, 0]] + keys[:, 1]].long()
+
+
+class Tally:
+    """Sums over the windows of an epoch, kept on the device of the training: no step waits for them.
+
+    Args:
+        hours: of the forecast origins, if they have any.
+        aspects: those that may have weights of their own, whether a step has them or not: what is summed is the same in
+            all processes.
+    """
+
+    def __init__(self, hours: Hours | None = None, aspects: Sequence[Aspect] = ()) -> None:
+        self._hours, self._aspects = hours, aspects
+        self.clear()
+
+    def clear(self) -> None:
+        # weights of the K teachers, effective number, windows with a teacher, share of teachers left out, windows
+        self._sums: Tensor | None = None  # [K + 4, 24 or 1]
+        self._by_step: Tensor | None = None  # [K, H]
+        self._extremes: Tensor | None = None  # largest weights and largest of −weights [2, K]
+        # of each aspect, weights of the K teachers and windows with a teacher
+        self._apart: Tensor | None = None  # [A, K + 1]
+
+    def __bool__(self) -> bool:
+        return self._sums is not None
+
+    def add(self, weights: Tensor, valid: Tensor, keys: Tensor, apart: Mapping[Aspect, Tensor] | None = None) -> None:
+        """A batch: weights `[K, B]` to `[K, B, H, C]`, 0 in windows without a valid teacher, valid `[K, B]`, keys, and
+        the weights of those aspects that the batch has `[K, B]`."""
+        own = over_steps(weights)
+        known = valid.any(0)
+        rest = [effective_number(own), known, (~valid).to(own.dtype).mean(0), torch.ones_like(known)]
+        rows = torch.cat([own, torch.stack([values.to(own.dtype) for values in rest])])
+        if self._hours is None:
+            sums = rows.sum(1, keepdim=True)
+        else:
+            sums = rows.new_zeros(len(rows), HOURS).index_add_(1, self._hours(keys), rows)
+        extremes = torch.stack([own, -own]).where(known, -math.inf).amax(2)
+        if self._sums is None or self._extremes is None:
+            self._sums, self._extremes = sums, extremes
+        else:
+            self._sums += sums
+            self._extremes = torch.maximum(self._extremes, extremes)
+        if weights.dim() > 2 and weights.shape[2] > 1:
+            # over windows first: means over a few components of each cost more than all the rest
+            by_step = weights.sum(1).unsqueeze(-1).flatten(2).mean(2)
+            self._by_step = by_step if self._by_step is None else self._by_step + by_step
+        if self._aspects:
+            sums = own.new_zeros(len(self._aspects), len(own) + 1)
+            for row, aspect in zip(sums, self._aspects, strict=True):
+                if apart and aspect in apart:
+                    row[:-1], row[-1] = apart[aspect].sum(1), known.sum()
+            self._apart = sums if self._apart is None else self._apart + sums
+
+    def summary(self, names: Sequence[str], reduce: Reduce) -> dict[str, Any]:
+        """An entry of `DistilledModel.history`, but for the epoch."""
+        assert self._sums is not None and self._extremes is not None
+        count = len(names)
+        sums = reduce(self._sums, reduce_op="sum").double().cpu()
+        most, least = reduce(self._extremes, reduce_op="max").cpu()
+        totals = sums.sum(1)
+        known = totals[count + 1].clamp(min=1)
+        by_step = by_hour = None
+        if self._by_step is not None:
+            by_step = reduce(self._by_step, reduce_op="sum").double().cpu() / known
+        if self._hours is not None and bool((most + least > ALIKE).any()):
+            # 0/0, NaN, in an hour without a window
+            by_hour = sums[:count] / sums[count + 1]
+        apart: dict[Aspect, dict[str, float]] = {}
+        if self._apart is not None:
+            found = reduce(self._apart, reduce_op="sum").double().cpu()
+            means = found[:, :-1] / found[:, -1:].clamp(min=1)
+            apart = {aspect: _named(names, mean) for aspect, mean in zip(self._aspects, means, strict=True)}
+        return {
+            "weights": _named(names, totals[:count] / known),
+            "by_step": _named(names, by_step),
+            "by_hour": _named(names, by_hour),
+            "aspects": apart,
+            "effective": float(totals[count] / known),
+            "masked": float(totals[count + 2] / totals[count + 3]),
+        }
+
+
+class History:
+    """What `DistilledModel.history` tells, over several fits.
+
+    Attributes:
+        entries: one an epoch in which teachers had a share.
+        done: epochs of the fits that came to an end.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[dict[str, Any]] = []
+        self.done = 0
+        self._next = 0
+
+    def begin(self) -> None:
+        """Forget what a fit that was broken off has left: its student is as it was before."""
+        self.entries = [entry for entry in self.entries if entry["epoch"] < self.done]
+        self._next = self.done
+
+    def number(self, first: int, current: int) -> int:
+        """The number of an epoch, that of its fit, of which the first had the number `first`.
+
+        A trainer counts from 0 in every fit, unless it resumes another.
+        """
+        epoch = max(self.done, first) + current - first
+        self._next = epoch + 1
+        return epoch
+
+    def end(self) -> None:
+        self.done = self._next
+
+
+def over_steps(weights: Tensor) -> Tensor:
+    """Means over steps and components `[K, B]`."""
+    return weights.flatten(2).mean(2) if weights.dim() > 2 else weights
+
+
+def effective_number(weights: Tensor) -> Tensor:
+    """(Σw)²/Σw² of weights `[K, …]`: how many teachers are really followed; 0 if none is."""
+    return weights.sum(0).square() / weights.square().sum(0).clamp(min=torch.finfo(weights.dtype).tiny)
+
+
+def _named(names: Sequence[str], values: Tensor | None) -> dict[str, Any]:
+    return {} if values is None else dict(zip(names, values.tolist(), strict=True))
+
+
+class Means:
+    """Means over the steps of an epoch, summed on the device of the training: no step waits for them."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._steps = 0
+
+    def add(self, name: str, value: Tensor) -> None:
+        value = value.detach()
+        self._sums[name] = self._sums[name] + value if name in self._sums else value
+
+    def end_step(self) -> None:
+        self._steps += 1
+
+    def end_epoch(self) -> dict[str, Tensor]:
+        """The means, in an order that is always the same; what comes is of the next epoch."""
+        means = {name: total / self._steps for name, total in sorted(self._sums.items())}
+        self._sums.clear()
+        self._steps = 0
+        return means
+
+
+def of_weights(entry: Mapping[str, Any]) -> dict[str, float]:
+    """What is logged of an entry of the history."""
+    shares = {f"weight/{name}": share for name, share in entry["weights"].items()}
+    for aspect, weights in entry["aspects"].items():
+        shares |= {f"weight/{aspect}/{name}": share for name, share in weights.items()}
+    return {"masked_fraction": entry["masked"], "effective_teachers": entry["effective"]} | shares

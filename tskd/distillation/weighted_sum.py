@@ -1,0 +1,154 @@
+"""The weights of a step: those of the forecasts, and of what is weighed apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from tskd._core.aspects import Aspect
+from tskd._core.distributed import alone
+from tskd.distillation.history import over_steps
+from tskd.losses import Comparison, DistillationLoss, LabelWeighting, LossTerm
+from tskd.weighting import Hint, Step, Weighting
+
+INSIDE: frozenset[Aspect] = frozenset({"features"})
+# what may be weighed apart, and which losses have it
+OPTIONS: tuple[tuple[frozenset[Aspect], str], ...] = (
+    (INSIDE, "FeatureKD (not of relations)"),
+    (frozenset(get_args(Aspect)) - INSIDE, "LevelShapeKD, or LikelihoodKD between Gaussians"),
+)
+
+
+def weighed_apart(weighting: Weighting, losses: Iterable[LossTerm]) -> list[Aspect]:
+    """The aspects of losses for which a weighting has weights of their own, in an order that is always the same."""
+    had = _aspects(losses)
+    return [aspect for aspect in get_args(Aspect) if aspect in had and aspect in weighting.aspects]
+
+
+def refuse_idle(weighting: Weighting, losses: Iterable[LossTerm]) -> None:
+    """Raise a ValueError for a weighting that is to weigh apart what no loss has: it would do nothing, in silence."""
+    had = _aspects(losses)
+    for option, cure in OPTIONS:
+        meant = weighting.aspects & option
+        if meant and meant.isdisjoint(had):
+            raise ValueError(
+                f"{weighting!r} weighs teachers apart for {', '.join(sorted(meant))}, and no loss has such a part: add "
+                f"{cure}, or leave that option of the weighting out"
+            )
+
+
+def _aspects(losses: Iterable[LossTerm]) -> set[Aspect]:
+    return {aspect for loss in losses if isinstance(loss, DistillationLoss) for aspect in loss.aspects}
+
+
+class Weigher:
+    """Asks a weighting, once a step, for each aspect that there is and that has weights of its own.
+
+    Args:
+        weights: those of the forecasts `[K, B, …]`.
+        hint: what a loss, by its number, compares of hidden layers.
+    """
+
+    def __init__(self, weighting: Weighting, step: Step, weights: Tensor, hint: Callable[[int], Hint]) -> None:
+        # who has no window with a teacher does not come here: nothing may wait for the other processes
+        self._weighting, self._step = weighting, replace(step, over_ranks=alone, gram=None)
+        self._weights, self._hint = weights, hint
+        self._aspects = weighting.aspects
+        self._found: dict[tuple[Aspect, int], Tensor] = {}
+
+    def parts(self, loss: DistillationLoss, pair: Comparison, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Weights and values of what adds up to a loss.
+
+        Args:
+            number: of the loss: each has weights of its own for features.
+        """
+        if self._aspects.isdisjoint(loss.aspects):
+            yield self._weights, loss(pair)
+            return
+        for aspect, values in loss.parts(pair).items():
+            yield self._of(aspect, number), values
+
+    def _of(self, aspect: Aspect, number: int) -> Tensor:
+        if aspect not in self._aspects:
+            return self._weights
+        inside = aspect == "features"
+        key = (aspect, number if inside else 0)
+        if key not in self._found:
+            with torch.no_grad():
+                step = replace(self._step, hint=self._hint(number)) if inside else self._step
+            self._found[key] = self._weighting.weights_of(step, aspect)
+        return self._found[key]
+
+    def apart(self) -> dict[Aspect, Tensor]:
+        """Weights `[K, B]` of what was weighed apart, means over steps and components; of features, over all losses."""
+        found: dict[Aspect, list[Tensor]] = {}
+        for (aspect, _), weights in self._found.items():
+            found.setdefault(aspect, []).append(over_steps(weights))
+        return {aspect: torch.stack(each).mean(0) for aspect, each in found.items()}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The term of a step, and what is worth logging of it.
+
+    Attributes:
+        term: scalar, of which the mean over all processes counts; None where no teacher has a forecast of any window of
+            the batch, or there is no loss.
+        weights: `[K, B]` or up to `[K, B, H, C]`, 0 in windows without a valid teacher.
+        labels: how much each label counts in the student's own loss `[B, H, C]`; None for all alike.
+        aspects: weights `[K, B]` of what was weighed apart, means over steps and components; none where nothing was.
+    """
+
+    term: Tensor | None
+    weights: Tensor
+    labels: Tensor | None = None
+    aspects: Mapping[Aspect, Tensor] = field(default_factory=dict)
+
+
+def reduced(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Tensor:
+    """Weighted values as one number a window `[B]`; what is given per step and component is averaged over them."""
+    if values.dim() == 1:
+        per_window = values * _per_window(weights)
+        return per_window if sample_weight is None else per_window * _per_window(sample_weight)
+    product = values * _by_step(weights)
+    product = product if sample_weight is None else product * sample_weight
+    return product.flatten(1).mean(1)
+
+
+def label_weights(
+    terms: Iterable[Sequence[LabelWeighting]], spans: Sequence[slice], weights: Tensor, step: Step
+) -> Tensor | None:
+    """How much each label counts `[B, H, C]`; None for all alike.
+
+    Args:
+        terms: each as its copies, one a teacher.
+        spans: the part of the horizon that each teacher forecasts.
+        weights: of the teachers.
+    """
+    found: Tensor | None = None
+    for copies in terms:
+        # in windows without a teacher the weights are 0, and the labels count in full
+        less = torch.zeros_like(step.target)
+        for k, (copy, span) in enumerate(zip(copies, spans, strict=True)):
+            doubt = 1 - copy(step.forecasts[k][:, span], step.target[:, span])
+            less[:, span] += _by_step(of_steps(weights[k], span)) * doubt.where(_by_step(step.valid[k]), 0)
+        found = (1 - less) if found is None else found * (1 - less)
+    return found
+
+
+def of_steps(weights: Tensor, span: slice) -> Tensor:
+    """Those of some steps, of weights `[B]` or `[B, H, …]`."""
+    return weights if weights.dim() == 1 else weights[:, span]
+
+
+def _by_step(values: Tensor) -> Tensor:
+    """`[B]`, `[B, H]` or `[B, H, C]` in a shape that goes with `[B, H, C]`."""
+    return values.reshape(values.shape + (1,) * (3 - values.dim()))
+
+
+def _per_window(values: Tensor) -> Tensor:
+    return values if values.dim() == 1 else values.flatten(1).mean(1)

@@ -1,0 +1,1 @@
+"""What an experiment is, from Python or from a YAML file."""

@@ -1,0 +1,104 @@
+"""Arms: the ways to train the student that an experiment compares."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from tskd.experiment.config.objects import BALANCE, LOSS, WEIGHTING, Spec, Strict, make, part
+from tskd.experiment.config.teacher import many
+
+CANDIDATES = (0.0, 0.25, 0.5, 1.0)
+
+
+class Arm(Strict):
+    """One way to train the student, run with every seed.
+
+    Without `teachers` it is the student alone. `balance` is a number, a balance, or a list of candidates of which the
+    one with the lowest validation error (mean over the seeds; of equals the first) is used. `placebo` shuffles what the
+    teachers' sources read, see `tskd.experiment.controls.placebo`. `students`, in an arm without teachers: candidate
+    settings, each merged into the student's `kwargs` and chosen among likewise. They may shorten the lookback and
+    change the output chunk: the same windows are scored, and a shorter chunk is rolled forward on its own forecasts.
+    `archive`, in an arm without teachers: the student is trained on archive and target rows `pooled`, or `pre-trained`
+    on the archive before it is trained on the target rows.
+    """
+
+    name: str
+    teachers: tuple[str, ...] = ()
+    losses: tuple[Any, ...] = Field(default=("OutputKD",), validate_default=True)
+    weighting: Any = Field(default="Uniform", validate_default=True)
+    balance: tuple[Any, ...] = Field(default=CANDIDATES, validate_default=True)
+    placebo: bool = False
+    students: tuple[dict[str, Any], ...] = ()
+    archive: Literal["pooled", "pre-trained"] | None = None
+
+    @property
+    def candidates(self) -> tuple[Any, ...]:
+        """What validation chooses among: balances, or settings of the student; one for an arm that leaves no choice."""
+        return self.balance if self.teachers else self.students or ({},)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is the student as it is configured, on its own rows, without teachers."""
+        return not self.teachers and not self.students and self.archive is None
+
+    def is_alone(self, candidate: int) -> bool:
+        """Whether a candidate is the student as it is configured, without teachers: a balance of 0, or no settings."""
+        given = self.candidates[candidate]
+        nothing = not given if isinstance(given, dict) else isinstance(given, float) and given == 0
+        return nothing and self.archive is None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Arm:
+        if self.teachers and self.students:
+            raise ValueError("students: only an arm without teachers tunes the student's own settings.")
+        if self.teachers and self.archive is not None:
+            raise ValueError("archive: only an arm without teachers trains the student on it; give it to a teacher.")
+        return self
+
+    @field_validator("teachers", mode="before")
+    @classmethod
+    def _teachers(cls, value: Any) -> Any:
+        return tuple(many(value))
+
+    @field_validator("losses", mode="before")
+    @classmethod
+    def _losses(cls, value: Any) -> Any:
+        losses = tuple(part(item, LOSS) for item in many(value))
+        if not losses:
+            raise ValueError("give at least one loss, not an empty list.")
+        return losses
+
+    @field_validator("weighting", mode="before")
+    @classmethod
+    def _weighting(cls, value: Any) -> Any:
+        return part(value, WEIGHTING)
+
+    @field_validator("balance", mode="before")
+    @classmethod
+    def _balance(cls, value: Any) -> Any:
+        candidates = tuple(_candidate(item) for item in many(value))
+        if not candidates:
+            raise ValueError("give a number, a balance, or a list of candidates, not an empty list.")
+        return candidates
+
+
+def tuned_by(student: Spec, settings: dict[str, Any]) -> Spec:
+    """The student with settings merged into its `kwargs`, mappings key by key."""
+    return student.model_copy(update={"kwargs": merged(student.kwargs, settings)})
+
+
+def merged(old: Any, new: Any) -> Any:
+    """`new` over `old`: mappings key by key, anything else replaced."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **{name: merged(old.get(name), value) for name, value in new.items()}}
+    return new
+
+
+def _candidate(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = float(value)
+        make(Spec.model_validate({"class": "FixedBalance", "kwargs": {"value": value}}), BALANCE)
+        return value
+    return part(value, BALANCE)

@@ -1,0 +1,39 @@
+"""Silence for the many small fits of an experiment; everything is as it was afterwards."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2]
+CHATTY = ("darts", "lightning", "lightning.pytorch", "pytorch_lightning", "pytorch_lightning.utilities.rank_zero")
+
+TRAINER = {
+    "accelerator": "cpu",
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "enable_checkpointing": False,
+    "logger": False,
+}
+"""Trainer arguments of a fit in an experiment; those that a configuration gives come before these."""
+
+
+@contextmanager
+def quiet() -> Iterator[list[str]]:
+    """Mute darts' and Lightning's logs and all warnings; tskd's own warnings are gathered in the list it gives."""
+    loggers = [logging.getLogger(name) for name in CHATTY]
+    levels = [logger.level for logger in loggers]
+    own: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL)
+            yield own
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+    own += dict.fromkeys(str(w.message) for w in caught if PACKAGE in Path(w.filename).parents)

@@ -1,0 +1,184 @@
+"""The teachers of an experiment: a darts model, what it may see, and on which rows it is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from tskd.datasets import DataSet
+from tskd.experiment.config.objects import MODEL, PRIVILEGED, TEACHER, Role, Spec, Strict, Whole, make, part
+from tskd.experiment.config.quiet import quiet
+
+if TYPE_CHECKING:
+    from tskd import Teacher
+    from tskd.privileged import Source
+    from tskd.teachers.crossfit import CrossFit
+
+INPUTS = {"past": "the student's past covariates", "future": "the student's future covariates"}
+"""Names under which the teachers of a soft sensor read its inputs, by slot."""
+
+SHUFFLED = " (placebo)"
+"""What tables put behind the name of a teacher for its placebo."""
+
+
+class CrossFitConfig(Strict):
+    """See `tskd.teachers.crossfit.CrossFit`: `folds`, and the steps in a `block`."""
+
+    folds: Whole
+    block: Whole | None = None
+
+    def made(self) -> CrossFit:
+        """What a teacher takes."""
+        from tskd.teachers.crossfit import CrossFit
+
+        return CrossFit(self.folds, self.block)
+
+
+class TeacherConfig(Strict):
+    """A teacher: any global model of darts, and the sources of privileged information that it sees.
+
+    Its lookback may differ from the student's; its horizon must include the student's. With `archive` it is fitted on
+    the data set's archive alone, then frozen. `taught_by` names another teacher, which takes the place of the labels (a
+    chain of way points). In Python an unfitted `tskd.Teacher` will do; its name is the key under
+    `teachers`.
+    """
+
+    model: Any
+    privileged: tuple[Any, ...] = ()
+    sees_inputs: bool = True
+    cross_fit: CrossFitConfig | None = Field(default=None)
+    archive: bool = False
+    taught_by: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_teacher(cls, data: Any) -> Any:
+        if isinstance(data, TeacherConfig) or not hasattr(data, "sources"):
+            return data
+        if data.fitted:
+            raise ValueError(f"teacher {data.name!r} is fitted; an experiment fits its teachers itself, once a seed")
+        if data.target is not None:
+            raise ValueError(
+                f"teacher {data.name!r}: target={data.target!r}: in an experiment every teacher forecasts the data "
+                "set's own target; leave target out, or show the teacher that series by a source in privileged."
+            )
+        plan = data.cross_fit
+        return {
+            "model": data.model,
+            "privileged": data.sources,
+            "sees_inputs": data.sees_inputs,
+            "cross_fit": plan and {"folds": plan.folds, "block": plan.block},
+        }
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _model(cls, value: Any) -> Any:
+        return point_forecaster(part(value, TEACHER), TEACHER)
+
+    @field_validator("privileged", mode="before")
+    @classmethod
+    def _privileged(cls, value: Any) -> Any:
+        return () if value is None else tuple(part(item, PRIVILEGED) for item in many(value))
+
+    @field_validator("cross_fit", mode="before")
+    @classmethod
+    def _cross_fit(cls, value: Any) -> Any:
+        return {"folds": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _possible(self) -> TeacherConfig:
+        if self.archive and self.cross_fit is not None:
+            raise ValueError("an archive teacher trains on none of the student's rows: leave out cross_fit.")
+        if self.archive and self.taught_by is not None:
+            raise ValueError("an archive teacher trains on the labels of the archive: leave out taught_by.")
+        return self
+
+    def sources(self) -> list[Source]:
+        """Fresh sources."""
+        return [make(source, PRIVILEGED) for source in self.privileged]
+
+    def teacher(self, name: str, model: Any, sources: Sequence[Source], inputs: Sequence[Source] | None) -> Teacher:
+        """The unfitted teacher.
+
+        Args:
+            sources: as in this configuration, or their placebos.
+            inputs: for a soft sensor, the sources that show the student's inputs. A teacher that sees inputs would be
+                shown the target's past among them: it sees these instead, so that it has what the student has.
+        """
+        from tskd import Teacher
+
+        shown = [*inputs, *sources] if inputs is not None and self.sees_inputs else sources
+        return Teacher(
+            model,
+            privileged=list(shown),
+            name=name,
+            sees_inputs=self.sees_inputs and inputs is None,
+            cross_fit=None if self.cross_fit is None else self.cross_fit.made(),
+        )
+
+    def refuse_impossible(self, name: str, soft_sensor: bool) -> None:
+        """Raise a ValueError for a teacher that no data could fit."""
+        with quiet():
+            model = self.model.build(TEACHER)
+        try:
+            self.teacher(name, model, self.sources(), inputs_of(model, tuple(INPUTS)) if soft_sensor else None)
+        except (TypeError, ValueError) as error:
+            named = f"teacher {name!r}" in str(error)
+            raise ValueError(str(error) if named else f"teacher {name!r}: {error}") from error
+
+
+def inputs_of(model: Any, slots: Sequence[str]) -> list[Source]:
+    """Sources that show a model the covariates of these slots, as far as it reads them: those of the lookback, and of
+    `"future"` ones also those of the horizon."""
+    from tskd._core.darts.capabilities import reads_covariates
+    from tskd.privileged import CostlySensors, FutureHorizon
+
+    sources: list[Source] = []
+    if reads_covariates(model, "past"):
+        sources += [CostlySensors(INPUTS[slot]) for slot in slots]
+    if "future" in slots and reads_covariates(model, "future"):
+        sources.append(FutureHorizon(INPUTS["future"]))
+    return sources
+
+
+def with_inputs(data: DataSet, slots: Sequence[str]) -> DataSet:
+    """`data` and its archive with the deployable covariates of these slots among the privileged series, where the
+    teachers of a soft sensor find them (`inputs_of`)."""
+
+    def shown(item: Any) -> Any:
+        found = {label: getattr(item, f"{slot}_covariates") for slot, label in INPUTS.items() if slot in slots}
+        return {**item.privileged, **{label: series for label, series in found.items() if series is not None}}
+
+    archive = tuple(replace(item, privileged=shown(item)) for item in data.archive)
+    return replace(data, privileged=shown(data), archive=archive)
+
+
+def reach(spec: Spec, role: Role) -> tuple[int, int]:
+    """Lookback and last step of the horizon of a model."""
+    from tskd._core.darts.capabilities import horizon_of, lookback_of
+
+    with quiet():
+        model = spec.build(role)
+    return lookback_of(model), horizon_of(model)[-1]
+
+
+def point_forecaster(spec: Spec, role: Role = MODEL) -> Spec:
+    """The model if the runner can score it; ValueError with the reason if not. A teacher may forecast a distribution:
+    it is asked for the mean, or the median of quantiles."""
+    if spec.kwargs.get("random_state") is not None:
+        raise ValueError("random_state is set by the experiment, from `seeds`; leave it out.")
+    with quiet():
+        model = spec.build(role)
+    if role is MODEL and getattr(model, "likelihood", None) is not None:
+        raise ValueError(f"{spec.class_} has a likelihood; point forecasts are scored: give `likelihood: null`.")
+    if role is TEACHER and model.output_chunk_shift:
+        raise ValueError("output_chunk_shift must be 0: a teacher's horizon includes the student's.")
+    return spec
+
+
+def many(value: Any) -> list[Any]:
+    """A list of what is given alone or as several."""
+    return list(value) if isinstance(value, list | tuple) else [value]

@@ -1,0 +1,117 @@
+"""Whether the parts of an experiment go together, said before any data are loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tskd.experiment.config.arm import Arm, tuned_by
+from tskd.experiment.config.chunk_lengths import chunks
+from tskd.experiment.config.objects import MODEL, TEACHER, Spec, nearest
+from tskd.experiment.config.quiet import quiet
+from tskd.experiment.config.teacher import point_forecaster, reach
+from tskd.experiment.results.tables import TEACHER_LINE, TRUTH
+
+if TYPE_CHECKING:
+    from tskd.experiment.config.experiment import Experiment
+
+
+def refuse_inconsistent(experiment: Experiment) -> None:
+    """Raise a ValueError, which names the arm or teacher, for parts that contradict each other."""
+    _refuse_names(experiment)
+    _refuse_arms(experiment)
+    if experiment.soft_sensor:
+        _refuse_as_soft_sensor(experiment)
+    scored = experiment.scored
+    if scored is not None and not 1 <= scored[0] <= scored[1]:
+        raise ValueError(f"scored: {list(scored)} are no first and last step.")
+    try:
+        _refuse_unscored(experiment, experiment.student)
+    except ValueError as error:
+        raise ValueError(f"student: {error}") from error
+    for arm in experiment.arms:
+        for settings in arm.students:
+            _refuse_settings(experiment, arm, settings)
+    _refuse_teachers(experiment)
+
+
+def _refuse_names(experiment: Experiment) -> None:
+    for name in experiment.teachers:
+        if not name.strip():
+            raise ValueError(f"teachers: {name!r} is no name; give one that has a character other than blanks.")
+    for name in (arm.name for arm in experiment.arms):
+        if not name.strip():
+            raise ValueError(f"arms: {name!r} is no name; give one that has a character other than blanks.")
+        if name == TRUTH or name.startswith(TEACHER_LINE):
+            raise ValueError(
+                f"arm {name!r}: the table of forecasts calls the truth {TRUTH!r}, and teachers "
+                f"'{TEACHER_LINE}...'; give the arm another name."
+            )
+
+
+def _refuse_arms(experiment: Experiment) -> None:
+    arms, teachers = experiment.arms, experiment.teachers
+    names = [arm.name for arm in arms]
+    for arm in arms:
+        if names.count(arm.name) > 1:
+            raise ValueError(f"arms: the name {arm.name!r} is given to {names.count(arm.name)} arms.")
+        if arm.placebo and not any(teachers[name].privileged for name in arm.teachers if name in teachers):
+            raise ValueError(f"arm {arm.name!r}: placebo needs a teacher with privileged information to shuffle.")
+        for name in arm.teachers:
+            if name not in teachers:
+                raise ValueError(f"arm {arm.name!r}: unknown teacher {name!r}. {nearest(name, teachers)}")
+
+
+def _refuse_as_soft_sensor(experiment: Experiment) -> None:
+    from tskd import DistilledModel
+
+    with quiet():
+        student = experiment.student.build(MODEL)
+    try:
+        DistilledModel(student, soft_sensor=True)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"soft_sensor: {error}.") from error
+
+
+def _refuse_unscored(experiment: Experiment, student: Spec) -> None:
+    """Raise a ValueError for a student that cannot forecast the steps that are scored."""
+    _, first, last = chunks(student)
+    start, end = experiment.steps
+    if first > start or (first > 1 and last < end):
+        raise ValueError(f"it forecasts steps {first} to {last}, and {start} to {end} are scored.")
+    if experiment.soft_sensor and last < end:
+        raise ValueError(
+            f"a soft sensor cannot go on from its own forecasts: it forecasts {last} steps, and step {end} is scored."
+        )
+
+
+def _refuse_settings(experiment: Experiment, arm: Arm, settings: dict[str, Any]) -> None:
+    try:
+        tuned = point_forecaster(tuned_by(experiment.student, settings))
+        _refuse_unscored(experiment, tuned)
+    except ValueError as error:
+        raise ValueError(f"arm {arm.name!r}: students: {error}") from error
+    if chunks(tuned)[0] > chunks(experiment.student)[0]:
+        raise ValueError(f"arm {arm.name!r}: students: a longer lookback than the student's has other windows.")
+
+
+def _refuse_teachers(experiment: Experiment) -> None:
+    horizon = chunks(experiment.student)[2]
+    for name, teacher in experiment.teachers.items():
+        _refuse_untaught(experiment, name)
+        teacher.refuse_impossible(name, experiment.soft_sensor)
+        last = reach(teacher.model, TEACHER)[1]
+        if last < horizon:
+            raise ValueError(
+                f"teacher {name!r}: it forecasts {last} steps, the student {horizon}; a teacher's horizon must "
+                "include the student's."
+            )
+
+
+def _refuse_untaught(experiment: Experiment, name: str) -> None:
+    teachers, chain = experiment.teachers, [name]
+    while (by := teachers[chain[-1]].taught_by) is not None:
+        if by not in teachers:
+            raise ValueError(f"teacher {chain[-1]!r}: taught_by: there is no {by!r}. {nearest(by, teachers)}")
+        if by in chain:
+            raise ValueError(f"teacher {name!r}: taught_by: {' by '.join(map(repr, [*chain, by]))} is a circle.")
+        chain.append(by)

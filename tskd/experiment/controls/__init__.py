@@ -1,0 +1,1 @@
+"""Controls: arms that say what a gain may be due to, if not to privileged information."""

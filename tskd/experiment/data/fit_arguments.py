@@ -1,0 +1,81 @@
+"""What each fit of an experiment is given of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from darts import TimeSeries
+
+from tskd.datasets import ArchiveSeries
+from tskd.experiment.config.chunk_lengths import chunks
+from tskd.experiment.config.objects import Spec
+from tskd.experiment.data.preparation import Part, Prepared
+
+
+class Supply:
+    """Arguments for the `fit` of students and teachers.
+
+    Args:
+        prepared: the parts of the data set.
+        readable: slots of covariates, `"past"` and `"future"`, that the student reads.
+        lookback: the student's.
+    """
+
+    def __init__(self, prepared: Prepared, readable: Sequence[str], lookback: int) -> None:
+        self.prepared = prepared
+        self.lookback = lookback
+        data = prepared.data
+        self.slots = [slot for slot in readable if getattr(data, f"{slot}_covariates") is not None]
+
+    def training(
+        self, model: Spec, privileged: Iterable[str] = (), judged: bool = False, lookback: int | None = None
+    ) -> dict[str, Any]:
+        """The training part, and the validation part for a model whose callbacks watch it, or where teachers are
+        judged by it.
+
+        Args:
+            lookback: of the model, if it is not the student's. The validation part reaches back as far: further, and
+                some targets would lie in the training part; less far, and its first windows would be missing.
+        """
+        train, held_out = self.prepared.train, self.prepared.validation
+        data: dict[str, Any] = {"series": train.series, **self.covariates(train)}
+        names = list(privileged)
+        if names:
+            data["privileged"] = {name: train.privileged[name] for name in names}
+        if judged or model.kwargs.get("pl_trainer_kwargs", {}).get("callbacks"):
+            data |= {f"val_{slot}": series for slot, series in self.covariates(held_out).items()}
+            data["val_series"] = held_out.series[held_out.reach - (lookback or self.lookback) :]
+            if names:
+                data["val_privileged"] = {name: held_out.privileged[name] for name in names}
+        return data
+
+    def rows(self, model: Spec, archive: str | None) -> list[dict[str, Any]]:
+        """What a student that learns from labels alone is fitted on, one fit after the other.
+
+        Args:
+            archive: None for the training part, `"pooled"` for that and the archive in one fit, `"pre-trained"` for the
+                archive first.
+        """
+        own = self.training(model, lookback=chunks(model)[0])
+        if archive is None:
+            return [own]
+        elsewhere = {**own, **self.archive(())}
+        if archive == "pre-trained":
+            return [elsewhere, own]
+        both = {name: [own[name], *items] for name, items in self.archive(()).items()}
+        return [{**own, **both}]
+
+    def archive(self, privileged: Iterable[str]) -> dict[str, Any]:
+        """In place of the training part, the archive."""
+        items = self.prepared.archive
+        each = [self.covariates(item) for item in items]
+        data: dict[str, Any] = {slot: [covariates[slot] for covariates in each] for slot in each[0]}
+        names = list(privileged)
+        if names:
+            data["privileged"] = {name: [item.privileged[name] for item in items] for name in names}
+        return {"series": [item.series for item in items], **data}
+
+    def covariates(self, part: Part | ArchiveSeries) -> dict[str, TimeSeries]:
+        """What a deployed student may read of a part besides the target; no teacher gets more but by its sources."""
+        return {f"{slot}_covariates": getattr(part, f"{slot}_covariates") for slot in self.slots}

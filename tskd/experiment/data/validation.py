@@ -1,0 +1,125 @@
+"""Whether a data set holds what an experiment reads, said before any training."""
+
+from __future__ import annotations
+
+from tskd.datasets import ArchiveSeries, DataSet
+from tskd.experiment.config.arm import tuned_by
+from tskd.experiment.config.chunk_lengths import chunks
+from tskd.experiment.config.errors import ConfigError
+from tskd.experiment.config.experiment import Experiment
+from tskd.experiment.config.objects import nearest
+from tskd.experiment.data.folds import cut, prepared
+from tskd.experiment.data.preparation import Prepared
+
+
+def checked(experiment: Experiment, data: DataSet) -> Prepared:
+    """The parts of the newest fold and the largest size.
+
+    Args:
+        experiment: with its controls among its arms.
+
+    Raises:
+        ConfigError: the data lack what somebody reads, or some fold or size is left without a window or a target that
+            is scored.
+    """
+    _refuse_missing(experiment, data)
+    if experiment.soft_sensor:
+        _refuse_blind(experiment, data)
+    _refuse_looking_ahead(experiment, data)
+    sizes = sorted(experiment.sizes, key=lambda size: (size is None, size))
+    parts = []
+    for fold in range(1, experiment.folds + 1):
+        for size in sizes:
+            try:
+                _refuse_not_finite(experiment, cut(experiment, data, fold, size))
+                parts.append(prepared(experiment, data, fold, size))
+            except ValueError as error:
+                raise ConfigError(str(error)) from error
+        _refuse_unscored(parts[-1], f"data set {data.name!r}: in fold {fold} of {experiment.folds}")
+    _refuse_more_folds(experiment, data, min(len(part.train.truth) for part in parts))
+    return parts[-1]
+
+
+def _refuse_not_finite(experiment: Experiment, data: DataSet) -> None:
+    """Raise a ValueError for a missing or infinite value in what somebody reads."""
+    from tskd._core.series import as_list
+
+    slots = ["series", *(f"{slot}_covariates" for slot in experiment.readable)]
+    teachers = experiment.teachers.values()
+    items: list[tuple[str, DataSet | ArchiveSeries, set[str | None]]] = [
+        (f"data set {data.name!r}", data, {source.name for teacher in teachers for source in teacher.sources()})
+    ]
+    elsewhere = [teacher for teacher in teachers if teacher.archive]
+    if elsewhere or any(arm.archive for arm in experiment.arms):
+        names = {source.name for teacher in elsewhere for source in teacher.sources()}
+        items += [(f"archive series {item.name!r}", item, names) for item in data.archive]
+    for where, item, names in items:
+        for slot in slots:
+            as_list(getattr(item, slot), f"{where}: {slot}")
+        for name, series in item.privileged.items():
+            if name in names:
+                as_list(series, f"{where}: privileged series {name!r}")
+
+
+def _refuse_unscored(known: Prepared, where: str) -> None:
+    """Without a validation error nothing could be chosen, without a test error nothing be said."""
+    for name, part in (("validation", known.validation), ("test", known.test)):
+        if not part.scored.any():
+            raise ConfigError(
+                f"{where}, no target of the {name} part is scored: `filled` lists all of them; choose another "
+                "split, or list only what was not measured."
+            )
+
+
+def _refuse_more_folds(experiment: Experiment, data: DataSet, windows: int) -> None:
+    for name, teacher in experiment.teachers.items():
+        if teacher.cross_fit is not None and teacher.cross_fit.folds > windows:
+            raise ConfigError(
+                f"teacher {name!r}: cross_fit asks for {teacher.cross_fit.folds} folds, and data set {data.name!r} "
+                f"has {windows} training windows in its smallest training part; a handful of folds will do."
+            )
+
+
+def _refuse_missing(experiment: Experiment, data: DataSet) -> None:
+    for arm in experiment.arms:
+        if arm.archive is not None and not data.archive:
+            raise ConfigError(f"arm {arm.name!r}: data set {data.name!r} has no archive to train on.")
+    for name, teacher in experiment.teachers.items():
+        if teacher.archive and not data.archive:
+            raise ConfigError(f"teacher {name!r}: data set {data.name!r} has no archive to fit it on.")
+        rows: list[tuple[str, DataSet | ArchiveSeries]] = [(f"data set {data.name!r}", data)]
+        rows += [(f"archive series {item.name!r}", item) for item in data.archive if teacher.archive]
+        for source in teacher.sources():
+            for where, item in rows:
+                if source.name is not None and source.name not in item.privileged:
+                    raise ConfigError(
+                        f"teacher {name!r}: {where} has no privileged series {source.name!r}. "
+                        f"{nearest(source.name, item.privileged)}"
+                    )
+
+
+def _refuse_blind(experiment: Experiment, data: DataSet) -> None:
+    readable = [f"{slot}_covariates" for slot in experiment.readable]
+    if not any(getattr(data, slot) is not None for slot in readable):
+        raise ConfigError(
+            f"soft_sensor: the student reads {' and '.join(readable) or 'no covariates'}, and data set {data.name!r} "
+            "has none: it would see nothing at all."
+        )
+
+
+def _refuse_looking_ahead(experiment: Experiment, data: DataSet) -> None:
+    """A student that is rolled forward reads past covariates of steps that are yet to come."""
+    if "past" not in experiment.readable or data.past_covariates is None:
+        return
+    students = [("the student", experiment.student)] + [
+        (f"arm {arm.name!r}", tuned_by(experiment.student, settings))
+        for arm in experiment.arms
+        for settings in arm.students
+    ]
+    for who, student in students:
+        last = chunks(student)[2]
+        if last < experiment.steps[1]:
+            raise ConfigError(
+                f"{who}: step {experiment.steps[1]} is scored and {last} are forecast at once; rolled forward, it "
+                f"would read the past covariates of data set {data.name!r} after the forecast origin."
+            )

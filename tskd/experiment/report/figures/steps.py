@@ -1,0 +1,55 @@
+"""Error by step of the horizon."""
+
+from __future__ import annotations
+
+from matplotlib.ticker import MaxNLocator
+
+from tskd.experiment.report.figures.style import DASHES, INK, Drawing, canvas, drawing, grid, legend
+from tskd.experiment.report.selection import TEACHER, colours, compared, few, finished, largest, privileged
+from tskd.experiment.results.results import Results, of_size
+
+
+def steps(results: Results, salt: str) -> Drawing | None:
+    """The student alone and the teachers, and below it the arms as difference from the student alone."""
+    alone, names = results.facts["alone"], few(results)
+    # steps that are not scored have no error
+    table = of_size(results.steps, largest(results)).dropna(subset="mse")
+    if alone not in finished(results) or table.step.nunique() < 2:
+        return None
+    means = table.groupby(["kind", "name", "step"]).mse.mean()
+    base = means["student", alone]
+    teachers = finished(results, "teacher")
+    figure = canvas(4.6 if names else 2.6, "Test error by step of the horizon")
+    axes = figure.subplots(2, 1, sharex=True) if names else [figure.subplots()]
+    axes[0].plot(base.index, base, color=INK, linewidth=1.8, label=alone)
+    for i, teacher in enumerate(teachers):
+        own = means["teacher", teacher]
+        axes[0].plot(
+            own.index, own, color=TEACHER, linestyle=DASHES[i % len(DASHES)], linewidth=1.3, label=f"teacher {teacher}"
+        )
+    axes[0].set_ylim(bottom=0)
+    axes[0].set_ylabel("MSE")
+    if names:
+        axes[1].axhline(0, color=INK, linewidth=1)
+        axes[1].set_ylabel(f"MSE against {alone}, %")
+    palette, cool = colours(results), privileged(results)
+    for name in names:
+        own = 100 * (means["student", name] / base - 1)
+        style = DASHES[0 if name in cool else 1]
+        axes[1].plot(own.index, own, color=palette[name], linestyle=style, linewidth=1.6, label=name)
+    for axis in axes:
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        grid(axis, "y")
+        legend(axis)
+    axes[-1].tick_params(axis="x", bottom=True)
+    axes[-1].set_xlabel(f"step of the horizon ({results.facts['data']['step']})")
+    return drawing(
+        figure,
+        "steps",
+        f"Test error by step of the horizon: the student alone from {base.iloc[0]:.3g} at step {base.index[0]} to "
+        f"{base.iloc[-1]:.3g} at step {base.index[-1]}; below, the other students against it.",
+        "Mean over seeds and windows. Above: the student alone and the teachers."
+        + (" Below: the other students against the student alone; controls are dashed." if names else "")
+        + (f" {len(names)} of {len(compared(results))} are drawn." if len(names) < len(compared(results)) else ""),
+        salt,
+    )

@@ -1,0 +1,114 @@
+"""The table of one case: every arm against the student alone, and the teachers as a bound."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import pandas as pd
+
+from tskd.experiment.report.selection import compared, in_order, largest, mean_errors, on_a_par, state
+from tskd.experiment.results.results import Results, of_size
+from tskd.experiment.statistics.verdict import interval, percent
+
+NONE: Mapping[str, str] = MappingProxyType({})
+STATES = {"finished": "–", "pending": "not yet", "failed": "failed"}
+"""What stands in place of a number that there is not, by the state of the arm."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One arm or teacher, as text: mean errors over the seeds, difference from the student alone, balance used.
+
+    `p`: Diebold and Mariano's p-value. `best`: no arm on a par with it has a lower error. `kept`: it belongs to the
+    model confidence set. `state`: "finished" if it has results, and why not otherwise.
+    """
+
+    kind: str
+    name: str
+    note: str
+    mse: str = ""
+    mae: str = ""
+    relative: str = ""
+    interval: str = ""
+    p: str = ""
+    balance: str = ""
+    best: bool = False
+    kept: bool = False
+    state: str = "finished"
+
+
+def lines(results: Results, kept: Collection[str] = (), p_values: Mapping[str, str] = NONE) -> list[Line]:
+    """The arms in their order, then the teachers; at the largest training size. `kept`: the model confidence set."""
+    rows = of_size(results.rows, largest(results))
+    groups = rows.groupby(["kind", "name"], sort=False)
+    balance, fits = groups.balance.first(), len(results.facts["seeds"]) * results.facts["folds"]
+    means = {kind: mean_errors(results, kind) for kind in ("student", "teacher")}
+    smallest = pd.concat(means.values()).min()
+    arms, _ = on_a_par(results)
+    best = means["student"].mse.reindex(arms).min()
+    found = []
+    for kind, group in (("student", results.facts["arms"]), ("teacher", results.facts["teachers"])):
+        comparable = set(compared(results, kind))
+        for item in group:
+            name, note = item["name"], _note(item) if kind == "student" else ""
+            if (now := state(results, name, kind)) != "finished":
+                found.append(Line(kind, name, note, state=now))
+                continue
+            if groups.size()[kind, name] < fits:
+                note = f"{note}; {groups.size()[kind, name]} of {fits} fits".removeprefix("; ")
+            errors = means[kind].loc[name] if name in means[kind].index else None
+            comparison = results.compare(name, kind=kind) if name in comparable else None
+            found.append(
+                Line(
+                    kind=kind,
+                    name=name,
+                    note=note,
+                    mse=number(errors.mse, smallest.mse) if errors is not None else "",
+                    mae=number(errors.mae, smallest.mae) if errors is not None else "",
+                    relative=percent(comparison.relative) if comparison else "",
+                    interval=interval(comparison) if comparison else "",
+                    p=p_values.get(name, "") if kind == "student" else "",
+                    balance=_balance(balance[kind, name]),
+                    best=kind == "student" and name in arms and errors is not None and errors.mse == best,
+                    kept=kind == "student" and name in kept,
+                )
+            )
+    return found
+
+
+def by_size(results: Results) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Differences from the student alone, by training size: the head, and each arm's cells, marked where the interval
+    excludes zero. Empty for a single size."""
+    sizes = in_order(results)
+    if len(sizes) < 2:
+        return [], []
+    names = [arm["name"] for arm in results.facts["arms"] if arm["name"] != results.facts["alone"]]
+    cells = []
+    for name in names:
+        cells.append((name, [_against_alone(results, name, size) for size in sizes]))
+    return ["all" if size is None else f"{size:,}".replace(",", "\u2009") for size in sizes], cells
+
+
+def _against_alone(results: Results, name: str, size: int | None) -> str:
+    if name not in compared(results, size=size):
+        return STATES[state(results, name, size=size)]
+    found = results.compare(name, size=size)
+    return f"{percent(found.relative)}{'*' * (found.lower or found.higher)}"
+
+
+def number(value: float, smallest: float, digits: int = 3) -> str:
+    """As many decimals in a whole column as give its smallest value `digits` significant ones."""
+    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(smallest))) if smallest > 0 else digits}f}"
+
+
+def _note(arm: dict) -> str:
+    if not arm["teachers"]:
+        return "labels only"
+    return f"{' + '.join(arm['teachers'])}{', shuffled' if arm['placebo'] else ''}"
+
+
+def _balance(value: object) -> str:
+    return "" if value is None or pd.isna(value) else str(value)  # type: ignore[call-overload]

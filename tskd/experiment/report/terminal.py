@@ -1,0 +1,90 @@
+"""What the terminal shows: the table of a case, or one line for each of several, and the verdict."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tskd.experiment.report.lines import STATES, by_size, lines
+from tskd.experiment.report.overview import overview
+from tskd.experiment.results.results import Results
+
+if TYPE_CHECKING:
+    from tskd.experiment.results.study_results import StudyResults
+
+WIDTH = 100
+WORDS = {"privilege": "privilege", "gain": "gain", "none": "no gain", "unknown": "unknown"}
+
+
+def terminal_table(results: Results | StudyResults) -> str:
+    """Title, table and verdict, at most 100 characters wide; of several cases, one line each."""
+    if isinstance(results, Results):
+        return _case(results)
+    return _case(*results.cases.values()) if len(results.cases) == 1 else _study(results)
+
+
+def _case(results: Results) -> str:
+    facts = results.facts
+    header = ["", "MSE", "MAE", "MSE against alone", "95 % interval", "balance"]
+    found = lines(results)
+    rows = [
+        [
+            _fit(f"teacher {x.name}" if x.kind == "teacher" else x.name, 34),
+            *(x.mse or STATES[x.state], x.mae, x.relative, x.interval, _fit(x.balance, 20)),
+        ]
+        for x in found
+    ]
+    students = sum(x.kind == "student" for x in found)
+    folds = f", {facts['folds']} folds" if facts["folds"] > 1 else ""
+    title = (
+        f"{facts['name']}: {facts['data']['name']}, {facts['lookback']} steps to {facts['horizon']}, "
+        f"{len(facts['seeds'])} seeds{folds}, {facts['data']['windows']['test']} test windows"
+    )
+    said = [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]
+    said += [f"! {warning}" for warning in facts["warnings"]]
+    return "\n".join([*_wrapped([title]), "", *_ruled(header, rows, students), *_sizes(results), "", *_wrapped(said)])
+
+
+def _sizes(results: Results) -> list[str]:
+    head, cells = by_size(results)
+    text: list[str] = []
+    # as many sizes beside each other as fit, the rest below
+    for first in range(0, len(head), 6):
+        part = slice(first, first + 6)
+        rows = [[_fit(name, 26), *found[part]] for name, found in cells]
+        text += ["", *_ruled(["MSE against alone at", *head[part]], rows, len(rows))]
+    return [*text, "training windows; * the 95 % interval excludes zero"] if head else []
+
+
+def _study(study: StudyResults) -> str:
+    found = overview(study)
+    header = ["", "best arm", "MSE", "net privileged lift", "95 % interval", "verdict"]
+    rows = []
+    for row in found.rows:
+        best = next(((arm, e.mse) for arm, e in zip(found.arms, row.entries, strict=True) if e.best), ("–", ""))
+        rows.append([_fit(row.label, 30), _fit(best[0], 14), best[1], row.lift, row.interval, WORDS[row.outcome]])
+    said = [found.headline, "", *(f"• {sentence}" for sentence in found.sentences)]
+    failed = sum(len(results.failures) for results in study.cases.values())
+    if failed:
+        said.append(f"! {failed} fits failed; the page shows why.")
+    title = f"{study.name}: {len(study.cases)} cases"
+    return "\n".join([title, "", *_ruled(header, rows, len(rows)), "", *_wrapped(said)])
+
+
+def _ruled(header: Sequence[str], rows: Sequence[Sequence[str]], first: int) -> list[str]:
+    """Aligned text with a rule below the header, and one below the first rows where more follow."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    aligned = "  ".join([f"{{:<{widths[0]}}}", *(f"{{:>{width}}}" for width in widths[1:])])
+    text = [aligned.format(*row).rstrip() for row in rows]
+    rule = "─" * (sum(widths) + 2 * len(widths) - 2)
+    return [aligned.format(*header).rstrip(), rule, *text[:first], *([rule] if text[first:] else []), *text[first:]]
+
+
+def _wrapped(paragraphs: Sequence[str]) -> list[str]:
+    wrapper = textwrap.TextWrapper(WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    return [wrapper.fill(paragraph) for paragraph in paragraphs]
+
+
+def _fit(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

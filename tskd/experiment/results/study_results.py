@@ -1,0 +1,99 @@
+"""What a study measured: the results of each of its cases."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tskd.experiment.results import tables
+from tskd.experiment.results.results import Results, write_json
+
+NAMED = 3
+"""Cases that are named in a sentence on many."""
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResults:
+    """Results by the label of their case.
+
+    `facts`: name, command and config of the study; whether that is `reproducible`, or holds data or objects that only a
+    Python program has; `cells`, how many are planned, finished and failed; `left_out`, the
+    cases that have no results, and why; versions and commit of what laid out the tables.
+    """
+
+    name: str
+    cases: dict[str, Results]
+    facts: dict[str, Any] = field(repr=False)
+
+    def with_command(self, command: str) -> StudyResults:
+        """The same, with the command that gave them on record."""
+        cases = {
+            case: replace(results, facts={**results.facts, "command": command}) for case, results in self.cases.items()
+        }
+        return replace(self, cases=cases, facts={**self.facts, "command": command})
+
+    @property
+    def left_out(self) -> list[str]:
+        """Which cases have no results: a sentence for each reason, with the first cases that it is true of."""
+        reasons: dict[str, list[str]] = {}
+        for case, reason in self.facts["left_out"].items():
+            reasons.setdefault(reason, []).append(case)
+        sentences = []
+        for reason, cases in reasons.items():
+            listed = ", ".join(f"‘{case}’" for case in cases[:NAMED])
+            more = f" and {len(cases) - NAMED} more" if len(cases) > NAMED else ""
+            sentences.append(f"{listed}{more} {'has' if len(cases) == 1 else 'have'} no results: {reason}")
+        return sentences
+
+    def save(self, directory: str | Path) -> None:
+        """Write the tables of one case into `directory`, those of several into folders below `directory/cases`.
+
+        Tables that other cases have left in these places are removed.
+        """
+        folder = Path(directory)
+        places = _places([*self.cases, *self.facts["left_out"]])
+        for case, results in self.cases.items():
+            results.save(folder / places[case])
+        found = {case: places[case] for case in self.cases}
+        write_json(folder / "study.json", {"name": self.name, "cases": found, "facts": self.facts})
+        kept = {folder / place for place in found.values()}
+        for place in {folder, *folder.glob("cases/*")} - kept:
+            for name in [*(f"{table}.csv" for table in tables.TABLES), "facts.json"]:
+                (place / name).unlink(missing_ok=True)
+            if place != folder:
+                with suppress(OSError):
+                    # what else there is, is the user's
+                    place.rmdir()
+
+    @classmethod
+    def load(cls, directory: str | Path) -> StudyResults:
+        """What `save` wrote."""
+        folder = Path(directory)
+        read = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+        cases = {case: Results.load(folder / place) for case, place in read["cases"].items()}
+        return cls(read["name"], cases, read["facts"])
+
+    def __str__(self) -> str:
+        from tskd.experiment.report.terminal import terminal_table
+
+        return terminal_table(self)
+
+
+def _places(cases: Sequence[str]) -> dict[str, str]:
+    """A folder for each case, named like it as far as that is safe."""
+    if len(cases) == 1:
+        return {cases[0]: "."}
+    found: dict[str, str] = {}
+    for case in cases:
+        slug = re.sub(r"[^\w.-]+", "-", case).strip("-.") or "case"
+        taken = {place.lower() for place in found.values()}
+        place, number = f"cases/{slug}", 2
+        while place.lower() in taken:
+            place, number = f"cases/{slug}-{number}", number + 1
+        found[case] = place
+    return found

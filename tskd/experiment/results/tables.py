@@ -1,0 +1,75 @@
+"""The tables of results: which columns they have, of what kind, and their files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tskd.experiment.run.cell_store import write_atomically
+
+CELL = ("kind", "name", "fold", "size", "seed")
+VERSIONS = ("python", "tskd", "darts", "torch", "pytorch_lightning", "numpy", "pandas")
+"""Columns of what a fit was made with."""
+TABLES = {
+    "rows": (
+        *(*CELL, "key", "balance", "mse", "mae", "validation_mse", "seconds", "windows", "data", "commit"),
+        *VERSIONS,
+    ),
+    "candidates": ("arm", "fold", "size", "seed", "balance", "validation_mse"),
+    "windows": (*CELL, "start", "mse", "mae"),
+    "steps": (*CELL, "step", "mse", "mae"),
+    "forecasts": ("line", "window", "time", "value"),
+    "weights": ("arm", "fold", "size", "seed", "epoch", "by", "at", "teacher", "weight"),
+    "failures": (*CELL, "candidate", "error", "traceback"),
+}
+"""Names of the tables, and their columns."""
+
+TRUTH = "truth"
+TEACHER_LINE = "teacher "
+"""What the table of forecasts calls the truth, and puts before the name of a teacher; an arm has its name there."""
+
+INTEGERS = ("fold", "seed", "windows", "step", "window", "epoch", "at", "candidate")
+NUMBERS = ("mse", "mae", "validation_mse", "seconds", "value", "weight")
+STAMPS = ("start", "time")
+
+
+def table(name: str, content: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
+    """The table called `name`, its columns in order and of their kind; what it has no column for is left out."""
+    columns = list(TABLES[name])
+    frame = pd.DataFrame(content) if len(content) else pd.DataFrame(columns=columns)
+    return frame[columns].astype({column: _kind(column) for column in columns if column not in STAMPS})
+
+
+def write(name: str, content: pd.DataFrame, folder: Path) -> None:
+    """Write a table as CSV."""
+    write_atomically(folder / f"{name}.csv", content.to_csv(index=False).encode())
+
+
+def read(name: str, folder: Path) -> pd.DataFrame:
+    """What `write` wrote."""
+    content = (folder / f"{name}.csv").read_text(encoding="utf-8")
+    found = pd.read_csv(
+        StringIO(content),
+        dtype={column: _kind(column) for column in TABLES[name]},
+        float_precision="round_trip",
+        keep_default_na=False,
+        na_values={column: [""] for column in (*NUMBERS, "size")},
+    )
+    return found.assign(**{column: _stamps(found[column]) for column in STAMPS if column in TABLES[name]})
+
+
+def _stamps(texts: pd.Series) -> pd.Series:
+    """Time stamps; positions of a series that has none."""
+    if len(texts) and str(texts.iloc[0]).lstrip("-").isdigit():
+        return texts.astype("int64")
+    return pd.to_datetime(texts, format="ISO8601")
+
+
+def _kind(column: str) -> Any:
+    if column == "size":
+        return "Int64"
+    return "int64" if column in INTEGERS else "float64" if column in NUMBERS else str

@@ -1,0 +1,1 @@
+"""Runs: which fits there are, how they are computed, and how they are kept."""

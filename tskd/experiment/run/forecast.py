@@ -1,0 +1,79 @@
+"""Forecasts of every window of a part, many windows at a time.
+
+darts' `historical_forecasts` makes a series of every window, and where the student is rolled forward it forecasts them
+one by one. Here windows are gathered as in training and handed to the network in batches; forecasts are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from darts import TimeSeries
+from torch import Tensor
+
+from tskd import Teacher
+from tskd._core.darts.capabilities import max_batch_size
+from tskd._core.darts.forward import roll_starts, rolled_forecast
+from tskd.experiment.data.preparation import Part
+from tskd.teachers import network as networks
+from tskd.teachers.inputs import View
+
+Forecasts = Iterator[tuple[np.ndarray, np.ndarray, int]]
+"""Positions [M] of windows in their part, forecasts [M, H, C] of them, and the first step that is forecast."""
+
+ROLLED_AT_ONCE = 256
+
+
+def of_student(model: Any, part: Part, covariates: Mapping[str, TimeSeries], soft_sensor: bool) -> Forecasts:
+    """What a student says of the windows of a part; one whose output chunk is shorter than the last step that is
+    scored goes on from its own forecasts, as in darts' `predict`.
+
+    Args:
+        model: a fitted darts model, or the `DistilledModel` that holds it.
+        covariates: by darts' names.
+    """
+    student = getattr(model, "student", model)
+    hidden = torch.zeros(student.input_chunk_length, part.truth.shape[2], dtype=torch.bool)
+    view = View(None, None, {"past_target": hidden} if soft_sensor else {})
+    given: dict[str, Any] = {"series": [part.series], "past_covariates": None, "future_covariates": None}
+    seen = networks.windows(student, given | {slot: [series] for slot, series in covariates.items()}, view)
+    keys = _keys(part)
+    beyond = part.truth.shape[1] - student.output_chunk_shift - student.output_chunk_length
+    if beyond <= 0:
+        known = seen.covers(keys).nonzero()[:, 0]
+        for rows, found in networks.Answers([student], seen).of(0, keys[known]):
+            yield known[rows].numpy(), found["forecasts"].numpy(), student.output_chunk_shift + 1
+        return
+    starts = roll_starts(student.output_chunk_length, beyond)
+    later = seen.without("past_target")
+    covered = [seen.covers(keys), *(later.covers(_moved(keys, start)) for start in starts)]
+    for some in torch.stack(covered).all(0).nonzero()[:, 0].split(max_batch_size(student, ROLLED_AT_ONCE)):
+        chunks = [later.gather(_moved(keys[some], start), labels=False) for start in starts]
+        rolled = rolled_forecast(student.model, seen.gather(keys[some], labels=False), chunks, beyond)
+        yield some.numpy(), rolled.numpy(), 1
+
+
+def of_teacher(teacher: Teacher, part: Part, covariates: Mapping[str, TimeSeries]) -> Forecasts:
+    """What a teacher says of the windows of a part, but for those whose inputs it lacks or whose end its own horizon
+    runs over."""
+    known = {name: part.privileged[name] for name in teacher.names}
+    asked = teacher.ask(part.series, **covariates, privileged=known)
+    keys = _keys(part)
+    keys = keys[keys[:, 1] + teacher.horizon[-1] < len(part.series)]
+    covered = asked.covers(keys)
+    positions = covered.nonzero()[:, 0]
+    for rows, found in asked.of(keys[covered]):
+        yield positions[rows].numpy(), found["forecasts"].numpy(), teacher.horizon[0]
+
+
+def _keys(part: Part) -> Tensor:
+    """Keys [W, 2] of the windows of a part."""
+    origins = torch.arange(len(part.truth)) + part.reach - 1
+    return torch.stack([torch.zeros_like(origins), origins], dim=1)
+
+
+def _moved(keys: Tensor, steps: int) -> Tensor:
+    return keys + torch.tensor([0, steps])

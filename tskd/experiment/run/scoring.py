@@ -1,0 +1,73 @@
+"""Errors of forecasts: every window of a part counts, targets that were filled do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tskd.experiment.data.preparation import Part, examples
+
+if TYPE_CHECKING:
+    from tskd.experiment.run.forecast import Forecasts
+
+AT_ONCE = 2**21
+"""Forecasts, of steps and components, whose errors are held in memory at a time."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean errors on the z-scored scale: of the windows `mse`, `mae` [W], of the steps `step_mse`, `step_mae` [H]; NaN
+    where there is no forecast, or nothing that is scored.
+
+    `forecasts` [E, H] of the first component are of the example windows. `whole`: whether there is a finite forecast of
+    every window and step, from the first step that is scored.
+    """
+
+    mse: np.ndarray
+    mae: np.ndarray
+    step_mse: np.ndarray
+    step_mae: np.ndarray
+    forecasts: np.ndarray
+    whole: bool
+
+
+def score(forecasts: Forecasts, part: Part, first: int) -> Score:
+    """The errors of all forecasts of a part.
+
+    Args:
+        first: the first step that is scored.
+    """
+    windows, horizon, components = part.truth.shape
+    of_windows = np.full((2, windows), np.nan)
+    sums, counts = np.zeros((2, horizon)), np.zeros(horizon)
+    shown = examples(windows)
+    kept = np.full((len(shown), horizon), np.nan)
+    finite = 0
+    for positions, values, start in forecasts:
+        steps = slice(start - 1, min(start - 1 + values.shape[1], horizon))
+        size = max(1, AT_ONCE // (horizon * components))
+        for begin in range(0, len(positions), size):
+            rows = positions[begin : begin + size]
+            some = np.full((len(rows), horizon, components), np.nan)
+            some[:, steps] = values[begin : begin + size, : steps.stop - steps.start]
+            finite += int(np.isfinite(some[:, first - 1 :]).all(axis=(1, 2)).sum())
+            chosen, where = np.nonzero(rows[:, None] == shown)
+            kept[where] = some[chosen, :, 0]
+            some -= part.truth[rows]
+            some[~part.scored[rows]] = np.nan
+            known = ~np.isnan(some)
+            for number in range(2):
+                error = some**2 if number == 0 else np.abs(some)
+                of_windows[number, rows] = mean(error, axis=(1, 2))
+                sums[number] += np.nansum(error, axis=(0, 2))
+            counts += known.sum(axis=(0, 2))
+    of_steps = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return Score(of_windows[0], of_windows[1], of_steps[0], of_steps[1], kept, finite == windows)
+
+
+def mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
+    """Mean over what is not NaN, NaN where nothing is left."""
+    count = (~np.isnan(values)).sum(axis=axis)
+    return np.where(count > 0, np.nansum(values, axis=axis) / np.maximum(count, 1), np.nan)

@@ -1,0 +1,146 @@
+"""Fitted teachers kept in a folder: a later cell, in this process or another, asks them instead of fitting them again.
+
+A teacher lies in a folder that bears its key, which appears there whole or not at all. Its files are vouched for by
+checksums; one that is damaged is thrown away, and the teacher fitted again. Several processes may do so at once. A
+linear model that was read back may differ in the last bit from the one that was written (its coefficients lie in
+another order in memory), so whoever fits a teacher reads it back too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import shutil
+import tempfile
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tskd import Teacher
+from tskd._core.darts.fit import load_model
+from tskd.experiment.config.quiet import TRAINER
+from tskd.teachers.crossfit import Folds, stamp, stamp_text
+from tskd.teachers.output_cache import ABANDONED
+
+DESCRIPTION = "teacher.json"
+DRAFT = ".draft-"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted teacher, how long that took, and what it was warned of."""
+
+    teacher: Teacher
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+def load_teacher(folder: Path, key: str, unfitted: Teacher) -> Fitted | None:
+    """The teacher that was saved under a key; None if there is none, or none that is whole.
+
+    Args:
+        unfitted: what it was before its fit.
+    """
+    place = folder / key
+    description = _description(place)
+    if description is None:
+        _throw_away(place)
+        return None
+    try:
+        fitted = [
+            load_model(description["class"], _place(place, number), TRAINER) for number in range(description["models"])
+        ]
+    except Exception:
+        # a class that darts' safe loading does not know, or a model of another version of a library
+        return None
+    folds = description["folds"]
+    teacher = Teacher.of_fitted(
+        fitted,
+        unfitted.sources,
+        unfitted.name,
+        sees_inputs=unfitted.sees_inputs,
+        target=unfitted.target,
+        cross_fit=unfitted.cross_fit,
+        folds=None if folds is None else Folds.described(folds),
+        components=description["components"],
+        seen_until=stamp(description["seen_until"]),
+    )
+    return Fitted(teacher, description["seconds"], tuple(description["warnings"]))
+
+
+def save_teacher(folder: Path, key: str, fitted: Fitted) -> None:
+    """Keep a teacher under its key, unless somebody has done so in the meantime, or darts cannot save its model."""
+    teacher = fitted.teacher
+    folder.mkdir(parents=True, exist_ok=True)
+    _clear_abandoned(folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=DRAFT) as draft:
+        place = Path(draft) / key
+        place.mkdir()
+        try:
+            for number, model in enumerate(teacher.models):
+                model.save(str(_place(place, number)), clean=True)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            # an object of the user's own that cannot be pickled: the teacher is fitted where it is needed
+            return
+        description = {
+            "format": FORMAT,
+            "class": type(teacher.model).__name__,
+            "models": len(teacher.models),
+            "folds": None if teacher.folds is None else teacher.folds.description(),
+            "components": teacher.components,
+            "seen_until": stamp_text(teacher.seen_until),
+            "seconds": fitted.seconds,
+            "warnings": fitted.warnings,
+            "files": _checksums(place),
+        }
+        (place / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+        try:
+            place.rename(folder / key)
+        except OSError:
+            if not (folder / key).is_dir():
+                raise
+
+
+def _description(place: Path) -> dict[str, Any] | None:
+    """What a folder says of the teacher in it; None if it is not whole."""
+    try:
+        found: dict[str, Any] = json.loads((place / DESCRIPTION).read_text())
+        whole = found["format"] == FORMAT and found["files"] == _checksums(place)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if whole else None
+
+
+def _throw_away(place: Path) -> None:
+    """Remove a folder that was found not to be whole, if it is there."""
+    if not place.is_dir():
+        return
+    aside = place.with_name(f"{DRAFT}{uuid.uuid4().hex}")
+    with suppress(OSError):
+        place.rename(aside)
+        if _description(aside) is not None:
+            # another process has put a whole one there since
+            aside.rename(place)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _clear_abandoned(folder: Path) -> None:
+    """Remove drafts of processes that were killed long ago."""
+    for draft in folder.glob(f"{DRAFT}*"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > ABANDONED:
+                shutil.rmtree(draft, ignore_errors=True)
+
+
+def _place(folder: Path, number: int) -> Path:
+    return folder / f"model{number}.pt"
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != DESCRIPTION)
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -1,0 +1,1 @@
+"""What the measurements tell: intervals, tests, verdicts."""

@@ -1,0 +1,1 @@
+"""Batteries of tests that a new part inherits."""

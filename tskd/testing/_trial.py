@@ -1,0 +1,145 @@
+"""How a weighting is made, taught and asked in its tests, and how its weights are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tskd._core.aspects import Aspect
+from tskd.testing._cases import Case
+from tskd.testing._random_cases import random_cases
+from tskd.weighting.base import Step, Weighting
+
+
+class Trial:
+    """A weighting that is tested; `WeightingConformance` says what the attributes mean."""
+
+    renormalised = True
+    even_for_equal = True
+    scale_free = True
+    sees_batch: bool | frozenset[Aspect] = False
+    saved = True
+    tolerance = 1e-6
+    count = 30
+    aspect: Aspect = "forecast"
+
+    def make(self) -> Weighting:
+        """A fresh weighting."""
+        raise NotImplementedError(f"{type(self).__name__} lacks make()")
+
+    def make_for(self, names: list[str]) -> Weighting:
+        """A fresh weighting of these teachers, if it must know them before."""
+        return self.make()
+
+    def aspects(self) -> list[Aspect]:
+        """For which there are weights: the forecasts, and what has weights of its own."""
+        return ["forecast", *sorted(self.make_for(["teacher 0"]).aspects)]
+
+    def cases(
+        self, teachers: int | None = None, dtype: torch.dtype | None = None, partial: bool = True, agree: bool = False
+    ) -> Iterator[Case]:
+        """Random cases, the same at every call.
+
+        Args:
+            teachers, dtype: of all of them.
+            partial: whether some have teachers of a part of the horizon.
+            agree: whether the teachers say the same.
+        """
+        asking = self.make_for(["teacher 0"])
+        for made in random_cases(asking, self.count, teachers=teachers, dtype=dtype, partial=partial, agree=agree):
+            yield made.with_hint(alike=agree) if self.aspect == "features" else made
+
+    def ready(self, case: Case, weighting: Weighting | None = None) -> Weighting:
+        """A weighting as it is at its first step: set up, and acquainted with the evidence."""
+        if weighting is None:
+            weighting = self.make_for(case.names)
+            weighting.set_up(case.names)
+        self._learn(weighting, case)
+        self._start(weighting, case)
+        return weighting
+
+    def ask(self, weighting: Weighting, step: Step) -> Tensor:
+        """Weights of the aspect that is tested."""
+        return weighting(step) if self.aspect == "forecast" else weighting.weights_of(step, self.aspect)
+
+    def weights(self, case: Case) -> Tensor:
+        """Weights of a fresh weighting `[K, B, H, C]`, as float64."""
+        return whole(self.ask(self.ready(case), case.step), case)
+
+    def close(self, found: Tensor, expected: Tensor, case: Case, what: str) -> None:
+        """Raise an AssertionError where weights differ."""
+        tolerance = self.tolerance if case.step.target.dtype == torch.float64 else max(self.tolerance, 1e-4)
+        torch.testing.assert_close(found, expected, rtol=0, atol=tolerance, msg=lambda text: f"{what}: {text}")
+
+    def _learn(self, weighting: Weighting, case: Case) -> None:
+        if weighting.judges:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                weighting.learn(case.evidence)
+        # as a trainer does before it starts
+        if case.step.target.dtype == torch.float64:
+            weighting.double()
+
+    def _start(self, weighting: Weighting, case: Case) -> None:
+        if weighting.judges:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                weighting.start_epoch(case.step.epoch, case.evidence)
+
+    def _refuse_no_shares(self, weights: Tensor, case: Case) -> None:
+        require(bool(weights.isfinite().all()), f"not finite: {weights.tolist()}")
+        require(bool((weights >= 0).all()), f"negative: {weights.min()}")
+        out = weights.masked_select(~case.usable.expand_as(weights))
+        require(not bool(out.any()), "somebody who has no say has a weight")
+        if not self.renormalised:
+            require(bool((weights <= 1 + 1e-6).all()), f"above 1: {weights.max()}")
+            return
+        anybody = case.usable.any(0).double().expand(weights.shape[1:])
+        torch.testing.assert_close(weights.sum(0), anybody, rtol=0, atol=1e-5, msg=lambda text: f"sum over K: {text}")
+
+
+def whole(weights: Tensor, case: Case) -> Tensor:
+    """Weights as `[K, B, H, C]` in float64.
+
+    Raises:
+        AssertionError: they are of another shape than `[K, B]`, `[K, B, 1 or H]` and `[K, B, 1 or H, 1 or C]`, or of a
+            narrower type than float32.
+    """
+    size = case.step.forecasts.shape
+    shape = tuple(weights.shape) + (1,) * (4 - weights.dim())
+    fits = len(shape) == 4 and shape[:2] == size[:2] and shape[2] in (1, size[2]) and shape[3] in (1, size[3])
+    require(fits and weights.dim() >= 2, f"weights {tuple(weights.shape)} for forecasts {tuple(size)}")
+    require(weights.dtype in (torch.float32, torch.float64), f"weights of {weights.dtype}")
+    return weights.reshape(shape).expand(size).double()
+
+
+def require(held: bool, message: str) -> None:
+    """As `assert`, which pytest explains in test modules only."""
+    if not held:
+        raise AssertionError(message)
+
+
+def for_each(**kind: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a check of one case a test of all cases that `self.cases(**kind)` gives, for each aspect for which there
+    are weights; a failure says of which."""
+
+    def made(check: Callable[..., None]) -> Callable[..., None]:
+        def test(self: Any) -> None:
+            for aspect in self.aspects():
+                self.aspect = aspect
+                found: Iterator[Case] = self.cases(**kind)
+                for case in found:
+                    try:
+                        check(self, case)
+                    except Exception as error:
+                        error.add_note(f"in {case}, weights of {aspect}")
+                        raise
+
+        # not functools.wraps: pytest would take the case for a fixture
+        test.__name__, test.__qualname__, test.__doc__ = check.__name__, check.__qualname__, check.__doc__
+        return test
+
+    return made

@@ -1,0 +1,245 @@
+"""What every weighting promises, as tests that a new one inherits."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import tskd.weighting
+from tskd._core.object_spec import described, restored
+from tskd.distillation.model_interface import Shown
+from tskd.distillation.objective import Objective
+from tskd.distillation.paired_loss import Said
+from tskd.losses import OutputKD
+from tskd.testing._cases import Case
+from tskd.testing._trial import Trial, for_each, require, whole
+from tskd.weighting.base import Hint, Weighting
+
+NAN, FAR = float("nan"), 1e4
+
+
+class WeightingConformance(Trial):
+    """The tests of a weighting; they are plain methods, which pytest finds.
+
+    Either a subclass, or a line: `TestUniform = WeightingConformance.of(Uniform)`. The attributes say what a weighting
+    does otherwise, and a reason belongs beside each.
+
+    Attributes:
+        renormalised: weights sum to one over the valid teachers; else each is at most one.
+        even_for_equal: teachers that say the same have the same weight.
+        scale_free: the units of the target do not matter.
+        sees_batch: the weights of a window may depend on the other windows of the batch: in all aspects, or in some.
+        saved: its settings can be written as JSON; else a model that has it cannot be saved.
+        tolerance: of a comparison of weights in float64; in float32 it is 1e-4 at least.
+        count: random cases of a test. From 30 on, all K = 1…5 with all B = 1…6 are among them.
+        aspect: of which weights are tested; every test sets it to each in turn.
+    """
+
+    @classmethod
+    def of(cls, make: Callable[[], Weighting], **attributes: Any) -> type[WeightingConformance]:
+        """A subclass of which `make` gives the weightings."""
+        unknown = [name for name in attributes if not hasattr(cls, name)]
+        if unknown:
+            raise ValueError(f"there are no attributes {unknown} in {cls.__name__}")
+        return type("TestConformance", (cls,), {"make": lambda self: make(), **attributes})
+
+    @for_each()
+    def test_weights_are_shares_of_the_valid_teachers(self, case: Case) -> None:
+        self._refuse_no_shares(self.weights(case), case)
+
+    @for_each(teachers=1)
+    def test_one_teacher_is_plain_distillation(self, case: Case) -> None:
+        if self.renormalised:
+            self.close(self.weights(case), whole(case.usable.double(), case), case, "not 1 for the only teacher")
+
+    @for_each()
+    def test_the_order_of_teachers_does_not_matter(self, case: Case) -> None:
+        order = torch.randperm(len(case.names), generator=torch.Generator().manual_seed(1)).tolist()
+        self.close(self.weights(case.teachers_in(order)), self.weights(case)[order], case, "teachers in another order")
+
+    @for_each()
+    def test_the_order_of_windows_does_not_matter(self, case: Case) -> None:
+        rows = torch.arange(len(case.step.keys)).flip(0)
+        weighting = self.ready(case)
+        moved = whole(self.ask(copy.deepcopy(weighting), case.windows_in(rows).step), case)
+        self.close(moved, whole(self.ask(weighting, case.step), case)[:, rows], case, "windows in another order")
+
+    @for_each()
+    def test_other_windows_do_not_matter(self, case: Case) -> None:
+        if self.aspect in self.sees_batch if isinstance(self.sees_batch, frozenset) else self.sees_batch:
+            return
+        weighting = self.ready(case)
+        together = whole(self.ask(weighting, case.step), case)
+        for row in torch.arange(len(case.step.keys)).split(1):
+            alone = case.windows_in(row)
+            self.close(whole(self.ask(weighting, alone.step), alone), together[:, row], case, "a window by itself")
+
+    @for_each(dtype=torch.float64)
+    def test_units_do_not_matter(self, case: Case) -> None:
+        if self.scale_free:
+            self.close(self.weights(case.in_units(1e6, 3e6)), self.weights(case), case, "in other units")
+
+    @for_each(agree=True)
+    def test_equal_teachers_have_equal_weights(self, case: Case) -> None:
+        if self.even_for_equal:
+            weights = self.weights(case)
+            even = whole(case.usable / len(case.names), case)
+            expected = even if self.renormalised else weights[:1].expand_as(weights)
+            self.close(weights, expected, case, "teachers that say the same")
+
+    @for_each()
+    def test_a_perfect_teacher_is_no_trouble(self, case: Case) -> None:
+        perfect = case.perfect()
+        self._refuse_no_shares(self.weights(perfect), case)
+        # nor is a student that says what a teacher says
+        student = perfect.step.forecasts[0]
+        self._refuse_no_shares(self.weights(replace(perfect, step=replace(perfect.step, student=student))), case)
+
+    @for_each()
+    def test_without_differences_weights_are_shares(self, case: Case) -> None:
+        """Labels, student and teachers say 0 everywhere."""
+        self._refuse_no_shares(self.weights(case.in_units(0, 0)), case)
+
+    @for_each()
+    def test_without_any_judgement_weights_are_shares(self, case: Case) -> None:
+        self._refuse_no_shares(self.weights(case.without_teachers()), case)
+
+    @for_each()
+    def test_what_is_not_valid_is_not_read(self, case: Case) -> None:
+        expected = self.weights(case)
+        for value in (NAN, FAR):
+            self.close(self.weights(case.filled(invalid=value)), expected, case, f"{value} where nobody is valid")
+
+    @for_each()
+    def test_steps_that_a_teacher_does_not_forecast_are_not_read(self, case: Case) -> None:
+        self.close(self.weights(case.filled(elsewhere=FAR)), self.weights(case), case, f"{FAR} in such steps")
+
+    @for_each()
+    def test_windows_without_a_teacher_do_not_count(self, case: Case) -> None:
+        """Nor where else all teachers are valid: what is quicker then gives the same."""
+        count = len(case.step.keys)
+        everywhere = replace(case, step=replace(case.step, valid=torch.ones_like(case.step.valid)))
+        for one in (case, everywhere):
+            step = one.step
+            twice = one.windows_in(torch.arange(count).repeat(2))
+            valid = torch.cat([step.valid, torch.zeros_like(step.valid)], 1)
+            target = torch.cat([step.target, FAR + step.target])
+            larger = replace(twice, step=replace(twice.step, valid=valid, target=target)).filled()
+            found = self.weights(larger)
+            self.close(found[:, :count], self.weights(one), one, "with windows of no teacher in the batch")
+            self.close(found[:, count:], torch.zeros_like(found[:, count:]), one, "in windows of no teacher")
+
+    @for_each()
+    def test_no_gradient_goes_into_weights_or_teachers(self, case: Case) -> None:
+        names = ("forecasts", "student", "target")
+        given = {name: getattr(case.step, name).clone().requires_grad_() for name in names}
+        weighting = self.ready(case)
+        weights = self.ask(weighting, replace(case.step, **given))
+        require(not weights.requires_grad, "the weights have a gradient")
+        with_gradient = [name for name, value in weighting.named_parameters() if value.grad is not None]
+        require(not with_gradient, f"a step left a gradient in {with_gradient}")
+
+    @for_each()
+    def test_what_it_is_given_is_left_as_it_was(self, case: Case) -> None:
+        step, chunks = copy.deepcopy((case.step, case.chunks))
+        self.weights(case)
+        for before, after in [(step, case.step), *zip(chunks, case.chunks, strict=True)]:
+            for name, value in vars(after).items():
+                require(_same(value, getattr(before, name)), f"{name} was changed")
+
+    @for_each()
+    def test_asking_twice_gives_the_same(self, case: Case) -> None:
+        weighting = self.ready(case)
+        first, second = (whole(self.ask(weighting, case.step), case) for _ in range(2))
+        self.close(second, first, case, "asked again")
+
+    @for_each()
+    def test_its_state_is_all_that_it_learned(self, case: Case) -> None:
+        """As a checkpoint is resumed: set up and taught, perhaps something else, before its state is put back."""
+        weighting = self.ready(case)
+        other = self.make_for(case.names)
+        other.set_up(case.names)
+        self._learn(other, _mirrored(case))
+        other.load_state_dict(weighting.state_dict())
+        for when in ("after its state is restored", "an epoch after that"):
+            expected, found = (whole(self.ask(one, case.step), case) for one in (weighting, other))
+            self.close(found, expected, case, when)
+            for one in (weighting, other):
+                self._start(one, case)
+
+    @for_each()
+    def test_a_copy_goes_its_own_way(self, case: Case) -> None:
+        weighting = self.ready(case)
+        expected = whole(self.ask(weighting, case.step), case)
+        other = copy.deepcopy(weighting)
+        self.close(whole(self.ask(other, case.step), case), expected, case, "of a copy")
+        self.ready(_mirrored(case), other)
+        self.close(
+            whole(self.ask(weighting, case.step), case), expected, case, "after a copy has learned something else"
+        )
+
+    def test_settings_and_repr_make_it_again(self) -> None:
+        names = ["teacher 0", "teacher 1"]
+        made = self.make_for(names)
+        kind = type(made)
+        public = {name: getattr(tskd.weighting, name) for name in tskd.weighting.__all__} | {kind.__name__: kind}
+        known = SimpleNamespace(**public, __all__=[*public], __name__="weightings")
+        again = kind(**made.settings())
+        require(repr(again) == repr(made), f"{made!r} made again is {again!r}")
+        if self.saved:
+            require(repr(eval(repr(made), public)) == repr(made), f"{made!r} is not what makes it")
+            text = json.dumps(described(made, known))
+            found = json.dumps(described(restored(json.loads(text), known), known))
+            require(found == text, f"{text} read back is {found}")
+
+    @for_each()
+    def test_the_term_is_the_weighted_loss_with_a_finite_gradient(self, case: Case) -> None:
+        if self.aspect != "forecast":
+            return
+        step, names = case.filled(invalid=NAN).step, case.names
+        shown = [Shown("teacher", _span(covers)) for covers in step.covers]
+        objective = Objective([OutputKD()], names, self.make_for(names))
+        objective.set_up(Shown("student", range(1, 1 + step.target.shape[1])), shown, step.target)
+        weights = whole(self.ready(case, objective.weighting)(step), case)
+        student = step.student.clone().requires_grad_()
+        found = objective(Said(student), step, [{} for _ in names], None)
+        known = step.valid.any(0)
+        if not bool(known.any()):
+            require(found.term is None, "there is a term without a teacher")
+            return
+        errors = (student - step.forecasts).double().square().where(case.usable, 0)
+        expected = (weights * errors).sum(0).flatten(1).mean(1)[known].mean()
+        torch.testing.assert_close(found.term.double(), expected, rtol=1e-3, atol=1e-6)
+        (gradient,) = torch.autograd.grad(found.term, student)
+        require(bool(gradient.isfinite().all()), "the student's gradient is not finite")
+        require(not bool(gradient[~known].any()), "windows of no teacher send a gradient")
+
+
+def _mirrored(case: Case) -> Case:
+    """The same evidence about the teachers in the opposite order: another one, of the same shape."""
+    other = case.teachers_in(range(len(case.names))[::-1])
+    return replace(case, chunks=other.chunks)
+
+
+def _span(covers: Tensor) -> range:
+    steps = torch.nonzero(covers)[:, 0].tolist()
+    return range(1 + steps[0], 2 + steps[-1])
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    if isinstance(one, Hint):
+        return _same(vars(one), vars(other))
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if not isinstance(one, Tensor):
+        return bool(one == other)
+    return one.dtype == other.dtype and torch.equal(one.nan_to_num(7), other.nan_to_num(7))

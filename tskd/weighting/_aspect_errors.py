@@ -1,0 +1,99 @@
+"""How far teachers are off in one aspect: the level of a forecast, its shape, its spread, a representation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from tskd.weighting._calibration_errors import FLOOR
+from tskd.weighting.base import Hint, Judged
+
+# of ½(z² − 1 − log z²), z a standard normal: ½(γ + log 2), and its standard deviation
+CALIBRATED = 0.5 * (0.5772156649015329 + math.log(2))
+NOISE = math.sqrt(math.pi**2 / 2 - 2) / 2
+# z² beyond this is as this: a spread of a thousandth of the error, or of 0
+FARTHEST = 1e6
+
+
+def level_and_shape_squares(chunks: Iterable[Judged]) -> tuple[Tensor, Tensor]:
+    """Mean squared errors of each teacher's level, its mean over a span, and of its shape, the rest, mean over the
+    span's steps: `[K, H, C]` each, in float64.
+
+    Early steps are easier, and the mean of few errors is larger: teachers are compared on like spans. Of each step it
+    is what all teachers forecast who forecast the step; NaN of one that does not, and of one that has no window.
+    """
+    sums = []
+    for judged in chunks:
+        usable = judged.valid[:, :, None, None].expand_as(judged.forecasts)
+        errors = (judged.forecasts.double() - judged.target.double()).where(usable, 0)
+        covers = judged.covers.expand(len(errors), errors.shape[2])
+        spans, span_of = _common_spans(covers).unique(dim=0, return_inverse=True)
+        parts = torch.stack([_squares_over(errors[:, :, span]) for span in spans], 2)[:, :, span_of]
+        count = judged.valid.double().sum(1)[:, None, None] * covers[..., None]
+        sums.append(torch.stack([*parts, count.expand_as(parts[0])]))
+    level, shape, count = torch.stack(sums).sum(0)
+    return (level / count).where(count > 0, torch.nan), (shape / count).where(count > 0, torch.nan)
+
+
+def _common_spans(covers: Tensor) -> Tensor:
+    """For each step, which steps all teachers forecast who forecast it `[H, H]`, of `covers [K, H]`."""
+    return ~(covers[:, :, None] & ~covers[:, None]).any(0)
+
+
+def _squares_over(errors: Tensor) -> Tensor:
+    """Sums over windows of errors `[K, m, h, C]`: of the squared level, and of the mean square of the rest
+    `[2, K, C]`."""
+    level = errors.mean(2)
+    return torch.stack([level.square().sum(1), (errors - level[:, :, None]).square().mean(2).sum(1)])
+
+
+def spread_divergence(judged: Iterable[tuple[Judged, Tensor]], windows: Tensor) -> Tensor:
+    """Of each teacher, the divergence of the claimed spread from the real one `[K, H, C]`, see `DEMKD`.
+
+    Args:
+        judged: windows, and the combination of the teachers' means there `[m, H, C]`.
+        windows: by how many that do not overlap each was judged `[K]`.
+
+    Returns:
+        In float64; NaN of a teacher of point forecasts.
+    """
+    sums = []
+    for chunk, mean in judged:
+        told = chunk.valid[:, :, None, None] & chunk.covers[:, None, :, None] & chunk.spread.isfinite()
+        ratio = (chunk.target.double() - mean).square() / chunk.spread.double().square()
+        # no error where none is claimed
+        ratio = ratio.nan_to_num(nan=1).clamp(FLOOR, FARTHEST)
+        sums.append(torch.stack([told.double().sum(1), ((ratio - 1 - ratio.log()) / 2).where(told, 0).sum(1)]))
+    count, total = torch.stack(sums).sum(0)
+    least = NOISE / windows.clamp(min=1).sqrt()
+    return (total / count - CALIBRATED).clamp(min=least[:, None, None])
+
+
+def unexplained(hint: Hint, valid: Tensor) -> Tensor:
+    """Share of the variance of each teacher's features over the batch that the student's do not explain `[K]`; NaN of
+    features that do not vary there.
+
+    Args:
+        valid: `[K, B]`.
+    """
+    return torch.stack([_residual(*one) for one in zip(hint.student, hint.teachers, valid, strict=True)])
+
+
+def _residual(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
+    student, teacher = (values[valid].to(_wide(values)) for values in (student, teacher))
+    deviation = (teacher - teacher.mean(0)).square().sum()
+    # B windows tell B − 1 deviations
+    share = (student - teacher).square().sum() / deviation * ((len(teacher) - 1) / max(len(teacher), 1))
+    return share.where(deviation > _rounding(teacher), torch.nan)
+
+
+def _wide(values: Tensor) -> torch.dtype:
+    return torch.promote_types(values.dtype, torch.float32)
+
+
+def _rounding(values: Tensor) -> Tensor:
+    """Sum of squares that is no more than rounding errors."""
+    return values.square().sum() * (8 * torch.finfo(values.dtype).eps) ** 2
