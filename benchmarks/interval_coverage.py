@@ -145,9 +145,9 @@ def measure(pair: Pair, blocks: int, repetitions: int, tested: int) -> dict[str,
     for repetition in range(repetitions):
         drawn = stretches(len(arms), windows, STRETCH * pair.block, draw)
         arm, baseline = arms[drawn].T, baselines[drawn].T
-        luck = 1 + LUCK * draw.normal(size=(SEEDS, 1))
-        for name, errors in (("none", arm), ("known", arm + shift), ("lucky", arm * luck)):
-            found[name].append(compare(errors, baseline, pair.block, kin=pair.name == "taught"))
+        seed_variance = 1 + LUCK * draw.normal(size=(SEEDS, 1))
+        for name, errors in (("none", arm), ("known", arm + shift), ("lucky", arm * seed_variance)):
+            found[name].append(compare(errors, baseline, pair.block, same_model_class=pair.name == "taught"))
         if repetition < tested:
             alarms.append(diebold_mariano(arm, baseline, pair.setting.horizon).p_value < 0.05)
 
@@ -255,7 +255,7 @@ def section(series: list[dict[str, str]], rows: list[dict[str, Any]]) -> str:
         seeds=SEEDS,
         stretch=STRETCH,
         effect=-100 * EFFECT,
-        luck=100 * LUCK,
+        seed_variance=100 * LUCK,
         repetitions=rows[0]["repetitions"],
         series=markdown(series[0], series),
         coverage=markdown(lines[0], lines),

@@ -22,7 +22,7 @@ from tables import markdown, ratio, write_section
 
 from tskd.experiment import Results, RunError, Study
 from tskd.experiment.results.collect import collect, counts
-from tskd.experiment.run.cell_store import Parts
+from tskd.experiment.run.cell_store import CellStore
 from tskd.experiment.run.outline import outline
 
 HERE = Path(__file__).parent
@@ -113,7 +113,7 @@ def finished(runs: Path) -> tuple[dict[str, Results], pd.DataFrame, Counter[str]
     rows, cells = [], Counter[str]()
     for name in STUDIES:
         study = Study.from_yaml(CONFIGS / f"{name}.yaml")
-        outlines, parts = outline(study), Parts(place(name, runs) / "parts")
+        outlines, parts = outline(study), CellStore(place(name, runs) / "parts")
         cells.update(counts(outlines, parts))
         try:
             found = collect(study, outlines, parts)

@@ -30,8 +30,8 @@ from tqdm import tqdm
 import tskd.weighting
 from tskd import DistilledModel, Teacher
 from tskd.teachers import network as networks
-from tskd.teachers.predictor import Asked
-from tskd.weighting import Evidence, Fixed, Step, Weighting
+from tskd.teachers.predictor import TeacherPredictor
+from tskd.weighting import CalibrationSet, Fixed, Step, Weighting
 
 HERE = Path(__file__).parent
 QUIET = {
@@ -87,7 +87,7 @@ class Told(Teacher):
         super().__init__(model, name=name)
         self.said = said
 
-    def ask(self, series: Any, *args: Any, **kwargs: Any) -> Asked:
+    def ask(self, series: Any, *args: Any, **kwargs: Any) -> TeacherPredictor:
         asked = super().ask(series, *args, **kwargs)
         assert isinstance(asked.answers, networks.Answers)
         said = torch.as_tensor(self.said[series[0].start_time()], dtype=torch.float32)
@@ -414,16 +414,16 @@ class Recording(Weighting):
     def __init__(self, inner: Weighting, sink: Sink) -> None:
         super().__init__()
         self.inner, self.sink = inner, sink
-        self.judges, self.uses_spread = inner.judges, inner.uses_spread
+        self.calibrates, self.uses_spread = inner.calibrates, inner.uses_spread
 
     def set_up(self, names: list[str]) -> None:
         self.inner.set_up(names)
 
-    def learn(self, evidence: Evidence) -> None:
-        self.inner.learn(evidence)
+    def calibrate(self, calibration: CalibrationSet) -> None:
+        self.inner.calibrate(calibration)
 
-    def start_epoch(self, epoch: int, evidence: Evidence) -> None:
-        self.inner.start_epoch(epoch, evidence)
+    def start_epoch(self, epoch: int, calibration: CalibrationSet) -> None:
+        self.inner.start_epoch(epoch, calibration)
 
     def scores(self, step: Step) -> Tensor:
         return self.inner.scores(step)

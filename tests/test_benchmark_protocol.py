@@ -10,7 +10,7 @@ import pytest
 
 from tskd.datasets import DataSet, load
 from tskd.experiment import Experiment, Study
-from tskd.experiment.run.cell_store import Parts
+from tskd.experiment.run.cell_store import CellStore
 from tskd.experiment.run.outline import outline
 
 # rows of training, validation and test part; file; horizon
@@ -66,4 +66,4 @@ def test_kept_parts_are_of_the_benchmark_as_it_is(folder: Path, data_folder: Pat
     study = Study.from_yaml(folder.parents[2].parent / "configs" / "benchmark" / f"{name}.yaml")
     keys = {cell.key for case in outline(study) for _, cells in case.blocks for cell in cells}
     files = list(folder.glob("*.npz"))
-    assert files and len(Parts(folder).finished(keys)) == len(files)
+    assert files and len(CellStore(folder).finished(keys)) == len(files)

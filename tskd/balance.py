@@ -30,7 +30,7 @@ class FixedBalance(Balance):
     value: float = 0.5
 
     def __post_init__(self) -> None:
-        _refuse_outside(self.value, "balance")
+        _check_share(self.value, "balance")
 
     def alpha(self, epoch: int) -> float:
         return self.value
@@ -55,8 +55,8 @@ class ScheduledBalance(Balance):
     final: float = 0.0
 
     def __post_init__(self) -> None:
-        _refuse_outside(self.value, "value")
-        _refuse_outside(self.final, "final")
+        _check_share(self.value, "value")
+        _check_share(self.final, "final")
         for name in ("warm_up", "hold", "decay"):
             epochs = getattr(self, name)
             if epochs is not None:
@@ -75,5 +75,5 @@ class ScheduledBalance(Balance):
         return self.value + (self.final - self.value) * fallen / self.decay
 
 
-def _refuse_outside(value: float, name: str) -> None:
+def _check_share(value: float, name: str) -> None:
     check_real(value, 0, 1, name, "a number from 0 (labels only) to 1 (teachers only)")

@@ -19,12 +19,12 @@ from tests.helpers.series import QUIET
 from tskd import DistilledModel, Teacher
 from tskd._core.window_keys import encode
 from tskd.balance import FixedBalance, ScheduledBalance
-from tskd.distillation.model_interface import Shown
+from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.objective import Objective
-from tskd.distillation.paired_loss import Said
-from tskd.losses import Comparison, OutputKD
+from tskd.distillation.paired_loss import StudentOutput
+from tskd.losses import OutputKD, StudentTeacherPair
 from tskd.privileged import CostlySensors, FutureHorizon, WayPoint
-from tskd.teachers.outputs import Knowledge
+from tskd.teachers.outputs import TeacherOutputs
 from tskd.weighting import Fixed, Step, Uniform, Weighting
 
 L, H = 5, 3
@@ -407,11 +407,11 @@ def term(
     names = [f"t{k}" for k in range(len(teachers))]
     objective = Objective(losses or [OutputKD()], names, weighting or Uniform())
     target = torch.zeros_like(student)
-    plain = Shown("TiDEModel", range(1, student.shape[1] + 1))
+    plain = ModelInterface("TiDEModel", range(1, student.shape[1] + 1))
     objective.set_up(plain, [plain] * len(teachers), target)
     keys = torch.arange(2 * len(student)).reshape(-1, 2)
     step = Step(torch.stack(list(teachers)), valid, student.detach(), target, keys, 0)
-    return objective(Said(student), step, [{}] * len(teachers), sample_weight).term
+    return objective(StudentOutput(student), step, [{}] * len(teachers), sample_weight).term
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -476,7 +476,7 @@ def test_metrics_by_hand(metric: Any, expected: list[float], slope: list[float],
     """Distances 0, ½, −1 and 3; Huber's with δ = 1 is e²/2 within 1 and |e| − ½ beyond."""
     student = torch.tensor([1.0, 2.5, 1, 4], dtype=dtype).reshape(2, 2, 1).requires_grad_()
     teacher = torch.tensor([1.0, 2, 2, 1], dtype=dtype).reshape(2, 2, 1)
-    values = OutputKD(metric)(Comparison(student, teacher, torch.zeros_like(teacher)))
+    values = OutputKD(metric)(StudentTeacherPair(student, teacher, torch.zeros_like(teacher)))
     assert values.shape == (2, 2, 1)
     assert values.dtype is dtype
     assert values.flatten().tolist() == pytest.approx(expected)
@@ -568,7 +568,7 @@ def test_knowledge_is_found_by_key_in_any_order(dtype: torch.dtype) -> None:
     valid = torch.tensor([True, False, True, True])
     codes, order = encode(keys).sort()
     fields = {"forecasts": values[order].to(dtype)}
-    knowledge = Knowledge(codes, [fields], [valid[order]], torch.zeros(2, 1, 1, dtype=dtype))
+    knowledge = TeacherOutputs(codes, [fields], [valid[order]], torch.zeros(2, 1, 1, dtype=dtype))
     found, known = knowledge.of(torch.tensor([[0, 4], [1, 10], [0, 30], [1, 9], [0, 4]]))
     assert found.dtype is dtype
     assert found.flatten().tolist() == [3, 4, 0, 1, 3]

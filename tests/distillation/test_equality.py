@@ -43,7 +43,7 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
 from tskd.balance import ScheduledBalance
-from tskd.losses import Comparison, DistillationLoss, OutputKD
+from tskd.losses import DistillationLoss, OutputKD, StudentTeacherPair
 from tskd.privileged import FutureHorizon
 
 LOOKBACK, HORIZON, EPOCHS = 12, 4, 3
@@ -74,10 +74,10 @@ MIXED = ("DLinear", "NLinear", "TiDE", "TSMixer", "BlockRNN", "TFT")
 class Projected(DistillationLoss):
     """Distance from a trainable map of the teacher's forecast."""
 
-    def set_up(self, probe: Comparison) -> None:
+    def set_up(self, probe: StudentTeacherPair) -> None:
         self.map = nn.Linear(probe.teacher.shape[-1], probe.student.shape[-1])
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         return (pair.student - self.map(pair.teacher)).square()
 
 

@@ -25,13 +25,12 @@ from tskd._core.darts.inspect import encoded_covariates
 from tskd._core.window_keys import training_keys
 from tskd._core.windows import Windows
 from tskd.distillation import fit as fitting
-from tskd.distillation.model_interface import Shown
+from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.module import step_by_hand
 from tskd.distillation.objective import Objective
-from tskd.distillation.paired_loss import Said
+from tskd.distillation.paired_loss import StudentOutput
 from tskd.losses import (
     AutoregressiveKD,
-    Comparison,
     DistillationLoss,
     FeatureKD,
     HorizonWeighted,
@@ -41,6 +40,7 @@ from tskd.losses import (
     OutlierRejection,
     OutputKD,
     SampleRelation,
+    StudentTeacherPair,
     TeacherBounded,
     TemporalRelation,
 )
@@ -56,9 +56,9 @@ SERIES = [walk(60, 2), walk(45, 2, seed=1, start="2020-01-01 06:00")]
 class Spy(DistillationLoss):
     """Keeps what it is shown."""
 
-    seen: list[Comparison]
+    seen: list[StudentTeacherPair]
 
-    def __init__(self, needs: Needs, seen: list[Comparison]) -> None:
+    def __init__(self, needs: Needs, seen: list[StudentTeacherPair]) -> None:
         super().__init__()
         self.wanted, self.seen = needs, seen
 
@@ -72,14 +72,14 @@ class Spy(DistillationLoss):
     def needs(self) -> Needs:
         return self.wanted
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         self.seen.append(pair)
         return (pair.student - pair.teacher).square()
 
 
-def shown(needs: Needs, student: Any, teacher: Teacher, **fit_kwargs: Any) -> list[Comparison]:
+def shown(needs: Needs, student: Any, teacher: Teacher, **fit_kwargs: Any) -> list[StudentTeacherPair]:
     """What a loss is shown in one epoch, without the probe."""
-    seen: list[Comparison] = []
+    seen: list[StudentTeacherPair] = []
     DistilledModel(student, teacher, Spy(needs, seen)).fit(SERIES, **fit_kwargs)
     return seen
 
@@ -346,12 +346,12 @@ def test_windows_that_a_teacher_cannot_judge_are_no_part_of_a_relation(loss: Dis
     teacher, labels = torch.randn(6, 5, 2, generator=generator), torch.zeros(6, 5, 2)
     valid = torch.tensor([True, False, True, True, False, True])
     objective = Objective([loss], ["t"], Uniform())
-    plain = Shown("TiDEModel", range(1, 6))
+    plain = ModelInterface("TiDEModel", range(1, 6))
     objective.set_up(plain, [plain], labels)
     said = teacher.where(valid[:, None, None], 0)[None]
     step = Step(said, valid[None], student.detach(), labels, torch.zeros(6, 2).long(), 0)
-    term = objective(Said(student), step, [{}], None).term
-    expected = loss(Comparison(student[valid], teacher[valid], labels[valid])).mean()
+    term = objective(StudentOutput(student), step, [{}], None).term
+    expected = loss(StudentTeacherPair(student[valid], teacher[valid], labels[valid])).mean()
     assert term is not None
     torch.testing.assert_close(term, expected)
     term.backward()
@@ -361,26 +361,26 @@ def test_windows_that_a_teacher_cannot_judge_are_no_part_of_a_relation(loss: Dis
 
 def test_a_batch_too_small_for_a_relation_says_nothing() -> None:
     objective = Objective([SampleRelation()], ["t"], Uniform())
-    plain = Shown("TiDEModel", range(1, 6))
+    plain = ModelInterface("TiDEModel", range(1, 6))
     labels = torch.zeros(4, 5, 2)
     objective.set_up(plain, [plain], labels)
     step = Step(labels[None], torch.tensor([[True, True, False, False]]), labels, labels, torch.zeros(4, 2).long(), 0)
-    assert objective(Said(labels), step, [{}], None).term is None
+    assert objective(StudentOutput(labels), step, [{}], None).term is None
 
 
 def test_a_teacher_of_too_few_windows_leaves_its_share_of_a_relation_to_nobody() -> None:
     """The second has two of five windows: there the first has half of the relation, and all where it is alone."""
     losses = [SampleRelation(weight=2.0), OutputKD()]
     objective = Objective(losses, ["a", "b"], Uniform())
-    plain = Shown("TiDEModel", range(1, 5))
+    plain = ModelInterface("TiDEModel", range(1, 5))
     student, a, b, labels = torch.randn(4, 5, 4, 2, generator=torch.Generator().manual_seed(3)).double()
     objective.set_up(plain, [plain] * 2, labels)
     valid = torch.tensor([[True] * 5, [True, True, False, False, False]])
     step = Step(torch.stack([a, b]), valid, student, labels, torch.zeros(5, 2).long(), 0)
     weights = torch.tensor([[0.5, 0.5, 1, 1, 1], [0.5, 0.5, 0, 0, 0]]).double()
-    relation = 2 * weights[0] * SampleRelation()(Comparison(student, a, labels))
+    relation = 2 * weights[0] * SampleRelation()(StudentTeacherPair(student, a, labels))
     distances = (weights * (student - torch.stack([a, b])).square().mean((2, 3))).sum(0)
-    found = objective(Said(student), step, [{}, {}], None).term
+    found = objective(StudentOutput(student), step, [{}, {}], None).term
     assert found is not None
     torch.testing.assert_close(found, (relation + distances).mean())
 
@@ -431,20 +431,22 @@ def test_horizon_weights_go_on_where_a_teacher_begins() -> None:
     values = torch.arange(1.0, 1 + 2 * 6).reshape(2, 6, 1)
     zeros = torch.zeros_like(values)
     loss = HorizonWeighted(rate=2.0)
-    whole = loss(Comparison(values, zeros, zeros))
-    late = loss(Comparison(values[:, 4:], zeros[:, 4:], zeros[:, 4:], within=(4, 6)))
+    whole = loss(StudentTeacherPair(values, zeros, zeros))
+    late = loss(StudentTeacherPair(values[:, 4:], zeros[:, 4:], zeros[:, 4:], within=(4, 6)))
     torch.testing.assert_close(late, whole[:, 4:])
 
 
 def test_what_comes_after_the_horizon_is_weighed_in_full() -> None:
     """Whatever part of the student's own horizon the teacher forecasts."""
     objective = Objective([AutoregressiveKD(2)], ["late"], Uniform())
-    objective.set_up(Shown("TiDEModel", range(1, 5)), [Shown("TiDEModel", range(4, 7))], torch.zeros(3, 4, 1))
+    objective.set_up(
+        ModelInterface("TiDEModel", range(1, 5)), [ModelInterface("TiDEModel", range(4, 7))], torch.zeros(3, 4, 1)
+    )
     labels = torch.zeros(3, 4, 1)
     valid = torch.ones(1, 3, dtype=torch.bool)
     step = Step(labels[None], valid, labels, labels, torch.zeros(3, 2).long(), 0, objective.covers())
     ahead = torch.full((3, 2, 1), 2.0)
-    said = Said(labels, ahead=ahead, rolled=torch.tensor([True, True, False]))
+    said = StudentOutput(labels, ahead=ahead, rolled=torch.tensor([True, True, False]))
     term = objective(said, step, [{"ahead": torch.zeros(3, 2, 1)}], None).term
     assert term is not None and term.item() == pytest.approx(2 * 4 / 3)
 

@@ -17,10 +17,10 @@ from tests.weighting.test_aspects import draw
 from tskd import DistilledModel, Teacher
 from tskd._core.layers import Layer
 from tskd.distillation import linear_probe as readout
-from tskd.distillation.linear_probe import ReadOut, read_out
-from tskd.distillation.model_interface import Shown
+from tskd.distillation.linear_probe import LinearProbe, fit_linear_probe
+from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.objective import Objective
-from tskd.distillation.paired_loss import Said
+from tskd.distillation.paired_loss import StudentOutput
 from tskd.losses import AttentionTransfer, FeatureKD, LevelShapeKD, LikelihoodKD, OutputKD, SampleRelation
 from tskd.weighting import CAMKD, DEMKD, Step, Weighting
 
@@ -34,7 +34,7 @@ def test_a_linear_head_is_found(shape: tuple[int, ...], dtype: torch.dtype) -> N
     features = (draw(100, len(basis)) @ basis).unflatten(1, shape)
     head, bias = draw(count, 8, seed=2), 1e3 * draw(8, seed=3)
     said = (features.flatten(1) @ head + bias).unflatten(1, (4, 2))
-    found = read_out(zip(features.to(dtype).split(30), said.to(dtype).split(30), strict=True))
+    found = fit_linear_probe(zip(features.to(dtype).split(30), said.to(dtype).split(30), strict=True))
     assert found.r2 == pytest.approx(1, abs=1e-6) and found.weight.dtype is dtype
     new = (draw(10, len(basis), seed=4) @ basis).unflatten(1, shape)
     expected = (new.flatten(1) @ head + bias).unflatten(1, (4, 2))
@@ -46,21 +46,21 @@ def test_what_no_affine_map_explains_shows_in_windows_held_apart() -> None:
     features, noise = draw(500, 3), draw(500, 1, 1, seed=1)
     linear = features.sum(1)[:, None, None]
     # R² of what is half noise, and of a square, which is uncorrelated
-    assert ReadOut(features, linear + linear.std() * noise).r2 == pytest.approx(0.5, abs=0.1)
-    assert ReadOut(features, features[:, :1, None].square()).r2 < 0.05
+    assert LinearProbe(features, linear + linear.std() * noise).r2 == pytest.approx(0.5, abs=0.1)
+    assert LinearProbe(features, features[:, :1, None].square()).r2 < 0.05
     # as many units as windows fit anything, and explain nothing
-    assert ReadOut(draw(500, 400, seed=2), noise).r2 < 0.05
+    assert LinearProbe(draw(500, 400, seed=2), noise).r2 < 0.05
     # mean over what varies, whatever its units
     both = torch.cat([1e6 * linear, features[:, :1, None].square(), torch.ones(500, 1, 1)], 2)
-    assert ReadOut(features, both).r2 == pytest.approx(0.5, abs=0.05)
+    assert LinearProbe(features, both).r2 == pytest.approx(0.5, abs=0.05)
 
 
 def test_what_cannot_be_known_is_never_taken_for_a_head() -> None:
-    assert ReadOut(draw(24, 2), draw(24, 1, 1)).r2 == -torch.inf
-    assert ReadOut(draw(0, 2), draw(0, 1, 1)).r2 == -torch.inf
-    assert ReadOut(draw(50, 2), torch.ones(50, 1, 1)).r2 == -torch.inf
+    assert LinearProbe(draw(24, 2), draw(24, 1, 1)).r2 == -torch.inf
+    assert LinearProbe(draw(0, 2), draw(0, 1, 1)).r2 == -torch.inf
+    assert LinearProbe(draw(50, 2), torch.ones(50, 1, 1)).r2 == -torch.inf
     constant = torch.cat([draw(50, 1), torch.full((50, 1), 3.0)], 1)
-    assert ReadOut(constant, constant[:, :1, None]).r2 == pytest.approx(1)
+    assert LinearProbe(constant, constant[:, :1, None]).r2 == pytest.approx(1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -72,10 +72,10 @@ def test_what_is_constant_to_within_rounding_is_constant(dtype: torch.dtype) -> 
     for unit in (1.0, 1e-6):
         both = unit * torch.cat([features.sum(1)[:, None, None], flat], 2).to(dtype)
         assert both[..., 1].unique().numel() > 1
-        assert ReadOut(features, both).r2 == pytest.approx(1, abs=1e-6)
-        assert ReadOut(features, both[..., 1:]).r2 == -torch.inf
+        assert LinearProbe(features, both).r2 == pytest.approx(1, abs=1e-6)
+        assert LinearProbe(features, both[..., 1:]).r2 == -torch.inf
     # what varies by a hundred times more does so
-    found = ReadOut(features, 1000 + 100 * ulp * features[:, :1, None]).r2
+    found = LinearProbe(features, 1000 + 100 * ulp * features[:, :1, None]).r2
     assert found > 0.99
 
 
@@ -83,20 +83,20 @@ def test_too_few_windows_are_named_as_such() -> None:
     """A linear head of 60 units that vary freely shows in 500 windows, and in 60 or 100 of them it does not."""
     features, head = draw(500, 60), draw(60, 4, seed=1)
     said = (features @ head)[..., None]
-    assert ReadOut(features, said).r2 > 0.999
+    assert LinearProbe(features, said).r2 > 0.999
     for windows in (24, 60):
-        found = ReadOut(features[:windows], said[:windows])
+        found = LinearProbe(features[:windows], said[:windows])
         assert found.r2 < 0.9 and found.doubt == f"there are too few windows ({windows}) for the 60 units"
     # half as many again: a head shows, and what is none may still fit
-    assert "too few windows (100)" in ReadOut(features[:100], features[:100, :1, None].square()).doubt
-    assert "no affine" in ReadOut(features, features[:, :1, None].square()).doubt
+    assert "too few windows (100)" in LinearProbe(features[:100], features[:100, :1, None].square()).doubt
+    assert "no affine" in LinearProbe(features, features[:, :1, None].square()).doubt
 
 
 def test_the_log_says_that_windows_are_too_few(caplog: pytest.LogCaptureFixture) -> None:
     found = objective(CAMKD(features=True), [FeatureKD()], [2, 3, 40])
     features = draw(30, 40)
     with caplog.at_level(logging.WARNING, "tskd.distillation.objective"):
-        found.read_out(2, "features.h", [(features, (features @ draw(40, 2, seed=1))[..., None])])
+        found.fit_linear_probe(2, "features.h", [(features, (features @ draw(40, 2, seed=1))[..., None])])
     (record,) = caplog.records
     expected = "teacher 't2': there are too few windows (30) for the 40 units of layer 'h' (R² "
     assert record.getMessage().startswith(expected)
@@ -109,21 +109,21 @@ def test_large_layers_are_read_out_from_fewer_windows(monkeypatch: pytest.Monkey
     known = list(zip(features.split(7), said.split(7), strict=True))
     for most, every in ((900, 1), (899, 2), (500, 2), (250, 4)):
         monkeypatch.setattr(readout, "LARGEST", most)
-        found, expected = read_out(known), ReadOut(features[::every], said[::every])
+        found, expected = fit_linear_probe(known), LinearProbe(features[::every], said[::every])
         assert found.r2 == expected.r2
         torch.testing.assert_close(found.weight, expected.weight, equal_nan=True)
     # one window is more than may be: there is one
     monkeypatch.setattr(readout, "LARGEST", 9)
-    assert read_out(known).r2 == -torch.inf
+    assert fit_linear_probe(known).r2 == -torch.inf
 
 
 def test_a_map_that_would_be_too_large_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     features = draw(90, 8)
     said = (features @ draw(8, 2, seed=1))[..., None]
     monkeypatch.setattr(readout, "LARGEST_MAP", 16)
-    assert ReadOut(features, said).r2 > 0.999
+    assert LinearProbe(features, said).r2 > 0.999
     monkeypatch.setattr(readout, "LARGEST_MAP", 15)
-    found = ReadOut(features, said)
+    found = LinearProbe(features, said)
     assert found.r2 == -torch.inf and not found.weight.numel()
     assert found.doubt == "a map to its 2 forecasts would be too large for the 8 units"
 
@@ -132,7 +132,9 @@ def objective(weighting: Weighting, losses: list[Any], units: list[int]) -> Obje
     """Over two steps, of teachers with so many units in layer `h`; the student has 2."""
     names = [f"t{k}" for k in range(len(units))]
     found = Objective(losses, names, weighting)
-    student, *teachers = (Shown("TiDEModel", range(1, 3), {"h": Layer(0, (size,))}, "h") for size in (2, *units))
+    student, *teachers = (
+        ModelInterface("TiDEModel", range(1, 3), {"h": Layer(0, (size,))}, "h") for size in (2, *units)
+    )
     found.set_up(student, teachers, torch.zeros(3, 2, 1, dtype=torch.float64))
     return found
 
@@ -140,7 +142,7 @@ def objective(weighting: Weighting, losses: list[Any], units: list[int]) -> Obje
 HEADS = [draw(2, 2, seed=11), draw(3, 2, seed=12), draw(4, 2, seed=13)]
 
 
-def told(windows: int = 6) -> tuple[Said, Step, list[dict[str, Tensor]]]:
+def told(windows: int = 6) -> tuple[StudentOutput, Step, list[dict[str, Tensor]]]:
     """A step of three teachers whose forecasts are their features times `HEADS` plus their number."""
     features = [draw(windows, len(head), seed=20 + k) for k, head in enumerate(HEADS)]
     forecasts = torch.stack(
@@ -150,18 +152,18 @@ def told(windows: int = 6) -> tuple[Said, Step, list[dict[str, Tensor]]]:
     valid = torch.ones(3, windows).bool()
     valid[0, 1] = valid[:, 2] = False
     step = Step(forecasts.where(valid[:, :, None, None], 0), valid, labels, labels, torch.zeros(windows, 2).long(), 0)
-    return Said(labels, features={"h": draw(windows, 2, seed=31)}), step, [{"features.h": f} for f in features]
+    return StudentOutput(labels, features={"h": draw(windows, 2, seed=31)}), step, [{"features.h": f} for f in features]
 
 
 def with_heads(found: Objective, wrong: int | None = None) -> Objective:
-    for k, field in found.reads_out():
+    for k, field in found.probes_teachers():
         features = draw(60, len(HEADS[k]), seed=40 + k)
         said = features @ HEADS[k] + k if k != wrong else features.square() @ HEADS[k]
-        found.read_out(k, field, [(features, said[..., None])])
+        found.fit_linear_probe(k, field, [(features, said[..., None])])
     return found
 
 
-def projected(found: Objective, said: Said, k: int) -> Tensor:
+def projected(found: Objective, said: StudentOutput, k: int) -> Tensor:
     regressor = found._copies[k].regressor.units  # type: ignore[union-attr, operator]
     return regressor(said.features["h"]).detach()  # type: ignore[operator]
 
@@ -172,7 +174,7 @@ def test_features_are_weighed_by_what_the_teachers_heads_make_of_the_students(mo
     torch.manual_seed(0)
     weighting = CAMKD(mode, temperature, features=True)
     found = with_heads(objective(weighting, [FeatureKD(weight=2.0), OutputKD()], [2, 3, 4]))
-    assert found.reads_out() == [(0, "features.h"), (1, "features.h"), (2, "features.h")]
+    assert found.probes_teachers() == [(0, "features.h"), (1, "features.h"), (2, "features.h")]
     said, step, details = told()
     outcome = found(said, step, details, None)
     read = torch.stack([projected(found, said, k) @ HEADS[k] + k for k in range(3)])[..., None]
@@ -212,7 +214,7 @@ def test_without_a_head_the_confidence_of_forecasts_is_used(caplog: pytest.LogCa
 @pytest.mark.parametrize("weighting", [CAMKD(features=True), DEMKD(features=True)], ids=str)
 def test_relations_and_maps_of_features_have_the_weights_of_forecasts(weighting: Weighting) -> None:
     found = objective(weighting, [FeatureKD(projector=None, loss=SampleRelation()), OutputKD()], [2, 3, 4])
-    assert found.reads_out() == [] and found(*told(), None).aspects == {}
+    assert found.probes_teachers() == [] and found(*told(), None).aspects == {}
     assert AttentionTransfer().aspects == ("forecast",) and FeatureKD().aspects == ("features",)
 
 

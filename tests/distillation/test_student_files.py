@@ -31,9 +31,9 @@ from tskd._core.windows import Slot, Windows
 from tskd.balance import ScheduledBalance
 from tskd.distillation.batches import Batch
 from tskd.distillation.module import Distillation
-from tskd.losses import Comparison, DistillationLoss, OutputKD
+from tskd.losses import DistillationLoss, OutputKD, StudentTeacherPair
 from tskd.privileged import CostlySensors, FutureHorizon
-from tskd.teachers.outputs import Knowledge
+from tskd.teachers.outputs import TeacherOutputs
 from tskd.weighting import Fixed
 
 LOOKBACK, HORIZON = 12, 4
@@ -95,10 +95,10 @@ json.dump(outcomes, open(sys.argv[1] + ".out", "w"))
 
 
 class Projected(DistillationLoss):
-    def set_up(self, probe: Comparison) -> None:
+    def set_up(self, probe: StudentTeacherPair) -> None:
         self.map = nn.Linear(probe.teacher.shape[-1], probe.student.shape[-1])
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         return (pair.student - self.map(pair.teacher)).square()
 
 
@@ -455,7 +455,7 @@ def test_nothing_privileged_can_be_reached_from_the_student(saved: dict[str, Sav
     model = saved[name].model
     values = np.concatenate([series.values().ravel() for series in privileged().values()])
     for found in reachable(model.student):
-        assert not isinstance(found, Knowledge | Windows | Slot | Batch | Distillation | Teacher | DistilledModel)
+        assert not isinstance(found, TeacherOutputs | Windows | Slot | Batch | Distillation | Teacher | DistilledModel)
         assert not isinstance(found, DistillationLoss)
         assert not names_a_secret(found)
         assert not holds_any(found, values)
@@ -475,8 +475,10 @@ def test_the_trainer_lets_go_of_privileged_data(when: str, tmp_path: Path) -> No
         trainer = pl.Trainer(**QUIET, max_epochs=2, callbacks=[Failing()])
         with pytest.raises(RuntimeError, match="enough"):
             model.fit(walk(80), privileged=privileged(), trainer=trainer)
-        assert not [found for found in reachable(trainer) if isinstance(found, Knowledge | Windows)]
-    assert not [found for found in reachable(model.student) if isinstance(found, Knowledge | Windows | Slot | Batch)]
+        assert not [found for found in reachable(trainer) if isinstance(found, TeacherOutputs | Windows)]
+    assert not [
+        found for found in reachable(model.student) if isinstance(found, TeacherOutputs | Windows | Slot | Batch)
+    ]
     assert model.student.trainer.lightning_module is model.student.model
 
 

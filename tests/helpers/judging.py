@@ -15,21 +15,21 @@ from torch import Tensor
 from tests.distillation.test_closed_form import H, L, descending, windows
 from tskd import Teacher
 from tskd.teachers import network as networks
-from tskd.teachers.predictor import Asked
-from tskd.weighting import Evidence, Judged, Step, Weighting
+from tskd.teachers.predictor import TeacherPredictor
+from tskd.weighting import CalibrationSet, CalibrationWindows, Step, Weighting
 
 # labels [M, H, C] and whether they are held out → a teacher's forecasts, and spread
 Answer = Callable[[np.ndarray, bool], np.ndarray]
 
 
-def evidence(
+def calibration(
     forecasts: Tensor,
     target: Tensor,
     valid: Tensor | None = None,
     spread: Tensor | None = None,
     keys: Tensor | None = None,
     chunk: int = 10**9,
-) -> Evidence:
+) -> CalibrationSet:
     """Forecasts `[K, m, H, C]` of windows that, unless keys say otherwise, do not overlap."""
     count, horizon = forecasts.shape[1:3]
     keys = torch.stack([torch.zeros(count).long(), torch.arange(count) * horizon], 1) if keys is None else keys
@@ -37,13 +37,13 @@ def evidence(
     spread = torch.full_like(forecasts, torch.nan) if spread is None else spread
     forecasts = forecasts.where(valid[:, :, None, None], 0)
 
-    def chunks() -> list[Judged]:
+    def chunks() -> list[CalibrationWindows]:
         return [
-            Judged(keys[rows], {}, forecasts[:, rows], valid[:, rows], spread[:, rows], target[rows])
+            CalibrationWindows(keys[rows], {}, forecasts[:, rows], valid[:, rows], spread[:, rows], target[rows])
             for rows in torch.arange(count).split(chunk)
         ]
 
-    return Evidence(True, chunks, lambda judged: torch.zeros_like(judged.target))
+    return CalibrationSet(True, chunks, lambda judged: torch.zeros_like(judged.target))
 
 
 def step(
@@ -56,11 +56,11 @@ def step(
     return Step(forecasts, valid, zeros, zeros, torch.zeros(len(zeros), 2).long(), 0, covers, spread)
 
 
-def learned(weighting: Weighting, *args: Any, **kwargs: Any) -> Weighting:
-    """The weighting after it has judged teachers by `evidence(...)`."""
-    found = evidence(*args, **kwargs)
+def calibrated(weighting: Weighting, *args: Any, **kwargs: Any) -> Weighting:
+    """The weighting after it has judged teachers by `calibration(...)`."""
+    found = calibration(*args, **kwargs)
     weighting.set_up([f"t{k}" for k in range(len(next(iter(found.chunks())).forecasts))])
-    weighting.learn(found)
+    weighting.calibrate(found)
     return weighting
 
 
@@ -89,14 +89,14 @@ class Saying(Teacher):
         fitted.trained = len(windows(series[0])[0])
         return fitted
 
-    def ask(self, *args: Any, **kwargs: Any) -> Asked:
+    def ask(self, *args: Any, **kwargs: Any) -> TeacherPredictor:
         asked = super().ask(*args, **kwargs)
-        assert isinstance(asked.answers, networks.Answers)
+        assert isinstance(asked.answers, networks.NetworkPredictor)
         return replace(asked, answers=_Said(asked.answers, self))
 
 
-class _Said(networks.Answers):
-    def __init__(self, honest: networks.Answers, teacher: Saying) -> None:
+class _Said(networks.NetworkPredictor):
+    def __init__(self, honest: networks.NetworkPredictor, teacher: Saying) -> None:
         super().__init__(honest.models, honest.seen)
         self.teacher = teacher
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tskd import Teacher
 from tskd.teachers import network as networks
-from tskd.teachers.predictor import Asked
+from tskd.teachers.predictor import TeacherPredictor
 
 Script = Callable[[Tensor, Tensor], Tensor]
 
@@ -22,14 +22,14 @@ class Scripted(Teacher):
         super().__init__(model, name=name)
         self.answer = answer
 
-    def ask(self, *args: Any, **kwargs: Any) -> Asked:
+    def ask(self, *args: Any, **kwargs: Any) -> TeacherPredictor:
         asked = super().ask(*args, **kwargs)
-        assert isinstance(asked.answers, networks.Answers)
+        assert isinstance(asked.answers, networks.NetworkPredictor)
         return replace(asked, answers=_Answers(asked.answers, self.answer))
 
 
-class _Answers(networks.Answers):
-    def __init__(self, honest: networks.Answers, answer: Script) -> None:
+class _Answers(networks.NetworkPredictor):
+    def __init__(self, honest: networks.NetworkPredictor, answer: Script) -> None:
         super().__init__(honest.models, honest.seen)
         self.answer = answer
 

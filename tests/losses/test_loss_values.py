@@ -29,7 +29,6 @@ from tskd.losses import (
     AttentiveImitation,
     AutoregressiveKD,
     ChannelRelation,
-    Comparison,
     DistillationLoss,
     FeatureKD,
     HorizonWeighted,
@@ -42,6 +41,7 @@ from tskd.losses import (
     Predictive,
     QuantileKD,
     SampleRelation,
+    StudentTeacherPair,
     TeacherBounded,
     TemporalRelation,
 )
@@ -60,26 +60,26 @@ def steps(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64).reshape(1, -1, 1)
 
 
-def pair(student: Tensor, teacher: Tensor, target: Tensor | None = None, **given: Any) -> Comparison:
-    return Comparison(student, teacher, torch.zeros_like(student) if target is None else target, **given)
+def pair(student: Tensor, teacher: Tensor, target: Tensor | None = None, **given: Any) -> StudentTeacherPair:
+    return StudentTeacherPair(student, teacher, torch.zeros_like(student) if target is None else target, **given)
 
 
-def hidden(student: Tensor, teacher: Tensor) -> Comparison:
+def hidden(student: Tensor, teacher: Tensor) -> StudentTeacherPair:
     blank = torch.zeros(len(student), 1, 1, dtype=student.dtype)
-    return Comparison(blank, blank, blank, features=(student, teacher))
+    return StudentTeacherPair(blank, blank, blank, features=(student, teacher))
 
 
-def forecast(student: Predictive, teacher: Predictive, teacher_point: Tensor | None = None) -> Comparison:
+def forecast(student: Predictive, teacher: Predictive, teacher_point: Tensor | None = None) -> StudentTeacherPair:
     blank = torch.zeros(1, 1, 1, dtype=torch.float64)
     point = blank if teacher_point is None else teacher_point
-    return Comparison(torch.zeros_like(point), point, torch.zeros_like(point), predictive=(student, teacher))
+    return StudentTeacherPair(torch.zeros_like(point), point, torch.zeros_like(point), predictive=(student, teacher))
 
 
-def gaussians(student: Distribution, teacher: Distribution) -> Comparison:
+def gaussians(student: Distribution, teacher: Distribution) -> StudentTeacherPair:
     return forecast(Predictive(student), Predictive(teacher))
 
 
-def used(loss: Any, compared: Comparison) -> Tensor:
+def used(loss: Any, compared: StudentTeacherPair) -> Tensor:
     loss.set_up(compared)
     return loss(compared)
 
@@ -133,7 +133,7 @@ def test_imitation_falls_from_the_best_window_to_the_worst() -> None:
     student = teacher + steps(1, -2)
     compared = pair(student, teacher, torch.zeros_like(teacher))
     loss.set_up(compared)
-    loss.learn(iter(known))
+    loss.fit_statistics(iter(known))
     trust = np.array([1, 7 / 8, 0, 1, 0])
     close(loss(compared)[:, :, 0], trust[:, None] * np.array([1, 4]))
 
@@ -142,7 +142,7 @@ def test_imitation_is_plain_where_the_teacher_is_always_as_right() -> None:
     loss = AttentiveImitation()
     compared = pair(steps(1, 5), steps(2, 2))
     loss.set_up(compared)
-    loss.learn([(steps(2, 2), steps(0, 0)), (steps(-2, 2), steps(0, 0))])
+    loss.fit_statistics([(steps(2, 2), steps(0, 0)), (steps(-2, 2), steps(0, 0))])
     assert loss(compared).flatten().tolist() == pytest.approx([1, 9])
 
 
@@ -155,7 +155,7 @@ def test_labels_beyond_the_robust_limit_fade() -> None:
     for share in (1.0, 0.25):
         rejection = OutlierRejection(0.5, weight=share)
         rejection.set_up(pair(asked, asked, asked))
-        rejection.learn([(teacher[:1], target[:1]), (teacher[1:], target[1:])])
+        rejection.fit_statistics([(teacher[:1], target[:1]), (teacher[1:], target[1:])])
         found = rejection(torch.zeros_like(asked), asked)
         assert found.flatten().tolist() == pytest.approx([1 - share * (1 - limit / 4), 1, 1])
 
@@ -222,7 +222,7 @@ def test_a_dirichlet_has_one_divergence_for_all_components() -> None:
     size = (2, 4, 3)
     student, teacher = (0.5 + draw(*size, seed=seed).abs() for seed in (1, 2))
     blank = torch.zeros(*size, dtype=torch.float64)
-    compared = Comparison(
+    compared = StudentTeacherPair(
         blank, blank, blank, predictive=(Predictive(Dirichlet(student)), Predictive(Dirichlet(teacher)))
     )
     expected = kl_divergence(Dirichlet(teacher), Dirichlet(student))
@@ -673,7 +673,7 @@ def test_forecasts_of_distributions_that_cannot_be_compared_are_refused(
     loss: DistillationLoss, student: Predictive, teacher: Predictive, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        loss.set_up(Comparison(BLANK, BLANK, BLANK, predictive=(student, teacher)))
+        loss.set_up(StudentTeacherPair(BLANK, BLANK, BLANK, predictive=(student, teacher)))
 
 
 @pytest.mark.parametrize(
@@ -691,7 +691,7 @@ def test_forecasts_of_distributions_that_cannot_be_compared_are_refused(
     ids=repr,
 )
 def test_a_term_for_whole_windows_cannot_be_weighed_over_the_horizon(loss: DistillationLoss) -> None:
-    compared = Comparison(BLANK, BLANK, BLANK, features=(BLANK, BLANK), ahead=(BLANK, BLANK))
+    compared = StudentTeacherPair(BLANK, BLANK, BLANK, features=(BLANK, BLANK), ahead=(BLANK, BLANK))
     with pytest.raises(ValueError, match="gives one term for a window, not one for every step of the horizon"):
         HorizonWeighted(loss).set_up(compared)
 

@@ -22,7 +22,6 @@ from tskd.losses import (
     AttentiveImitation,
     AutoregressiveKD,
     ChannelRelation,
-    Comparison,
     DistillationLoss,
     FeatureKD,
     HorizonWeighted,
@@ -37,6 +36,7 @@ from tskd.losses import (
     Predictive,
     QuantileKD,
     SampleRelation,
+    StudentTeacherPair,
     TeacherBounded,
     TemporalRelation,
 )
@@ -49,20 +49,20 @@ MEDIAN = LEVELS.index(0.5)
 FAST = settings(max_examples=8, deadline=None, derandomize=True)
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 
-Said = dict[str, Tensor]
+StudentOutput = dict[str, Tensor]
 Size = tuple[int, int, int]
-Agreement = Callable[[Said, Tensor, torch.Generator], Said]
+Agreement = Callable[[StudentOutput, Tensor, torch.Generator], StudentOutput]
 
 
 def uniform(like: Tensor, *shape: int, generator: torch.Generator) -> Tensor:
     return torch.rand(*shape, generator=generator, dtype=torch.float64).to(like.dtype)
 
 
-def same(teacher: Said, _target: Tensor, _generator: torch.Generator) -> Said:
+def same(teacher: StudentOutput, _target: Tensor, _generator: torch.Generator) -> StudentOutput:
     return {name: values.clone() for name, values in teacher.items()}
 
 
-def rescaled_components(teacher: Said, _target: Tensor, generator: torch.Generator) -> Said:
+def rescaled_components(teacher: StudentOutput, _target: Tensor, generator: torch.Generator) -> StudentOutput:
     """Every component of every window in units and on a level of its own."""
     values = teacher["forecast"]
     size = (len(values), 1, values.shape[2])
@@ -70,23 +70,23 @@ def rescaled_components(teacher: Said, _target: Tensor, generator: torch.Generat
     return {"forecast": (0.5 + scale) * values + level}
 
 
-def other_signs(teacher: Said, _target: Tensor, _generator: torch.Generator) -> Said:
+def other_signs(teacher: StudentOutput, _target: Tensor, _generator: torch.Generator) -> StudentOutput:
     return {"forecast": -teacher["forecast"]}
 
 
-def components_in_another_order(teacher: Said, _target: Tensor, _generator: torch.Generator) -> Said:
+def components_in_another_order(teacher: StudentOutput, _target: Tensor, _generator: torch.Generator) -> StudentOutput:
     return {"forecast": teacher["forecast"].flip(2)}
 
 
-def steps_in_another_order(teacher: Said, _target: Tensor, _generator: torch.Generator) -> Said:
+def steps_in_another_order(teacher: StudentOutput, _target: Tensor, _generator: torch.Generator) -> StudentOutput:
     return {"forecast": teacher["forecast"].flip(1)}
 
 
-def shifted_in_time(teacher: Said, _target: Tensor, _generator: torch.Generator) -> Said:
+def shifted_in_time(teacher: StudentOutput, _target: Tensor, _generator: torch.Generator) -> StudentOutput:
     return {"forecast": teacher["forecast"].roll(1, dims=1)}
 
 
-def rotated(teacher: Said, _target: Tensor, generator: torch.Generator) -> Said:
+def rotated(teacher: StudentOutput, _target: Tensor, generator: torch.Generator) -> StudentOutput:
     """All windows turned, moved and scaled alike, as points of a space."""
     values = teacher["forecast"]
     points = values.flatten(1)
@@ -94,18 +94,18 @@ def rotated(teacher: Said, _target: Tensor, generator: torch.Generator) -> Said:
     return {"forecast": (3 * points @ turn.to(points.dtype) + 2).reshape(values.shape)}
 
 
-def same_level(teacher: Said, _target: Tensor, generator: torch.Generator) -> Said:
+def same_level(teacher: StudentOutput, _target: Tensor, generator: torch.Generator) -> StudentOutput:
     values = teacher["forecast"]
     change = uniform(values, *values.shape, generator=generator)
     return {"forecast": values + change - change.mean(1, keepdim=True)}
 
 
-def same_shape(teacher: Said, _target: Tensor, generator: torch.Generator) -> Said:
+def same_shape(teacher: StudentOutput, _target: Tensor, generator: torch.Generator) -> StudentOutput:
     values = teacher["forecast"]
     return {"forecast": values + uniform(values, len(values), 1, values.shape[2], generator=generator)}
 
 
-def no_worse(teacher: Said, target: Tensor, generator: torch.Generator) -> Said:
+def no_worse(teacher: StudentOutput, target: Tensor, generator: torch.Generator) -> StudentOutput:
     """Errors of either sign that are smaller than the teacher's."""
     values = teacher["forecast"]
     share = 1.9 * uniform(values, *values.shape, generator=generator) - 0.95
@@ -113,14 +113,14 @@ def no_worse(teacher: Said, target: Tensor, generator: torch.Generator) -> Said:
 
 
 def wider(temperature: float) -> Agreement:
-    def agree(teacher: Said, _target: Tensor, _generator: torch.Generator) -> Said:
+    def agree(teacher: StudentOutput, _target: Tensor, _generator: torch.Generator) -> StudentOutput:
         return {**teacher, "scale": temperature * teacher["scale"]}
 
     return agree
 
 
 def wider_quantiles(temperature: float) -> Agreement:
-    def agree(teacher: Said, _target: Tensor, _generator: torch.Generator) -> Said:
+    def agree(teacher: StudentOutput, _target: Tensor, _generator: torch.Generator) -> StudentOutput:
         values = teacher["quantiles"]
         middle = values[..., [MEDIAN]]
         return {**teacher, "quantiles": middle + temperature * (values - middle)}
@@ -128,24 +128,24 @@ def wider_quantiles(temperature: float) -> Agreement:
     return agree
 
 
-def other_units(teacher: Said, _target: Tensor, _generator: torch.Generator) -> Said:
+def other_units(teacher: StudentOutput, _target: Tensor, _generator: torch.Generator) -> StudentOutput:
     """Units in another order, with other signs and in another scale."""
     return {**teacher, "features": -2.5 * teacher["features"].flip(-1)}
 
 
-def units_twice(teacher: Said, _target: Tensor, _generator: torch.Generator) -> Said:
+def units_twice(teacher: StudentOutput, _target: Tensor, _generator: torch.Generator) -> StudentOutput:
     return {**teacher, "features": torch.cat([teacher["features"]] * 2, -1)}
 
 
-def positions_in_turn(teacher: Said, _target: Tensor, _generator: torch.Generator) -> Said:
+def positions_in_turn(teacher: StudentOutput, _target: Tensor, _generator: torch.Generator) -> StudentOutput:
     return {**teacher, "features": torch.cat([teacher["features"]] * 2, 1)}
 
 
-def positions_split(teacher: Said, _target: Tensor, _generator: torch.Generator) -> Said:
+def positions_split(teacher: StudentOutput, _target: Tensor, _generator: torch.Generator) -> StudentOutput:
     return {**teacher, "features": teacher["features"].repeat_interleave(2, 1)}
 
 
-def farther(teacher: Said, target: Tensor, _generator: torch.Generator) -> Said:
+def farther(teacher: StudentOutput, target: Tensor, _generator: torch.Generator) -> StudentOutput:
     """Worse than the teacher, everywhere."""
     return {"forecast": target + 3 * (teacher["forecast"] - target)}
 
@@ -373,7 +373,7 @@ def projects(loss: LossTerm) -> bool:
     return getattr(loss, "projector", None) is not None
 
 
-def says(case: Case, whose: int, size: Size, seed: int, dtype: torch.dtype = torch.float64) -> Said:
+def says(case: Case, whose: int, size: Size, seed: int, dtype: torch.dtype = torch.float64) -> StudentOutput:
     """What the student (0) or the teacher (1) says of some windows, at random."""
     windows, steps, components = size
     generator = torch.Generator().manual_seed(2 * seed + whose)
@@ -398,14 +398,14 @@ def labels(size: Size, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.randn(*size, generator=generator, dtype=torch.float64).to(dtype)
 
 
-def predictive(case: Case, said: Said) -> Predictive:
+def predictive(case: Case, said: StudentOutput) -> Predictive:
     if "quantiles" in said:
         return Predictive(quantiles=said["quantiles"], levels=LEVELS)
     return Predictive(case.kind(said["loc"], said["scale"]))
 
 
-def compare(case: Case, student: Said, teacher: Said, target: Tensor) -> Comparison:
-    pair = Comparison(student["forecast"], teacher["forecast"], target)
+def compare(case: Case, student: StudentOutput, teacher: StudentOutput, target: Tensor) -> StudentTeacherPair:
+    pair = StudentTeacherPair(student["forecast"], teacher["forecast"], target)
     if "features" in case.reads:
         pair = replace(pair, features=(student["features"], teacher["features"]))
     if "loc" in case.reads or "quantiles" in case.reads:
@@ -415,7 +415,7 @@ def compare(case: Case, student: Said, teacher: Said, target: Tensor) -> Compari
     return pair
 
 
-def probe(case: Case, size: Size, dtype: torch.dtype = torch.float64) -> Comparison:
+def probe(case: Case, size: Size, dtype: torch.dtype = torch.float64) -> StudentTeacherPair:
     """The shapes, with values that mean nothing."""
     few = (min(size[0], PROBE_WINDOWS), *size[1:])
     student, teacher = (
@@ -432,26 +432,26 @@ def chunks(teacher: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     yield target[:1] + 10 * (teacher - target).abs().max(), target[:1]
 
 
-def ready(case: Case, size: Size, teacher: Said, target: Tensor) -> DistillationLoss:
+def ready(case: Case, size: Size, teacher: StudentOutput, target: Tensor) -> DistillationLoss:
     """The loss after what happens to it at the start of a fit."""
     torch.manual_seed(0)
     loss = case.make()
     loss.set_up(probe(case, size, target.dtype))
     if loss.needs.statistics:
-        loss.learn(chunks(teacher["forecast"], target))
+        loss.fit_statistics(chunks(teacher["forecast"], target))
     return loss
 
 
-def leaves(said: Said) -> Said:
+def leaves(said: StudentOutput) -> StudentOutput:
     return {name: values.detach().clone().requires_grad_() for name, values in said.items()}
 
 
-def gradients(values: Tensor, said: Said) -> Said:
+def gradients(values: Tensor, said: StudentOutput) -> StudentOutput:
     found = torch.autograd.grad(values.sum(), list(said.values()), allow_unused=True, retain_graph=True)
     return {name: given for name, given in zip(said, found, strict=True) if given is not None}
 
 
-def features_that_agree(loss: DistillationLoss, student: Said, like: Tensor) -> Tensor:
+def features_that_agree(loss: DistillationLoss, student: StudentOutput, like: Tensor) -> Tensor:
     """Features of the teacher that are the student's as they are projected."""
     features = student["features"]
     sequence = features.flatten(1, -2) if features.dim() > 2 else features[:, None]
@@ -459,7 +459,9 @@ def features_that_agree(loss: DistillationLoss, student: Said, like: Tensor) -> 
     return regressor(sequence).detach().reshape(like.shape)
 
 
-def disagreeing(case: Case, size: Size, seed: int, dtype: torch.dtype = torch.float64) -> tuple[Said, Said, Tensor]:
+def disagreeing(
+    case: Case, size: Size, seed: int, dtype: torch.dtype = torch.float64
+) -> tuple[StudentOutput, StudentOutput, Tensor]:
     """What student and teacher say, and labels."""
     teacher, target = says(case, 1, size, seed, dtype), labels(size, seed, dtype)
     if case.disagree:
@@ -467,7 +469,7 @@ def disagreeing(case: Case, size: Size, seed: int, dtype: torch.dtype = torch.fl
     return says(case, 0, size, seed, dtype), teacher, target
 
 
-def rows(said: Said, chosen: list[int]) -> Said:
+def rows(said: StudentOutput, chosen: list[int]) -> StudentOutput:
     return {name: values[chosen] for name, values in said.items()}
 
 
@@ -662,7 +664,7 @@ def test_an_affine_change_of_units_scales_the_term_as_it_says(
     student, teacher, target = disagreeing(case, size, seed)
     values = ready(case, size, teacher, target)(compare(case, student, teacher, target))
 
-    def changed(said: Said) -> Said:
+    def changed(said: StudentOutput) -> StudentOutput:
         return {name: scale * values + (0 if name == "scale" else level) for name, values in said.items()}
 
     student, teacher, target = changed(student), changed(teacher), scale * target + level
@@ -723,7 +725,7 @@ def test_a_second_set_up_makes_the_trained_parts_anew(case: Case) -> None:
     torch.manual_seed(0)
     loss.set_up(probe(case, smaller))
     if loss.needs.statistics:
-        loss.learn(chunks(teacher["forecast"], target))
+        loss.fit_statistics(chunks(teacher["forecast"], target))
     pair = compare(case, student, teacher, target)
     torch.testing.assert_close(loss(pair), ready(case, smaller, teacher, target)(pair))
 
@@ -776,9 +778,9 @@ def test_settings_are_all_arguments_and_what_was_given(term: LossTerm) -> None:
 def weights_of(teacher: Tensor, target: Tensor, learned: tuple[Tensor, Tensor], **given: float) -> Tensor:
     rejection = OutlierRejection(**given)
     few = torch.ones_like(target[:PROBE_WINDOWS])
-    rejection.set_up(Comparison(few, few, few))
+    rejection.set_up(StudentTeacherPair(few, few, few))
     assert rejection.needs.statistics
-    rejection.learn(zip(*(values.split(2) for values in learned), strict=True))
+    rejection.fit_statistics(zip(*(values.split(2) for values in learned), strict=True))
     return rejection(teacher, target)
 
 
@@ -827,8 +829,8 @@ def test_a_label_weighting_in_use_can_be_copied_and_restored(dtype: torch.dtype)
     rejection, fresh = OutlierRejection(0.5), OutlierRejection(0.5)
     few = target[:PROBE_WINDOWS]
     for term in (rejection, fresh):
-        term.set_up(Comparison(few, few, few))
-    rejection.learn([(teacher, target)])
+        term.set_up(StudentTeacherPair(few, few, few))
+    rejection.fit_statistics([(teacher, target)])
     fresh.load_state_dict(rejection.state_dict())
     assert (rejection(teacher, target) < 1).any()
     assert torch.equal(fresh(teacher, target), rejection(teacher, target))

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
-from tskd.privileged import Block, CostlySensors, FutureHorizon, HighResolution, Source, WayPoint
+from tskd.privileged import CostlySensors, CovariateBlock, FutureHorizon, HighResolution, Source, WayPoint
 from tskd.privileged import alignment as alignment_module
 
 L, H, K = 4, 3, 4
@@ -211,7 +211,7 @@ def one_sample_early(monkeypatch: pytest.MonkeyPatch, kind: type[Source]) -> Non
     """Every privileged value carries the stamp of the sample before it."""
     honest = kind.blocks
 
-    def blocks(self: Source, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[Block]:
+    def blocks(self: Source, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[CovariateBlock]:
         return honest(self, privileged.shift(-1), series, horizon)
 
     monkeypatch.setattr(kind, "blocks", blocks)

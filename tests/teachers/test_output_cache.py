@@ -24,7 +24,7 @@ from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
 from tskd.privileged import CostlySensors
 from tskd.teachers import output_cache as store
-from tskd.teachers.output_cache import Store
+from tskd.teachers.output_cache import OutputCache
 
 SETTINGS: dict[str, Any] = {"n_epochs": 1, "random_state": 0, "pl_trainer_kwargs": QUIET}
 SERIES, LAB = walk(120), walk(150, seed=1, name="lab")
@@ -167,7 +167,7 @@ def test_a_disk_that_is_really_full(fitted: Teacher, tmp_path: Path) -> None:
 def test_large_knowledge_lies_on_disk_without_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(store, "IN_MEMORY", 100)
     monkeypatch.setattr(store.tempfile, "gettempdir", lambda: str(tmp_path))
-    with Store().open(lambda: "", 50) as entry:
+    with OutputCache().open(lambda: "", 50) as entry:
         entry.write("forecasts", torch.arange(10, 30), torch.arange(40.0).reshape(20, 2))
         found = entry.read()["forecasts"]
     assert isinstance(entry._arrays["forecasts"], np.memmap)

@@ -117,14 +117,14 @@ def test_teachers_of_another_shape_are_aligned_on_the_origin(lookback: int, hori
     """With α = 1 a student of the teacher's weights on the shared steps would not move; here: knowledge by hand."""
     from tskd._core.windows import Windows
     from tskd.distillation import fit as fitting
-    from tskd.teachers.output_cache import Store
+    from tskd.teachers.output_cache import OutputCache
 
     student = TiDEModel(8, 3, output_chunk_shift=2, **NETWORK)
     teacher = teacher_of(TiDEModel(lookback, horizon, output_chunk_shift=shift, **NETWORK))
     model = DistilledModel(student, teacher)
     windows = Windows.of(SERIES, lookback=8, horizon=3, output_shift=2)
     keys = training_keys([60, 45], 8, 3, 2)
-    knowledge = fitting._ask(model, [teacher], [teacher.ask(SERIES)], windows, keys, Store())
+    knowledge = fitting._ask(model, [teacher], [teacher.ask(SERIES)], windows, keys, OutputCache())
     forecasts, valid = knowledge.of(keys)
     for row, (index, origin) in enumerate(keys.tolist()):
         assert bool(valid[0, row]) == (origin >= lookback - 1)

@@ -398,7 +398,7 @@ def test_what_cannot_work_is_refused(arguments: dict[str, Any], message: str) ->
 def test_it_can_be_made_again_and_has_no_state() -> None:
     assert repr(AEKD(0.5, warm_up=3)) == "AEKD(cap=0.5, warm_up=3)"
     assert repr(AEKD(space="head")) == "AEKD(space='head')"
-    assert not AEKD().state_dict() and not AEKD.judges and not AEKD.uses_spread
+    assert not AEKD().state_dict() and not AEKD.calibrates and not AEKD.uses_spread
     assert [AEKD(space=space).uses_gram for space in ("output", "head")] == [None, "head"]
 
 

@@ -14,15 +14,14 @@ from torch import Tensor, distributions
 from torch.distributions import kl_divergence
 
 from tests.distillation.test_closed_form import H, forecasts, linear, noise, regression, windows
-from tests.helpers.judging import Saying, evidence, learned, step
+from tests.helpers.judging import Saying, calibrated, calibration, step
 from tests.helpers.series import QUIET
 from tskd import DistilledModel, Teacher
 from tskd._core.distributed import alone
-from tskd.distillation.model_interface import Shown
+from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.objective import Objective
-from tskd.distillation.paired_loss import Said
+from tskd.distillation.paired_loss import StudentOutput
 from tskd.losses import (
-    Comparison,
     DistillationLoss,
     FeatureKD,
     HorizonWeighted,
@@ -31,10 +30,11 @@ from tskd.losses import (
     OutputKD,
     Predictive,
     SampleRelation,
+    StudentTeacherPair,
 )
 from tskd.weighting import CAMKD, DEMKD, Fixed, Hint, Step, Uniform, Weighting
 from tskd.weighting._aspect_errors import CALIBRATED, NOISE, spread_divergence
-from tskd.weighting.base import Judged
+from tskd.weighting.base import CalibrationWindows
 
 Normal = distributions.Normal
 
@@ -43,13 +43,13 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def gaussians(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Comparison:
+def gaussians(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> StudentTeacherPair:
     sides = Predictive(Normal(*student)), Predictive(Normal(*teacher))
-    return Comparison(student[0], teacher[0], torch.zeros_like(student[0]), predictive=sides)
+    return StudentTeacherPair(student[0], teacher[0], torch.zeros_like(student[0]), predictive=sides)
 
 
 def test_parts_add_up_to_the_term() -> None:
-    pair = Comparison(draw(5, 4, 2), draw(5, 4, 2, seed=1), draw(5, 4, 2, seed=2))
+    pair = StudentTeacherPair(draw(5, 4, 2), draw(5, 4, 2, seed=1), draw(5, 4, 2, seed=2))
     for loss in (LevelShapeKD(2.0, 0.5), HorizonWeighted(LevelShapeKD(2.0, 0.5, weight=3), rate=1.5), OutputKD("mae")):
         parts = loss.parts(pair)
         assert tuple(parts) == loss.aspects
@@ -79,7 +79,7 @@ def test_the_divergence_of_gaussians_is_a_part_of_the_means_and_one_of_the_sprea
 
 def test_distributions_without_such_parts_are_weighed_as_forecasts() -> None:
     laplace = (distributions.Laplace(draw(4, 2, 1, seed=k), 1.0) for k in range(2))
-    pair = Comparison(*(torch.zeros(4, 2, 1),) * 3, predictive=tuple(map(Predictive, laplace)))  # type: ignore[arg-type]
+    pair = StudentTeacherPair(*(torch.zeros(4, 2, 1),) * 3, predictive=tuple(map(Predictive, laplace)))  # type: ignore[arg-type]
     loss = LikelihoodKD()
     loss.set_up(pair)
     assert loss.aspects == ("forecast",)
@@ -102,7 +102,7 @@ def crossed(windows: int = 40, horizon: int = 4) -> tuple[Tensor, Tensor]:
 def test_level_and_shape_by_hand(power: float) -> None:
     """Level: σ of 1 and 3; shape: of 2 and 1."""
     target, said = crossed()
-    weighting = learned(DEMKD(power, shrinkage=0, decoupled=True), said, target, chunk=7)
+    weighting = calibrated(DEMKD(power, shrinkage=0, decoupled=True), said, target, chunk=7)
     ratio = 3**power
     assert of(weighting, said, "level").flatten().tolist() == pytest.approx(
         [ratio / (ratio + 1)] * 4 + [1 / (ratio + 1)] * 4
@@ -112,11 +112,11 @@ def test_level_and_shape_by_hand(power: float) -> None:
         [1 / (ratio + 1)] * 4 + [ratio / (ratio + 1)] * 4
     )
     # the forecasts' own are what they are without: 3² and 1² in turn, against 2² and 4²
-    plain = learned(DEMKD(power, shrinkage=0), said, target)
+    plain = calibrated(DEMKD(power, shrinkage=0), said, target)
     for aspect in ("forecast", "mean"):
         torch.testing.assert_close(of(weighting, said, aspect), plain(step(said))[:, 0])
     # half of the belief that both are alike: 40 windows of their own, and as many of belief
-    believing = learned(DEMKD(power, shrinkage=40, decoupled=True), said, target)
+    believing = calibrated(DEMKD(power, shrinkage=40, decoupled=True), said, target)
     found = of(believing, said, "level").flatten()
     assert (found[0] / found[4]).item() == pytest.approx(3 ** (power / 2))
 
@@ -128,7 +128,9 @@ def judging(said: Tensor, covers: Tensor) -> DEMKD:
     valid, spread = torch.ones(teachers, windows).bool(), torch.full_like(said, torch.nan)
     weighting = DEMKD(shrinkage=0, decoupled=True)
     said = said.where(covers[:, None, :, None], 0)
-    weighting.learn(evidence_of([Judged(keys, {}, said, valid, spread, torch.zeros_like(said[0]), covers)]))
+    weighting.calibrate(
+        calibration_of([CalibrationWindows(keys, {}, said, valid, spread, torch.zeros_like(said[0]), covers)])
+    )
     return weighting
 
 
@@ -160,8 +162,8 @@ def test_equally_good_teachers_of_unlike_spans_are_followed_alike() -> None:
         assert found[:, 4:].tolist() == [[0] * 4, [1] * 4]
 
 
-def evidence_of(chunks: list[Judged]) -> Any:
-    found = evidence(chunks[0].forecasts, chunks[0].target)
+def calibration_of(chunks: list[CalibrationWindows]) -> Any:
+    found = calibration(chunks[0].forecasts, chunks[0].target)
     return type(found)(True, lambda: iter(chunks), found.student)
 
 
@@ -186,8 +188,8 @@ def test_level_and_shape_are_combined_as_well_as_can_be() -> None:
     off = off + torch.tensor(size["level"]).double()[:, None, None, None] * draw(3, N, 1, 1, seed=2)
     truth = draw(N, horizon, 1, seed=3)
     said, labels = truth + off, truth + label * draw(N, horizon, 1, seed=4)
-    weighting = learned(DEMKD(decoupled=True), said, labels)
-    one_set = learned(DEMKD(), said, labels)
+    weighting = calibrated(DEMKD(decoupled=True), said, labels)
+    one_set = calibrated(DEMKD(), said, labels)
     level, shape = (of(weighting, said, aspect)[:, None] for aspect in ("level", "shape"))
     means = said.mean(2, keepdim=True)
     blended = combined(level, means) + combined(shape, said - means)
@@ -215,7 +217,7 @@ def test_how_far_a_spread_is_off() -> None:
     off = [(0.0, 0.0), (0.1, 0.0), (-0.3, 0.0), (0.0, 0.15), (0.1, 0.2)]
     spread = torch.stack([(b + tau * draw(count, 1, 1, seed=9)).exp() for b, tau in off])
     keys = torch.zeros(count, 2).long()
-    one = Judged(keys, {}, torch.zeros_like(spread), torch.ones(len(off), count).bool(), spread, labels)
+    one = CalibrationWindows(keys, {}, torch.zeros_like(spread), torch.ones(len(off), count).bool(), spread, labels)
     n = torch.full((len(off),), float(count), dtype=torch.float64)
     found = spread_divergence([(one, torch.zeros_like(labels))], n).flatten().tolist()
     least = NOISE / math.sqrt(count)
@@ -234,7 +236,7 @@ def test_claims_are_judged_about_the_combination_and_as_they_are() -> None:
     target = torch.tensor([1.0, -1], dtype=torch.float64).repeat(500)[:, None, None]
     said = torch.tensor([4.0, -4], dtype=torch.float64)[:, None, None, None].expand(2, 1000, 1, 1)
     spread = torch.tensor([0.5, 2], dtype=torch.float64)[:, None, None, None].expand(2, 1000, 1, 1)
-    weighting = learned(DEMKD(0.0, shrinkage=0, decoupled=True), said, target, spread=spread)
+    weighting = calibrated(DEMKD(0.0, shrinkage=0, decoupled=True), said, target, spread=spread)
     weighting.power = 2.0  # type: ignore[assignment]
     off = [(4 - 1 - math.log(4)) / 2 - CALIBRATED, (1 / 4 - 1 - math.log(1 / 4)) / 2 - CALIBRATED]
     assert off[1] < NOISE / math.sqrt(1000)
@@ -248,7 +250,7 @@ def test_claims_of_no_spread_are_followed_least() -> None:
     said = torch.zeros(3, 50, 1, 1, dtype=torch.float64)
     spread = torch.tensor([0.0, 1, math.nan], dtype=torch.float64)[:, None, None, None].expand_as(said)
     weights = of(
-        learned(DEMKD(shrinkage=0, decoupled=True), said, target, spread=spread), said, "spread", spread=spread
+        calibrated(DEMKD(shrinkage=0, decoupled=True), said, target, spread=spread), said, "spread", spread=spread
     )
     assert weights.isfinite().all() and weights[0] < 1e-5 and weights[1] > 0.99
 
@@ -265,7 +267,7 @@ def test_mean_and_spread_are_combined_as_well_as_can_be() -> None:
     off, wrong = (torch.tensor(v, dtype=torch.float64)[:, None, None, None] for v in ([0.05, 4.0], [0.3, 0.1]))
     said = truth + off * draw(2, count, 1, 1, seed=2)
     spread = label * (wrong * draw(2, count, 1, 1, seed=3)).exp()
-    weighting = learned(DEMKD(decoupled=True), said, labels, spread=spread)
+    weighting = calibrated(DEMKD(decoupled=True), said, labels, spread=spread)
     told = step(said, spread=spread)
     mean, variance = weighting(told), weighting.weights_of(told, "spread")
 
@@ -290,7 +292,7 @@ def test_mean_and_spread_are_combined_as_well_as_can_be() -> None:
 
 def objective(loss: DistillationLoss, weighting: Weighting, teachers: int, labels: Tensor, **shown: Any) -> Objective:
     found = Objective([loss], [f"t{k}" for k in range(teachers)], weighting)
-    one = Shown("TiDEModel", range(1, 1 + labels.shape[1]), **shown)
+    one = ModelInterface("TiDEModel", range(1, 1 + labels.shape[1]), **shown)
     found.set_up(one, [one] * teachers, labels)
     return found
 
@@ -318,12 +320,12 @@ def test_each_part_of_a_term_has_its_own_weights() -> None:
     student, teachers, labels = draw(3, 4, 2), draw(2, 3, 4, 2, seed=1), draw(3, 4, 2, seed=2)
     given = {"forecast": [0.5, 0.5], "level": [0.9, 0.1], "shape": [0.2, 0.8]}
     two = Objective([LevelShapeKD(weight=2.0), OutputKD()], ["a", "b"], ByAspect(given))
-    plain = Shown("TiDEModel", range(1, 5))
+    plain = ModelInterface("TiDEModel", range(1, 5))
     two.set_up(plain, [plain] * 2, labels)
     valid = torch.tensor([[True, True, False], [True, False, False]])
     told = Step(teachers, valid, student, labels, torch.zeros(3, 2).long(), 0)
     samples = draw(3, 4, 2, seed=3).exp()
-    outcome = two(Said(student), told, [{}, {}], samples)
+    outcome = two(StudentOutput(student), told, [{}, {}], samples)
     share = {name: torch.tensor([[values[0], 1.0], [values[1], 0.0]]).double() for name, values in given.items()}
     difference = (student - teachers)[:, :2]
     level = difference.mean(2, keepdim=True)
@@ -343,7 +345,7 @@ def test_each_part_of_a_term_has_its_own_weights() -> None:
     # once each, and not for what no loss has
     assert isinstance(two.weighting, ByAspect) and sorted(two.weighting.asked) == ["forecast", "level", "shape"]
     unused = objective(OutputKD(), ByAspect(given | {"spread": [1, 0]}), 2, labels)
-    assert unused(Said(student), told, [{}, {}], None).aspects == {}
+    assert unused(StudentOutput(student), told, [{}, {}], None).aspects == {}
     assert isinstance(unused.weighting, ByAspect) and unused.weighting.asked == ["forecast"]
 
 
@@ -370,7 +372,7 @@ def test_scores_of_an_aspect_wait_for_no_other_process(someone: bool) -> None:
     two = objective(LevelShapeKD(), asking, 2, draw(3, 4, 1))
     together: dict[str, Any] = {"gram": lambda cotangents: cotangents, "over_ranks": lambda values: 2 * values}
     told = step(draw(2, 3, 4, 1), torch.full((2, 3), someone))
-    two(Said(draw(3, 4, 1)), Step(**(vars(told) | together)), [{}, {}], None)
+    two(StudentOutput(draw(3, 4, 1)), Step(**(vars(told) | together)), [{}, {}], None)
     assert isinstance(two.weighting, Asking)
     (forecast, first), *rest = two.weighting.steps
     assert forecast == "forecast" and first.gram is together["gram"] and first.over_ranks is together["over_ranks"]
@@ -419,9 +421,9 @@ def test_without_a_teacher_there_is_nothing_to_weigh_apart() -> None:
 def test_weights_that_are_one_set_give_the_term_that_they_gave(loss: DistillationLoss, weighting: Weighting) -> None:
     student, teachers, labels = draw(3, 4, 2), draw(2, 3, 4, 2, seed=1), draw(3, 4, 2, seed=2)
     told = Step(teachers, torch.ones(2, 3).bool(), student, labels, torch.zeros(3, 2).long(), 0)
-    found = objective(loss, weighting, 2, labels)(Said(student), told, [{}, {}], None)
+    found = objective(loss, weighting, 2, labels)(StudentOutput(student), told, [{}, {}], None)
     weights = weighting(told)[:, :, None, None]
-    expected = sum(weights[k] * loss(Comparison(student, teachers[k], labels)) for k in range(2))
+    expected = sum(weights[k] * loss(StudentTeacherPair(student, teachers[k], labels)) for k in range(2))
     torch.testing.assert_close(found.term, expected.mean())  # type: ignore[union-attr]
     assert found.aspects == {}
 
@@ -551,4 +553,4 @@ def test_without_them_it_is_what_it_was() -> None:
     assert DEMKD(decoupled=True).aspects == {"level", "shape", "spread"}
     assert DEMKD(features=True).aspects == {"features"}
     with pytest.raises(NotImplementedError, match="compares no features"):
-        OutputKD().representations(Comparison(*(torch.zeros(1, 1, 1),) * 3))
+        OutputKD().representations(StudentTeacherPair(*(torch.zeros(1, 1, 1),) * 3))

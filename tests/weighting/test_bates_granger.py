@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.distillation.test_closed_form import forecasts, linear, noise, regression, windows
-from tests.helpers.judging import Saying, believing, blended, learned, of_a_window, off, step
+from tests.helpers.judging import Saying, believing, blended, calibrated, of_a_window, off, step
 from tests.weighting.test_inverse_error import corrupted
 from tskd import DistilledModel
 from tskd.weighting.bates_granger import BatesGranger, definite, least_risk
@@ -54,14 +54,14 @@ def test_two_teachers_by_the_published_formula(rho: float, shrinkage: float) -> 
     """w1 = (σ2² − σ12) / (σ1² + σ2² − 2σ12), of the moments of the sample."""
     said, target = correlated([[1, 2 * rho], [2 * rho, 4]], 100)
     (a, c), (_, b) = shrunk(moments_of(said, target), 100 / (100 + shrinkage))
-    weights = of_a_window(learned(BatesGranger(shrinkage), said, target), said).flatten()
+    weights = of_a_window(calibrated(BatesGranger(shrinkage), said, target), said).flatten()
     assert weights.tolist() == pytest.approx([(b - c) / (a + b - 2 * c), (a - c) / (a + b - 2 * c)], rel=1e-6)
 
 
 def test_the_weights_come_out_of_many_windows() -> None:
     """ρ = .5, σ = 1, 1.5: w1 = (2.25 − .75)/(3.25 − 1.5) = 6/7."""
     said, target = correlated([[1, 0.75], [0.75, 2.25]], 200_000)
-    weights = of_a_window(learned(BatesGranger(), said, target), said).flatten()
+    weights = of_a_window(calibrated(BatesGranger(), said, target), said).flatten()
     assert weights[0].item() == pytest.approx(6 / 7, abs=0.01)
 
 
@@ -74,8 +74,8 @@ def test_errors_that_do_not_correlate_give_inverse_error_weights() -> None:
     # in the first two windows the others' errors do not change sign, the third's do
     few[2, 2:] = False
     for shrinkage, valid in ((0, None), (8, None), (8, few)):
-        weights = of_a_window(learned(BatesGranger(shrinkage), errors, target, valid=valid), errors)
-        expected = of_a_window(learned(InverseError(shrinkage), errors, target, valid=valid), errors)
+        weights = of_a_window(calibrated(BatesGranger(shrinkage), errors, target, valid=valid), errors)
+        expected = of_a_window(calibrated(InverseError(shrinkage), errors, target, valid=valid), errors)
         torch.testing.assert_close(weights, expected)
 
 
@@ -84,7 +84,7 @@ def test_a_teacher_that_only_adds_to_the_better_ones_error_is_dropped(rho: float
     """σ = 1, 2: the formula's weight of the worse is negative for ρ > ½."""
     said, target = correlated([[1, 2 * rho], [2 * rho, 4]], 2000)
     assert bates_granger(moments_of(said, target))[1] < 0
-    weights = of_a_window(learned(BatesGranger(0), said, target), said).flatten()
+    weights = of_a_window(calibrated(BatesGranger(0), said, target), said).flatten()
     assert weights.tolist() == [1, 0]
 
 
@@ -125,8 +125,8 @@ def test_components_are_pooled_in_units_of_their_own_errors() -> None:
     said, target = correlated([[1, 0.5], [0.5, 2]], 60, horizon=2, components=2)
     said[:, :, 1] = target[:, 1] + 3 * (said[:, :, 1] - target[:, 1]).flip(0)
     units = torch.tensor([1e-3, 1e5], dtype=torch.float64)
-    plain = of_a_window(learned(BatesGranger(), said, target), said)
-    torch.testing.assert_close(of_a_window(learned(BatesGranger(), said * units, target * units), said), plain)
+    plain = of_a_window(calibrated(BatesGranger(), said, target), said)
+    torch.testing.assert_close(of_a_window(calibrated(BatesGranger(), said * units, target * units), said), plain)
     assert plain.shape == (2, 2, 1)
     assert plain[0, 0] > 0.5 > plain[0, 1]
     errors = said - target
@@ -143,10 +143,10 @@ def test_where_teachers_are_missing_the_others_are_combined_anew() -> None:
     every = torch.ones(3, 300, dtype=torch.bool)
     valid, covers = every.clone(), torch.ones(3, 2, dtype=torch.bool)
     valid[1, 0], valid[:, 1], covers[2, 1] = False, False, False
-    weighting = learned(BatesGranger(), said, target)
+    weighting = calibrated(BatesGranger(), said, target)
     weights = weighting(step(said, valid, covers=covers))[..., 0]
     alone = {
-        some: of_a_window(learned(BatesGranger(), said[list(some)], target), said[list(some)])[..., 0]
+        some: of_a_window(calibrated(BatesGranger(), said[list(some)], target), said[list(some)])[..., 0]
         for some in ((0, 1, 2), (0, 1), (0, 2))
     }
     torch.testing.assert_close(weights[:, 2, 0], alone[0, 1, 2][:, 0])
@@ -172,7 +172,7 @@ def test_pairs_that_never_meet_are_taken_not_to_correlate() -> None:
         rows = slice(start, start + 200)
         said[i, rows], said[j, rows] = errors[0], errors[1]
         valid[[i, j], rows] = True
-    weighting = learned(BatesGranger(), said, target, valid=valid)
+    weighting = calibrated(BatesGranger(), said, target, valid=valid)
     moments = weighting.moments[0]
     assert torch.linalg.eigvalsh(moments)[0] > 0
     weights = of_a_window(weighting, said, valid=torch.ones_like(valid)).flatten()
@@ -182,8 +182,8 @@ def test_pairs_that_never_meet_are_taken_not_to_correlate() -> None:
     halves = torch.arange(600) < 300
     valid = torch.stack([halves, ~halves])
     said, target = correlated([[1, 0.9], [0.9, 1]], 600)
-    apart = of_a_window(learned(BatesGranger(), said, target, valid=valid), said).flatten()
-    inverse = of_a_window(learned(InverseError(), said, target, valid=valid), said).flatten()
+    apart = of_a_window(calibrated(BatesGranger(), said, target, valid=valid), said).flatten()
+    inverse = of_a_window(calibrated(InverseError(), said, target, valid=valid), said).flatten()
     torch.testing.assert_close(apart, inverse)
 
 
@@ -201,7 +201,7 @@ def test_a_teacher_that_says_what_another_does_shares_its_weight() -> None:
     said, target = correlated([[1, 0], [0, 1]], 50)
     said = torch.cat([said, said[1:]])
     for shrinkage in (0, 8):
-        weights = of_a_window(learned(BatesGranger(shrinkage), said, target), said).flatten()
+        weights = of_a_window(calibrated(BatesGranger(shrinkage), said, target), said).flatten()
         assert weights[1].item() == pytest.approx(weights[2].item(), rel=1e-6)
         assert weights[1] + weights[2] < 0.6
 
@@ -216,10 +216,10 @@ def test_a_half_corrupted_teacher_gets_little_and_good_ones_stay_equal() -> None
     found, lost = [], []
     for seed in range(12):
         truth, labels, said = corrupted(seed)
-        weighting = learned(BatesGranger(), said, labels)
+        weighting = calibrated(BatesGranger(), said, labels)
         found.append((blended(weighting(step(said)), said) - truth).square().mean().item())
         truth, labels, said = corrupted(100 + seed, bad=0)
-        weights = learned(BatesGranger(), said, labels)(step(said))
+        weights = calibrated(BatesGranger(), said, labels)(step(said))
         good = (said.mean(0) - truth).square().mean()
         lost.append(((blended(weights, said) - truth).square().mean() / good).item())
     assert np.mean(found) == pytest.approx(floor, abs=3 * np.std(found) / math.sqrt(12) + 0.0005)

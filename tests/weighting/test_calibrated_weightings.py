@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.distillation.test_closed_form import descending, largest_difference, noise
-from tests.helpers.judging import Saying, learned, off, step
+from tests.helpers.judging import Saying, calibrated, off, step
 from tests.helpers.series import QUIET
 from tskd import DistilledModel
 from tskd.weighting import Step, Weighting
@@ -25,7 +25,7 @@ ALL = [InverseError, BatesGranger, DEMKD]
 every = pytest.mark.parametrize("make", ALL)
 
 
-class Case:
+class WeightingCase:
     """Teachers of different worth, some of them missing here and there, and the windows they are judged by."""
 
     def __init__(self, seed: int, teachers: int = 3, windows: int = 20) -> None:
@@ -47,7 +47,7 @@ class Case:
     def weights(self, make: Any, **changes: Any) -> Tensor:
         given = {**self.__dict__, **changes}
         said, valid, spread = given["said"], given["valid"], given["spread"]
-        weighting = learned(make(), said, given["target"], valid=valid, spread=spread, chunk=given.get("chunk", 100))
+        weighting = calibrated(make(), said, given["target"], valid=valid, spread=spread, chunk=given.get("chunk", 100))
         return weighting(step(said, valid, spread, given["covers"]))
 
 
@@ -55,7 +55,7 @@ class Case:
 @given(seed=st.integers(0, 10**6), teachers=st.integers(1, 5), windows=st.integers(1, 12))
 @settings(max_examples=25, deadline=None)
 def test_weights_are_shares_of_the_valid_teachers(make: Any, seed: int, teachers: int, windows: int) -> None:
-    case = Case(seed, teachers, windows)
+    case = WeightingCase(seed, teachers, windows)
     weights = case.weights(make).expand(teachers, windows, 4, -1)
     there = (case.valid[:, :, None] & case.covers[:, None])[..., None]
     assert weights.isfinite().all() and weights.min() >= 0
@@ -70,7 +70,7 @@ def test_weights_are_shares_of_the_valid_teachers(make: Any, seed: int, teachers
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=10, deadline=None)
 def test_order_of_teachers_and_windows_units_and_chunks_do_not_matter(make: Any, seed: int) -> None:
-    case = Case(seed)
+    case = WeightingCase(seed)
     weights = case.weights(make)
     draw = torch.Generator().manual_seed(seed)
     order, rows = torch.randperm(3, generator=draw), torch.randperm(20, generator=draw)
@@ -93,7 +93,7 @@ def test_order_of_teachers_and_windows_units_and_chunks_do_not_matter(make: Any,
 @pytest.mark.parametrize("windows", [1, 5, 500])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_equal_teachers_are_followed_alike(make: Any, windows: int, dtype: torch.dtype) -> None:
-    case = Case(1, 3, windows)
+    case = WeightingCase(1, 3, windows)
     alike: dict[str, Any] = {name: getattr(case, name)[:1].expand(3, windows, 4, 2).to(dtype) for name in ("said",)}
     alike |= {"spread": case.spread[1:2].expand(3, windows, 4, 2).to(dtype), "target": case.target.to(dtype)}
     full = {"valid": torch.ones(3, windows, dtype=torch.bool), "covers": torch.ones(1, 1, dtype=torch.bool)}
@@ -109,7 +109,7 @@ def test_perfect_hopeless_and_absent_teachers_give_finite_weights(make: Any, dty
     target = torch.randn(40, 2, 1, generator=draw).to(dtype)
     said = torch.stack([target, target + 1e4, target + 1, torch.full_like(target, torch.nan)])
     valid = torch.tensor([True, True, True, False])[:, None].expand(4, 40)
-    weighting = learned(make(), said, target, valid=valid)
+    weighting = calibrated(make(), said, target, valid=valid)
     weights = weighting(step(said, valid))[:, 0]
     assert weights.isfinite().all()
     assert torch.finfo(weights.dtype).bits == max(32, torch.finfo(dtype).bits)
@@ -120,10 +120,10 @@ def test_perfect_hopeless_and_absent_teachers_give_finite_weights(make: Any, dty
 
 @every
 def test_state_dict_gives_the_same_weights_in_another_copy(make: Any) -> None:
-    case, other = Case(1), Case(2)
+    case, other = WeightingCase(1), WeightingCase(2)
 
-    def weighting(case: Case) -> Weighting:
-        return learned(make(), case.said, case.target, valid=case.valid, spread=case.spread)
+    def weighting(case: WeightingCase) -> Weighting:
+        return calibrated(make(), case.said, case.target, valid=case.valid, spread=case.spread)
 
     first, second = weighting(case), weighting(other)
     now: Step = step(case.said, case.valid, case.spread, case.covers)

@@ -16,7 +16,7 @@ from torch import Tensor
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel
-from tskd.weighting import Evidence, Judged, Step
+from tskd.weighting import CalibrationSet, CalibrationWindows, Step
 from tskd.weighting.camkd import CAMKD
 
 FAST = settings(max_examples=20, deadline=None, derandomize=True)
@@ -27,14 +27,15 @@ KINDS = [
 ]
 
 
-def evidence(step: Step, *, chunks: int = 2) -> Evidence:
+def calibration(step: Step, *, chunks: int = 2) -> CalibrationSet:
     """The windows of a step as those by which its teachers are judged."""
     spread = torch.full_like(step.forecasts, torch.nan) if step.spread is None else step.spread
     parts = torch.arange(len(step.keys)).tensor_split(chunks)
     judged = [
-        Judged(step.keys[p], {}, step.forecasts[:, p], step.valid[:, p], spread[:, p], step.target[p]) for p in parts
+        CalibrationWindows(step.keys[p], {}, step.forecasts[:, p], step.valid[:, p], spread[:, p], step.target[p])
+        for p in parts
     ]
-    return Evidence(False, lambda: judged, lambda j: torch.zeros_like(j.target))
+    return CalibrationSet(False, lambda: judged, lambda j: torch.zeros_like(j.target))
 
 
 def step_of(forecasts: Tensor, target: Tensor, valid: Tensor | None = None, **kwargs: Any) -> Step:
@@ -45,7 +46,7 @@ def step_of(forecasts: Tensor, target: Tensor, valid: Tensor | None = None, **kw
 
 def weigh(step: Step, judged_by: Step | None = None, **kwargs: Any) -> Tensor:
     weighting = CAMKD(**kwargs)
-    weighting.learn(evidence(step if judged_by is None else judged_by))
+    weighting.calibrate(calibration(step if judged_by is None else judged_by))
     return weighting(step)
 
 
@@ -190,7 +191,7 @@ def test_windows_without_a_teacher_are_those_of_the_others(mode: Any, confidence
     step, own = some_step(12, 4), {"mode": mode, "confidence": confidence}
     assert step.spread is not None
     weighting, three = CAMKD(**own), CAMKD(**own)
-    weighting.learn(evidence(step))
+    weighting.calibrate(calibration(step))
     three.errors = weighting.errors[1:] * weighting.errors.mean(0) / weighting.errors[1:].mean(0)
     valid = torch.ones(4, 12).bool()
     valid[0, ::2] = False
@@ -199,7 +200,7 @@ def test_windows_without_a_teacher_are_those_of_the_others(mode: Any, confidence
     torch.testing.assert_close(weights[1:, ::2], others[:, ::2])
     torch.testing.assert_close(weights[:, 1::2], weighting(step)[:, 1::2])
 
-    weighting.learn(evidence(step_of(step.forecasts * valid[..., None, None], step.target, valid)))
+    weighting.calibrate(calibration(step_of(step.forecasts * valid[..., None, None], step.target, valid)))
     expected = (step.forecasts[0, 1::2] - step.target[1::2]).square().mean(0)
     torch.testing.assert_close(weighting.errors[0], expected)
 
@@ -229,7 +230,7 @@ def test_units_order_and_chunks_do_not_matter(mode: Any, confidence: Any) -> Non
     )
     torch.testing.assert_close(weigh(turned, **own), reference[teachers][:, windows])
     weighting = CAMKD(**own)
-    weighting.learn(evidence(step, chunks=5))
+    weighting.calibrate(calibration(step, chunks=5))
     torch.testing.assert_close(weighting(step), reference)
 
 
@@ -341,7 +342,7 @@ def test_where_nothing_is_known_of_its_steps_a_teacher_is_an_average_one(confide
     covers = torch.tensor([[True, False], [True, True]])
     said = torch.tensor([[0.0, 0], [0, 1]]).double()[:, None, :, None].expand(2, 5, 2, 1)
     weighting = CAMKD("softmin", temperature=0.7, confidence=confidence)
-    weighting.learn(evidence(step_of(said, target, covers=covers)))
+    weighting.calibrate(calibration(step_of(said, target, covers=covers)))
     weights = weighting(step_of(2**0.5 * said, target, covers=covers, spread=nothing))
     r = torch.tensor([average, 2 * average]).double() / 0.7
     torch.testing.assert_close(weights[:, :, 0], torch.softmax(-r, 0)[:, None].expand(2, 5))
@@ -351,8 +352,8 @@ def test_where_nothing_is_known_of_its_steps_a_teacher_is_an_average_one(confide
 def test_state_is_what_was_learned() -> None:
     step = some_step(10, 3)
     weighting, again = CAMKD(temperature=0.3), CAMKD(temperature=0.3)
-    weighting.learn(evidence(step))
-    again.learn(evidence(some_step(11, 3)))
+    weighting.calibrate(calibration(step))
+    again.calibrate(calibration(some_step(11, 3)))
     assert not torch.equal(again(step), weighting(step))
     again.load_state_dict(weighting.state_dict())
     assert torch.equal(again(step), weighting(step))
@@ -377,7 +378,7 @@ def test_what_cannot_work_is_refused(arguments: dict[str, Any], message: str) ->
 
 def test_it_can_be_made_again_and_asks_for_what_it_uses() -> None:
     assert repr(CAMKD("softmin", 0.2)) == "CAMKD(mode='softmin', temperature=0.2)"
-    assert CAMKD.judges and not CAMKD().uses_spread and CAMKD(confidence="likelihood").uses_spread
+    assert CAMKD.calibrates and not CAMKD().uses_spread and CAMKD(confidence="likelihood").uses_spread
 
 
 def test_it_weighs_in_a_training() -> None:

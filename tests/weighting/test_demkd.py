@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tests.distillation.test_closed_form import forecasts, linear, noise, regression, windows
-from tests.helpers.judging import Saying, believing, blended, learned, of_a_window, off, squares, step
+from tests.helpers.judging import Saying, believing, blended, calibrated, of_a_window, off, squares, step
 from tskd import DistilledModel
 from tskd.weighting.demkd import DEMKD
 from tskd.weighting.inverse_error import InverseError
@@ -37,10 +37,10 @@ def test_point_forecasts_are_weighed_by_their_errors() -> None:
     draw = torch.Generator().manual_seed(1)
     target = torch.randn(40, 3, 2, generator=draw, dtype=torch.float64)
     said = target + torch.randn(3, 40, 3, 2, generator=draw, dtype=torch.float64) * column([1, 2, 3])[..., None]
-    by_error = of_a_window(learned(InverseError(5), said, target), said)
-    torch.testing.assert_close(of_a_window(learned(DEMKD(shrinkage=5), said, target), said), by_error)
+    by_error = of_a_window(calibrated(InverseError(5), said, target), said)
+    torch.testing.assert_close(of_a_window(calibrated(DEMKD(shrinkage=5), said, target), said), by_error)
     root = by_error.sqrt() / by_error.sqrt().sum(0)
-    torch.testing.assert_close(of_a_window(learned(DEMKD(1, shrinkage=5), said, target), said), root)
+    torch.testing.assert_close(of_a_window(calibrated(DEMKD(1, shrinkage=5), said, target), said), root)
 
 
 def test_spreads_and_errors_are_compared() -> None:
@@ -50,7 +50,7 @@ def test_spreads_and_errors_are_compared() -> None:
     spread = torch.full_like(said, 3.0)
     spread[1] = torch.nan
     for recalibrate, ratio in ((True, 9), (False, 9 / 4)):
-        weighting = learned(DEMKD(recalibrate=recalibrate, shrinkage=0), said, target, spread=spread)
+        weighting = calibrated(DEMKD(recalibrate=recalibrate, shrinkage=0), said, target, spread=spread)
         weights = of_a_window(weighting, said, spread=spread).flatten()
         assert (weights[1] / weights[0]).item() == pytest.approx(ratio)
 
@@ -61,19 +61,19 @@ def test_recalibration_makes_mean_squared_error_and_mean_variance_agree() -> Non
     spread = torch.rand(2, 50, 3, 2, generator=draw, dtype=torch.float64) + 0.1
     target = torch.randn(50, 3, 2, generator=draw, dtype=torch.float64)
     said = target + 3 * torch.randn(2, 50, 3, 2, generator=draw, dtype=torch.float64)
-    found = learned(DEMKD(shrinkage=0), said, target, spread=spread, chunk=7)(step(said, spread=spread))
+    found = calibrated(DEMKD(shrinkage=0), said, target, spread=spread, chunk=7)(step(said, spread=spread))
     factors = (said - target).square().mean(1) / spread.square().mean(1)
     expected = 1 / (spread.square() * factors[:, None])
     torch.testing.assert_close(found, expected / expected.sum(0))
     # claims that are missing are no claims of 0
     told = spread.clone()
     told[1, 25:] = torch.nan
-    found = learned(DEMKD(shrinkage=0), said, target, spread=told)(step(said, spread=told))[:, :25]
+    found = calibrated(DEMKD(shrinkage=0), said, target, spread=told)(step(said, spread=told))[:, :25]
     factors[1] = (said - target)[1].square().mean(0) / spread[1, :25].square().mean(0)
     expected = 1 / (spread.square() * factors[:, None])[:, :25]
     torch.testing.assert_close(found, expected / expected.sum(0))
     # few windows: the teachers' mean variances are drawn to one another
-    found = learned(DEMKD(shrinkage=1e9), said, target, spread=spread)(step(said, spread=spread))
+    found = calibrated(DEMKD(shrinkage=1e9), said, target, spread=spread)(step(said, spread=spread))
     expected = spread.square().mean(1, keepdim=True) / spread.square()
     torch.testing.assert_close(found, expected / expected.sum(0))
 
@@ -83,9 +83,9 @@ def test_claims_of_no_error_at_all_are_not_believed() -> None:
     said = target + torch.tensor([3.0, 1], dtype=torch.float64)[:, None, None, None]
     spread = torch.ones_like(said)
     spread[0] = 0
-    weighting = learned(DEMKD(shrinkage=0), said, target, spread=spread)
+    weighting = calibrated(DEMKD(shrinkage=0), said, target, spread=spread)
     assert of_a_window(weighting, said, spread=spread).flatten().tolist() == pytest.approx([0.1, 0.9])
-    as_claimed = learned(DEMKD(recalibrate=False), said, target, spread=spread)
+    as_claimed = calibrated(DEMKD(recalibrate=False), said, target, spread=spread)
     weights = of_a_window(as_claimed, said, spread=spread).flatten()
     assert weights.isfinite().all() and weights[0] > 0.99
 
@@ -95,7 +95,7 @@ def test_where_a_spread_is_missing_the_errors_count(broken: float) -> None:
     target = torch.zeros(30, 1, 1, dtype=torch.float64)
     said = target + torch.tensor([3.0, 1], dtype=torch.float64)[:, None, None, None]
     spread = torch.ones_like(said) * column([0.3, 1])[:, :, None].reshape(2, 1, 1, 1)
-    weighting = learned(DEMKD(recalibrate=False, shrinkage=0), said, target, spread=spread)
+    weighting = calibrated(DEMKD(recalibrate=False, shrinkage=0), said, target, spread=spread)
     spread[0, 0] = broken
     weights = weighting(step(said, spread=spread))
     assert weights[:, 0].flatten().tolist() == pytest.approx([0.1, 0.9])
@@ -136,7 +136,7 @@ def test_heteroscedastic_teachers_are_combined_as_well_as_can_be(recalibrate: bo
     for seed in range(8):
         truth, said, spread = heteroscedastic(seed)
         for power in (1, 2):
-            weights = learned(DEMKD(power, recalibrate), said, truth, spread=spread)(step(said, spread=spread))
+            weights = calibrated(DEMKD(power, recalibrate), said, truth, spread=spread)(step(said, spread=spread))
             found[str(power)].append((blended(weights, said) - truth).square().mean().item())
         found["uniform"].append((said.mean(0) - truth).square().mean().item())
         found["least"].append((1 / spread.pow(-2).sum(0)).mean().item())
@@ -168,7 +168,7 @@ def test_a_confident_teacher_that_is_wrong_is_found_out_by_recalibration() -> No
     for seed in range(8):
         truth, labels, said, spread = confident(seed)
         for name, recalibrate in (("claimed", False), ("recalibrated", True)):
-            weighting = learned(DEMKD(recalibrate=recalibrate), said, labels, spread=spread)
+            weighting = calibrated(DEMKD(recalibrate=recalibrate), said, labels, spread=spread)
             weights = weighting(step(said, spread=spread))
             found[name].append((blended(weights, said) - truth).square().mean().item())
         found["uniform"].append((said.mean(0) - truth).square().mean().item())
@@ -186,7 +186,7 @@ def test_a_confident_teacher_that_is_wrong_is_found_out_by_recalibration() -> No
 def test_what_is_known_of_no_teacher_leaves_claims_as_they_are() -> None:
     spread = torch.tensor([1.0, 2], dtype=torch.float64).reshape(2, 1, 1, 1).expand(2, 9, 1, 1)
     said, nobody = torch.zeros_like(spread), torch.zeros(2, 9, dtype=torch.bool)
-    weighting = learned(DEMKD(), said, said[0], valid=nobody, spread=spread)
+    weighting = calibrated(DEMKD(), said, said[0], valid=nobody, spread=spread)
     assert of_a_window(weighting, said, spread=spread).flatten().tolist() == pytest.approx([0.8, 0.2])
 
 

@@ -17,17 +17,17 @@ from tests.distillation.test_closed_form import H, L, forecasts, linear, noise, 
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET
 from tskd import DistilledModel
-from tskd.weighting import Evidence, Judged, Step
+from tskd.weighting import CalibrationSet, CalibrationWindows, Step
 from tskd.weighting.imitability import PENALTIES, Imitability, by_series, folds, preferences, ridge_probe, thinned
 
 RHO = (0, 0.25, 0.5, 0.75, 1)
 
 
-def refuse(_: Judged) -> Tensor:
+def refuse(_: CalibrationWindows) -> Tensor:
     raise AssertionError("the student has not begun")
 
 
-def evidence(
+def calibration(
     inputs: Tensor,
     target: Tensor,
     teachers: Tensor,
@@ -35,7 +35,7 @@ def evidence(
     apart: int = 100,
     chunk: int = 17,
     panel: bool = False,
-) -> Evidence:
+) -> CalibrationSet:
     """Windows of one series, as far apart as given, or each of a series of its own."""
     known = torch.ones(teachers.shape[:2], dtype=torch.bool) if valid is None else valid
     number, zeros = torch.arange(len(target)), torch.zeros(len(target), dtype=torch.long)
@@ -45,14 +45,14 @@ def evidence(
         for rows in torch.arange(len(target)).split(chunk):
             spread = torch.full_like(teachers[:, rows], torch.nan)
             by_teacher = (teachers[:, rows], known[:, rows], spread)
-            yield Judged(keys[rows], {"past_target": inputs[rows]}, *by_teacher, target[rows])
+            yield CalibrationWindows(keys[rows], {"past_target": inputs[rows]}, *by_teacher, target[rows])
 
-    return Evidence(True, chunks, refuse)
+    return CalibrationSet(True, chunks, refuse)
 
 
-def learned(weighting: Imitability, seen: Evidence) -> Imitability:
+def calibrated(weighting: Imitability, seen: CalibrationSet) -> Imitability:
     weighting.set_up([])
-    weighting.learn(seen)
+    weighting.calibrate(seen)
     return weighting
 
 
@@ -87,8 +87,8 @@ def test_finds_the_teacher_that_a_linear_student_can_learn_from() -> None:
             return float((torch.linalg.lstsq(x, target[:, None]).solution[:, 0] - b).square().sum())
 
         for share in (five, teachers):
-            seen = evidence(x[..., None], y[:, None, None], share[..., None, None])
-            by = weights(learned(Imitability(), seen), share[..., None, None])[:, 0]
+            seen = calibration(x[..., None], y[:, None, None], share[..., None, None])
+            by = weights(calibrated(Imitability(), seen), share[..., None, None])[:, 0]
             found.setdefault(f"imitability of {len(share)}", []).append(risk(by @ share))
         shares.append(by)
         found.setdefault("labels", []).append(risk(y))
@@ -113,7 +113,7 @@ def test_series_too_short_to_be_cut_are_judged_by_one_another() -> None:
     _, x, y, teachers = linear_case(7, count=120)
     given = teachers[..., None, None]
     panel, single = (
-        weights(learned(Imitability(), evidence(x[..., None], y[:, None, None], given, panel=panel)), given)[:, 0]
+        weights(calibrated(Imitability(), calibration(x[..., None], y[:, None, None], given, panel=panel)), given)[:, 0]
         for panel in (True, False)
     )
     assert panel.argmax() == single.argmax() == 0 and panel[4] < 0.5 * panel[0] and panel[5] < 0.1
@@ -125,7 +125,7 @@ def test_the_oracle_is_nearest_to_the_labels_and_has_the_least_weight() -> None:
     _, x, y, teachers = linear_case(7, count=400)
     five = teachers[:5, :, None, None]
     assert (five[..., 0, 0] - y).square().mean(1).diff().lt(0).all()
-    found = weights(learned(Imitability(), evidence(x[..., None], y[:, None, None], five)), five)[:, 0]
+    found = weights(calibrated(Imitability(), calibration(x[..., None], y[:, None, None], five)), five)[:, 0]
     assert found.argmin() == 4 and found[4] < 0.6 * found[0]
 
 
@@ -230,9 +230,9 @@ def test_properties(count: int, steps: int, seed: int, dtype: torch.dtype) -> No
 
     def found(factor: float = 1, shift: float = 0, order: Any = slice(None)) -> Tensor:
         moved = (teachers[order] * factor + shift).where(valid[order][..., None, None], 0)
-        seen = evidence(inputs * factor + shift, target * factor + shift, moved, valid[order])
+        seen = calibration(inputs * factor + shift, target * factor + shift, moved, valid[order])
         silent = moved.masked_fill(~valid[order][..., None, None], math.nan)
-        return weights(learned(Imitability(), seen), silent, valid[order])
+        return weights(calibrated(Imitability(), seen), silent, valid[order])
 
     first = found()
     assert first.dtype is dtype and first.shape == (count, 80)
@@ -249,12 +249,14 @@ def test_equal_and_perfect_teachers_share_evenly() -> None:
     inputs = draw(80, 6, 1)
     target = inputs[:, :2] + 0.1 * draw(80, 2, 1, seed=1)
     same = target.expand(3, -1, -1, -1)
-    assert weights(learned(Imitability(), evidence(inputs, target, same)), same).allclose(torch.tensor(1 / 3).double())
+    assert weights(calibrated(Imitability(), calibration(inputs, target, same)), same).allclose(
+        torch.tensor(1 / 3).double()
+    )
     exact = inputs[:, :2].expand(3, -1, -1, -1)
-    found = weights(learned(Imitability(), evidence(inputs, inputs[:, :2], exact)), exact)
+    found = weights(calibrated(Imitability(), calibration(inputs, inputs[:, :2], exact)), exact)
     assert found.allclose(torch.tensor(1 / 3).double())
     constant = torch.ones(3, 80, 2, 1).double()
-    found = weights(learned(Imitability(), evidence(inputs, constant[0], constant)), constant)
+    found = weights(calibrated(Imitability(), calibration(inputs, constant[0], constant)), constant)
     assert found.allclose(torch.tensor(1 / 3).double())
 
 
@@ -264,7 +266,7 @@ def test_a_teacher_of_which_too_little_is_known_has_the_mean_of_the_others() -> 
     teachers = torch.stack([target, target * 0, target])
     valid = torch.ones(3, 80, dtype=torch.bool)
     valid[2, 5:] = False
-    weighting = learned(Imitability(), evidence(inputs, target, teachers, valid))
+    weighting = calibrated(Imitability(), calibration(inputs, target, teachers, valid))
     assert weights(weighting, teachers)[:, 0].tolist() == pytest.approx([2 / 3, 0, 1 / 3])
 
 
@@ -273,7 +275,7 @@ def test_a_teacher_of_a_part_of_the_horizon_is_judged_by_that_part() -> None:
     inputs = draw(80, 6, 1)
     target, covers = inputs[:, :3] + 9, torch.tensor([[True, True, True], [True, True, False]])
     teachers = torch.stack([target + 0.1 * draw(80, 3, 1, seed=2), target]) * covers[:, None, :, None]
-    found = weights(learned(Imitability(), evidence(inputs, target, teachers)), teachers, covers=covers)
+    found = weights(calibrated(Imitability(), calibration(inputs, target, teachers)), teachers, covers=covers)
     assert found.shape == (2, 80, 3)
     assert (found[1, :, :2] > 0.9).all()
     assert found[:, 0, 2].tolist() == [1, 0]
@@ -281,12 +283,12 @@ def test_a_teacher_of_a_part_of_the_horizon_is_judged_by_that_part() -> None:
 
 def test_too_few_windows_give_uniform_weights_and_a_warning() -> None:
     inputs, teachers = draw(80, 6, 1), draw(2, 80, 2, 1)
-    seen = evidence(inputs, inputs[:, :2], teachers, apart=1)
-    assert not weights(learned(Imitability(), seen), teachers).eq(0.5).all()
+    seen = calibration(inputs, inputs[:, :2], teachers, apart=1)
+    assert not weights(calibrated(Imitability(), seen), teachers).eq(0.5).all()
     rows = slice(0, 22)
-    few = evidence(inputs[rows], inputs[rows, :2], teachers[:, rows], apart=1)
+    few = calibration(inputs[rows], inputs[rows, :2], teachers[:, rows], apart=1)
     with pytest.warns(UserWarning, match=r"needs 8 windows .* a gap of 8 steps .* has 7 and 7 of 22: .* uniform"):
-        weighting = learned(Imitability(), few)
+        weighting = calibrated(Imitability(), few)
     assert weights(weighting, teachers).eq(0.5).all()
     assert weights(Imitability(), teachers).eq(0.5).all()
 
@@ -294,23 +296,23 @@ def test_too_few_windows_give_uniform_weights_and_a_warning() -> None:
 def test_a_given_penalty_is_used() -> None:
     inputs = draw(80, 6, 1)
     target, teachers = inputs[:, :2], inputs[None, :, :2]
-    shrunk = learned(Imitability(ridge=1e9), evidence(inputs, target, teachers)).risks
+    shrunk = calibrated(Imitability(ridge=1e9), calibration(inputs, target, teachers)).risks
     torch.testing.assert_close(shrunk[0], target.square().mean((0, 2)), rtol=0.2, atol=0)
-    assert learned(Imitability(ridge=1e-9), evidence(inputs, target, teachers)).risks.max() < 1e-12
+    assert calibrated(Imitability(ridge=1e-9), calibration(inputs, target, teachers)).risks.max() < 1e-12
 
 
 def test_a_teacher_that_is_silent_in_some_windows_is_fitted_in_the_others() -> None:
     inputs = draw(80, 6, 1)
     target, valid = inputs[:, :2] + 5, torch.arange(80)[None] % 2 == 0
     teachers = target[None].where(valid[..., None, None], 0)
-    assert learned(Imitability(), evidence(inputs, target, teachers, valid)).risks.max() < 1e-6
+    assert calibrated(Imitability(), calibration(inputs, target, teachers, valid)).risks.max() < 1e-6
 
 
 def test_state_goes_into_a_state_dict_and_back() -> None:
     inputs, teachers = draw(80, 6, 1), draw(3, 80, 2, 1)
     target = inputs[:, :2]
-    first = learned(Imitability(1.0), evidence(inputs, target, teachers))
-    second = learned(Imitability(1.0), evidence(inputs, target, teachers * torch.arange(3).view(3, 1, 1, 1)))
+    first = calibrated(Imitability(1.0), calibration(inputs, target, teachers))
+    second = calibrated(Imitability(1.0), calibration(inputs, target, teachers * torch.arange(3).view(3, 1, 1, 1)))
     assert not torch.equal(weights(first, teachers), weights(second, teachers))
     second.load_state_dict(first.state_dict())
     assert torch.equal(weights(first, teachers), weights(second, teachers))

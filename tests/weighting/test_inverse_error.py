@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tests.distillation.test_closed_form import forecasts, linear, noise, regression, windows
-from tests.helpers.judging import Saying, believing, blended, learned, of_a_window, off, squares, step
+from tests.helpers.judging import Saying, believing, blended, calibrated, of_a_window, off, squares, step
 from tskd import DistilledModel
 from tskd.privileged import CostlySensors
 from tskd.weighting.inverse_error import InverseError
@@ -29,7 +29,7 @@ def constant(errors: Any, windows: int = 5) -> tuple[Tensor, Tensor]:
 def test_weights_by_hand_for_every_step_and_component() -> None:
     """Mean squares 1 and 4, 9 and 1 at the two steps of the one component, 1 and 1, 4 and 0.25 of the other."""
     said, target = constant([[[1.0, 1], [3, 2]], [[2, -1], [-1, 0.5]]])
-    weights = of_a_window(learned(InverseError(shrinkage=0), said, target), said)
+    weights = of_a_window(calibrated(InverseError(shrinkage=0), said, target), said)
     expected = [[[0.8, 0.5], [0.1, 1 / 17]], [[0.2, 0.5], [0.9, 16 / 17]]]
     torch.testing.assert_close(weights, torch.tensor(expected, dtype=torch.float64))
 
@@ -37,7 +37,7 @@ def test_weights_by_hand_for_every_step_and_component() -> None:
 @pytest.mark.parametrize("shrinkage", [1, 8.0, 100])
 def test_shrinkage_is_a_power_of_the_share_of_windows(shrinkage: float) -> None:
     said, target = constant([[[1.0]], [[3]]])
-    weights = of_a_window(learned(InverseError(shrinkage), said, target), said)
+    weights = of_a_window(calibrated(InverseError(shrinkage), said, target), said)
     assert (weights[0] / weights[1]).item() == pytest.approx(9 ** (5 / (5 + shrinkage)))
 
 
@@ -45,7 +45,7 @@ def test_few_windows_tend_to_uniform_and_many_to_the_inverse() -> None:
     found = []
     for count in (1, 10, 100, 10_000):
         said, target = constant([[[1.0]], [[3]]], count)
-        found.append(of_a_window(learned(InverseError(), said, target), said)[0].item())
+        found.append(of_a_window(calibrated(InverseError(), said, target), said)[0].item())
     assert found == sorted(found)
     assert 0.5 < found[0] < 0.57
     assert found[-1] == pytest.approx(0.9, abs=1e-3)
@@ -59,7 +59,7 @@ def test_overlapping_windows_count_as_the_blocks_in_which_they_begin() -> None:
     two = torch.stack([origins % 2, origins], 1)
     for keys, blocks in ((one, 3), (two, 6)):
         for chunk in (12, 5):
-            weights = of_a_window(learned(InverseError(8), said, target, keys=keys, chunk=chunk), said)
+            weights = of_a_window(calibrated(InverseError(8), said, target, keys=keys, chunk=chunk), said)
             assert (weights[0] / weights[1]).flatten().tolist() == pytest.approx([9 ** (blocks / (blocks + 8))] * 4)
 
 
@@ -68,7 +68,7 @@ def test_a_teacher_of_few_windows_is_believed_less() -> None:
     said, target = constant([[[1.0]], [[2]], [[3]], [[0]]], 100)
     valid = torch.ones(4, 100, dtype=torch.bool)
     valid[2, 2:], valid[3] = False, False
-    weights = of_a_window(learned(InverseError(8), said, target, valid=valid), said).flatten()
+    weights = of_a_window(calibrated(InverseError(8), said, target, valid=valid), said).flatten()
     mean = (100 * math.log(4) + 2 * math.log(9)) / 202
     logs = [mean + n / (n + 8) * (log - mean) for n, log in ((100, 0), (100, math.log(4)), (2, math.log(9)))]
     expected = np.exp(-np.array([*logs, mean]))
@@ -78,17 +78,17 @@ def test_a_teacher_of_few_windows_is_believed_less() -> None:
 def test_a_perfect_teacher_is_followed_and_one_that_is_never_valid_is_not_asked() -> None:
     said, target = constant([[[0.0]], [[2]], [[math.nan]]], 50)
     valid = torch.tensor([True, True, False])[:, None].expand(3, 50)
-    weighting = learned(InverseError(), said, target, valid=valid)
+    weighting = calibrated(InverseError(), said, target, valid=valid)
     weights = of_a_window(weighting, said, valid=valid).flatten()
     assert weights[0] > 0.9999 and 0 < weights[1] < 1e-4 and weights[2] == 0
-    perfect = learned(InverseError(), target.expand(3, *target.shape), target)
+    perfect = calibrated(InverseError(), target.expand(3, *target.shape), target)
     torch.testing.assert_close(of_a_window(perfect, said).flatten(), torch.full((3,), 1 / 3, dtype=torch.float64))
 
 
 def test_without_evidence_all_count_alike() -> None:
     said, target = constant([[[1.0]], [[3]]])
     assert InverseError()(step(said)).tolist() == [[0.5] * 5] * 2
-    nobody = learned(InverseError(), said, target, valid=torch.zeros(2, 5, dtype=torch.bool))
+    nobody = calibrated(InverseError(), said, target, valid=torch.zeros(2, 5, dtype=torch.bool))
     assert of_a_window(nobody, said).flatten().tolist() == [0.5, 0.5]
     assert nobody.weights.isfinite().all()
 
@@ -108,11 +108,11 @@ def test_a_half_corrupted_teacher_is_left_out_and_the_puzzle_holds_among_good_on
     equal, weighed, lost = [], [], []
     for seed in range(12):
         truth, labels, said = corrupted(seed)
-        weighting = learned(InverseError(), said, labels)
+        weighting = calibrated(InverseError(), said, labels)
         weighed.append((blended(weighting(step(said)), said) - truth).square().mean().item())
         equal.append((said.mean(0) - truth).square().mean().item())
         truth, labels, said = corrupted(100 + seed, bad=0)
-        weights = learned(InverseError(), said, labels)(step(said))
+        weights = calibrated(InverseError(), said, labels)(step(said))
         good = (said.mean(0) - truth).square().mean()
         lost.append(((blended(weights, said) - truth).square().mean() / good).item())
     for found, figure in ((equal, 0.253), (weighed, 0.049)):

@@ -19,7 +19,7 @@ from tests.distillation.test_closed_form import H, L, forecasts, linear, noise, 
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET
 from tskd import DistilledModel
-from tskd.weighting import Evidence, Fixed, Judged, Step, Weighting
+from tskd.weighting import CalibrationSet, CalibrationWindows, Fixed, Step, Weighting
 from tskd.weighting.lfme import LFME, gates, level_edges, ranks
 
 
@@ -29,23 +29,23 @@ def step(forecasts: Tensor, target: Tensor, epoch: int = 100, valid: Tensor | No
     return Step(forecasts, everywhere if valid is None else valid, target, target, keys, epoch, **given)
 
 
-def evidence(
+def calibration(
     forecasts: Tensor, target: Tensor, student: Tensor, valid: Tensor | None = None, chunk: int = 7
-) -> Evidence:
+) -> CalibrationSet:
     everywhere = torch.ones(forecasts.shape[:2], dtype=torch.bool)
     known, keys = everywhere if valid is None else valid, torch.arange(2 * len(target)).view(-1, 2)
 
     def chunks() -> Any:
         for rows in torch.arange(len(target)).split(chunk):
             spread = torch.full_like(forecasts[:, rows], torch.nan)
-            yield Judged(keys[rows], {}, forecasts[:, rows], known[:, rows], spread, target[rows])
+            yield CalibrationWindows(keys[rows], {}, forecasts[:, rows], known[:, rows], spread, target[rows])
 
-    return Evidence(True, chunks, lambda judged: student[judged.keys[:, 0] // 2])
+    return CalibrationSet(True, chunks, lambda judged: student[judged.keys[:, 0] // 2])
 
 
-def judged(weighting: LFME, seen: Evidence, teachers: int, epoch: int = 0) -> LFME:
+def judged(weighting: LFME, seen: CalibrationSet, teachers: int, epoch: int = 0) -> LFME:
     weighting.set_up([f"t{k}" for k in range(teachers)])
-    weighting.learn(seen)
+    weighting.calibrate(seen)
     weighting.start_epoch(epoch, seen)
     return weighting
 
@@ -88,7 +88,7 @@ def test_weights_by_hand(dtype: torch.dtype) -> None:
     """Errors 1 and 4 against the student's 6: gates of 1 and ½ (lead 2), each with half of the responsibility."""
     target = draw(20, 3, 2, dtype=dtype)
     teachers = off(target, 1, -2)
-    weighting = judged(LFME(), evidence(teachers, target, target + math.sqrt(6)), 2)
+    weighting = judged(LFME(), calibration(teachers, target, target + math.sqrt(6)), 2)
     weights = weighting(step(teachers, target))
     assert weights.shape == (2, 20)
     assert weights.dtype is dtype and not weights.requires_grad
@@ -97,12 +97,12 @@ def test_weights_by_hand(dtype: torch.dtype) -> None:
 
 def test_a_teacher_opens_and_shuts_as_the_student_moves() -> None:
     target = draw(20, 3, 1)
-    weighting = judged(LFME(), evidence(target[None] + 1, target, target + 2), 1)
+    weighting = judged(LFME(), calibration(target[None] + 1, target, target + 2), 1)
     given = step(target[None] + 1, target)
     assert weighting(given).unique().tolist() == [1]
-    weighting.start_epoch(1, evidence(target[None] + 1, target, target + 0.9))
+    weighting.start_epoch(1, calibration(target[None] + 1, target, target + 0.9))
     assert weighting(given).unique().tolist() == [0]
-    weighting.start_epoch(2, evidence(target[None] + 1, target, target * math.nan))
+    weighting.start_epoch(2, calibration(target[None] + 1, target, target * math.nan))
     assert weighting(given).unique().tolist() == [1]
 
 
@@ -113,7 +113,7 @@ def test_the_student_is_compared_in_the_windows_that_the_teacher_knows() -> None
     student = target.clone()
     student[:10] += 50
     teachers = (target[None] + 1).where(valid[..., None, None], 0)
-    weighting = judged(LFME(), evidence(teachers, target, student, valid), 1)
+    weighting = judged(LFME(), calibration(teachers, target, student, valid), 1)
     assert weighting(step(teachers, target, valid=valid)).eq(0).all()
 
 
@@ -122,7 +122,7 @@ def test_regimes_of_the_level_have_their_own_gates() -> None:
     target = draw(40, 3, 1)
     high = target.mean((1, 2), keepdim=True) > target.mean((1, 2)).median() + 1e-9
     teachers = torch.stack([torch.where(high, target, target + 3), torch.where(high, target + 3, target)])
-    weighting = judged(LFME("quantile", bins=2), evidence(teachers, target, target + 1), 2)
+    weighting = judged(LFME("quantile", bins=2), calibration(teachers, target, target + 1), 2)
     expected = torch.stack([high, ~high])[..., 0, 0] * 0.5
     torch.testing.assert_close(weighting(step(teachers, target)), expected.double())
 
@@ -131,7 +131,7 @@ def test_blocks_of_steps_have_their_own_gates() -> None:
     """Five steps in two blocks, of three and two: the teacher leads in the second."""
     target = draw(20, 5, 2)
     wrong = torch.tensor([2.0, 2, 2, 0.1, 0.1])[:, None]
-    weighting = judged(LFME("horizon", bins=2), evidence((target + wrong)[None], target, target + 1), 1)
+    weighting = judged(LFME("horizon", bins=2), calibration((target + wrong)[None], target, target + 1), 1)
     weights = weighting(step((target + wrong)[None], target))
     assert weights.shape == (1, 20, 5)
     assert weights[0, 7].tolist() == [0, 0, 0, 1, 1]
@@ -142,13 +142,13 @@ def test_a_teacher_of_a_part_of_the_horizon_is_judged_by_that_part() -> None:
     target, covers = draw(20, 4, 1) + 9, torch.tensor([[True] * 4, [True, True, False, False]])
     teachers = off(target, 1, 0.5) * covers[:, None, :, None]
     given = step(teachers, target, covers=covers)
-    weights = judged(LFME(), evidence(teachers, target, target + 2), 2)(given)
+    weights = judged(LFME(), calibration(teachers, target, target + 2), 2)(given)
     assert weights[:, 0].tolist() == [[0.5, 0.5, 1, 1], [0.5, 0.5, 0, 0]]
     # the first is better at both steps, and worse on average: the last steps are hard
     errors = torch.tensor([[0.1, 0.1, 9, 9], [0.5, 0.5, 0, 0]])
     teachers = (target + errors[:, None, :, None]) * covers[:, None, :, None]
     given = step(teachers, target, covers=covers)
-    best = judged(LFME(responsibility="best"), evidence(teachers, target, target + 20), 2)(given)
+    best = judged(LFME(responsibility="best"), calibration(teachers, target, target + 20), 2)(given)
     assert best[:, 0].tolist() == [[1] * 4, [0] * 4]
 
 
@@ -169,10 +169,10 @@ def test_given_responsibilities_by_hand() -> None:
     target = draw(40, 4, 1)
     low = (target.mean((1, 2)) < target.mean((1, 2)).median() + 1e-9)[:, None]
     teachers, shares = off(target, 1, 1), {"t1": [1.0, 0], "t0": [3.0, 5]}
-    by_level = judged(LFME("quantile", 2, shares), evidence(teachers, target, target + 9), 2)
+    by_level = judged(LFME("quantile", 2, shares), calibration(teachers, target, target + 9), 2)
     expected = torch.where(low, torch.tensor([0.75, 0.25]), torch.tensor([1.0, 0])).T
     torch.testing.assert_close(by_level(step(teachers, target)), expected.double())
-    by_step = judged(LFME("horizon", 2, shares), evidence(teachers, target, target + 9), 2)
+    by_step = judged(LFME("horizon", 2, shares), calibration(teachers, target, target + 9), 2)
     assert by_step(step(teachers, target))[:, 3].tolist() == [[0.75, 0.75, 1, 1], [0.25, 0.25, 0, 0]]
     valid = torch.ones(2, 40, dtype=torch.bool)
     valid[0] = False
@@ -184,7 +184,7 @@ def test_given_responsibilities_by_hand() -> None:
 def test_given_responsibilities_are_proportions_whatever_their_scale(scale: float) -> None:
     target = draw(8, 4, 1, dtype=torch.float32)
     weighting = LFME("horizon", 2, {"t0": [3 * scale, 1], "t1": [scale, 0]})
-    judged(weighting, evidence(off(target, 1, 1), target, target + 9), 2)
+    judged(weighting, calibration(off(target, 1, 1), target, target + 9), 2)
     assert weighting(step(off(target, 1, 1), target))[:, 3].tolist() == [[0.75, 0.75, 1, 1], [0.25, 0.25, 0, 0]]
 
 
@@ -193,7 +193,7 @@ def test_two_experts_that_are_garbage_outside_their_regime() -> None:
     target, garbage = draw(400, 3, 1), draw(400, 3, 1, seed=1) * 2 + 1
     high = target.mean((1, 2), keepdim=True) > target.mean((1, 2)).median() + 1e-9
     teachers = torch.stack([torch.where(high, target, garbage), torch.where(high, garbage, target)])
-    weighting = judged(LFME("quantile", 2, "best"), evidence(teachers, target, target + 1), 2)
+    weighting = judged(LFME("quantile", 2, "best"), calibration(teachers, target, target + 1), 2)
     weights = weighting(step(teachers, target))
     blended = (weights[..., None, None] * teachers).sum(0)
     uniform = (teachers.mean(0) - target).square().mean()
@@ -215,7 +215,7 @@ def test_properties(regimes: Any, responsibility: Any, count: int, epoch: int, s
 
     def weights(factor: float = 1, shift: float = 0, order: Any = slice(None), rows: Any = slice(None)) -> Tensor:
         moved, labels = teachers[order] * factor + shift, target * factor + shift
-        seen = evidence(moved, labels, student * factor + shift, valid[order])
+        seen = calibration(moved, labels, student * factor + shift, valid[order])
         weighting = judged(LFME(regimes, 3, responsibility), seen, count)
         silent = moved.masked_fill(~valid[order][..., None, None], math.nan)
         return weighting(step(silent[:, rows], labels[rows], epoch, valid[order][:, rows]))
@@ -234,10 +234,12 @@ def test_properties(regimes: Any, responsibility: Any, count: int, epoch: int, s
 def test_equal_teachers_share_evenly_and_a_perfect_one_gives_finite_weights(regimes: Any, responsibility: Any) -> None:
     target = draw(30, 4, 2)
     same = off(target, 1, 1, 1)
-    weights = judged(LFME(regimes, 2, responsibility), evidence(same, target, target + 9), 3)(step(same, target))
+    weights = judged(LFME(regimes, 2, responsibility), calibration(same, target, target + 9), 3)(step(same, target))
     torch.testing.assert_close(weights, torch.full_like(weights, 1 / 3))
     perfect = off(target, 0, 1)
-    weights = judged(LFME(regimes, 2, responsibility), evidence(perfect, target, target + 9), 2)(step(perfect, target))
+    weights = judged(LFME(regimes, 2, responsibility), calibration(perfect, target, target + 9), 2)(
+        step(perfect, target)
+    )
     assert weights.isfinite().all() and (weights[0] > 0).all()
 
 
@@ -246,15 +248,15 @@ def test_teachers_of_which_nothing_is_known_are_followed_alike() -> None:
     for weighting in (LFME(), LFME("quantile"), LFME("horizon", responsibility="best")):
         weighting.set_up(["t0", "t1"])
         assert weighting(step(off(target, 1, 2), target)).eq(0.5).all()
-        judged(weighting, evidence(off(target, 0, 0) * 0, target, target, valid), 2)
+        judged(weighting, calibration(off(target, 0, 0) * 0, target, target, valid), 2)
         assert weighting(step(off(target, 1, 2), target)).eq(0.5).all()
 
 
 def test_state_goes_into_a_state_dict_and_back() -> None:
     target = draw(30, 4, 1)
     teachers = off(target, 1, 2)
-    first = judged(LFME("quantile", 3), evidence(teachers, target, target * 0), 2)
-    second = judged(LFME("quantile", 3), evidence(teachers + 5, target + 1, target), 2)
+    first = judged(LFME("quantile", 3), calibration(teachers, target, target * 0), 2)
+    second = judged(LFME("quantile", 3), calibration(teachers + 5, target + 1, target), 2)
     assert not torch.equal(first(step(teachers, target)), second(step(teachers, target)))
     second.load_state_dict(first.state_dict())
     assert torch.equal(first(step(teachers, target)), second(step(teachers, target)))
@@ -287,7 +289,7 @@ def test_what_does_not_fit_the_teachers_is_refused() -> None:
         LFME(responsibility={"a": [1]}).set_up(["a", "b"])
     target = draw(9, 3, 1)
     with pytest.raises(ValueError, match="bins=4: give at most one for each of 3 steps"):
-        LFME("horizon").learn(evidence(target[None], target, target))
+        LFME("horizon").calibrate(calibration(target[None], target, target))
     assert repr(LFME("quantile", lead=3)) == "LFME(regimes='quantile', lead=3)"
 
 

@@ -117,7 +117,7 @@ def noise(steps: int, seed: int) -> TimeSeries:
     return series.with_values(np.random.default_rng(seed).normal(size=(steps, 1)).astype("float32"))
 
 
-def learned(outer: Any, seed: int) -> tuple[float, float]:
+def calibrated(outer: Any, seed: int) -> tuple[float, float]:
     """Share of the teacher that knows the labels' noise, and the student's squared error to what can be known: 0."""
     train, held_out, test = (noise(steps, 3 * seed + part) for part, steps in enumerate((120, 120, 300)))
     options: dict[str, Any] = {"batch_size": 25, "random_state": 0, "pl_trainer_kwargs": QUIET}
@@ -138,6 +138,6 @@ def learned(outer: Any, seed: int) -> tuple[float, float]:
 @pytest.mark.parametrize("seed", range(2))
 def test_the_published_outer_loss_prefers_the_teacher_that_knows_the_noise(seed: int) -> None:
     """Labels are noise. On the training data what fits them is best, on others what is true."""
-    (held_out, error), (training, published) = (learned(outer, seed) for outer in ("validation", "training"))
+    (held_out, error), (training, published) = (calibrated(outer, seed) for outer in ("validation", "training"))
     assert held_out < 0.35 and training > 0.8
     assert published > 10 * error

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel
-from tskd.weighting import MMKD, Rehearsal, Step, Uniform
+from tskd.weighting import MMKD, MetaStep, Step, Uniform
 from tskd.weighting.mmkd import directional, teacher_states
 
 K, B, H, C = 3, 5, 4, 2
@@ -107,7 +107,7 @@ def test_a_meta_step_lowers_the_loss_after_the_students_step() -> None:
     before = weighting(step)
     assert torch.allclose(before, torch.full((K, B), 1 / K, dtype=before.dtype))
     for _ in range(20):
-        weighting.rehearse(Rehearsal(step, losses, outer, parameters))
+        weighting.meta_update(MetaStep(step, losses, outer, parameters))
     after = weighting(step)
     assert later(after) < later(before)
     # the first step goes along the negative gradient of that loss with respect to the weights
@@ -120,13 +120,13 @@ def test_a_single_teacher_teaches_the_scorer_nothing() -> None:
     net, inputs, teachers, target, other, labels = problem(torch.float32)
     weighting = MMKD()
     before = {name: value.clone() for name, value in weighting.scorer.state_dict().items()}
-    rehearsal = Rehearsal(
+    meta_step = MetaStep(
         step_of(teachers[:1], net(inputs), target),
         lambda: (net(inputs) - teachers[:1]).detach().square().flatten(2).mean(2),
         lambda: (net(other) - labels).square().mean(),
         list(net.parameters()),
     )
-    weighting.rehearse(rehearsal)
+    weighting.meta_update(meta_step)
     assert all(torch.equal(value, before[name]) for name, value in weighting.scorer.state_dict().items())
 
 
@@ -144,13 +144,13 @@ def test_where_nothing_is_gained_the_other_processes_are_not_kept_waiting() -> N
     weighting = MMKD()
     before = [p.detach().clone() for p in weighting.scorer.parameters()]
     # a student that has met its labels has no outer gradient
-    still = Rehearsal(
+    still = MetaStep(
         replace(step_of(teachers, net(inputs), target), over_ranks=average),
         lambda: (net(inputs) - teachers).detach().square().flatten(2).mean(2),
         lambda: 0 * net(inputs).sum(),
         list(net.parameters()),
     )
-    weighting.rehearse(still)
+    weighting.meta_update(still)
     assert asked == len(before)
     assert all(bool((p < old).all()) for p, old in zip(weighting.scorer.parameters(), before, strict=True))
 
@@ -185,9 +185,9 @@ def test_a_meta_step_with_an_overflow_teaches_what_the_other_windows_do() -> Non
     net, inputs, teachers, target, other, labels = problem(torch.float32)
     weighting = MMKD(lr=0.05)
 
-    def rehearse(student: Tensor) -> None:
-        weighting.rehearse(
-            Rehearsal(
+    def meta_update(student: Tensor) -> None:
+        weighting.meta_update(
+            MetaStep(
                 step_of(teachers, student, target),
                 lambda: (
                     (student.detach() - teachers + 0 * net(inputs)).detach().square().flatten(2).mean(2)
@@ -202,7 +202,7 @@ def test_a_meta_step_with_an_overflow_teaches_what_the_other_windows_do() -> Non
     student[2, 1] = torch.inf
     before = [p.detach().clone() for p in weighting.scorer.parameters()]
     for _ in range(3):
-        rehearse(student)
+        meta_update(student)
     after = list(weighting.scorer.parameters())
     assert all(bool(p.isfinite().all()) for p in after)
     assert any(not torch.equal(p, old) for p, old in zip(after, before, strict=True))
@@ -219,19 +219,19 @@ def test_a_gradient_that_is_not_finite_in_one_process_is_left_out_in_all(value: 
     def average(gradient: Tensor) -> Tensor:
         return gradient + value if spoilt and gradient.shape == (1,) else gradient
 
-    rehearsal = Rehearsal(
+    meta_step = MetaStep(
         replace(step_of(teachers, net(inputs), target), over_ranks=average),
         lambda: (net(inputs) - teachers).detach().square().flatten(2).mean(2),
         lambda: (net(other) - labels).square().mean(),
         list(net.parameters()),
     )
-    weighting.rehearse(rehearsal)
+    weighting.meta_update(meta_step)
     before = [p.detach().clone() for p in weighting.scorer.parameters()]
     spoilt = True
-    weighting.rehearse(rehearsal)
+    weighting.meta_update(meta_step)
     assert all(torch.equal(p, old) for p, old in zip(weighting.scorer.parameters(), before, strict=True))
     spoilt = False
-    weighting.rehearse(rehearsal)
+    weighting.meta_update(meta_step)
     after = list(weighting.scorer.parameters())
     assert all(bool(p.isfinite().all()) for p in after)
     assert any(not torch.equal(p, old) for p, old in zip(after, before, strict=True))
@@ -270,8 +270,8 @@ def test_validation_is_asked_for_before_anything_is_trained() -> None:
 def test_the_scorers_optimizer_is_part_of_its_state() -> None:
     net, inputs, teachers, target, other, labels = problem(torch.float32)
 
-    def rehearsal() -> Rehearsal:
-        return Rehearsal(
+    def meta_step() -> MetaStep:
+        return MetaStep(
             step_of(teachers, net(inputs), target),
             lambda: (net(inputs) - teachers).detach().square().flatten(2).mean(2),
             lambda: (net(other) - labels).square().mean(),
@@ -279,11 +279,11 @@ def test_the_scorers_optimizer_is_part_of_its_state() -> None:
         )
 
     first = MMKD()
-    first.rehearse(rehearsal())
+    first.meta_update(meta_step())
     second = MMKD()
     second.load_state_dict(first.state_dict())
     for weighting in (first, second):
-        weighting.rehearse(rehearsal())
+        weighting.meta_update(meta_step())
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import tskd.weighting
 from tskd.testing.weighting import WeightingConformance
-from tskd.weighting import Evidence, Fixed, Step, Uniform, Weighting
+from tskd.weighting import CalibrationSet, Fixed, Step, Uniform, Weighting
 
 TestUniform = WeightingConformance.of(Uniform)
 
@@ -77,15 +77,15 @@ def errors(step: Step) -> Tensor:
 class Taught(Weighting):
     """Inverse errors over the evidence: honest, for the faults below to depart from."""
 
-    judges = True
+    calibrates = True
     errors: Tensor
 
     def set_up(self, names: list[str]) -> None:
         self.register_buffer("errors", torch.ones(len(names), dtype=torch.float64))
 
-    def learn(self, evidence: Evidence) -> None:
+    def calibrate(self, calibration: CalibrationSet) -> None:
         total, count = torch.zeros_like(self.errors), torch.zeros_like(self.errors)
-        for judged in evidence.chunks():
+        for judged in calibration.chunks():
             usable = judged.valid[:, :, None, None]
             squares = (judged.forecasts.double() - judged.target).square().where(usable, 0)
             total += squares.mean((2, 3)).sum(1)
@@ -210,11 +210,11 @@ class StateAppearsLate(Taught):
         self.count = len(names)
         self.calls = 0
 
-    def learn(self, evidence: Evidence) -> None:
+    def calibrate(self, calibration: CalibrationSet) -> None:
         self.errors = torch.ones(self.count, dtype=torch.float64)
-        super().learn(evidence)
+        super().calibrate(calibration)
 
-    def start_epoch(self, epoch: int, evidence: Evidence) -> None:
+    def start_epoch(self, epoch: int, calibration: CalibrationSet) -> None:
         self.errors = torch.cat([self.errors, self.errors.new_zeros(1)])
 
     def scores(self, step: Step) -> Tensor:
@@ -222,16 +222,16 @@ class StateAppearsLate(Taught):
 
 
 class SharesState(Taught):
-    learned: Tensor | None = None
+    calibrated: Tensor | None = None
 
-    def learn(self, evidence: Evidence) -> None:
-        super().learn(evidence)
-        type(self).learned = self.errors
+    def calibrate(self, calibration: CalibrationSet) -> None:
+        super().calibrate(calibration)
+        type(self).calibrated = self.errors
 
     def scores(self, step: Step) -> Tensor:
-        learned = type(self).learned
-        assert learned is not None
-        return (1 / learned.clamp(min=1e-3))[:, None].expand(step.valid.shape)
+        calibrated = type(self).calibrated
+        assert calibrated is not None
+        return (1 / calibrated.clamp(min=1e-3))[:, None].expand(step.valid.shape)
 
 
 class ForgetsSettings(Uniform):
@@ -249,9 +249,9 @@ class HasObjects(Uniform):
 class TrustsLearnedNaN(Taught):
     """A teacher that is valid nowhere in the evidence has no mean error."""
 
-    def learn(self, evidence: Evidence) -> None:
-        super().learn(evidence)
-        if not any(bool(judged.valid.any()) for judged in evidence.chunks()):
+    def calibrate(self, calibration: CalibrationSet) -> None:
+        super().calibrate(calibration)
+        if not any(bool(judged.valid.any()) for judged in calibration.chunks()):
             self.errors = self.errors * torch.inf
 
     def forward(self, step: Step) -> Tensor:

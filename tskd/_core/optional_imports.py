@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 
-def needed(module: str, for_what: str) -> Any:
+def import_optional(module: str, for_what: str) -> Any:
     """The module of that name.
 
     Raises:

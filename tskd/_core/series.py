@@ -38,14 +38,14 @@ def as_list(series: SeriesLike | None, what: str, count: int | None = None) -> l
         raise ValueError(f"{what} holds {len(items)} series, but there are {count} target series: give one for each")
     for index, item in enumerate(items):
         where = what if len(items) == 1 else f"{what}[{index}]"
-        _refuse_unusable(item, where)
+        _check_usable(item, where)
         first = items[0].components
         if list(item.components) != list(first):
             raise ValueError(f"{where} has components {list(item.components)}, but {what}[0] has {list(first)}")
     return items
 
 
-def _refuse_unusable(series: TimeSeries, where: str) -> None:
+def _check_usable(series: TimeSeries, where: str) -> None:
     if not series.is_deterministic:
         raise ValueError(f"{where} holds {series.n_samples} samples a step; give a deterministic series")
     values = series.values(copy=False)
@@ -58,7 +58,7 @@ def _refuse_unusable(series: TimeSeries, where: str) -> None:
         )
 
 
-def refuse_other_components(series: Sequence[TimeSeries] | None, expected: Sequence[str] | None, what: str) -> None:
+def check_same_components(series: Sequence[TimeSeries] | None, expected: Sequence[str] | None, what: str) -> None:
     """Raise a ValueError where component names or their order differ from those seen in `fit`."""
     given = None if series is None else list(series[0].components)
     if given is None or expected is None or given == list(expected):
@@ -73,7 +73,7 @@ def components_of(**series: Sequence[TimeSeries] | None) -> dict[str, list[str]]
     return {what: list(items[0].components) for what, items in series.items() if items is not None}
 
 
-def require_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
+def check_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
     """Raise a ValueError that names the missing dates if a series does not reach from `start` to `end`."""
     missing = []
     if series.start_time() > start:
@@ -87,7 +87,7 @@ def require_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
         )
 
 
-def require_windows(given: Mapping[str, Any], keys: Tensor, lookback: int, labels: range, prefix: str = "") -> None:
+def check_windows(given: Mapping[str, Any], keys: Tensor, lookback: int, labels: range, prefix: str = "") -> None:
     """Raise a ValueError that names the missing dates if a series does not cover the windows `keys [N, 2]`.
 
     Args:
@@ -110,7 +110,7 @@ def require_windows(given: Mapping[str, Any], keys: Tensor, lookback: int, label
                 raise ValueError(f"{what} does not fit the target: {error}") from None
             origins = keys[keys[:, 0] == index, 1]
             first, last = int(origins.min()) + begin, int(origins.max()) + end
-            require_span(covariates, target.time_index[first], target.time_index[last], what)
+            check_span(covariates, target.time_index[first], target.time_index[last], what)
 
 
 def as_privileged(

@@ -26,7 +26,7 @@ class ArchiveSeries:
     future_covariates: TimeSeries | None = None
 
     def __post_init__(self) -> None:
-        _refuse_other_than_series(self, f"archive series {self.name!r}")
+        _check_series(self, f"archive series {self.name!r}")
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class DataSet:
 
     def __post_init__(self) -> None:
         where = f"data set {self.name!r}"
-        _refuse_other_than_series(self, where)
-        self._refuse_split(where)
+        _check_series(self, where)
+        self._check_split(where)
         for what, series in beside(self).items():
             begin: Any = series.start_time()
             if not begin < self.validation_start:
@@ -68,7 +68,7 @@ class DataSet:
         for other in self.archive:
             if not isinstance(other, ArchiveSeries):
                 raise TypeError(f"{where}: archive must hold ArchiveSeries, got {type(other).__name__}.")
-            _refuse_other_stamps(other.series, self.series, f"{where}: archive series {other.name!r}")
+            _check_stamps(other.series, self.series, f"{where}: archive series {other.name!r}")
             end: Any = other.series.end_time()
             if not end < self.validation_start:
                 raise ValueError(
@@ -83,7 +83,7 @@ class DataSet:
                         f"data set's has {own}; they must be the same."
                     )
 
-    def _refuse_split(self, where: str) -> None:
+    def _check_split(self, where: str) -> None:
         index: Any = self.series.time_index
         split = {"validation_start": self.validation_start, "test_start": self.test_start}
         try:
@@ -122,7 +122,7 @@ def shares(series: TimeSeries) -> tuple[pd.Timestamp, pd.Timestamp]:
     return times[int(n * 0.7)], times[n - int(n * 0.2)]
 
 
-def _refuse_other_than_series(item: DataSet | ArchiveSeries, where: str) -> None:
+def _check_series(item: DataSet | ArchiveSeries, where: str) -> None:
     from darts import TimeSeries
 
     if not isinstance(item.privileged, Mapping):
@@ -131,10 +131,10 @@ def _refuse_other_than_series(item: DataSet | ArchiveSeries, where: str) -> None
         if not isinstance(series, TimeSeries):
             given = type(series).__name__
             raise TypeError(f"{where}: {what} must be a TimeSeries (see TimeSeries.from_dataframe), got {given}.")
-        _refuse_other_stamps(series, item.series, f"{where}: {what}")
+        _check_stamps(series, item.series, f"{where}: {what}")
 
 
-def _refuse_other_stamps(series: TimeSeries, target: TimeSeries, what: str) -> None:
+def _check_stamps(series: TimeSeries, target: TimeSeries, what: str) -> None:
     own, theirs = ("time stamps" if each.has_datetime_index else "whole numbers" for each in (series, target))
     if own != theirs:
         raise TypeError(f"{what} is indexed by {own}, the series that it belongs to by {theirs}; give the same.")

@@ -32,7 +32,7 @@ def historical_forecasts(
 ) -> Any:
     """See `DistilledModel.historical_forecasts`."""
     if model.soft_sensor:
-        _refuse_for_soft_sensor(model, kwargs)
+        _check_soft_sensor(model, kwargs)
     # darts takes 0 for False
     if isinstance(retrain, int) and not retrain:
         if privileged is not None:
@@ -131,7 +131,7 @@ def _as_given(teacher: Teacher, targets: Sequence[TimeSeries]) -> Teacher:
     return teacher
 
 
-def _refuse_for_soft_sensor(model: DistilledModel, kwargs: Mapping[str, Any]) -> None:
+def _check_soft_sensor(model: DistilledModel, kwargs: Mapping[str, Any]) -> None:
     length = model.student.output_chunk_length
     if kwargs.get("forecast_horizon", 1) > length:
         raise ValueError(

@@ -12,8 +12,8 @@ from torch import Tensor
 from tskd._core.darts.dataset import TorchTrainingBatch, WindowData
 from tskd._core.window_keys import unique
 from tskd._core.windows import LABEL_SLOTS, Windows
-from tskd.teachers.outputs import Knowledge
-from tskd.weighting import Judged
+from tskd.teachers.outputs import TeacherOutputs
+from tskd.weighting import CalibrationWindows
 
 CHUNK = 4096
 
@@ -27,7 +27,7 @@ class Batch:
         keys: (series, origin) of its windows `[B, 2]`.
         forecasts: what the teachers say of them `[K, B, H, C]`; 0 where it is not valid.
         valid: whether a teacher's forecast of a window can be used `[K, B]`.
-        details: what else each teacher says of them, see `Knowledge.details`.
+        details: what else each teacher says of them, see `TeacherOutputs.details`.
         later: of each output chunk that follows the student's, the inputs but the target's past, of those windows for
             which they exist.
         rolled: which these are `[B]`.
@@ -87,12 +87,12 @@ class DistillationData(WindowData):
         self,
         keys: Tensor,
         windows: Windows,
-        knowledge: Knowledge,
+        knowledge: TeacherOutputs,
         starts: Sequence[int] = (),
         spread: bool = False,
     ) -> None:
         super().__init__(keys, windows)
-        self.knowledge: Knowledge | None = knowledge
+        self.knowledge: TeacherOutputs | None = knowledge
         self.starts = starts
         self.spread = spread
         self._later: Windows | None = windows.without("past_target", *LABEL_SLOTS)
@@ -130,7 +130,7 @@ class DistillationData(WindowData):
             usable = valid[teacher]
             yield self.knowledge.details(part)[teacher][field][usable], forecasts[teacher][usable, span]
 
-    def judged(self) -> Iterator[Judged]:
+    def judged(self) -> Iterator[CalibrationWindows]:
         """All windows with what teachers and labels say of them, in chunks."""
         assert self.knowledge is not None and self.windows is not None
         for part in unique(self.keys).split(CHUNK):
@@ -139,7 +139,7 @@ class DistillationData(WindowData):
             labels = slots["future_target"][:, -forecasts.shape[2] :]
             inputs = {name: values for name, values in slots.items() if name not in LABEL_SLOTS}
             spread, covers = self.knowledge.spread(part), self.knowledge.covers()
-            yield Judged(part, inputs, forecasts, valid, spread, labels, covers)
+            yield CalibrationWindows(part, inputs, forecasts, valid, spread, labels, covers)
 
     def _ahead(self, keys: Tensor) -> tuple[list[dict[str, Tensor]], Tensor]:
         assert self._later is not None

@@ -19,19 +19,19 @@ from tskd._core.darts.fit import fit_through, forget_target
 from tskd._core.darts.forward import roll_starts
 from tskd._core.darts.inspect import label_steps
 from tskd._core.rng import isolated_randomness
-from tskd._core.series import as_list, as_privileged, components_of, refuse_other_components, require_windows
+from tskd._core.series import as_list, as_privileged, check_same_components, check_windows, components_of
 from tskd._core.window_keys import encode, training_keys, unique
 from tskd._core.windows import Windows
 from tskd.distillation.batches import DistillationData
 from tskd.distillation.history import Hours
 from tskd.distillation.linear_probe import MOST
-from tskd.distillation.model_interface import Shown, student_shows, teacher_shows
+from tskd.distillation.model_interface import ModelInterface, student_interface, teacher_interface
 from tskd.distillation.module import Distillation
 from tskd.distillation.objective import Objective
 from tskd.losses import LabelWeighting
-from tskd.teachers.output_cache import Store
-from tskd.teachers.outputs import Knowledge, collect
-from tskd.teachers.predictor import Asked
+from tskd.teachers.output_cache import OutputCache
+from tskd.teachers.outputs import TeacherOutputs, collect
+from tskd.teachers.predictor import TeacherPredictor
 from tskd.teachers.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ class Data:
     given: dict[str, Any]
     privileged: dict[str, list[TimeSeries]] | None
 
-    def refuse_other_components(self, train: Data) -> None:
+    def check_same_components(self, train: Data) -> None:
         """Raise a ValueError where this validation part has other components than the training part."""
         expected = components_of(**train.given) | {f"privileged[{k!r}]": v for k, v in _components(train).items()}
         found = {**self.given, **{f"privileged[{name!r}]": items for name, items in (self.privileged or {}).items()}}
         for what, items in found.items():
-            refuse_other_components(items, expected.get(what), f"val_{what}")
+            check_same_components(items, expected.get(what), f"val_{what}")
 
     def of(self, teacher: Teacher) -> dict[str, list[TimeSeries]]:
         """What this teacher's sources read."""
@@ -95,7 +95,7 @@ def checked(
         "future_covariates": as_list(future_covariates, f"{prefix}future_covariates", len(targets)),
     }
     for what, expected in model.components.items():
-        refuse_other_components(given[what], expected, f"{prefix}{what}")
+        check_same_components(given[what], expected, f"{prefix}{what}")
     without = given["past_covariates"] is None and given["future_covariates"] is None
     if model.soft_sensor and without and not model.student.model_params.get("add_encoders"):
         raise ValueError("a soft sensor sees covariates alone: give past_covariates or future_covariates")
@@ -105,7 +105,7 @@ def checked(
     if not isinstance(sample_weight, str):
         weights = as_list(sample_weight, f"{prefix}sample_weight", len(targets))
     labels = label_steps(model.student)
-    require_windows({**given, "sample_weight": weights}, keys, lookback, labels, prefix)
+    check_windows({**given, "sample_weight": weights}, keys, lookback, labels, prefix)
     if prefix and privileged is None:
         return Data(given, None)
     names = list(dict.fromkeys(name for teacher in model.teachers for name in teacher.names))
@@ -128,13 +128,13 @@ def fit(
         cache: folder for what the teachers say.
         fit_kwargs: darts', for the student alone.
     """
-    shown = _refuse_early(model, train, held_out, rows, fit_kwargs)
+    shown = _check_before_training(model, train, held_out, rows, fit_kwargs)
     with isolated_randomness():
         teachers = tuple(_fitted(teacher, train, held_out, verbose, rows) for teacher in model.teachers)
         asked = [teacher.ask(**train.given, privileged=train.of(teacher)) for teacher in teachers]
-    judges = _judges(model, teachers, held_out)
+    calibrates = _judges(model, teachers, held_out)
     names = [teacher.name for teacher in teachers]
-    store = Store(cache)
+    store = OutputCache(cache)
     visible = _visible(model, train.given["series"][0].n_components)
 
     def run(trainer: Any, network: Any, data: Any, checkpoint: str | None) -> None:
@@ -147,22 +147,22 @@ def fit(
             starts = roll_starts(len(horizon_of(model.student)), ahead)
             sets = [DistillationData(keys, windows, knowledge, starts, model.weighting.uses_spread)]
             for teacher in objective.learns_from():
-                objective.learn(teacher, sets[0].known(teacher))
-            for teacher, field in objective.reads_out():
-                objective.read_out(teacher, field, sets[0].features(teacher, field, MOST))
+                objective.fit_statistics(teacher, sets[0].known(teacher))
+            for teacher, field in objective.probes_teachers():
+                objective.fit_linear_probe(teacher, field, sets[0].features(teacher, field, MOST))
             if found_val is not None:
                 keys, windows = training_windows(found_val, visible)
                 # no loss compares anything there
-                said = _ask(model, *judges, windows, keys, store)
+                said = _ask(model, *calibrates, windows, keys, store)
                 sets.append(DistillationData(keys, windows, said))
-            weighting, evidence = model.weighting, None
-            if names and (weighting.judges or weighting.rehearses):
+            weighting, calibration = model.weighting, None
+            if names and (weighting.calibrates or weighting.meta_every):
                 # windows for a rehearsal need no teacher
-                held_out_too = bool(judges[0]) or weighting.needs_validation
-                evidence = (sets[1] if held_out_too else sets[0], held_out_too)
+                held_out_too = bool(calibrates[0]) or weighting.needs_validation
+                calibration = (sets[1] if held_out_too else sets[0], held_out_too)
             hours = Hours.of(train.given["series"])
-            module = Distillation(network, objective, model.balance, names, evidence, model.told, hours)
-            module.learn()
+            module = Distillation(network, objective, model.balance, names, calibration, model.told, hours)
+            module.calibrate()
             model.told.begin()
         train_on(trainer, module, data, sets, checkpoint)
 
@@ -176,9 +176,9 @@ def fit(
 
 def _judges(
     model: DistilledModel, teachers: Sequence[Teacher], held_out: Data | None
-) -> tuple[Sequence[Teacher], Sequence[Asked]]:
+) -> tuple[Sequence[Teacher], Sequence[TeacherPredictor]]:
     """The teachers in front of the validation part, if the weighting judges them by it and it has what they read."""
-    if not model.weighting.judges or held_out is None:
+    if not model.weighting.calibrates or held_out is None:
         return (), ()
     if not all(_validates(held_out, teacher) for teacher in teachers):
         logger.info("val_privileged is not given: teachers are judged by the windows of the training part")
@@ -187,13 +187,13 @@ def _judges(
         return teachers, [teacher.ask(**held_out.given, privileged=held_out.of(teacher)) for teacher in teachers]
 
 
-def _refuse_early(
+def _check_before_training(
     model: DistilledModel,
     train: Data,
     held_out: Data | None,
     rows: Mapping[str, Any],
     fit_kwargs: Mapping[str, Any],
-) -> list[Shown]:
+) -> list[ModelInterface]:
     """Everything that would go wrong after a teacher has been trained, before any is.
 
     Returns:
@@ -206,9 +206,9 @@ def _refuse_early(
         if teacher.fitted:
             teacher.ask(**train.given, privileged=train.of(teacher))
             continue
-        teacher.refuse_unusable(windows, **train.given, privileged=train.of(teacher))
+        teacher.check_usable(windows, **train.given, privileged=train.of(teacher))
         if _validates(held_out, teacher):
-            teacher.refuse_unusable(windows, "val_privileged", **held_out.given, privileged=held_out.of(teacher))
+            teacher.check_usable(windows, "val_privileged", **held_out.given, privileged=held_out.of(teacher))
     if model.weighting.needs_validation and model.teachers and held_out is None:
         raise ValueError(f"{model.weighting!r} learns from a validation part: give val_series")
     if any(isinstance(loss, LabelWeighting) for loss in model.losses):
@@ -217,15 +217,18 @@ def _refuse_early(
     with isolated_randomness():
         shown = [
             _student_shows(model, train, windows, inside),
-            *(teacher_shows(teacher, train.given, train.of(teacher), windows, inside) for teacher in model.teachers),
+            *(
+                teacher_interface(teacher, train.given, train.of(teacher), windows, inside)
+                for teacher in model.teachers
+            ),
         ]
-        _objective(model, train, rows, shown, _batch_size(fit_kwargs)).refuse_idle()
+        _objective(model, train, rows, shown, _batch_size(fit_kwargs)).check_not_idle()
     return shown
 
 
-def _student_shows(model: DistilledModel, train: Data, windows: Mapping[str, Any], inside: bool) -> Shown:
+def _student_shows(model: DistilledModel, train: Data, windows: Mapping[str, Any], inside: bool) -> ModelInterface:
     heads = bool(model.teachers) and model.weighting.uses_gram == "head"
-    shown = student_shows(model.student, train.given, windows, model.soft_sensor, inside, heads)
+    shown = student_interface(model.student, train.given, windows, model.soft_sensor, inside, heads)
     if heads and not shown.heads:
         raise ValueError(
             f"{model.weighting!r} asks for gradients of the student's last linear layer, and a {shown.kind} has none "
@@ -240,7 +243,7 @@ def _batch_size(fit_kwargs: Mapping[str, Any]) -> int | None:
 
 
 def _objective(
-    model: DistilledModel, train: Data, rows: Mapping[str, Any], shown: Sequence[Shown], batch_size: int | None
+    model: DistilledModel, train: Data, rows: Mapping[str, Any], shown: Sequence[ModelInterface], batch_size: int | None
 ) -> Objective:
     objective = Objective(model.losses, [teacher.name for teacher in model.teachers], model.weighting)
     student, targets = model.student, train.given["series"]
@@ -273,15 +276,15 @@ def _fitted(
 def _ask(
     model: DistilledModel,
     teachers: Sequence[Teacher],
-    asked: Sequence[Asked],
+    asked: Sequence[TeacherPredictor],
     windows: Windows,
     keys: Tensor,
-    store: Store,
+    store: OutputCache,
     ahead: int = 0,
     extra: Sequence[Sequence[str]] | None = None,
     *,
     progress: bool = False,
-) -> Knowledge:
+) -> TeacherOutputs:
     """What the teachers say of the windows `keys [M, 2]`.
 
     Args:
@@ -299,7 +302,7 @@ def _ask(
         part = slice(first, first + span.stop - span.start + ahead)
         found.append(collect(teacher.name, one, wanted, part, like.dtype, store, fields, progress))
     said, valid = [fields for fields, _ in found], [valid for _, valid in found]
-    return Knowledge(encode(wanted), said, valid, like, extra, spans)
+    return TeacherOutputs(encode(wanted), said, valid, like, extra, spans)
 
 
 def _visible(model: DistilledModel, components: int) -> dict[str, Tensor]:

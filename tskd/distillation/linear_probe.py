@@ -23,7 +23,7 @@ ENOUGH = 2.5
 EPSILONS = 8
 
 
-class ReadOut(nn.Module):
+class LinearProbe(nn.Module):
     """An affine map of a teacher's features of a layer to its forecasts, found by least squares.
 
     It is the teacher's own head where nothing but linear layers follows the layer, no other input joins there, and
@@ -75,7 +75,7 @@ class ReadOut(nn.Module):
             return (given @ self.weight + self.bias).unflatten(1, self.shape)
 
 
-def read_out(known: Iterable[tuple[Tensor, Tensor]]) -> ReadOut:
+def fit_linear_probe(known: Iterable[tuple[Tensor, Tensor]]) -> LinearProbe:
     """The map of features `[m, …]` to forecasts `[m, h, C]` that come in chunks.
 
     Of windows that hold more than 2²⁴ numbers together, every second one is used, or every fourth and so on: time and
@@ -95,7 +95,7 @@ def read_out(known: Iterable[tuple[Tensor, Tensor]]) -> ReadOut:
             every *= 2
             features, forecasts = ([torch.cat(values)[::2].clone()] for values in (features, forecasts))
             held = features[0].numel() + forecasts[0].numel()
-    return ReadOut(torch.cat(features), torch.cat(forecasts))
+    return LinearProbe(torch.cat(features), torch.cat(forecasts))
 
 
 def _least_squares(given: Tensor, said: Tensor) -> tuple[Tensor, Tensor]:

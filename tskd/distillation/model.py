@@ -12,7 +12,7 @@ from darts import TimeSeries
 from tskd._core.checks import as_tuple
 from tskd._core.darts.capabilities import TorchForecastingModel, horizon_of, needs_target, shared_steps
 from tskd._core.darts.fit import kept_components
-from tskd._core.series import SeriesLike, components_of, refuse_other_components
+from tskd._core.series import SeriesLike, check_same_components, components_of
 from tskd.balance import Balance, FixedBalance
 from tskd.distillation import fit as fitting
 from tskd.distillation import soft_sensor
@@ -62,7 +62,7 @@ class DistilledModel:
         self.given_teachers = self.teachers
         self.told = History()
         self.components: dict[str, list[str]] = kept_components(self.student)
-        self._refuse_impossible()
+        self._check_combination()
 
     def __repr__(self) -> str:
         return (
@@ -135,7 +135,7 @@ class DistilledModel:
         if val_series is not None:
             validation = (val_series, val_past_covariates, val_future_covariates, val_privileged)
             held_out = fitting.checked(self, *validation, val_sample_weight, rows, "val_")
-            held_out.refuse_other_components(train)
+            held_out.check_same_components(train)
         teachers = fitting.fit(
             self,
             train,
@@ -171,7 +171,7 @@ class DistilledModel:
         Raises:
             ValueError: components other than those seen in `fit`, or in another order (darts does not notice).
         """
-        self._refuse_other_components(series, past_covariates, future_covariates)
+        self._check_components(series, past_covariates, future_covariates)
         if self.soft_sensor:
             if not self.components:
                 raise ValueError("the model is not fitted; call fit() first")
@@ -206,7 +206,7 @@ class DistilledModel:
             ValueError: privileged series without `retrain`, or a fitted teacher that has seen what comes after an
                 origin.
         """
-        self._refuse_other_components(series, past_covariates, future_covariates)
+        self._check_components(series, past_covariates, future_covariates)
         return historical_forecasts(
             self, series, past_covariates, future_covariates, retrain=retrain, privileged=privileged, **rolling_kwargs
         )
@@ -232,13 +232,13 @@ class DistilledModel:
         """Read what `save` wrote, by darts' safe loading."""
         return load(cls, Path(path))
 
-    def _refuse_other_components(self, series: Any, past: Any, future: Any) -> None:
+    def _check_components(self, series: Any, past: Any, future: Any) -> None:
         for what, given in (("series", series), ("past_covariates", past), ("future_covariates", future)):
             if given is not None:
                 items = [given] if isinstance(given, TimeSeries) else list(given)
-                refuse_other_components(items, self.components.get(what), what)
+                check_same_components(items, self.components.get(what), what)
 
-    def _refuse_impossible(self) -> None:
+    def _check_combination(self) -> None:
         if self.soft_sensor and needs_target(self.student):
             raise ValueError(
                 f"{type(self.student).__name__} {needs_target(self.student)}, which a soft sensor does not see"

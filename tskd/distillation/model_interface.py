@@ -21,7 +21,7 @@ from tskd.teachers.teacher import Teacher
 
 
 @dataclass(frozen=True)
-class Shown:
+class ModelInterface:
     """What one model shows.
 
     Attributes:
@@ -79,20 +79,20 @@ class Shown:
         """The forecast in a network's output `[B, H, C, P]`."""
         return Predictive(*predictive_distribution(self.likelihood, output))
 
-    def refuse_rolling(self) -> None:
+    def check_can_roll(self) -> None:
         """Raise a ValueError if it cannot be rolled forward."""
         if self.rigid:
             raise ValueError(self.rigid)
 
 
-def student_shows(
+def student_interface(
     student: Any,
     arguments: Mapping[str, Any],
     rows: Mapping[str, Any],
     soft_sensor: bool,
     inside: bool,
     heads: bool = False,
-) -> Shown:
+) -> ModelInterface:
     """What a student shows.
 
     Args:
@@ -110,12 +110,12 @@ def student_shows(
     return _shown(student, arguments, view, rows, rigid, inside, heads, training=True)
 
 
-def teacher_shows(
+def teacher_interface(
     teacher: Teacher, given: Mapping[str, Any], privileged: Mapping[str, Any], rows: Mapping[str, Any], inside: bool
-) -> Shown:
+) -> ModelInterface:
     """What a teacher shows, fitted or not; arguments as for a student."""
     if not is_torch_model(teacher.model) or not inside:
-        return Shown(type(teacher.model).__name__, teacher.horizon)
+        return ModelInterface(type(teacher.model).__name__, teacher.horizon)
     arguments, view = arguments_of(teacher, **given, privileged=privileged, what="privileged")
     shown = _shown(teacher.model, arguments, view, rows, "", inside)
     return replace(shown, folds=teacher.cross_fit is not None)
@@ -130,14 +130,16 @@ def _shown(
     inside: bool,
     heads: bool = False,
     training: bool = False,
-) -> Shown:
+) -> ModelInterface:
     kind, horizon = type(model).__name__, horizon_of(model)
     if not inside and not heads:
-        return Shown(kind, horizon, rigid=rigid)
+        return ModelInterface(kind, horizon, rigid=rigid)
     if not is_fitted(model):
         model = untrained_copy(model, **arguments, **rows)
     network = model.model
     window = networks.windows(model, arguments, view).one()
     last = output_layers(network, window) if heads else ()
     found = hidden_layers(network, window, training) if inside else {}
-    return Shown(kind, horizon, found, last_hidden_layer(model, network), network.likelihood, rigid, heads=last)
+    return ModelInterface(
+        kind, horizon, found, last_hidden_layer(model, network), network.likelihood, rigid, heads=last
+    )

@@ -31,9 +31,9 @@ from tskd.distillation import student_queries as questions
 from tskd.distillation.batches import Batch, DistillationData
 from tskd.distillation.history import History, Hours, Tally
 from tskd.distillation.objective import Objective
-from tskd.distillation.paired_loss import Said
-from tskd.distillation.weighted_sum import Outcome
-from tskd.weighting import Evidence, Step
+from tskd.distillation.paired_loss import StudentOutput
+from tskd.distillation.weighted_sum import DistillationTerm
+from tskd.weighting import CalibrationSet, Step
 
 
 class Distillation(pl.LightningModule):
@@ -60,7 +60,7 @@ class Distillation(pl.LightningModule):
         objective: Objective,
         balance: Balance,
         names: list[str],
-        evidence: tuple[DistillationData, bool] | None = None,
+        calibration: tuple[DistillationData, bool] | None = None,
         history: History | None = None,
         hours: Hours | None = None,
     ) -> None:
@@ -69,7 +69,7 @@ class Distillation(pl.LightningModule):
         self.objective = objective
         self.balance = balance
         self.names = names
-        self._evidence = evidence
+        self._calibration = calibration
         self._history = History() if history is None else history
         self._tally = Tally(hours, objective.aspects)
         self._first_epoch = 0
@@ -105,13 +105,13 @@ class Distillation(pl.LightningModule):
         if self._own_optimizer is not None:
             step_by_hand(self._own_optimizer, scale, over_ranks(self.trainer.world_size))
 
-    def learn(self) -> None:
+    def calibrate(self) -> None:
         """Let the weighting judge the teachers, before a checkpoint puts back what it had learned."""
-        if self._evidence is not None:
-            self.objective.weighting.learn(self._judged())
+        if self._calibration is not None:
+            self.objective.weighting.calibrate(self._judged())
 
     def on_train_epoch_start(self) -> None:
-        if self._evidence is not None and self.balance.alpha(self.current_epoch) > 0:
+        if self._calibration is not None and self.balance.alpha(self.current_epoch) > 0:
             with isolated_randomness():
                 self.objective.weighting.start_epoch(self.current_epoch, self._judged())
 
@@ -161,7 +161,7 @@ class Distillation(pl.LightningModule):
 
     def on_fit_end(self) -> None:
         # a trainer that outlives the fit keeps a reference to this module
-        self._evidence = None
+        self._calibration = None
         self._tally = Tally()
         self.student.on_fit_end()
 
@@ -190,7 +190,7 @@ class Distillation(pl.LightningModule):
         features: Mapping[str, Tensor],
         calls: Sequence[Call],
         batch_idx: int,
-    ) -> Outcome:
+    ) -> DistillationTerm:
         # TCN also predicts steps of its lookback; the forecast is what comes last
         steps = slice(-batch.forecasts.shape[2], None)
         prediction = output.prediction[:, steps]
@@ -211,12 +211,12 @@ class Distillation(pl.LightningModule):
             questions.gram(self.student, weighting.uses_gram, forecast, calls, mean),
             mean,
         )
-        if weighting.rehearses and batch_idx % weighting.rehearses == 0:
-            assert self._evidence is not None
+        if weighting.meta_every and batch_idx % weighting.meta_every == 0:
+            assert self._calibration is not None
             seed = 1_000_003 * self.current_epoch + batch_idx
             with isolated_randomness():
-                weighting.rehearse(questions.rehearsal(self.student, self._evidence[0], step, batch, seed))
-        said = Said(forecast, prediction, features, *self._rolled(forecast, batch))
+                weighting.meta_update(questions.meta_step(self.student, self._calibration[0], step, batch, seed))
+        said = StudentOutput(forecast, prediction, features, *self._rolled(forecast, batch))
         weight = batch.labels.sample_weight
         outcome = self.objective(said, step, batch.details, None if weight is None else weight[:, steps])
         if self.objective.compares:
@@ -226,9 +226,9 @@ class Distillation(pl.LightningModule):
         self._tally.add(outcome.weights, batch.valid, batch.keys, outcome.aspects)
         return outcome
 
-    def _judged(self) -> Evidence:
-        assert self._evidence is not None
-        return questions.evidence(self.student, *self._evidence)
+    def _judged(self) -> CalibrationSet:
+        assert self._calibration is not None
+        return questions.calibration(self.student, *self._calibration)
 
     def _rolled(self, forecast: Tensor, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         if not batch.later:

@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from tskd._core.aspects import Aspect
 from tskd._core.darts.capabilities import covered, shared_steps
 from tskd._core.layers import FEATURES, Layer
-from tskd.distillation.linear_probe import read_out
-from tskd.distillation.model_interface import Shown
-from tskd.distillation.paired_loss import Compared, Said, Take
+from tskd.distillation.linear_probe import fit_linear_probe
+from tskd.distillation.model_interface import ModelInterface
+from tskd.distillation.paired_loss import PairedLoss, StudentOutput, Take
 from tskd.distillation.weighted_sum import (
-    Outcome,
-    Weigher,
+    AspectWeights,
+    DistillationTerm,
+    check_not_idle,
     label_weights,
     of_steps,
     reduced,
-    refuse_idle,
     weighed_apart,
 )
 from tskd.losses import DistillationLoss, LabelWeighting, LossTerm
@@ -45,7 +45,7 @@ class Objective(nn.Module):
     """
 
     # known from `set_up` on
-    _student: Shown
+    _student: ModelInterface
 
     def __init__(self, losses: Sequence[LossTerm], names: Sequence[str], weighting: Weighting) -> None:
         super().__init__()
@@ -54,13 +54,13 @@ class Objective(nn.Module):
         # of each teacher, the part of the student's horizon that it forecasts
         self._spans: list[slice] = []
         # one for each copy
-        self._compared: list[Compared] = []
+        self._compared: list[PairedLoss] = []
         # by teacher and layer
-        self._read_outs = nn.ModuleDict()
+        self._probes = nn.ModuleDict()
         self.weighting = copy.deepcopy(weighting)
         self.weighting.set_up(self._names)
 
-    def set_up(self, student: Shown, teachers: Sequence[Shown], like: Tensor) -> None:
+    def set_up(self, student: ModelInterface, teachers: Sequence[ModelInterface], like: Tensor) -> None:
         """Make what the losses train.
 
         Args:
@@ -74,7 +74,7 @@ class Objective(nn.Module):
         for loss, k in self._pairs():
             span = self._spans[k]
             try:
-                compared = Compared.of(loss, student, teachers[k], k, span)
+                compared = PairedLoss.of(loss, student, teachers[k], k, span)
                 loss.set_up(compared.probe(like[:, span]))
             except ValueError as error:
                 raise ValueError(f"{loss!r}, teacher {self._names[k]!r}: {error}") from None
@@ -114,10 +114,10 @@ class Objective(nn.Module):
         """What steps may weigh apart, the same in all processes."""
         return weighed_apart(self.weighting, (loss for loss, _ in self._pairs()))
 
-    def refuse_idle(self) -> None:
+    def check_not_idle(self) -> None:
         """Raise a ValueError if the weighting is to weigh apart what no loss has."""
         if self._names:
-            refuse_idle(self.weighting, (loss for loss, _ in self._pairs()))
+            check_not_idle(self.weighting, (loss for loss, _ in self._pairs()))
 
     @property
     def described(self) -> dict[str, Any]:
@@ -131,17 +131,17 @@ class Objective(nn.Module):
         """The teachers of whose forecasts a loss wants statistics before the training."""
         return sorted({k for loss, k in self._pairs() if loss.needs.statistics})
 
-    def learn(self, teacher: int, known: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def fit_statistics(self, teacher: int, known: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Give the losses one teacher's forecasts and the labels `[m, H, C]` of the training windows, in chunks."""
         chunks = list(known)
         for loss, k in self._pairs():
             if k == teacher and loss.needs.statistics:
-                loss.learn(iter(chunks))
+                loss.fit_statistics(iter(chunks))
 
-    def reads_out(self) -> list[tuple[int, str]]:
+    def probes_teachers(self) -> list[tuple[int, str]]:
         """Teachers, and fields of their hidden layers, of which the weighting wants to know what their last layers make
         of them."""
-        if not self.weighting.reads_out:
+        if not self.weighting.probes_teachers:
             return []
         found = {
             (one.number, one.features)
@@ -150,12 +150,12 @@ class Objective(nn.Module):
         }
         return sorted(found)
 
-    def read_out(self, teacher: int, field: str, known: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def fit_linear_probe(self, teacher: int, field: str, known: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Find out what a teacher's last layers make of a hidden layer, from chunks of its features `[m, …]` and of its
         forecasts `[m, h, C]`."""
-        found = read_out(known)
+        found = fit_linear_probe(known)
         if found.r2 >= LEAST_R2:
-            self._read_outs[_key(teacher, field)] = found
+            self._probes[_key(teacher, field)] = found
             return
         logger.warning(
             "teacher %r: %s of layer %r (R² %.2f, less than %s): the features of all teachers are weighed as their "
@@ -174,8 +174,8 @@ class Objective(nn.Module):
             yield loss, index % len(self._names)
 
     def forward(
-        self, said: Said, step: Step, details: Sequence[Mapping[str, Tensor]], sample_weight: Tensor | None
-    ) -> Outcome:
+        self, said: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], sample_weight: Tensor | None
+    ) -> DistillationTerm:
         """The term for what the student said, labels' sample weights `[B, H, 1 or C]` applied.
 
         Args:
@@ -186,9 +186,9 @@ class Objective(nn.Module):
         # the mean of what the processes have is then that over the windows of all of them
         count = step.over_ranks(known.sum().to(weights.dtype))
         if not bool(known.any()):
-            return Outcome(None, weights)
+            return DistillationTerm(None, weights)
         total: Tensor | None = None
-        weigher = Weigher(self.weighting, step, weights, partial(self._hint, said, step, details))
+        aspect_weights = AspectWeights(self.weighting, step, weights, partial(self._hint, said, step, details))
         for index, (compared, loss) in enumerate(zip(self._compared, self._copies, strict=True)):
             if not isinstance(loss, DistillationLoss):
                 continue
@@ -198,33 +198,35 @@ class Objective(nn.Module):
                 continue
             # what is not valid must not enter at all: 0 · NaN is NaN, and a relation would mix it with the rest
             take = _rows(usable)
-            pair = compared.comparison(said, step, details, take)
+            pair = compared.pair(said, step, details, take)
             # what comes after the horizon is weighed as its last step; every teacher that says it forecasts that too
             span = slice(-1, None) if ahead else compared.span
             given = None if sample_weight is None else take(sample_weight)[:, span]
             # a teacher of a part of the horizon has a say in that part
             share = 1.0 if ahead else (span.stop - span.start) / step.target.shape[1]
-            for chosen, values in weigher.parts(loss, pair, index - k):
+            for chosen, values in aspect_weights.parts(loss, pair, index - k):
                 part = loss.weight * share * reduced(values, take(of_steps(chosen[k], span)), given)
                 whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
                 total = whole if total is None else total + whole
         labels = label_weights(self._label_weightings(), self._spans, weights, step)
-        return Outcome(None if total is None else total[known].sum() / count, weights, labels, weigher.apart())
+        return DistillationTerm(
+            None if total is None else total[known].sum() / count, weights, labels, aspect_weights.apart()
+        )
 
-    def _hint(self, said: Said, step: Step, details: Sequence[Mapping[str, Tensor]], first: int) -> Hint:
+    def _hint(self, said: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], first: int) -> Hint:
         """What one loss, whose copies start with this one, compares of hidden layers."""
         student, teachers, read = [], [], []
         for k in range(len(self._names)):
             compared, loss = self._compared[first + k], self._copies[first + k]
             assert isinstance(loss, DistillationLoss) and compared.features is not None
             valid = step.valid[k][:, None, None]
-            ours, theirs = loss.representations(compared.comparison(said, step, details, lambda values: values))
+            ours, theirs = loss.representations(compared.pair(said, step, details, lambda values: values))
             student.append(ours)
             teachers.append(theirs.where(valid, 0))
             key = _key(k, compared.features)
-            if key in self._read_outs:
+            if key in self._probes:
                 forecasts = step.forecasts.new_zeros(step.forecasts.shape[1:])
-                forecasts[:, compared.span] = self._read_outs[key](ours).to(forecasts)
+                forecasts[:, compared.span] = self._probes[key](ours).to(forecasts)
                 read.append(forecasts.where(valid, 0))
         return Hint(student, teachers, torch.stack(read) if len(read) == len(self._names) else None)
 

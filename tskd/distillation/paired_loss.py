@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from tskd._core.layers import FEATURES
-from tskd.distillation.model_interface import Shown
-from tskd.losses import Comparison, LossTerm, Needs
+from tskd.distillation.model_interface import ModelInterface
+from tskd.losses import LossTerm, Needs, StudentTeacherPair
 from tskd.teachers.network import PARAMETERS
 from tskd.teachers.outputs import AHEAD
 from tskd.weighting import Step
@@ -20,7 +20,7 @@ Take = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Said:
+class StudentOutput:
     """What the student says of the B windows of a step, with gradient.
 
     Attributes:
@@ -39,7 +39,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Compared:
+class PairedLoss:
     """What one loss compares of the student and of one teacher.
 
     Attributes:
@@ -52,14 +52,16 @@ class Compared:
     """
 
     needs: Needs
-    student: Shown
-    teacher: Shown
+    student: ModelInterface
+    teacher: ModelInterface
     number: int
     span: slice
     layers: tuple[str, str] | None
 
     @classmethod
-    def of(cls, loss: LossTerm, student: Shown, teacher: Shown, number: int, span: slice) -> Compared:
+    def of(
+        cls, loss: LossTerm, student: ModelInterface, teacher: ModelInterface, number: int, span: slice
+    ) -> PairedLoss:
         """Raises a ValueError for layers that there are not, or that cannot be compared."""
         needs, layers = loss.needs, None
         if needs.layers is not None:
@@ -82,7 +84,7 @@ class Compared:
         wanted = (self.features, PARAMETERS if self.needs.likelihood else None)
         return [field for field in wanted if field is not None]
 
-    def probe(self, like: Tensor) -> Comparison:
+    def probe(self, like: Tensor) -> StudentTeacherPair:
         """A comparison of the real shapes, whose values mean nothing.
 
         Args:
@@ -99,12 +101,12 @@ class Compared:
             # of unlike parameters: some divergences are known for equal ones only
             predictive = self.student.predictive(like, "student"), self.teacher.predictive(like + 1, "teacher")
         if self.needs.ahead:
-            self._refuse_too_short()
+            self._check_long_enough()
             ahead = (like.new_zeros(len(like), self.needs.ahead, like.shape[2]),) * 2
-        return Comparison(like, like, like, features, predictive, ahead)
+        return StudentTeacherPair(like, like, like, features, predictive, ahead)
 
-    def _refuse_too_short(self) -> None:
-        self.student.refuse_rolling()
+    def _check_long_enough(self) -> None:
+        self.student.check_can_roll()
         own, theirs, more = self.student.horizon[-1], self.teacher.horizon[-1], self.needs.ahead
         if theirs < own + more:
             raise ValueError(
@@ -112,7 +114,9 @@ class Compared:
                 f"output_chunk_length of {own + more}"
             )
 
-    def comparison(self, said: Said, step: Step, details: Sequence[Mapping[str, Tensor]], take: Take) -> Comparison:
+    def pair(
+        self, output: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], take: Take
+    ) -> StudentTeacherPair:
         """The two in some windows of a step.
 
         Args:
@@ -121,14 +125,14 @@ class Compared:
         given: dict[str, Any] = {"within": (self.span.start, step.target.shape[1])}
         theirs = details[self.number]
         if self.layers is not None:
-            given["features"] = take(said.features[self.layers[0]]), take(theirs[FEATURES + self.layers[1]])
+            given["features"] = take(output.features[self.layers[0]]), take(theirs[FEATURES + self.layers[1]])
         if self.needs.likelihood:
-            assert said.prediction is not None
-            outputs = take(said.prediction)[:, self.span], take(theirs[PARAMETERS])
+            assert output.prediction is not None
+            outputs = take(output.prediction)[:, self.span], take(theirs[PARAMETERS])
             given["predictive"] = self.student.read(outputs[0]), self.teacher.read(outputs[1])
         if self.needs.ahead:
-            assert said.ahead is not None
-            given["ahead"] = take(said.ahead), take(theirs[AHEAD])
-        forecasts = said.forecast, step.forecasts[self.number], step.target
+            assert output.ahead is not None
+            given["ahead"] = take(output.ahead), take(theirs[AHEAD])
+        forecasts = output.forecast, step.forecasts[self.number], step.target
         student, teacher, target = (take(values)[:, self.span] for values in forecasts)
-        return Comparison(student, teacher, target, **given)
+        return StudentTeacherPair(student, teacher, target, **given)

@@ -14,20 +14,20 @@ from tskd._core.distributed import OverRanks
 from tskd._core.head_gradients import Call, head_gram, parameter_gram
 from tskd._core.windows import INPUT_SLOTS
 from tskd.distillation.batches import Batch, DistillationData
-from tskd.weighting import Evidence, Judged, Rehearsal, Step
+from tskd.weighting import CalibrationSet, CalibrationWindows, MetaStep, Step
 
 
-def evidence(network: PLForecastingModule, data: DistillationData, held_out: bool) -> Evidence:
+def calibration(network: PLForecastingModule, data: DistillationData, held_out: bool) -> CalibrationSet:
     """The windows of `data`, and what the student's network says of them."""
 
-    def student(judged: Judged) -> Tensor:
+    def student(judged: CalibrationWindows) -> Tensor:
         forecasts = network_forecast(network, judged.inputs)[:, -judged.target.shape[1] :]
         return forecasts.to(judged.target)
 
-    return Evidence(held_out, data.judged, student)
+    return CalibrationSet(held_out, data.judged, student)
 
 
-def rehearsal(network: PLForecastingModule, data: DistillationData, step: Step, batch: Batch, seed: int) -> Rehearsal:
+def meta_step(network: PLForecastingModule, data: DistillationData, step: Step, batch: Batch, seed: int) -> MetaStep:
     """A rehearsal of a step, judged by windows of `data` that are drawn anew, as many as the batch has."""
     generator = torch.Generator().manual_seed(seed)
     some = torch.randperm(len(data), generator=generator)[: len(batch.keys)]
@@ -42,7 +42,7 @@ def rehearsal(network: PLForecastingModule, data: DistillationData, step: Step, 
     def outer() -> Tensor:
         return evaluation_loss(network, held_out)
 
-    return Rehearsal(step, losses, outer, _trainable(network))
+    return MetaStep(step, losses, outer, _trainable(network))
 
 
 def gram(

@@ -12,7 +12,7 @@ from torch import Tensor
 from tskd._core.aspects import Aspect
 from tskd._core.distributed import alone
 from tskd.distillation.history import over_steps
-from tskd.losses import Comparison, DistillationLoss, LabelWeighting, LossTerm
+from tskd.losses import DistillationLoss, LabelWeighting, LossTerm, StudentTeacherPair
 from tskd.weighting import Hint, Step, Weighting
 
 INSIDE: frozenset[Aspect] = frozenset({"features"})
@@ -29,7 +29,7 @@ def weighed_apart(weighting: Weighting, losses: Iterable[LossTerm]) -> list[Aspe
     return [aspect for aspect in get_args(Aspect) if aspect in had and aspect in weighting.aspects]
 
 
-def refuse_idle(weighting: Weighting, losses: Iterable[LossTerm]) -> None:
+def check_not_idle(weighting: Weighting, losses: Iterable[LossTerm]) -> None:
     """Raise a ValueError for a weighting that is to weigh apart what no loss has: it would do nothing, in silence."""
     had = _aspects(losses)
     for option, cure in OPTIONS:
@@ -45,7 +45,7 @@ def _aspects(losses: Iterable[LossTerm]) -> set[Aspect]:
     return {aspect for loss in losses if isinstance(loss, DistillationLoss) for aspect in loss.aspects}
 
 
-class Weigher:
+class AspectWeights:
     """Asks a weighting, once a step, for each aspect that there is and that has weights of its own.
 
     Args:
@@ -60,7 +60,7 @@ class Weigher:
         self._aspects = weighting.aspects
         self._found: dict[tuple[Aspect, int], Tensor] = {}
 
-    def parts(self, loss: DistillationLoss, pair: Comparison, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def parts(self, loss: DistillationLoss, pair: StudentTeacherPair, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Weights and values of what adds up to a loss.
 
         Args:
@@ -92,7 +92,7 @@ class Weigher:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DistillationTerm:
     """The term of a step, and what is worth logging of it.
 
     Attributes:

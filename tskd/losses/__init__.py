@@ -2,7 +2,7 @@
 
 from tskd.losses.attention import AttentionTransfer
 from tskd.losses.attentive import AttentiveImitation
-from tskd.losses.base import Comparison, DistillationLoss, LabelWeighting, LossTerm, Needs, Predictive
+from tskd.losses.base import DistillationLoss, LabelWeighting, LossTerm, Needs, Predictive, StudentTeacherPair
 from tskd.losses.bounded import TeacherBounded
 from tskd.losses.channels import ChannelRelation
 from tskd.losses.features import FeatureKD
@@ -23,7 +23,6 @@ __all__ = [
     "AttentiveImitation",
     "AutoregressiveKD",
     "ChannelRelation",
-    "Comparison",
     "DistillationLoss",
     "FeatureKD",
     "HorizonWeighted",
@@ -39,6 +38,7 @@ __all__ = [
     "Predictive",
     "QuantileKD",
     "SampleRelation",
+    "StudentTeacherPair",
     "TeacherBounded",
     "TemporalRelation",
 ]

@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from tskd._core.checks import check_real
 from tskd.losses._numerics import at_least_single
-from tskd.losses.base import AUTO, Comparison, DistillationLoss, Needs
-from tskd.losses.features import as_sequence, refuse_no_path
+from tskd.losses.base import AUTO, DistillationLoss, Needs, StudentTeacherPair
+from tskd.losses.features import as_sequence, check_path
 
 
 def activation_map(features: Tensor, power: float, positions: int) -> Tensor:
@@ -43,14 +43,14 @@ class AttentionTransfer(DistillationLoss):
     ) -> None:
         super().__init__(weight)
         check_real(power, 1, math.inf, "power", "a finite number, 1 or more")
-        self.student_layer, self.teacher_layer = refuse_no_path(student_layer, teacher_layer)
+        self.student_layer, self.teacher_layer = check_path(student_layer, teacher_layer)
         self.power = power
 
     @property
     def needs(self) -> Needs:
         return Needs(layers=(self.student_layer, self.teacher_layer))
 
-    def set_up(self, probe: Comparison) -> None:
+    def set_up(self, probe: StudentTeacherPair) -> None:
         assert probe.features is not None
         for whose, features in zip(("student's", "teacher's"), probe.features, strict=True):
             if as_sequence(features).shape[1] < 2:
@@ -59,7 +59,7 @@ class AttentionTransfer(DistillationLoss):
                     "for a window, units alone"
                 )
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         assert pair.features is not None
         positions = min(as_sequence(features).shape[1] for features in pair.features)
         student, teacher = (activation_map(features, self.power, positions) for features in pair.features)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tskd.losses._numerics import per_window
-from tskd.losses.base import Comparison, DistillationLoss, Needs
+from tskd.losses.base import DistillationLoss, Needs, StudentTeacherPair
 
 
 def attention(errors: Tensor, smallest: Tensor, largest: Tensor) -> Tensor:
@@ -42,17 +42,17 @@ class AttentiveImitation(DistillationLoss):
     def needs(self) -> Needs:
         return Needs(statistics=True)
 
-    def set_up(self, probe: Comparison) -> None:
+    def set_up(self, probe: StudentTeacherPair) -> None:
         # of their final type, so that a checkpoint can be read
         self.smallest, self.largest = (torch.zeros_like(probe.target[0, 0, 0]) for _ in range(2))
 
-    def learn(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def fit_statistics(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
         errors = torch.cat([per_window((teacher - target).square()) for teacher, target in known])
         # of a teacher that judges no window there is nothing to learn, and nothing to say
         if len(errors):
             self.smallest, self.largest = errors.min(), errors.max()
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         errors = per_window((pair.teacher - pair.target).square())
         trust = attention(errors, self.smallest, self.largest)
         return trust[:, None, None] * (pair.student - pair.teacher).square()

@@ -52,7 +52,7 @@ class Predictive:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class StudentTeacherPair:
     """A student beside one teacher, for B windows of which the teacher says something.
 
     The pairs hold what the student shows, with gradient, and what the teacher does, a constant; they are None unless
@@ -94,11 +94,11 @@ class LossTerm(Described, nn.Module, ABC):
     def needs(self) -> Needs:
         return Needs()
 
-    def set_up(self, probe: Comparison) -> None:
+    def set_up(self, probe: StudentTeacherPair) -> None:
         """Make trainable parts from a probe of the real shapes (its values mean nothing), or raise a ValueError where
         the term is undefined. The probe has as many windows as a batch, but at most four."""
 
-    def learn(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def fit_statistics(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Take in statistics of the training windows, if it `needs` them: chunks of the teacher's forecasts and of the
         labels, `[m, H, C]` each."""
 
@@ -127,15 +127,15 @@ class DistillationLoss(LossTerm):
         return ("forecast",)
 
     @abstractmethod
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         """The term, unreduced."""
 
-    def parts(self, pair: Comparison) -> dict[Aspect, Tensor]:
+    def parts(self, pair: StudentTeacherPair) -> dict[Aspect, Tensor]:
         """What adds up to the term, by aspect: teachers may be weighed for each by itself."""
         (aspect,) = self.aspects
         return {aspect: self(pair)}
 
-    def representations(self, pair: Comparison) -> tuple[Tensor, Tensor]:
+    def representations(self, pair: StudentTeacherPair) -> tuple[Tensor, Tensor]:
         """Features of the student, in the teacher's space, and of the teacher `[B, T, D]`: what a term whose aspect is
         `"features"` compares."""
         raise NotImplementedError(f"{type(self).__name__} compares no features")
@@ -153,7 +153,7 @@ class LabelWeighting(LossTerm):
         """Weights `[B, H, C]`, from 0 to 1, of labels `target` beside the teacher's forecasts."""
 
 
-def refuse_short(steps: int, least: int, what: str) -> None:
+def check_steps(steps: int, least: int, what: str) -> None:
     """Raise a ValueError for fewer than `least` steps."""
     if steps < least:
         raise ValueError(f"{what} needs at least {least} steps, there are {steps}")

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tskd._core.checks import check_real
-from tskd.losses.base import Comparison, DistillationLoss
-from tskd.losses.output import Metric, distance, refuse_other_metric
+from tskd.losses.base import DistillationLoss, StudentTeacherPair
+from tskd.losses.output import Metric, check_metric, distance
 
 
 def bounded(student: Tensor, bound: Tensor, margin: float) -> Tensor:
@@ -37,11 +37,11 @@ class TeacherBounded(DistillationLoss):
 
     def __init__(self, margin: float = 0.0, metric: Metric = "mse", weight: float = 1.0) -> None:
         super().__init__(weight)
-        refuse_other_metric(metric)
+        check_metric(metric)
         check_real(margin, 0, math.inf, "margin", "a finite number, 0 or more")
         self.margin = margin
         self.metric = metric
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         error, bound = (distance(self.metric, forecast, pair.target) for forecast in (pair.student, pair.teacher))
         return bounded(error, bound, self.margin)

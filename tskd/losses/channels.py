@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from tskd.losses._numerics import full_precision, standardised
-from tskd.losses.base import Comparison, DistillationLoss, refuse_short
+from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
 
 
 def correlations(values: Tensor) -> Tensor:
@@ -36,14 +36,14 @@ class ChannelRelation(DistillationLoss):
 
     relates = True
 
-    def set_up(self, probe: Comparison) -> None:
+    def set_up(self, probe: StudentTeacherPair) -> None:
         components = probe.student.shape[2]
         if components < 2:
             raise ValueError("ChannelRelation relates components, and there is one")
         for values in (probe.student, probe.teacher):
-            refuse_short(values.shape[1], 3, type(self).__name__)
+            check_steps(values.shape[1], 3, type(self).__name__)
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         difference = correlations(pair.student) - correlations(pair.teacher)
         components = difference.shape[1]
         # the diagonal is 1 in both, or 0 where a component is constant

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from tskd._core.aspects import Aspect
 from tskd.losses._numerics import per_window
-from tskd.losses.base import AUTO, Comparison, DistillationLoss, Needs
+from tskd.losses.base import AUTO, DistillationLoss, Needs, StudentTeacherPair
 from tskd.losses.output import OutputKD
-from tskd.losses.wrapping import refuse_other_loss
+from tskd.losses.wrapping import check_loss
 
 ProjectorKind = Literal["linear", "mlp"]
 
@@ -22,7 +22,7 @@ def as_sequence(features: Tensor) -> Tensor:
     return features.flatten(1, -2) if features.dim() > 2 else features.unsqueeze(1)
 
 
-def refuse_no_path(student_layer: object, teacher_layer: object) -> tuple[str, str]:
+def check_path(student_layer: object, teacher_layer: object) -> tuple[str, str]:
     """The two paths, if they are such; a TypeError otherwise."""
     for name, path in (("student_layer", student_layer), ("teacher_layer", teacher_layer)):
         if not isinstance(path, str):
@@ -94,9 +94,9 @@ class FeatureKD(DistillationLoss):
         super().__init__(weight)
         if projector is not None and projector not in get_args(ProjectorKind):
             raise ValueError(f"projector={projector!r}: give one of {', '.join(get_args(ProjectorKind))}, or None")
-        self.student_layer, self.teacher_layer = refuse_no_path(student_layer, teacher_layer)
+        self.student_layer, self.teacher_layer = check_path(student_layer, teacher_layer)
         self.projector = projector
-        self.loss = refuse_other_loss(OutputKD() if loss is None else loss)
+        self.loss = check_loss(OutputKD() if loss is None else loss)
         if self.loss.needs != Needs():
             raise ValueError(f"{self.loss} compares more than two forecasts and cannot compare features")
         if self.loss.labelled:
@@ -108,7 +108,7 @@ class FeatureKD(DistillationLoss):
     def needs(self) -> Needs:
         return Needs(layers=(self.student_layer, self.teacher_layer), basis=not self.loss.relates)
 
-    def set_up(self, probe: Comparison) -> None:
+    def set_up(self, probe: StudentTeacherPair) -> None:
         assert probe.features is not None
         student, teacher = (as_sequence(features) for features in probe.features)
         if self.projector is not None:
@@ -135,15 +135,15 @@ class FeatureKD(DistillationLoss):
         # a relation is within each of the two spaces: nothing is brought into the teacher's
         return ("forecast",) if self.loss.relates else ("features",)
 
-    def representations(self, pair: Comparison) -> tuple[Tensor, Tensor]:
+    def representations(self, pair: StudentTeacherPair) -> tuple[Tensor, Tensor]:
         projected = self._projected(pair)
         return projected.student, projected.teacher
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         values = self.loss(self._projected(pair))
         return self.loss.weight * (values if values.dim() == 1 else per_window(values))
 
-    def _projected(self, pair: Comparison) -> Comparison:
+    def _projected(self, pair: StudentTeacherPair) -> StudentTeacherPair:
         assert pair.features is not None
         student, teacher = (as_sequence(features) for features in pair.features)
         # a relation is between positions or windows; there is no label to compare with

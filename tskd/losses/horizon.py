@@ -10,9 +10,9 @@ from torch import Tensor
 
 from tskd._core.aspects import Aspect
 from tskd._core.checks import check_real
-from tskd.losses.base import Comparison, DistillationLoss, Needs
+from tskd.losses.base import DistillationLoss, Needs, StudentTeacherPair
 from tskd.losses.output import OutputKD
-from tskd.losses.wrapping import refuse_other_loss
+from tskd.losses.wrapping import check_loss
 
 
 def horizon_weights(steps: int, rate: float, like: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class HorizonWeighted(DistillationLoss):
     def __init__(self, loss: DistillationLoss | None = None, rate: float = 1.0, weight: float = 1.0) -> None:
         super().__init__(weight)
         check_real(rate, -math.inf, math.inf, "rate", "a finite number")
-        self.loss = refuse_other_loss(OutputKD() if loss is None else loss)
+        self.loss = check_loss(OutputKD() if loss is None else loss)
         self.rate = rate
         self.least = self.loss.least
 
@@ -50,27 +50,27 @@ class HorizonWeighted(DistillationLoss):
     def needs(self) -> Needs:
         return self.loss.needs
 
-    def set_up(self, probe: Comparison) -> None:
+    def set_up(self, probe: StudentTeacherPair) -> None:
         self.loss.set_up(probe)
         with torch.no_grad():
             shape = self.loss(probe).shape
         if len(shape) < 2 or shape[1] != probe.target.shape[1]:
             raise ValueError(f"{self.loss} gives one term for a window, not one for every step of the horizon")
 
-    def learn(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
-        self.loss.learn(known)
+    def fit_statistics(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
+        self.loss.fit_statistics(known)
 
     @property
     def aspects(self) -> tuple[Aspect, ...]:
         return self.loss.aspects
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         return self._weighted(self.loss(pair), pair)
 
-    def parts(self, pair: Comparison) -> dict[Aspect, Tensor]:
+    def parts(self, pair: StudentTeacherPair) -> dict[Aspect, Tensor]:
         return {aspect: self._weighted(values, pair) for aspect, values in self.loss.parts(pair).items()}
 
-    def _weighted(self, values: Tensor, pair: Comparison) -> Tensor:
+    def _weighted(self, values: Tensor, pair: StudentTeacherPair) -> Tensor:
         first, horizon = (0, values.shape[1]) if pair.within is None else pair.within
         weights = horizon_weights(horizon, self.rate, values)[first : first + values.shape[1]]
         return self.loss.weight * weights[:, None] * values

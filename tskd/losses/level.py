@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tskd._core.aspects import Aspect
 from tskd._core.checks import check_real
-from tskd.losses.base import Comparison, DistillationLoss, refuse_short
+from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
 
 
 class LevelShapeKD(DistillationLoss):
@@ -35,19 +35,19 @@ class LevelShapeKD(DistillationLoss):
         self.level = level
         self.shape = shape
 
-    def set_up(self, probe: Comparison) -> None:
+    def set_up(self, probe: StudentTeacherPair) -> None:
         if self.level == 0:
-            refuse_short(probe.student.shape[1], 2, "LevelShapeKD(level=0)")
+            check_steps(probe.student.shape[1], 2, "LevelShapeKD(level=0)")
 
     @property
     def aspects(self) -> tuple[Aspect, ...]:
         return ("level", "shape")
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         level, shape = self.parts(pair).values()
         return level + shape
 
-    def parts(self, pair: Comparison) -> dict[Aspect, Tensor]:
+    def parts(self, pair: StudentTeacherPair) -> dict[Aspect, Tensor]:
         difference = pair.student - pair.teacher
         level = difference.mean(1, keepdim=True)
         return {

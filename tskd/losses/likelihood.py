@@ -11,7 +11,7 @@ from torch.distributions import Distribution, kl_divergence
 
 from tskd._core.aspects import Aspect
 from tskd._core.checks import check_real
-from tskd.losses.base import Comparison, DistillationLoss, Needs, Predictive
+from tskd.losses.base import DistillationLoss, Needs, Predictive, StudentTeacherPair
 
 SCALED = (distributions.Normal, distributions.Laplace, distributions.Cauchy, distributions.Gumbel)
 
@@ -39,7 +39,7 @@ def spread_part(teacher: distributions.Normal, student: distributions.Normal) ->
     return (ratio - 1 - ratio.log()) / 2
 
 
-def refuse_temperature(temperature: float) -> None:
+def check_temperature(temperature: float) -> None:
     """Raise a ValueError unless it is a finite number above 0."""
     check_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
     if temperature == 0:
@@ -72,7 +72,7 @@ class LikelihoodKD(DistillationLoss):
 
     def __init__(self, temperature: float = 1.0, weight: float = 1.0) -> None:
         super().__init__(weight)
-        refuse_temperature(temperature)
+        check_temperature(temperature)
         self.temperature = temperature
         self._gaussian = False
 
@@ -84,7 +84,7 @@ class LikelihoodKD(DistillationLoss):
     def aspects(self) -> tuple[Aspect, ...]:
         return ("mean", "spread") if self._gaussian else ("forecast",)
 
-    def set_up(self, probe: Comparison) -> None:
+    def set_up(self, probe: StudentTeacherPair) -> None:
         student, teacher = _distributions(probe)
         if student is None or teacher is None:
             raise ValueError(
@@ -99,14 +99,14 @@ class LikelihoodKD(DistillationLoss):
             raise ValueError(f"the divergence between two distributions {kinds[0]} has no closed form") from None
         self._gaussian = isinstance(student, distributions.Normal)
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         student, teacher = _distributions(pair)
         assert student is not None and teacher is not None
         values = kl_divergence(with_temperature(teacher, self.temperature), student)
         # a Dirichlet is one distribution over all components
         return values if values.dim() == pair.target.dim() else values.unsqueeze(-1)
 
-    def parts(self, pair: Comparison) -> dict[Aspect, Tensor]:
+    def parts(self, pair: StudentTeacherPair) -> dict[Aspect, Tensor]:
         student, teacher = _distributions(pair)
         assert student is not None and teacher is not None
         if not isinstance(student, distributions.Normal):
@@ -115,7 +115,7 @@ class LikelihoodKD(DistillationLoss):
         return {"mean": mean_part(softened, student), "spread": spread_part(softened, student)}
 
 
-def _distributions(pair: Comparison) -> tuple[Distribution | None, Distribution | None]:
+def _distributions(pair: StudentTeacherPair) -> tuple[Distribution | None, Distribution | None]:
     assert pair.predictive is not None
     student, teacher = pair.predictive
     return student.distribution, teacher.distribution

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tskd._core.checks import check_real
-from tskd.losses.base import Comparison, LabelWeighting, Needs
+from tskd.losses.base import LabelWeighting, Needs, StudentTeacherPair
 
 # the standard deviation of a Gaussian over its median absolute deviation
 GAUSSIAN = 1.4826
@@ -50,11 +50,11 @@ class OutlierRejection(LabelWeighting):
     def needs(self) -> Needs:
         return Needs(statistics=True)
 
-    def set_up(self, probe: Comparison) -> None:
+    def set_up(self, probe: StudentTeacherPair) -> None:
         # of its final shape, so that a checkpoint can be read
         self.limit = torch.full_like(probe.target[0], math.inf)
 
-    def learn(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def fit_statistics(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
         residuals = torch.cat([(teacher - target).abs() for teacher, target in known])
         if not len(residuals):
             return

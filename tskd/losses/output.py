@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from torch import Tensor
 from torch.nn import functional
 
-from tskd.losses.base import Comparison, DistillationLoss
+from tskd.losses.base import DistillationLoss, StudentTeacherPair
 
 Metric = Literal["mse", "mae", "huber"]
 DISTANCES: dict[str, Callable[..., Tensor]] = {
@@ -23,7 +23,7 @@ def distance(metric: Metric, student: Tensor, teacher: Tensor) -> Tensor:
     return DISTANCES[metric](student, teacher, reduction="none")
 
 
-def refuse_other_metric(metric: str) -> None:
+def check_metric(metric: str) -> None:
     """Raise a ValueError for a metric that is none of `Metric`."""
     if metric not in get_args(Metric):
         raise ValueError(f"metric={metric!r}: give one of {', '.join(get_args(Metric))}")
@@ -46,8 +46,8 @@ class OutputKD(DistillationLoss):
 
     def __init__(self, metric: Metric = "mse", weight: float = 1.0) -> None:
         super().__init__(weight)
-        refuse_other_metric(metric)
+        check_metric(metric)
         self.metric = metric
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         return distance(self.metric, pair.student, pair.teacher)

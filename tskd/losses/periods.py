@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tskd._core.checks import check_real
 from tskd.losses._numerics import at_least_single, rounding, unit_power
-from tskd.losses.base import Comparison, DistillationLoss, refuse_short
+from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
 
 
 def log_periods(values: Tensor, temperature: float) -> Tensor:
@@ -46,9 +46,9 @@ class MultiPeriodKD(DistillationLoss):
             raise ValueError("temperature=0: give a finite number above 0")
         self.temperature = temperature
 
-    def set_up(self, probe: Comparison) -> None:
-        refuse_short(probe.student.shape[1], 4, type(self).__name__)
+    def set_up(self, probe: StudentTeacherPair) -> None:
+        check_steps(probe.student.shape[1], 4, type(self).__name__)
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         student, teacher = (log_periods(values, self.temperature) for values in (pair.student, pair.teacher))
         return (teacher.exp() * (teacher - student)).sum(1).mean(1)

@@ -8,8 +8,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from tskd.losses.base import Comparison, DistillationLoss, Needs
-from tskd.losses.likelihood import quantiles_at, refuse_temperature
+from tskd.losses.base import DistillationLoss, Needs, StudentTeacherPair
+from tskd.losses.likelihood import check_temperature, quantiles_at
 
 QuantileMetric = Literal["pinball", "mse"]
 
@@ -42,7 +42,7 @@ class QuantileKD(DistillationLoss):
         super().__init__(weight)
         if metric not in get_args(QuantileMetric):
             raise ValueError(f"metric={metric!r}: give one of {', '.join(get_args(QuantileMetric))}")
-        refuse_temperature(temperature)
+        check_temperature(temperature)
         self.metric = metric
         self.temperature = temperature
 
@@ -50,7 +50,7 @@ class QuantileKD(DistillationLoss):
     def needs(self) -> Needs:
         return Needs(likelihood=True)
 
-    def set_up(self, probe: Comparison) -> None:
+    def set_up(self, probe: StudentTeacherPair) -> None:
         assert probe.predictive is not None
         student, teacher = probe.predictive
         if student.quantiles is None or teacher.quantiles is None:
@@ -61,7 +61,7 @@ class QuantileKD(DistillationLoss):
         if not _shared(probe):
             raise ValueError(f"the student's quantiles {student.levels} and the teacher's {teacher.levels} share none")
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         assert pair.predictive is not None
         shared = _shared(pair)
         student, teacher = (quantiles_at(side, shared) for side in pair.predictive)
@@ -73,7 +73,7 @@ class QuantileKD(DistillationLoss):
         return pinball(student, teacher, torch.tensor(shared, dtype=student.dtype, device=student.device)).mean(-1)
 
 
-def _shared(pair: Comparison) -> tuple[float, ...]:
+def _shared(pair: StudentTeacherPair) -> tuple[float, ...]:
     assert pair.predictive is not None
     student, teacher = pair.predictive
     return tuple(level for level in student.levels if any(math.isclose(level, other) for other in teacher.levels))

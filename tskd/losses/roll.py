@@ -6,8 +6,8 @@ from torch import Tensor
 
 from tskd._core.checks import check_whole
 from tskd.losses._numerics import per_window
-from tskd.losses.base import Comparison, DistillationLoss, Needs
-from tskd.losses.output import Metric, distance, refuse_other_metric
+from tskd.losses.base import DistillationLoss, Needs, StudentTeacherPair
+from tskd.losses.output import Metric, check_metric, distance
 
 
 class AutoregressiveKD(DistillationLoss):
@@ -34,7 +34,7 @@ class AutoregressiveKD(DistillationLoss):
     def __init__(self, steps: int, metric: Metric = "mse", weight: float = 1.0) -> None:
         super().__init__(weight)
         check_whole(steps, 1, "steps", "a number of steps")
-        refuse_other_metric(metric)
+        check_metric(metric)
         self.steps = steps
         self.metric = metric
 
@@ -42,7 +42,7 @@ class AutoregressiveKD(DistillationLoss):
     def needs(self) -> Needs:
         return Needs(ahead=self.steps)
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         assert pair.ahead is not None
         # of several such losses, the one with the most steps says how far the student is rolled
         student, teacher = (values[:, : self.steps] for values in pair.ahead)

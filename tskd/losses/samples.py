@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tskd.losses._numerics import at_least_single, full_precision, rounding, unit_power
-from tskd.losses.base import Comparison, DistillationLoss
+from tskd.losses.base import DistillationLoss, StudentTeacherPair
 
 Relation = Literal["distance", "angle", "similarity"]
 LEAST = 3
@@ -79,7 +79,7 @@ class SampleRelation(DistillationLoss):
             raise ValueError(f"relation={relation!r}: give one of {', '.join(get_args(Relation))}")
         self.relation = relation
 
-    def set_up(self, probe: Comparison) -> None:
+    def set_up(self, probe: StudentTeacherPair) -> None:
         if len(probe.student) < LEAST:
             raise ValueError(
                 f"SampleRelation relates windows of a batch: give a batch_size of {LEAST} or more, and as many windows"
@@ -87,7 +87,7 @@ class SampleRelation(DistillationLoss):
         if self.relation == "angle" and any(values[0].numel() < 2 for values in (probe.student, probe.teacher)):
             raise ValueError("SampleRelation('angle') needs more than one value in a window")
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         found = RELATIONS[self.relation]
         with full_precision(pair.student):
             student, teacher = (found(at_least_single(values.flatten(1))) for values in (pair.student, pair.teacher))

@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from tskd._core.checks import check_whole
 from tskd.losses._numerics import per_window
-from tskd.losses.base import Comparison, DistillationLoss, refuse_short
-from tskd.losses.output import Metric, distance, refuse_other_metric
+from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
+from tskd.losses.output import Metric, check_metric, distance
 
 
 def coarse(values: Tensor, scale: int) -> Tensor:
@@ -38,14 +38,14 @@ class MultiScaleKD(DistillationLoss):
     def __init__(self, scales: int = 3, metric: Metric = "mse", weight: float = 1.0) -> None:
         super().__init__(weight)
         check_whole(scales, 0, "scales", "the coarsest scale")
-        refuse_other_metric(metric)
+        check_metric(metric)
         self.scales = scales
         self.metric = metric
 
-    def set_up(self, probe: Comparison) -> None:
-        refuse_short(probe.student.shape[1], 2**self.scales, f"{type(self).__name__}(scales={self.scales})")
+    def set_up(self, probe: StudentTeacherPair) -> None:
+        check_steps(probe.student.shape[1], 2**self.scales, f"{type(self).__name__}(scales={self.scales})")
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         terms = [
             per_window(distance(self.metric, coarse(pair.student, scale), coarse(pair.teacher, scale)))
             for scale in range(self.scales + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from tskd.losses._numerics import full_precision, per_window, standardised
-from tskd.losses.base import Comparison, DistillationLoss, refuse_short
+from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
 
 
 def step_similarity(values: Tensor) -> Tensor:
@@ -35,8 +35,8 @@ class TemporalRelation(DistillationLoss):
 
     relates = True
 
-    def set_up(self, probe: Comparison) -> None:
-        refuse_short(probe.student.shape[1], 3, type(self).__name__)
+    def set_up(self, probe: StudentTeacherPair) -> None:
+        check_steps(probe.student.shape[1], 3, type(self).__name__)
 
-    def forward(self, pair: Comparison) -> Tensor:
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
         return per_window((step_similarity(pair.student) - step_similarity(pair.teacher)).square())

@@ -60,7 +60,7 @@ def fold(fine: TimeSeries, coarse: TimeSeries, *, whole_step: bool) -> TimeSerie
     return TimeSeries.from_times_and_values(coarse.time_index[first : first + len(rows)], values, columns=names)
 
 
-def refuse_contradiction(fine: TimeSeries, coarse: TimeSeries, declared: str) -> None:
+def check_samples_agree(fine: TimeSeries, coarse: TimeSeries, declared: str) -> None:
     """Check that the coarse series is what it is declared to be: the mean or sum of each step of the fine one.
 
     Compared by steps' changes and up to an affine map, so that separately scaled series are recognised.

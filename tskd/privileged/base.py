@@ -16,7 +16,7 @@ Kind = Literal["past", "future"]
 
 
 @dataclass(frozen=True)
-class Block:
+class CovariateBlock:
     """Covariates on the target's own time grid, and which of their steps a window may read.
 
     Attributes:
@@ -58,11 +58,11 @@ class Source(Described, ABC):
             samples_per_step: samples of the privileged series in one step of the target.
         """
 
-    def refuse_horizon(self, horizon: range) -> None:
+    def check_horizon(self, horizon: range) -> None:
         """Raise a ValueError if nothing can be read by a teacher that forecasts these steps after the origin."""
 
     @abstractmethod
-    def blocks(self, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[Block]:
+    def blocks(self, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[CovariateBlock]:
         """The privileged series as covariates on the grid of `series`; nothing after the end of `series` is read.
 
         Args:
@@ -76,7 +76,7 @@ class Source(Described, ABC):
         prefix = type(self).__name__ if self.name is None else f"{type(self).__name__}:{self.name}"
         return [f"{prefix}:{component}" for component in components]
 
-    def _refuse_target(self) -> None:
+    def _check_named(self) -> None:
         if self.name is None:
             raise ValueError(f"{type(self).__name__} needs a name: the key of a series in privileged={{...}}")
 

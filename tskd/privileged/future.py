@@ -12,7 +12,7 @@ import pandas as pd
 from darts import TimeSeries
 
 from tskd._core.checks import check_real, check_whole
-from tskd.privileged.base import Block, Kind, Source, until_end
+from tskd.privileged.base import CovariateBlock, Kind, Source, until_end
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,12 +59,12 @@ class FutureHorizon(Source):
         end = horizon[-1] if self.end is None else self.end
         return range(self.start, end - self.mean_over + 2, self.mean_over)
 
-    def refuse_horizon(self, horizon: range) -> None:
+    def check_horizon(self, horizon: range) -> None:
         if not any(step >= horizon[0] for step in self._read(horizon)):
             end = horizon[-1] if self.end is None else self.end
             raise ValueError(f"{self!r} reads nothing of the steps {horizon[0]} to {end}: lower start= or mean_over=")
 
-    def blocks(self, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[Block]:
+    def blocks(self, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[CovariateBlock]:
         known = until_end(privileged, series)
         if self.mean_over > 1:
             known = _means_ahead(known, self.mean_over)
@@ -97,16 +97,16 @@ class WayPoint(Source):
     def reads_until(self, horizon: int, samples_per_step: int = 1) -> Fraction:
         return Fraction(self.step)
 
-    def refuse_horizon(self, horizon: range) -> None:
+    def check_horizon(self, horizon: range) -> None:
         if self.step < horizon[0]:
             raise ValueError(f"{self!r} lies before the teacher's horizon, {horizon[0]} to {horizon[-1]}: raise step=")
 
-    def blocks(self, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[Block]:
+    def blocks(self, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[CovariateBlock]:
         read = range(self.step, self.step + 1)
         return _blocks(self, until_end(privileged, series), read, horizon, history=False)
 
 
-def _blocks(source: Source, known: TimeSeries, read: range, horizon: range, *, history: bool) -> list[Block]:
+def _blocks(source: Source, known: TimeSeries, read: range, horizon: range, *, history: bool) -> list[CovariateBlock]:
     """One block for every horizon's length that has a step to read; those beyond the first are shifted back onto it."""
     length = len(horizon)
     blocks = []
@@ -121,7 +121,7 @@ def _blocks(source: Source, known: TimeSeries, read: range, horizon: range, *, h
         labels = source.labels([f"{name}+{ahead}" if ahead else name for name in names])
         times = known.shift(-ahead).time_index
         blocks.append(
-            Block(
+            CovariateBlock(
                 TimeSeries.from_times_and_values(times, values, columns=labels),
                 None if steps.all() else steps,
                 history=history and not ahead,

@@ -9,8 +9,8 @@ from typing import ClassVar, Literal, get_args
 from darts import TimeSeries
 
 from tskd._core.checks import check_whole
-from tskd.privileged.alignment import fold, refuse_contradiction
-from tskd.privileged.base import Block, Kind, Source, until_end
+from tskd.privileged.alignment import check_samples_agree, fold
+from tskd.privileged.base import CovariateBlock, Kind, Source, until_end
 
 Coarse = Literal["point", "mean", "sum"]
 
@@ -29,16 +29,16 @@ class CostlySensors(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._refuse_target()
+        self._check_named()
         check_whole(self.until, 0, "until", "a step at or after the origin")
 
     def reads_until(self, horizon: int, samples_per_step: int = 1) -> Fraction:
         return Fraction(self.until)
 
-    def blocks(self, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[Block]:
+    def blocks(self, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[CovariateBlock]:
         # at each stamp the value `until` steps later: a window of the lookback's length then ends at t+until
         known = until_end(privileged, series).shift(-self.until)
-        return [Block(_relabelled(self, known))]
+        return [CovariateBlock(_relabelled(self, known))]
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,17 +60,17 @@ class HighResolution(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._refuse_target()
+        self._check_named()
         if self.coarse not in get_args(Coarse):
             raise ValueError(f"coarse={self.coarse!r}: give one of {', '.join(get_args(Coarse))}")
 
     def reads_until(self, horizon: int, samples_per_step: int = 1) -> Fraction:
         return Fraction(0 if self.coarse == "point" else samples_per_step - 1, samples_per_step)
 
-    def blocks(self, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[Block]:
+    def blocks(self, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[CovariateBlock]:
         if self.coarse != "point":
-            refuse_contradiction(privileged, series, self.coarse)
-        return [Block(_relabelled(self, fold(privileged, series, whole_step=self.coarse != "point")))]
+            check_samples_agree(privileged, series, self.coarse)
+        return [CovariateBlock(_relabelled(self, fold(privileged, series, whole_step=self.coarse != "point")))]
 
 
 def _relabelled(source: Source, series: TimeSeries) -> TimeSeries:

@@ -13,9 +13,9 @@ from darts.utils.utils import generate_index
 from torch import Tensor
 
 from tskd._core.darts.capabilities import is_torch_model, lookback_of, reads_covariates
-from tskd._core.series import SeriesLike, as_list, as_privileged, require_span, require_windows
+from tskd._core.series import SeriesLike, as_list, as_privileged, check_span, check_windows
 from tskd._core.windows import steps_between
-from tskd.privileged import Block, Source
+from tskd.privileged import CovariateBlock, Source
 
 if TYPE_CHECKING:
     from tskd.teachers.teacher import Teacher
@@ -59,17 +59,17 @@ def widen(
     Raises:
         ValueError: a privileged series does not cover the windows, or is not on a grid that its source can read.
     """
-    past: list[list[Block]] = [[] for _ in series]
-    future: list[list[Block]] = [[] for _ in series]
+    past: list[list[CovariateBlock]] = [[] for _ in series]
+    future: list[list[CovariateBlock]] = [[] for _ in series]
     if sees_inputs:
         for blocks, covariates in ((past, past_covariates), (future, future_covariates)):
             for index, values in enumerate(covariates or []):
-                blocks[index].append(Block(values))
+                blocks[index].append(CovariateBlock(values))
     for source in sources:
         for index, target in enumerate(series):
             given = target if source.name is None else privileged[source.name][index]
             found = source.blocks(given, target, horizon)
-            _require(source, given, found, target, horizon)
+            _check_blocks(source, given, found, target, horizon)
             (past if source.slot == "past" else future)[index].extend(found)
     visible = {}
     if future[0]:
@@ -97,11 +97,11 @@ def own_targets(given: Sequence[TimeSeries], series: Sequence[TimeSeries], name:
             steps_between(own, target)
         except ValueError as error:
             raise ValueError(f"{what} does not fit the student's target: {error}") from None
-        require_span(own, target.start_time(), target.end_time(), what)
+        check_span(own, target.start_time(), target.end_time(), what)
     return [own.slice_intersect(target) for own, target in zip(given, series, strict=True)]
 
 
-def _columns(block: Block, steps: np.ndarray | None, length: int) -> np.ndarray:
+def _columns(block: CovariateBlock, steps: np.ndarray | None, length: int) -> np.ndarray:
     shown = np.ones(length, dtype=bool) if steps is None else steps
     return np.repeat(shown[:, None], block.values.n_components, axis=1)
 
@@ -110,7 +110,9 @@ def _joined(masks: list[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.concatenate(masks, axis=1))
 
 
-def _require(source: Source, given: TimeSeries, blocks: list[Block], target: TimeSeries, horizon: range) -> None:
+def _check_blocks(
+    source: Source, given: TimeSeries, blocks: list[CovariateBlock], target: TimeSeries, horizon: range
+) -> None:
     what = f"privileged[{source.name!r}] as {type(source).__name__} reads it"
     values = blocks[0].values
     if values.freq != target.freq:
@@ -127,11 +129,11 @@ def _require(source: Source, given: TimeSeries, blocks: list[Block], target: Tim
         # what lies past the end of the target is not known: windows that would read there are left out, not refused
         last = horizon[-1]
         final = min(final - last * target.freq, final - int(source.reads_until(last)) * target.freq)
-        require_span(values, values.start_time(), final, what)
-    require_span(given, target.start_time(), final, what)
+        check_span(values, values.start_time(), final, what)
+    check_span(given, target.start_time(), final, what)
 
 
-def _stacked(blocks: list[list[Block]], series: Sequence[TimeSeries], pad: bool) -> list[TimeSeries] | None:
+def _stacked(blocks: list[list[CovariateBlock]], series: Sequence[TimeSeries], pad: bool) -> list[TimeSeries] | None:
     if not blocks[0]:
         return None
     return [_stack([b.values for b in parts], target, pad) for parts, target in zip(blocks, series, strict=True)]
@@ -192,7 +194,7 @@ def arguments_of(
     }
     if rows is not None:
         covariates = {f"{slot}_covariates": items for slot, items in deployable.items()}
-        require_windows(
+        check_windows(
             {"series": targets, **covariates},
             teacher.training_keys(targets, rows),
             teacher.lookback,
@@ -216,7 +218,7 @@ def arguments_of(
     )
     if not is_torch_model(teacher.model):
         futures = any(source.slot == "future" for source in teacher.sources)
-        refuse_hidden(teacher.model, view, teacher.horizon, teacher.name, futures)
+        check_lags_shown(teacher.model, view, teacher.horizon, teacher.name, futures)
     arguments = {
         "series": own,
         "past_covariates": view.past_covariates,
@@ -225,7 +227,7 @@ def arguments_of(
     return arguments, view
 
 
-def refuse_hidden(model: Any, view: View, horizon: range, name: str, privileged: bool) -> None:
+def check_lags_shown(model: Any, view: View, horizon: range, name: str, privileged: bool) -> None:
     """Raise a ValueError if the model reads steps that it must not see: it cannot be shown a part of a slot.
 
     Args:

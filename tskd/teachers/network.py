@@ -21,7 +21,7 @@ from tskd.teachers.crossfit import Keep
 from tskd.teachers.inputs import View
 
 if TYPE_CHECKING:
-    from tskd.teachers.predictor import Asked
+    from tskd.teachers.predictor import TeacherPredictor
 
 BATCH = 1024
 PARAMETERS = "parameters"
@@ -33,7 +33,7 @@ def fit(
     view: View,
     held_out: View | None,
     keep: Keep | None,
-    said: Asked | None = None,
+    said: TeacherPredictor | None = None,
     **fit_kwargs: Any,
 ) -> None:
     """darts' `fit`, on those windows whose inputs exist.
@@ -87,7 +87,7 @@ def windows(model: Any, arguments: Mapping[str, Any], view: View) -> Windows:
     return found
 
 
-class Answers:
+class NetworkPredictor:
     """What fitted networks say of the windows of some series.
 
     Args:
@@ -152,7 +152,7 @@ def _plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
-def _complete(dataset: Any, view: View, keep: Keep | None, said: Asked | None) -> WindowData:
+def _complete(dataset: Any, view: View, keep: Keep | None, said: TeacherPredictor | None) -> WindowData:
     keys, found = training_windows(dataset, view.visible)
     chosen = found.covers(keys)
     if keep is not None:
@@ -164,7 +164,7 @@ def _complete(dataset: Any, view: View, keep: Keep | None, said: Asked | None) -
     return WindowData(keys[chosen], found, None if said is None else _labels(said, keys[chosen]))
 
 
-def _labels(said: Asked, keys: Tensor) -> Callable[[Tensor], Tensor]:
+def _labels(said: TeacherPredictor, keys: Tensor) -> Callable[[Tensor], Tensor]:
     """What a teacher says of windows, to be looked up by their keys."""
     wanted = unique(keys)
     codes = encode(wanted)

@@ -32,7 +32,7 @@ DRAFT = re.compile(r"\.[0-9a-f]{40}\.[0-9a-f]{32}")
 logger = logging.getLogger(__name__)
 
 
-class Entry:
+class CacheEntry:
     """Arrays over M windows, to be written by rows and then read.
 
     Args:
@@ -95,7 +95,7 @@ class Entry:
         return array
 
 
-class Store:
+class OutputCache:
     """Keeps teachers' answers.
 
     Args:
@@ -106,7 +106,7 @@ class Store:
         self.folder = folder
 
     @contextmanager
-    def open(self, fingerprint: Callable[[], str | None], windows: int) -> Iterator[Entry]:
+    def open(self, fingerprint: Callable[[], str | None], windows: int) -> Iterator[CacheEntry]:
         """The entry of this fingerprint: complete, or new, and kept if the block that fills it ends well.
 
         An entry without a fingerprint is not kept.
@@ -116,12 +116,12 @@ class Store:
         """
         name = None if self.folder is None else fingerprint()
         if self.folder is None or name is None:
-            yield Entry(windows, None)
+            yield CacheEntry(windows, None)
             return
         place = self.folder / name
         arrays = _verified(place, windows)
         if arrays is not None:
-            yield Entry(windows, place, arrays)
+            yield CacheEntry(windows, place, arrays)
             return
         draft = self.folder / f".{place.name}.{uuid.uuid4().hex}"
         try:
@@ -130,7 +130,7 @@ class Store:
             raise _cannot_take(self.folder, error) from error
         _clear_abandoned(self.folder)
         try:
-            entry = Entry(windows, draft)
+            entry = CacheEntry(windows, draft)
             yield entry
             entry.keep(place)
         finally:

@@ -13,15 +13,15 @@ from tqdm.auto import tqdm
 
 from tskd._core.darts.capabilities import covered
 from tskd._core.window_keys import encode
-from tskd.teachers.output_cache import Store
-from tskd.teachers.predictor import Asked
+from tskd.teachers.output_cache import OutputCache
+from tskd.teachers.predictor import TeacherPredictor
 
 FORECASTS, COVERED, AHEAD, SPREAD = "forecasts", "covered", "ahead", "spread"
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class TeacherOutputs:
     """What K teachers say of M windows.
 
     Attributes:
@@ -103,11 +103,11 @@ class Knowledge:
 
 def collect(
     name: str,
-    asked: Asked,
+    asked: TeacherPredictor,
     keys: Tensor,
     steps: slice,
     dtype: torch.dtype,
-    store: Store,
+    store: OutputCache,
     extra: Sequence[str] = (),
     progress: bool = True,
 ) -> tuple[dict[str, Tensor], Tensor]:
@@ -118,7 +118,7 @@ def collect(
         steps: the part of its horizon that is wanted.
         dtype: of what is kept.
         store: where it is kept.
-        extra: fields that are wanted beside its forecasts, see `Asked.of`.
+        extra: fields that are wanted beside its forecasts, see `TeacherPredictor.of`.
 
     Returns:
         Its fields, and where its forecast can be used `[M]`.

@@ -19,7 +19,7 @@ VERSION = 2
 
 
 @dataclass(frozen=True)
-class Asked:
+class TeacherPredictor:
     """A fitted teacher in front of some series.
 
     Attributes:
@@ -31,7 +31,7 @@ class Asked:
     """
 
     series: Sequence[TimeSeries]
-    answers: networks.Answers | global_models.Answers
+    answers: networks.NetworkPredictor | global_models.RegressionPredictor
     models: int = 1
     folds: Folds | None = None
     columns: tuple[int, ...] | None = None

@@ -62,7 +62,7 @@ def _pieces(model: Any, keys: Tensor) -> list[tuple[int, int, int]]:
     return pieces
 
 
-class Answers:
+class RegressionPredictor:
     """Every forecast that fitted models can make of some series.
 
     Args:
@@ -104,7 +104,7 @@ class Answers:
                 digest.update(b"-" if static is None else repr((list(static), static.to_numpy().tolist())).encode())
 
     def of(self, model: int, keys: Tensor, extra: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
-        """See `tskd.teachers.network.Answers`; there are no extra fields."""
+        """See `tskd.teachers.network.RegressionPredictor`; there are no extra fields."""
         if extra:
             raise ValueError(f"it is no network and has no {', '.join(extra)}")
         codes, values, spread = self._found[model]

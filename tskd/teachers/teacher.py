@@ -12,15 +12,15 @@ from torch import Tensor
 from tskd._core.checks import as_tuple, check_known
 from tskd._core.darts.capabilities import horizon_of, is_fitted, is_torch_model, lookback_of
 from tskd._core.darts.fit import kept_components, trained_until
-from tskd._core.series import SeriesLike, as_list, components_of, refuse_other_components
+from tskd._core.series import SeriesLike, as_list, check_same_components, components_of
 from tskd._core.window_keys import training_keys
 from tskd.privileged import Source
 from tskd.teachers import network as networks
 from tskd.teachers import regression as global_models
 from tskd.teachers.crossfit import CrossFit, Folds
 from tskd.teachers.inputs import View, arguments_of
-from tskd.teachers.predictor import Asked
-from tskd.teachers.validation import refuse_impossible, refuse_untaught, refuse_unteachable
+from tskd.teachers.predictor import TeacherPredictor
+from tskd.teachers.validation import check_possible, check_taught_by, check_teachable
 
 
 class Teacher:
@@ -53,7 +53,7 @@ class Teacher:
         target: str | None = None,
         cross_fit: int | CrossFit | None = None,
     ) -> None:
-        self.model = refuse_unteachable(model)
+        self.model = check_teachable(model)
         self.name = type(model).__name__ if name is None else name
         sources = () if privileged is None else privileged
         self.sources: tuple[Source, ...] = as_tuple(sources, Source, f"privileged of teacher {self.name!r}")
@@ -65,7 +65,7 @@ class Teacher:
         self.components: dict[str, list[str]] = kept_components(model)
         # last time stamp it was fitted on; None where darts does not keep it, after a fit on as_tuple series
         self.seen_until: Any = trained_until(model)
-        refuse_impossible(self)
+        check_possible(self)
 
     def __repr__(self) -> str:
         parts = [type(self.model).__name__]
@@ -133,7 +133,7 @@ class Teacher:
         rows = {name: value for name, value in fit_kwargs.items() if name in ("stride", "max_samples_per_ts")}
         said = None
         if taught_by is not None:
-            refuse_untaught(self, taught_by)
+            check_taught_by(self, taught_by)
             known = dict(privileged or {})
             check_known(known, [*self.names, *taught_by.names], f"name in privileged of teacher {self.name!r}")
             theirs, privileged = (
@@ -207,7 +207,7 @@ class Teacher:
         past_covariates: SeriesLike | None = None,
         future_covariates: SeriesLike | None = None,
         privileged: Mapping[str, SeriesLike] | None = None,
-    ) -> Asked:
+    ) -> TeacherPredictor:
         """The fitted teacher in front of some series, to be asked about any of their windows.
 
         Raises:
@@ -219,20 +219,20 @@ class Teacher:
         for slot, expected in self.components.items():
             if arguments[slot] is None:
                 raise ValueError(f"teacher {self.name!r} was fitted with {slot} {expected}, but is given none")
-            refuse_other_components(arguments[slot], expected, f"{slot} of teacher {self.name!r}")
-        answers: networks.Answers | global_models.Answers
+            check_same_components(arguments[slot], expected, f"{slot} of teacher {self.name!r}")
+        answers: networks.NetworkPredictor | global_models.RegressionPredictor
         if is_torch_model(self.model):
             try:
-                answers = networks.Answers(self.models, networks.windows(self.model, arguments, view))
+                answers = networks.NetworkPredictor(self.models, networks.windows(self.model, arguments, view))
             except ValueError as error:
                 raise ValueError(f"teacher {self.name!r}: {error}") from None
         else:
-            answers = global_models.Answers(self.models, arguments)
+            answers = global_models.RegressionPredictor(self.models, arguments)
         wanted, own = (list(items[0].components) for items in (as_list(series, "series") or [], arguments["series"]))
         columns = None if wanted == own else tuple(own.index(component) for component in wanted)
-        return Asked(arguments["series"], answers, len(self.models), self.folds, columns)
+        return TeacherPredictor(arguments["series"], answers, len(self.models), self.folds, columns)
 
-    def refuse_unusable(self, rows: Mapping[str, Any], what: str = "privileged", **data: Any) -> None:
+    def check_usable(self, rows: Mapping[str, Any], what: str = "privileged", **data: Any) -> None:
         """Raise a ValueError for series, covariates or privileged series (as in `ask`) that cannot be used in `fit`.
 
         Args:
@@ -273,7 +273,7 @@ class Teacher:
         keys: Tensor,
         folds: Folds | None,
         fold: int,
-        said: Asked | None,
+        said: TeacherPredictor | None,
         fit_kwargs: Mapping[str, Any],
     ) -> Any:
         model = self.model.untrained_model()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 from tskd._core.checks import type_name
 
 
-def refuse_unteachable(model: Any) -> Any:
+def check_teachable(model: Any) -> Any:
     """The model, if it can be a teacher; the reason why not otherwise."""
     kind = type_name(model)
     if isinstance(model, RNNModel):
@@ -31,7 +31,7 @@ def refuse_unteachable(model: Any) -> Any:
     raise TypeError(f"a teacher must be one of darts' global models, got {kind}{reason}")
 
 
-def refuse_impossible(teacher: Teacher) -> None:
+def check_possible(teacher: Teacher) -> None:
     """Raise a ValueError for a teacher that cannot work, whatever the data."""
     model = type(teacher.model).__name__
     if not isinstance(teacher.name, str) or not teacher.name:
@@ -43,7 +43,7 @@ def refuse_impossible(teacher: Teacher) -> None:
                 f"torch models do: {', '.join(models_reading(source.slot))}"
             )
         try:
-            source.refuse_horizon(teacher.horizon)
+            source.check_horizon(teacher.horizon)
         except ValueError as error:
             raise ValueError(f"teacher {teacher.name!r}, {model}: {error}") from None
     if len(set(teacher.sources)) < len(teacher.sources):
@@ -59,7 +59,7 @@ def refuse_impossible(teacher: Teacher) -> None:
         raise ValueError(f"teacher {teacher.name!r} with sees_inputs=False: {model} {reason}")
 
 
-def refuse_untaught(teacher: Teacher, by: Teacher) -> None:
+def check_taught_by(teacher: Teacher, by: Teacher) -> None:
     """Raise a ValueError for a teacher that cannot be taught by another."""
     kind = type(teacher.model).__name__
     if not isinstance(by, type(teacher)):

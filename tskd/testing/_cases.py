@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from tskd.weighting.base import Evidence, Hint, Judged, Step
+from tskd.weighting.base import CalibrationSet, CalibrationWindows, Hint, Step
 
 
 @dataclass(frozen=True)
-class Case:
+class WeightingCase:
     """One step, and the evidence before it.
 
     Attributes:
@@ -26,7 +26,7 @@ class Case:
 
     names: list[str]
     step: Step
-    chunks: tuple[Judged, ...]
+    chunks: tuple[CalibrationWindows, ...]
     held_out: bool = True
     slopes: Tensor | None = None
 
@@ -35,20 +35,20 @@ class Case:
         return f"[K, B, H, C] = {size}, {self.step.forecasts.dtype}, valid {self.step.valid.int().tolist()}"
 
     @property
-    def evidence(self) -> Evidence:
+    def calibration(self) -> CalibrationSet:
         """With a student that says the last value again."""
 
-        def student(judged: Judged) -> Tensor:
+        def student(judged: CalibrationWindows) -> Tensor:
             return judged.inputs["past_target"][:, -1:].expand_as(judged.target).clone()
 
-        return Evidence(self.held_out, lambda: iter(self.chunks), student)
+        return CalibrationSet(self.held_out, lambda: iter(self.chunks), student)
 
     @property
     def usable(self) -> Tensor:
         """Where a teacher has a say `[K, B, H, 1]`."""
         return self.step.valid[:, :, None, None] & self.step.covers[:, None, :, None]
 
-    def teachers_in(self, order: Sequence[int]) -> Case:
+    def teachers_in(self, order: Sequence[int]) -> WeightingCase:
         """The same teachers in another order."""
         rows = list(order)
         step = replace(
@@ -65,7 +65,7 @@ class Case:
         ]
         return replace(self, names=[self.names[k] for k in rows], step=step, chunks=tuple(chunks))
 
-    def with_slopes(self, slopes: Tensor) -> Case:
+    def with_slopes(self, slopes: Tensor) -> WeightingCase:
         """The same forecast of another student."""
 
         def gram(cotangents: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class Case:
 
         return replace(self, slopes=slopes, step=replace(self.step, gram=gram))
 
-    def windows_in(self, rows: Tensor) -> Case:
+    def windows_in(self, rows: Tensor) -> WeightingCase:
         """Some windows of the step, in an order."""
         case = self if self.slopes is None else self.with_slopes(self.slopes[rows])
         return replace(
@@ -91,7 +91,7 @@ class Case:
             ),
         )
 
-    def in_units(self, scale: float, level: float) -> Case:
+    def in_units(self, scale: float, level: float) -> WeightingCase:
         """All that is in units of the target in others."""
 
         def moved(values: Tensor) -> Tensor:
@@ -124,7 +124,7 @@ class Case:
         ]
         return replace(case, step=step, chunks=tuple(chunks))
 
-    def filled(self, invalid: float = 0, elsewhere: float = 0) -> Case:
+    def filled(self, invalid: float = 0, elsewhere: float = 0) -> WeightingCase:
         """Other numbers where a teacher has no say: in windows where it is not valid, in steps it does not forecast."""
         valid = self.step.valid[:, :, None, None]
         forecasts = self.step.forecasts.where(self.usable, elsewhere).where(valid, invalid)
@@ -138,7 +138,7 @@ class Case:
         )
         return replace(self, step=replace(self.step, forecasts=forecasts, hint=hint), chunks=tuple(chunks))
 
-    def without_teachers(self) -> Case:
+    def without_teachers(self) -> WeightingCase:
         """Nobody is valid anywhere in the evidence."""
         chunks = [
             replace(one, forecasts=torch.zeros_like(one.forecasts), valid=torch.zeros_like(one.valid))
@@ -146,7 +146,7 @@ class Case:
         ]
         return replace(self, chunks=tuple(chunks))
 
-    def with_hint(self, alike: bool = False) -> Case:
+    def with_hint(self, alike: bool = False) -> WeightingCase:
         """With hidden layers to compare, mixed from the forecasts of student and teachers.
 
         Args:
@@ -166,7 +166,7 @@ class Case:
         hint = Hint(ours, theirs, ((step.student + step.forecasts) / 2).where(self.usable, 0))
         return replace(self, step=replace(step, hint=hint))
 
-    def perfect(self) -> Case:
+    def perfect(self) -> WeightingCase:
         """The first teacher says the labels, and is sure of it."""
 
         def said(forecasts: Tensor, target: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from tskd.testing._cases import Case
-from tskd.weighting.base import Judged, Step, Weighting
+from tskd.testing._cases import WeightingCase
+from tskd.weighting.base import CalibrationWindows, Step, Weighting
 
 LOOKBACK = 6
 # windows of the chunks of evidence
@@ -24,7 +24,7 @@ def random_cases(
     dtype: torch.dtype | None = None,
     partial: bool = True,
     agree: bool = False,
-) -> Iterator[Case]:
+) -> Iterator[WeightingCase]:
     """Cases with what this weighting asks for, the same at every call.
 
     Args:
@@ -60,7 +60,7 @@ def random_case(
     partial: bool = False,
     agree: bool = False,
     gram: bool = False,
-) -> Case:
+) -> WeightingCase:
     """A case `[K, B, H, C]` of teachers with biases and variances of their own.
 
     Args:
@@ -101,7 +101,7 @@ def random_case(
         past, target, forecasts, valid, width = (_as(values, dtype) for values in told(count))
         keys = torch.stack([torch.zeros(count).long(), torch.arange(origin, origin + count)], 1)
         inputs = {"past_target": past, "future_covariates": _as(normal(count, steps, 2), dtype)}
-        chunks.append(Judged(keys, inputs, forecasts, valid, width, target))
+        chunks.append(CalibrationWindows(keys, inputs, forecasts, valid, width, target))
         origin += count
     _, target, forecasts, valid, width = (_as(values, dtype) for values in told(windows))
     if windows > 1:
@@ -123,7 +123,7 @@ def random_case(
         spread=None if spread == "none" else width.where(usable, torch.nan),
     )
     names = [f"teacher {k}" for k in range(teachers)]
-    case = Case(names, step, tuple(chunks), held_out=bool(chance(1) < 0.5))
+    case = WeightingCase(names, step, tuple(chunks), held_out=bool(chance(1) < 0.5))
     return case.with_slopes(normal(windows, steps, components, 1 + int(chance(1) * 8))) if gram else case
 
 

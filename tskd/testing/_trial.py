@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tskd._core.aspects import Aspect
-from tskd.testing._cases import Case
+from tskd.testing._cases import WeightingCase
 from tskd.testing._random_cases import random_cases
 from tskd.weighting.base import Step, Weighting
 
@@ -40,7 +40,7 @@ class Trial:
 
     def cases(
         self, teachers: int | None = None, dtype: torch.dtype | None = None, partial: bool = True, agree: bool = False
-    ) -> Iterator[Case]:
+    ) -> Iterator[WeightingCase]:
         """Random cases, the same at every call.
 
         Args:
@@ -52,7 +52,7 @@ class Trial:
         for made in random_cases(asking, self.count, teachers=teachers, dtype=dtype, partial=partial, agree=agree):
             yield made.with_hint(alike=agree) if self.aspect == "features" else made
 
-    def ready(self, case: Case, weighting: Weighting | None = None) -> Weighting:
+    def ready(self, case: WeightingCase, weighting: Weighting | None = None) -> Weighting:
         """A weighting as it is at its first step: set up, and acquainted with the evidence."""
         if weighting is None:
             weighting = self.make_for(case.names)
@@ -65,31 +65,31 @@ class Trial:
         """Weights of the aspect that is tested."""
         return weighting(step) if self.aspect == "forecast" else weighting.weights_of(step, self.aspect)
 
-    def weights(self, case: Case) -> Tensor:
+    def weights(self, case: WeightingCase) -> Tensor:
         """Weights of a fresh weighting `[K, B, H, C]`, as float64."""
         return whole(self.ask(self.ready(case), case.step), case)
 
-    def close(self, found: Tensor, expected: Tensor, case: Case, what: str) -> None:
+    def close(self, found: Tensor, expected: Tensor, case: WeightingCase, what: str) -> None:
         """Raise an AssertionError where weights differ."""
         tolerance = self.tolerance if case.step.target.dtype == torch.float64 else max(self.tolerance, 1e-4)
         torch.testing.assert_close(found, expected, rtol=0, atol=tolerance, msg=lambda text: f"{what}: {text}")
 
-    def _learn(self, weighting: Weighting, case: Case) -> None:
-        if weighting.judges:
+    def _learn(self, weighting: Weighting, case: WeightingCase) -> None:
+        if weighting.calibrates:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
-                weighting.learn(case.evidence)
+                weighting.calibrate(case.calibration)
         # as a trainer does before it starts
         if case.step.target.dtype == torch.float64:
             weighting.double()
 
-    def _start(self, weighting: Weighting, case: Case) -> None:
-        if weighting.judges:
+    def _start(self, weighting: Weighting, case: WeightingCase) -> None:
+        if weighting.calibrates:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
-                weighting.start_epoch(case.step.epoch, case.evidence)
+                weighting.start_epoch(case.step.epoch, case.calibration)
 
-    def _refuse_no_shares(self, weights: Tensor, case: Case) -> None:
+    def _check_shares(self, weights: Tensor, case: WeightingCase) -> None:
         require(bool(weights.isfinite().all()), f"not finite: {weights.tolist()}")
         require(bool((weights >= 0).all()), f"negative: {weights.min()}")
         out = weights.masked_select(~case.usable.expand_as(weights))
@@ -101,7 +101,7 @@ class Trial:
         torch.testing.assert_close(weights.sum(0), anybody, rtol=0, atol=1e-5, msg=lambda text: f"sum over K: {text}")
 
 
-def whole(weights: Tensor, case: Case) -> Tensor:
+def whole(weights: Tensor, case: WeightingCase) -> Tensor:
     """Weights as `[K, B, H, C]` in float64.
 
     Raises:
@@ -130,7 +130,7 @@ def for_each(**kind: object) -> Callable[[Callable[..., None]], Callable[..., No
         def test(self: Any) -> None:
             for aspect in self.aspects():
                 self.aspect = aspect
-                found: Iterator[Case] = self.cases(**kind)
+                found: Iterator[WeightingCase] = self.cases(**kind)
                 for case in found:
                     try:
                         check(self, case)

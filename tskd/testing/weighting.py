@@ -14,11 +14,11 @@ from torch import Tensor
 
 import tskd.weighting
 from tskd._core.object_spec import described, restored
-from tskd.distillation.model_interface import Shown
+from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.objective import Objective
-from tskd.distillation.paired_loss import Said
+from tskd.distillation.paired_loss import StudentOutput
 from tskd.losses import OutputKD
-from tskd.testing._cases import Case
+from tskd.testing._cases import WeightingCase
 from tskd.testing._trial import Trial, for_each, require, whole
 from tskd.weighting.base import Hint, Weighting
 
@@ -51,28 +51,28 @@ class WeightingConformance(Trial):
         return type("TestConformance", (cls,), {"make": lambda self: make(), **attributes})
 
     @for_each()
-    def test_weights_are_shares_of_the_valid_teachers(self, case: Case) -> None:
-        self._refuse_no_shares(self.weights(case), case)
+    def test_weights_are_shares_of_the_valid_teachers(self, case: WeightingCase) -> None:
+        self._check_shares(self.weights(case), case)
 
     @for_each(teachers=1)
-    def test_one_teacher_is_plain_distillation(self, case: Case) -> None:
+    def test_one_teacher_is_plain_distillation(self, case: WeightingCase) -> None:
         if self.renormalised:
             self.close(self.weights(case), whole(case.usable.double(), case), case, "not 1 for the only teacher")
 
     @for_each()
-    def test_the_order_of_teachers_does_not_matter(self, case: Case) -> None:
+    def test_the_order_of_teachers_does_not_matter(self, case: WeightingCase) -> None:
         order = torch.randperm(len(case.names), generator=torch.Generator().manual_seed(1)).tolist()
         self.close(self.weights(case.teachers_in(order)), self.weights(case)[order], case, "teachers in another order")
 
     @for_each()
-    def test_the_order_of_windows_does_not_matter(self, case: Case) -> None:
+    def test_the_order_of_windows_does_not_matter(self, case: WeightingCase) -> None:
         rows = torch.arange(len(case.step.keys)).flip(0)
         weighting = self.ready(case)
         moved = whole(self.ask(copy.deepcopy(weighting), case.windows_in(rows).step), case)
         self.close(moved, whole(self.ask(weighting, case.step), case)[:, rows], case, "windows in another order")
 
     @for_each()
-    def test_other_windows_do_not_matter(self, case: Case) -> None:
+    def test_other_windows_do_not_matter(self, case: WeightingCase) -> None:
         if self.aspect in self.sees_batch if isinstance(self.sees_batch, frozenset) else self.sees_batch:
             return
         weighting = self.ready(case)
@@ -82,12 +82,12 @@ class WeightingConformance(Trial):
             self.close(whole(self.ask(weighting, alone.step), alone), together[:, row], case, "a window by itself")
 
     @for_each(dtype=torch.float64)
-    def test_units_do_not_matter(self, case: Case) -> None:
+    def test_units_do_not_matter(self, case: WeightingCase) -> None:
         if self.scale_free:
             self.close(self.weights(case.in_units(1e6, 3e6)), self.weights(case), case, "in other units")
 
     @for_each(agree=True)
-    def test_equal_teachers_have_equal_weights(self, case: Case) -> None:
+    def test_equal_teachers_have_equal_weights(self, case: WeightingCase) -> None:
         if self.even_for_equal:
             weights = self.weights(case)
             even = whole(case.usable / len(case.names), case)
@@ -95,34 +95,34 @@ class WeightingConformance(Trial):
             self.close(weights, expected, case, "teachers that say the same")
 
     @for_each()
-    def test_a_perfect_teacher_is_no_trouble(self, case: Case) -> None:
+    def test_a_perfect_teacher_is_no_trouble(self, case: WeightingCase) -> None:
         perfect = case.perfect()
-        self._refuse_no_shares(self.weights(perfect), case)
+        self._check_shares(self.weights(perfect), case)
         # nor is a student that says what a teacher says
         student = perfect.step.forecasts[0]
-        self._refuse_no_shares(self.weights(replace(perfect, step=replace(perfect.step, student=student))), case)
+        self._check_shares(self.weights(replace(perfect, step=replace(perfect.step, student=student))), case)
 
     @for_each()
-    def test_without_differences_weights_are_shares(self, case: Case) -> None:
+    def test_without_differences_weights_are_shares(self, case: WeightingCase) -> None:
         """Labels, student and teachers say 0 everywhere."""
-        self._refuse_no_shares(self.weights(case.in_units(0, 0)), case)
+        self._check_shares(self.weights(case.in_units(0, 0)), case)
 
     @for_each()
-    def test_without_any_judgement_weights_are_shares(self, case: Case) -> None:
-        self._refuse_no_shares(self.weights(case.without_teachers()), case)
+    def test_without_any_judgement_weights_are_shares(self, case: WeightingCase) -> None:
+        self._check_shares(self.weights(case.without_teachers()), case)
 
     @for_each()
-    def test_what_is_not_valid_is_not_read(self, case: Case) -> None:
+    def test_what_is_not_valid_is_not_read(self, case: WeightingCase) -> None:
         expected = self.weights(case)
         for value in (NAN, FAR):
             self.close(self.weights(case.filled(invalid=value)), expected, case, f"{value} where nobody is valid")
 
     @for_each()
-    def test_steps_that_a_teacher_does_not_forecast_are_not_read(self, case: Case) -> None:
+    def test_steps_that_a_teacher_does_not_forecast_are_not_read(self, case: WeightingCase) -> None:
         self.close(self.weights(case.filled(elsewhere=FAR)), self.weights(case), case, f"{FAR} in such steps")
 
     @for_each()
-    def test_windows_without_a_teacher_do_not_count(self, case: Case) -> None:
+    def test_windows_without_a_teacher_do_not_count(self, case: WeightingCase) -> None:
         """Nor where else all teachers are valid: what is quicker then gives the same."""
         count = len(case.step.keys)
         everywhere = replace(case, step=replace(case.step, valid=torch.ones_like(case.step.valid)))
@@ -137,7 +137,7 @@ class WeightingConformance(Trial):
             self.close(found[:, count:], torch.zeros_like(found[:, count:]), one, "in windows of no teacher")
 
     @for_each()
-    def test_no_gradient_goes_into_weights_or_teachers(self, case: Case) -> None:
+    def test_no_gradient_goes_into_weights_or_teachers(self, case: WeightingCase) -> None:
         names = ("forecasts", "student", "target")
         given = {name: getattr(case.step, name).clone().requires_grad_() for name in names}
         weighting = self.ready(case)
@@ -147,7 +147,7 @@ class WeightingConformance(Trial):
         require(not with_gradient, f"a step left a gradient in {with_gradient}")
 
     @for_each()
-    def test_what_it_is_given_is_left_as_it_was(self, case: Case) -> None:
+    def test_what_it_is_given_is_left_as_it_was(self, case: WeightingCase) -> None:
         step, chunks = copy.deepcopy((case.step, case.chunks))
         self.weights(case)
         for before, after in [(step, case.step), *zip(chunks, case.chunks, strict=True)]:
@@ -155,13 +155,13 @@ class WeightingConformance(Trial):
                 require(_same(value, getattr(before, name)), f"{name} was changed")
 
     @for_each()
-    def test_asking_twice_gives_the_same(self, case: Case) -> None:
+    def test_asking_twice_gives_the_same(self, case: WeightingCase) -> None:
         weighting = self.ready(case)
         first, second = (whole(self.ask(weighting, case.step), case) for _ in range(2))
         self.close(second, first, case, "asked again")
 
     @for_each()
-    def test_its_state_is_all_that_it_learned(self, case: Case) -> None:
+    def test_its_state_is_all_that_it_learned(self, case: WeightingCase) -> None:
         """As a checkpoint is resumed: set up and taught, perhaps something else, before its state is put back."""
         weighting = self.ready(case)
         other = self.make_for(case.names)
@@ -175,7 +175,7 @@ class WeightingConformance(Trial):
                 self._start(one, case)
 
     @for_each()
-    def test_a_copy_goes_its_own_way(self, case: Case) -> None:
+    def test_a_copy_goes_its_own_way(self, case: WeightingCase) -> None:
         weighting = self.ready(case)
         expected = whole(self.ask(weighting, case.step), case)
         other = copy.deepcopy(weighting)
@@ -200,16 +200,16 @@ class WeightingConformance(Trial):
             require(found == text, f"{text} read back is {found}")
 
     @for_each()
-    def test_the_term_is_the_weighted_loss_with_a_finite_gradient(self, case: Case) -> None:
+    def test_the_term_is_the_weighted_loss_with_a_finite_gradient(self, case: WeightingCase) -> None:
         if self.aspect != "forecast":
             return
         step, names = case.filled(invalid=NAN).step, case.names
-        shown = [Shown("teacher", _span(covers)) for covers in step.covers]
+        shown = [ModelInterface("teacher", _span(covers)) for covers in step.covers]
         objective = Objective([OutputKD()], names, self.make_for(names))
-        objective.set_up(Shown("student", range(1, 1 + step.target.shape[1])), shown, step.target)
+        objective.set_up(ModelInterface("student", range(1, 1 + step.target.shape[1])), shown, step.target)
         weights = whole(self.ready(case, objective.weighting)(step), case)
         student = step.student.clone().requires_grad_()
-        found = objective(Said(student), step, [{} for _ in names], None)
+        found = objective(StudentOutput(student), step, [{} for _ in names], None)
         known = step.valid.any(0)
         if not bool(known.any()):
             require(found.term is None, "there is a term without a teacher")
@@ -222,7 +222,7 @@ class WeightingConformance(Trial):
         require(not bool(gradient[~known].any()), "windows of no teacher send a gradient")
 
 
-def _mirrored(case: Case) -> Case:
+def _mirrored(case: WeightingCase) -> WeightingCase:
     """The same evidence about the teachers in the opposite order: another one, of the same shape."""
     other = case.teachers_in(range(len(case.names))[::-1])
     return replace(case, chunks=other.chunks)

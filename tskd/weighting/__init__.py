@@ -1,7 +1,7 @@
 """Multi-teacher weightings: how several teachers are combined. None knows which loss it weighs."""
 
 from tskd.weighting.aekd import AEKD
-from tskd.weighting.base import Evidence, Hint, Judged, Rehearsal, Step, Weighting
+from tskd.weighting.base import CalibrationSet, CalibrationWindows, Hint, MetaStep, Step, Weighting
 from tskd.weighting.bates_granger import BatesGranger
 from tskd.weighting.camkd import CAMKD
 from tskd.weighting.demkd import DEMKD
@@ -19,13 +19,13 @@ __all__ = [
     "LFME",
     "MMKD",
     "BatesGranger",
-    "Evidence",
+    "CalibrationSet",
+    "CalibrationWindows",
     "Fixed",
     "Hint",
     "Imitability",
     "InverseError",
-    "Judged",
-    "Rehearsal",
+    "MetaStep",
     "Step",
     "Uniform",
     "Weighting",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tskd.weighting._calibration_errors import FLOOR
-from tskd.weighting.base import Hint, Judged
+from tskd.weighting.base import CalibrationWindows, Hint
 
 # of ½(z² − 1 − log z²), z a standard normal: ½(γ + log 2), and its standard deviation
 CALIBRATED = 0.5 * (0.5772156649015329 + math.log(2))
@@ -18,7 +18,7 @@ NOISE = math.sqrt(math.pi**2 / 2 - 2) / 2
 FARTHEST = 1e6
 
 
-def level_and_shape_squares(chunks: Iterable[Judged]) -> tuple[Tensor, Tensor]:
+def level_and_shape_squares(chunks: Iterable[CalibrationWindows]) -> tuple[Tensor, Tensor]:
     """Mean squared errors of each teacher's level, its mean over a span, and of its shape, the rest, mean over the
     span's steps: `[K, H, C]` each, in float64.
 
@@ -50,7 +50,7 @@ def _squares_over(errors: Tensor) -> Tensor:
     return torch.stack([level.square().sum(1), (errors - level[:, :, None]).square().mean(2).sum(1)])
 
 
-def spread_divergence(judged: Iterable[tuple[Judged, Tensor]], windows: Tensor) -> Tensor:
+def spread_divergence(judged: Iterable[tuple[CalibrationWindows, Tensor]], windows: Tensor) -> Tensor:
     """Of each teacher, the divergence of the claimed spread from the real one `[K, H, C]`, see `DEMKD`.
 
     Args:

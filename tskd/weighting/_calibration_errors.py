@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tskd.weighting.base import Judged
+from tskd.weighting.base import CalibrationWindows
 
 # a squared error below this share of the worst teacher's is as good as none
 FLOOR = 1e-12
@@ -33,7 +33,7 @@ class Errors:
     dtype: torch.dtype
 
 
-def judged_errors(chunks: Iterable[Judged]) -> Errors:
+def judged_errors(chunks: Iterable[CalibrationWindows]) -> Errors:
     """Errors of each teacher over its own valid windows."""
     total: Tensor | None = None
     found = []
@@ -52,11 +52,11 @@ def judged_errors(chunks: Iterable[Judged]) -> Errors:
     return Errors(squares / count, claims / told, windows, weight_dtype(judged))
 
 
-def weight_dtype(judged: Judged) -> torch.dtype:
+def weight_dtype(judged: CalibrationWindows) -> torch.dtype:
     return torch.promote_types(judged.forecasts.dtype, torch.float32)
 
 
-def blocks(judged: Judged) -> Tensor:
+def blocks(judged: CalibrationWindows) -> Tensor:
     """Series, and number of the horizon-long block in which a window begins `[m, 2]`."""
     series, origins = judged.keys.unbind(1)
     return torch.stack([series, origins.div(judged.target.shape[1], rounding_mode="floor")], 1)

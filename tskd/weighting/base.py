@@ -67,7 +67,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Judged:
+class CalibrationWindows:
     """Windows by which teachers are judged.
 
     Attributes:
@@ -90,7 +90,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class CalibrationSet:
     """What teachers are judged by: the windows of the validation part, if teachers and student have what they read
     there, else those of the training part (on which a teacher that was fitted on them looks better than it is).
 
@@ -101,12 +101,12 @@ class Evidence:
     """
 
     held_out: bool
-    chunks: Callable[[], Iterable[Judged]]
-    student: Callable[[Judged], Tensor]
+    chunks: Callable[[], Iterable[CalibrationWindows]]
+    student: Callable[[CalibrationWindows], Tensor]
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class MetaStep:
     """A look at what a step of the student would lead to, before it is taken.
 
     Attributes:
@@ -129,25 +129,25 @@ class Weighting(Described, nn.Module, ABC):
     Weights are detached, at least float32, non-negative, and sum to one over the valid teachers of a window; where some
     teachers forecast only a part of the horizon, they do so at every step. Where there is no valid teacher they are 0.
     A method's state (scales, gates, meta-networks) is what its `state_dict` holds. What was learned has the shape of
-    the teachers, steps and components that it was learned of: a fresh weighting must be set up and `learn` from
+    the teachers, steps and components that it was learned of: a fresh weighting must be set up and `calibrate` from
     evidence of the same shape before it can load it, as a training does that is resumed.
 
     Attributes:
-        judges: whether it wants `Evidence`.
+        judges: whether it wants `CalibrationSet`.
         uses_spread: whether it wants the spread of the teachers' forecasts in every step.
         uses_gram: with respect to what it wants inner products of gradients in every step: the student's last linear
             layers, or all its trainable parameters; None if it does not.
         reads_out: whether it wants to know, for the aspect `"features"`, what the teachers' last layers make of the
             student's representation.
-        rehearses: in which steps it wants a `Rehearsal`, one of so many; 0 for none.
+        rehearses: in which steps it wants a `MetaStep`, one of so many; 0 for none.
         needs_validation: whether it cannot do without a validation part.
     """
 
-    judges = False
+    calibrates = False
     uses_spread = False
     uses_gram: Literal["head", "parameters"] | None = None
-    reads_out = False
-    rehearses: int = 0
+    probes_teachers = False
+    meta_every: int = 0
     needs_validation: bool = False
 
     def __init__(self) -> None:
@@ -168,13 +168,13 @@ class Weighting(Described, nn.Module, ABC):
             ValueError: the weighting does not fit them.
         """
 
-    def learn(self, evidence: Evidence) -> None:
+    def calibrate(self, calibration: CalibrationSet) -> None:
         """Take in, before the training, what the teachers are worth."""
 
-    def start_epoch(self, epoch: int, evidence: Evidence) -> None:
+    def start_epoch(self, epoch: int, calibration: CalibrationSet) -> None:
         """Take in, before every epoch in which teachers have a share, how far the student has come."""
 
-    def rehearse(self, rehearsal: Rehearsal) -> None:
+    def meta_update(self, meta_step: MetaStep) -> None:
         """Learn from what the student's step would lead to, before the weights of the step are asked for."""
 
     @abstractmethod

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tskd._core.checks import check_real
 from tskd.weighting._calibration_errors import WINDOWS, believed, blocks, disjoint, log_mean, weight_dtype
-from tskd.weighting.base import Evidence, Judged, Step, Weighting
+from tskd.weighting.base import CalibrationSet, CalibrationWindows, Step, Weighting
 
 # the least eigenvalue of correlations: teachers closer than this are one
 LEAST = 1e-4
@@ -32,7 +32,7 @@ def least_risk(moments: np.ndarray) -> np.ndarray:
     return found / found.sum()
 
 
-def second_moments(chunks: Iterable[Judged], shrinkage: float) -> Tensor:
+def second_moments(chunks: Iterable[CalibrationWindows], shrinkage: float) -> Tensor:
     """Shrunk second moments of the teachers' errors `[H, K, K]` in float64, relative to the teachers' mean.
 
     Each pair of teachers is compared on the windows of which both have a forecast.
@@ -105,7 +105,7 @@ class BatesGranger(Weighting):
         ValueError: shrinkage is negative or not a finite number.
     """
 
-    judges = True
+    calibrates = True
     moments: Tensor
     weights: Tensor
 
@@ -116,9 +116,9 @@ class BatesGranger(Weighting):
         self.register_buffer("moments", torch.empty(0))
         self.register_buffer("weights", torch.empty(0))
 
-    def learn(self, evidence: Evidence) -> None:
-        dtype = weight_dtype(next(iter(evidence.chunks())))
-        moments = second_moments(evidence.chunks(), self.shrinkage)
+    def calibrate(self, calibration: CalibrationSet) -> None:
+        dtype = weight_dtype(next(iter(calibration.chunks())))
+        moments = second_moments(calibration.chunks(), self.shrinkage)
         best = torch.stack([torch.from_numpy(least_risk(one.numpy())) for one in moments], 1)
         self.moments, self.weights = moments.to(dtype), best[:, None, :, None].to(dtype)
 

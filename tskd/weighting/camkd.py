@@ -12,7 +12,7 @@ from torch import Tensor
 from tskd._core.aspects import Aspect
 from tskd._core.checks import check_real
 from tskd.weighting._calibration_errors import FLOOR
-from tskd.weighting.base import Evidence, Step, Weighting
+from tskd.weighting.base import CalibrationSet, Step, Weighting
 
 Mode = Literal["paper", "softmin"]
 Granularity = Literal["sample", "horizon"]
@@ -24,11 +24,11 @@ LEAST_VARIANCE = 1e-6
 AVERAGE: dict[Confidence, float] = {"error": 1, "likelihood": 0.5}
 
 
-def mean_errors(evidence: Evidence) -> Tensor:
+def mean_errors(calibration: CalibrationSet) -> Tensor:
     """Mean squared error of each teacher by step and component `[K, H, C]`; NaN of one that is valid nowhere."""
     sums, counts = [], []
     dtype = torch.float32
-    for judged in evidence.chunks():
+    for judged in calibration.chunks():
         errors = (judged.forecasts.double() - judged.target.double()).square()
         sums.append(errors.where(judged.valid[:, :, None, None], 0).sum(1))
         counts.append(judged.valid.sum(1))
@@ -99,7 +99,7 @@ class CAMKD(Weighting):
 
     One weight a teacher and window. One a step and component, `granularity="horizon"`, leaks the noise of the labels:
     the teacher that happens to agree with the noise is followed. It trusts labels: what a privileged teacher knows of
-    the noise makes it look confident. Asks for `Evidence`, and the spread where the likelihood is used. Where no
+    the noise makes it look confident. Asks for `CalibrationSet`, and the spread where the likelihood is used. Where no
     teacher has been judged, weights are even.
 
     Args:
@@ -114,7 +114,7 @@ class CAMKD(Weighting):
         TypeError: features is not a bool.
     """
 
-    judges = True
+    calibrates = True
     errors: Tensor
 
     def __init__(
@@ -148,7 +148,7 @@ class CAMKD(Weighting):
         self.temperature = temperature
         self.granularity: Granularity = granularity
         self.confidence: Confidence = confidence
-        self.features = self.reads_out = features
+        self.features = self.probes_teachers = features
         self.uses_spread = confidence == "likelihood"
         # mean squared error of each teacher over the evidence [K, H, C]
         self.register_buffer("errors", torch.full((1, 1, 1), torch.nan))
@@ -157,8 +157,8 @@ class CAMKD(Weighting):
     def aspects(self) -> frozenset[Aspect]:
         return frozenset(("features",)) if self.features else frozenset()
 
-    def learn(self, evidence: Evidence) -> None:
-        self.errors = mean_errors(evidence).to(self.errors.device)
+    def calibrate(self, calibration: CalibrationSet) -> None:
+        self.errors = mean_errors(calibration).to(self.errors.device)
 
     def scores(self, step: Step) -> Tensor:
         return self._scores(self._losses(step), step, AVERAGE[self.confidence])

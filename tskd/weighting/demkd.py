@@ -11,7 +11,7 @@ from tskd._core.aspects import Aspect
 from tskd._core.checks import check_real
 from tskd.weighting._aspect_errors import level_and_shape_squares, spread_divergence, unexplained
 from tskd.weighting._calibration_errors import FLOOR, WINDOWS, Errors, believed, judged_errors
-from tskd.weighting.base import Evidence, Judged, Step, Weighting
+from tskd.weighting.base import CalibrationSet, CalibrationWindows, Step, Weighting
 
 DECOUPLED: tuple[Aspect, ...] = ("level", "shape", "spread")
 
@@ -93,7 +93,7 @@ class DEMKD(Weighting):
         TypeError: recalibrate, decoupled or features is not a bool.
     """
 
-    judges = True
+    calibrates = True
     uses_spread = True
     residuals: Tensor
     factors: Tensor
@@ -128,8 +128,8 @@ class DEMKD(Weighting):
         own: tuple[Aspect, ...] = ("features",) if self.features else ()
         return frozenset(own + DECOUPLED) if self.decoupled else frozenset(own)
 
-    def learn(self, evidence: Evidence) -> None:
-        errors = judged_errors(evidence.chunks())
+    def calibrate(self, calibration: CalibrationSet) -> None:
+        errors = judged_errors(calibration.chunks())
         squares = believed(errors.squares, errors.windows, self.shrinkage)
         factors = torch.ones_like(squares)
         if self.recalibrate:
@@ -137,16 +137,16 @@ class DEMKD(Weighting):
             factors = (squares / errors.claims).sqrt().where(~squares.isnan(), 1)
         self.residuals, self.factors = squares.sqrt()[:, None].to(errors.dtype), factors[:, None].to(errors.dtype)
         if self.decoupled:
-            self._learn_aspects(evidence, errors)
+            self._learn_aspects(calibration, errors)
 
-    def _learn_aspects(self, evidence: Evidence, errors: Errors) -> None:
-        level, shape = level_and_shape_squares(evidence.chunks())
-        spread = spread_divergence(((chunk, self._mean(chunk)) for chunk in evidence.chunks()), errors.windows)
+    def _learn_aspects(self, calibration: CalibrationSet, errors: Errors) -> None:
+        level, shape = level_and_shape_squares(calibration.chunks())
+        spread = spread_divergence(((chunk, self._mean(chunk)) for chunk in calibration.chunks()), errors.windows)
         for aspect, squares in zip(DECOUPLED, (level, shape, spread), strict=True):
             found = believed(squares, errors.windows, self.shrinkage).sqrt()
             setattr(self, aspect, found[:, None].to(errors.dtype))
 
-    def _mean(self, judged: Judged) -> Tensor:
+    def _mean(self, judged: CalibrationWindows) -> Tensor:
         """The teachers' forecasts combined with their weights `[m, H, C]`, in float64."""
         step = Step(
             judged.forecasts,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tskd._core.checks import check_real
-from tskd.weighting.base import Evidence, Step, Weighting
+from tskd.weighting.base import CalibrationSet, Step, Weighting
 
 # windows of a fold: fewer say nothing, of more (which overlap) an even selection says as much
 LEAST, MOST = 8, 2000
@@ -137,7 +137,7 @@ class Imitability(Weighting):
         ValueError: an argument is not positive and finite.
     """
 
-    judges = True
+    calibrates = True
     risks: Tensor
     floor: Tensor
 
@@ -154,9 +154,9 @@ class Imitability(Weighting):
         self.register_buffer("risks", torch.zeros(0, 1))
         self.register_buffer("floor", torch.zeros(1))
 
-    def learn(self, evidence: Evidence) -> None:
+    def calibrate(self, calibration: CalibrationSet) -> None:
         keys, span, like = [], 0, None
-        for judged in evidence.chunks():
+        for judged in calibration.chunks():
             keys.append(judged.keys.cpu())
             past, like = judged.inputs.get("past_target"), judged
             span = judged.target.shape[1] + (0 if past is None else past.shape[1])
@@ -177,7 +177,7 @@ class Imitability(Weighting):
                 stacklevel=2,
             )
             return
-        first, second = _selected(evidence, (early, late))
+        first, second = _selected(calibration, (early, late))
         both = [_risks(*pair, self.ridge) for pair in ((first, second), (second, first))]
         self.risks.copy_(torch.stack(both).nanmean(0))
         labels = torch.cat([first.target, second.target])
@@ -193,11 +193,11 @@ class Imitability(Weighting):
         return preferences(risks, self.floor, self.temperature)[:, None]
 
 
-def _selected(evidence: Evidence, wanted: tuple[Tensor, ...]) -> list[Fold]:
+def _selected(calibration: CalibrationSet, wanted: tuple[Tensor, ...]) -> list[Fold]:
     """Those rows of the evidence, of each selection in one piece."""
     parts: list[list[Fold]] = [[] for _ in wanted]
     start = 0
-    for judged in evidence.chunks():
+    for judged in calibration.chunks():
         count = len(judged.keys)
         inputs = torch.cat([values.cpu().flatten(1).double() for values in judged.inputs.values()], 1)
         forecasts, valid, target = judged.forecasts.cpu().double(), judged.valid.cpu(), judged.target.cpu().double()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tskd._core.checks import check_real
 from tskd.weighting._calibration_errors import WINDOWS, believed, judged_errors, over_largest
-from tskd.weighting.base import Evidence, Step, Weighting
+from tskd.weighting.base import CalibrationSet, Step, Weighting
 
 
 def inverse(squares: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ class InverseError(Weighting):
         ValueError: shrinkage is negative or not a finite number.
     """
 
-    judges = True
+    calibrates = True
     weights: Tensor
 
     def __init__(self, shrinkage: float = 8.0) -> None:
@@ -53,8 +53,8 @@ class InverseError(Weighting):
         self.shrinkage = shrinkage
         self.register_buffer("weights", torch.empty(0))
 
-    def learn(self, evidence: Evidence) -> None:
-        errors = judged_errors(evidence.chunks())
+    def calibrate(self, calibration: CalibrationSet) -> None:
+        errors = judged_errors(calibration.chunks())
         squares = believed(errors.squares, errors.windows, self.shrinkage)
         self.weights = inverse(squares)[:, None].to(errors.dtype)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tskd._core.checks import check_known, check_real, check_whole
-from tskd.weighting.base import Evidence, Step, Weighting
+from tskd.weighting.base import CalibrationSet, Step, Weighting
 from tskd.weighting.fixed import proportions
 
 Regimes = Literal["none", "quantile", "horizon"]
@@ -90,7 +90,7 @@ class LFME(Weighting):
             steps.
     """
 
-    judges = True
+    calibrates = True
     teacher_error: Tensor
     student_error: Tensor
     edges: Tensor
@@ -120,14 +120,14 @@ class LFME(Weighting):
         self._parts = bins if regimes == "horizon" else 1
         self._given: list[list[float]] = []
         if isinstance(self.responsibility, dict):
-            self._refuse_shares(self.responsibility)
+            self._check_shares(self.responsibility)
         elif responsibility not in ("equal", "best"):
             raise ValueError(f"responsibility={responsibility!r}: give 'equal', 'best', or numbers by teacher name")
         self.register_buffer("teacher_error", torch.zeros(0, 1, 1))
         self.register_buffer("student_error", torch.zeros(0, 1, 1))
         self.register_buffer("edges", torch.zeros(0))
 
-    def _refuse_shares(self, given: Mapping[str, Sequence[float]]) -> None:
+    def _check_shares(self, given: Mapping[str, Sequence[float]]) -> None:
         if not given:
             raise ValueError("responsibility={}: give 'equal', 'best', or numbers by teacher name")
         for name, shares in given.items():
@@ -144,24 +144,24 @@ class LFME(Weighting):
             regimes = zip(*(self.responsibility[name] for name in names), strict=True)
             self._given = [list(shares) for shares in zip(*map(proportions, regimes), strict=True)]
 
-    def learn(self, evidence: Evidence) -> None:
-        targets = [judged.target for judged in evidence.chunks()]
+    def calibrate(self, calibration: CalibrationSet) -> None:
+        targets = [judged.target for judged in calibration.chunks()]
         if self._parts > targets[0].shape[1]:
             raise ValueError(f"bins={self.bins}: give at most one for each of {targets[0].shape[1]} steps")
         dtype = torch.promote_types(targets[0].dtype, torch.float32)
         if self.regimes == "quantile":
             self.edges = level_edges(torch.cat([level(target) for target in targets]), self.bins)
-        self.teacher_error = self._errors(evidence).to(dtype)
+        self.teacher_error = self._errors(calibration).to(dtype)
         self.student_error = torch.full_like(self.teacher_error, torch.nan)
 
-    def start_epoch(self, epoch: int, evidence: Evidence) -> None:
-        self.student_error.copy_(self._errors(evidence, student=True))
+    def start_epoch(self, epoch: int, calibration: CalibrationSet) -> None:
+        self.student_error.copy_(self._errors(calibration, student=True))
 
-    def _errors(self, evidence: Evidence, student: bool = False) -> Tensor:
+    def _errors(self, calibration: CalibrationSet, student: bool = False) -> Tensor:
         """The teachers' mean squared errors `[K, R, H]`, or the student's in the same windows."""
         sums: tuple[Tensor, Tensor] | None = None
-        for judged in evidence.chunks():
-            forecasts = evidence.student(judged)[None] if student else judged.forecasts
+        for judged in calibration.chunks():
+            forecasts = calibration.student(judged)[None] if student else judged.forecasts
             errors = _squared(forecasts.double(), judged.target.double()).expand(len(judged.valid), -1, -1)
             found = regime_sums(errors.cpu(), judged.valid.cpu(), self._regime(judged.target.cpu()), self._levels)
             sums = found if sums is None else (sums[0] + found[0], sums[1] + found[1])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tskd._core.checks import check_real, check_whole
 from tskd._core.distributed import average_over_ranks
-from tskd.weighting.base import Rehearsal, Step, Weighting
+from tskd.weighting.base import MetaStep, Step, Weighting
 
 Outer = Literal["validation", "training"]
 STATES = 4
@@ -108,7 +108,7 @@ class MMKD(Weighting):
         self.every = every
         self.lr = lr
         self.outer = outer
-        self.rehearses = every
+        self.meta_every = every
         self.needs_validation = outer == "validation"
         last = nn.Linear(HIDDEN, 1)
         nn.init.zeros_(last.weight)
@@ -121,18 +121,18 @@ class MMKD(Weighting):
     def scores(self, step: Step) -> Tensor:
         return self._weights(step)
 
-    def rehearse(self, rehearsal: Rehearsal) -> None:
-        outer = torch.autograd.grad(rehearsal.outer(), rehearsal.parameters, allow_unused=True)
-        direction = [torch.zeros_like(p) if g is None else g for p, g in zip(rehearsal.parameters, outer, strict=True)]
-        gain = directional(rehearsal.losses, rehearsal.parameters, direction)
-        gain = gain.where(rehearsal.step.valid & gain.isfinite(), 0)
+    def meta_update(self, meta_step: MetaStep) -> None:
+        outer = torch.autograd.grad(meta_step.outer(), meta_step.parameters, allow_unused=True)
+        direction = [torch.zeros_like(p) if g is None else g for p, g in zip(meta_step.parameters, outer, strict=True)]
+        gain = directional(meta_step.losses, meta_step.parameters, direction)
+        gain = gain.where(meta_step.step.valid & gain.isfinite(), 0)
         size = gain.square().mean().sqrt()
         with torch.enable_grad():
             self.scorer.requires_grad_(True)
-            loss = -(self._weights(rehearsal.step) * gain / size.where(size > 0, 1)).sum(0).mean()
+            loss = -(self._weights(meta_step.step) * gain / size.where(size > 0, 1)).sum(0).mean()
             loss.backward()
         # also where nothing is gained: the other processes wait
-        average_over_ranks(self.scorer.parameters(), rehearsal.step.over_ranks)
+        average_over_ranks(self.scorer.parameters(), meta_step.step.over_ranks)
         gradients = [p.grad for p in self.scorer.parameters() if p.grad is not None]
         # averaged, and so the same in all of them; Adam would keep what is not finite for good
         if all(bool(g.isfinite().all()) for g in gradients) and any(bool(g.any()) for g in gradients):

@@ -17,7 +17,7 @@ from tskd.experiment import Results
 from tskd.experiment.report.figures import Drawing, cases, figures
 from tskd.experiment.report.figures.style import STYLE, _short, _ungrouped, inline
 from tskd.experiment.report.selection import few, shown_arm, shown_teacher
-from tskd.experiment.statistics.rank_tests import Ranks
+from tskd.experiment.statistics.rank_tests import RankTest
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_on_the_page_ink_is_that_of_the_page(drawn: dict[str, Drawing]) -> None:
 
 def test_critical_differences_are_drawn_to_scale() -> None:
     mean = pd.Series({"a": 1.0, "b": 2.0, "c": 3.5, "d": 3.5})
-    ranks = Ranks(mean, 0.0004, 1.2, pd.DataFrame(), [["a", "b"], ["b"], ["c", "d"]])
+    ranks = RankTest(mean, 0.0004, 1.2, pd.DataFrame(), [["a", "b"], ["b"], ["c", "d"]])
     with matplotlib.rc_context(STYLE):
         svg = cases.critical_difference(ranks, 9).svg
     bars = re.findall(r'<path d="M([\d.]+) [\d.]+l([\d.]+) 0" [^>]*stroke-width: 4', svg)

@@ -166,7 +166,7 @@ def test_a_teacher_is_no_kin_of_the_student() -> None:
     )
     results = replace(results, rows=rows, windows=windows)
     found, student = results.compare("t", kind="teacher"), results.compare("future")
-    expected = compare(results.errors("future"), results.errors("alone"), 5, kin=False)
+    expected = compare(results.errors("future"), results.errors("alone"), 5, same_model_class=False)
     assert (found.low, found.high) == (expected.low, expected.high)
     assert found.relative == student.relative and found.high > student.high
 

@@ -19,7 +19,7 @@ from tskd.datasets import DataSet
 from tskd.experiment import Experiment
 from tskd.experiment.config.quiet import quiet
 from tskd.experiment.data.folds import prepared
-from tskd.experiment.data.preparation import Part, fingerprint
+from tskd.experiment.data.preparation import DataPart, fingerprint
 from tskd.experiment.run import teacher_store as models
 from tskd.experiment.run.block import BlockRun, Cell
 from tskd.experiment.run.forecast import of_student, of_teacher
@@ -242,7 +242,7 @@ def test_teachers_of_other_data_or_seeds_are_not_taken(tmp_path: Path) -> None:
 # ---- many windows at a time ------------------------------------------------------------------------------------------
 
 
-def by_darts(model: Any, part: Part, covariates: dict[str, TimeSeries]) -> np.ndarray:
+def by_darts(model: Any, part: DataPart, covariates: dict[str, TimeSeries]) -> np.ndarray:
     """darts' own forecasts [W, H, C]."""
     with quiet():
         found = model.historical_forecasts(
@@ -257,7 +257,7 @@ def by_darts(model: Any, part: Part, covariates: dict[str, TimeSeries]) -> np.nd
     return np.stack([forecast.values() for forecast in found])
 
 
-def whole(forecasts: Any, part: Part) -> np.ndarray:
+def whole(forecasts: Any, part: DataPart) -> np.ndarray:
     values = np.full(part.truth.shape, np.nan)
     for rows, found, first in forecasts:
         steps = min(found.shape[1], part.truth.shape[1] - first + 1)

@@ -12,22 +12,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tskd.experiment.run.cell_store import STALE, Part, Parts, write_atomically
+from tskd.experiment.run.cell_store import STALE, CellStore, StoredCell, write_atomically
 from tskd.experiment.run.locks import Lock
 
 KEYS = ("aa00", "bb11", "cc22")
 
 
-def part(key: str, value: float = 1.0, **row: Any) -> Part:
-    return Part({"key": key, "value": value, **row}, {"mse": np.array([value, np.nan])})
+def part(key: str, value: float = 1.0, **row: Any) -> StoredCell:
+    return StoredCell({"key": key, "value": value, **row}, {"mse": np.array([value, np.nan])})
 
 
-def failed(key: str, at: float = 0.0) -> Part:
-    return Part({"key": key, "failed": {"type": "ValueError", "message": "no", "traceback": "…"}, "finished": at}, {})
+def failed(key: str, at: float = 0.0) -> StoredCell:
+    return StoredCell(
+        {"key": key, "failed": {"type": "ValueError", "message": "no", "traceback": "…"}, "finished": at}, {}
+    )
 
 
-def written(folder: Path, *given: Part) -> Parts:
-    parts = Parts(folder / "parts")
+def written(folder: Path, *given: StoredCell) -> CellStore:
+    parts = CellStore(folder / "parts")
     for item in given:
         parts.write(item.key, item.to_bytes())
     return parts
@@ -36,7 +38,7 @@ def written(folder: Path, *given: Part) -> Parts:
 def test_a_part_reads_back_as_it_was(tmp_path: Path) -> None:
     row = {"text": "−3,1 % é", "none": None, "list": [1, {"a": 0.1}], "huge": 1e300}
     arrays = {"mse": np.array([0.1, np.nan, 1e-300]), "forecasts": np.zeros((2, 3, 1), dtype="float32")}
-    parts = written(tmp_path, Part({"key": "aa00", **row}, arrays))
+    parts = written(tmp_path, StoredCell({"key": "aa00", **row}, arrays))
     read = parts.read(KEYS)["aa00"]
     assert read.row == {"key": "aa00", **row} and not read.failed
     for name, array in arrays.items():
@@ -51,7 +53,7 @@ def test_the_name_is_key_and_hash_of_the_bytes(tmp_path: Path) -> None:
     assert path.name == f"aa00.{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}.npz"
 
 
-def plant(parts: Parts, how: str) -> Path:
+def plant(parts: CellStore, how: str) -> Path:
     """A part of `aa00` that is not what its name says."""
     (path,) = parts.folder.iterdir()
     content = path.read_bytes()

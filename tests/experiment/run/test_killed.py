@@ -15,7 +15,7 @@ from tests.helpers import killing
 from tests.helpers.killing import finished, kill, start, wait_for
 from tskd.experiment import Experiment, Results
 from tskd.experiment.results.tables import TABLES
-from tskd.experiment.run.cell_store import Part, Parts
+from tskd.experiment.run.cell_store import CellStore, StoredCell
 
 SEEDS = 3
 CELLS = SEEDS * killing.CELLS
@@ -50,8 +50,8 @@ def plant(folder: Path) -> None:
     content = bytearray(edited.read_bytes())
     content[len(content) // 2] ^= 1
     edited.write_bytes(content)
-    part = Part.from_bytes(twice.read_bytes())
-    Parts(folder / "parts").write(part.key, Part({**part.row, "seconds": 1e6}, part.arrays).to_bytes())
+    part = StoredCell.from_bytes(twice.read_bytes())
+    CellStore(folder / "parts").write(part.key, StoredCell({**part.row, "seconds": 1e6}, part.arrays).to_bytes())
 
 
 def check_goes_on(config: Path, folder: Path, whole: Results) -> None:

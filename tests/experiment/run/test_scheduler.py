@@ -22,7 +22,7 @@ from tskd.experiment import ConfigError, Experiment, Results, RunError, Study
 from tskd.experiment.results.info import reproducible
 from tskd.experiment.results.tables import TABLES
 from tskd.experiment.run.block import BlockRun, Cell
-from tskd.experiment.run.cell_store import Part, Parts
+from tskd.experiment.run.cell_store import CellStore, StoredCell
 from tskd.experiment.run.engines import engine_of
 from tskd.experiment.run.locks import Lock
 from tskd.experiment.run.plan import Planned, blocks, planned
@@ -82,7 +82,7 @@ def test_a_cell_is_kept_in_single_precision(experiment: Experiment) -> None:
     block = blocks(Study("toy", {"": experiment}))[0]
     cell = BlockRun(block, toy_data()).cell(planned(block, "abc")[0])
     content = part_of(cell.key, cell).to_bytes()
-    kept = Part.from_bytes(content)
+    kept = StoredCell.from_bytes(content)
     assert {array.dtype for array in kept.arrays.values()} == {np.dtype("float32")}
     read = cell_of(kept)
     for field in fields(Cell):
@@ -120,11 +120,11 @@ def test_missing_torn_edited_and_duplicated_parts(
     gone, torn, edited, twice, *_ = parts_in(tmp_path)
     gone.unlink()
     torn.write_bytes(torn.read_bytes()[:-100])
-    better = Part.from_bytes(edited.read_bytes())
-    edited.write_bytes(Part({**better.row, "validation_mse": 0.0}, better.arrays).to_bytes())
-    other = Part.from_bytes(twice.read_bytes())
-    other = Part({**other.row, "seconds": 1e6}, other.arrays)
-    Parts(tmp_path / "parts").write(other.key, other.to_bytes())
+    better = StoredCell.from_bytes(edited.read_bytes())
+    edited.write_bytes(StoredCell({**better.row, "validation_mse": 0.0}, better.arrays).to_bytes())
+    other = StoredCell.from_bytes(twice.read_bytes())
+    other = StoredCell({**other.row, "seconds": 1e6}, other.arrays)
+    CellStore(tmp_path / "parts").write(other.key, other.to_bytes())
     computed.clear()
     with pytest.warns(UserWarning, match="2 of the files .* are not what was written there"):
         again = experiment.run(tmp_path, progress=False)

@@ -73,10 +73,10 @@ def half_width(comparison: Comparison) -> float:
     return comparison.high - comparison.relative
 
 
-def expected_half(errors: np.ndarray, block: int, blocks: float, freedom: float, *folds: int) -> float:
+def expected_half(errors: np.ndarray, block: int, blocks: float, dof: float, *folds: int) -> float:
     """Of one arm's errors over a baseline of ones."""
     variance = blocks / (blocks - 1) * block_bootstrap_variance(errors, block, folds or None)
-    return float(student.ppf(0.975, freedom)) * math.sqrt(variance)
+    return float(student.ppf(0.975, dof)) * math.sqrt(variance)
 
 
 def test_dependence_that_outlasts_a_block_widens_the_interval() -> None:
@@ -87,7 +87,7 @@ def test_dependence_that_outlasts_a_block_widens_the_interval() -> None:
     assert half_width(compare(errors[None], np.ones((1, 200)), 5)) == pytest.approx(long)
     # those of another kind of model are given less trust
     long = expected_half(errors, 50, 4, 2)
-    assert half_width(compare(errors[None], np.ones((1, 200)), 5, kin=False)) == pytest.approx(long)
+    assert half_width(compare(errors[None], np.ones((1, 200)), 5, same_model_class=False)) == pytest.approx(long)
 
 
 def test_dependence_within_a_block_leaves_the_interval_to_short_blocks() -> None:

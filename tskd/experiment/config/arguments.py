@@ -17,7 +17,7 @@ def is_whole(value: Any, least: int) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
-def refuse_arguments(kwargs: Mapping[str, Any]) -> None:
+def check_arguments(kwargs: Mapping[str, Any]) -> None:
     """Raise a ValueError, which names the argument, for those of a model with which no experiment could fit it."""
     for name, value in kwargs.items():
         if name in LEAST and not is_whole(value, LEAST[name]):

@@ -19,7 +19,7 @@ from tskd.experiment.config.objects import MODEL, TEACHER, Spec, Strict, Whole, 
 from tskd.experiment.config.quiet import quiet
 from tskd.experiment.config.seeds import listed
 from tskd.experiment.config.teacher import SHUFFLED, TeacherConfig, many, point_forecaster, reach
-from tskd.experiment.config.validation import refuse_inconsistent
+from tskd.experiment.config.validation import check_consistent
 from tskd.experiment.config.yaml_file import read_yaml, to_yaml
 from tskd.experiment.controls.kinds import CONTROLS, Control, control_of
 
@@ -131,7 +131,7 @@ class Experiment(Strict):
             raise ValueError(f"arms: only one arm can be without teachers; they are {', '.join(map(repr, without))}.")
         if not without:
             object.__setattr__(self, "arms", (Arm(name=ALONE), *self.arms))
-        refuse_inconsistent(self)
+        check_consistent(self)
         return self
 
     @property

@@ -18,7 +18,7 @@ from darts.utils.utils import NotImportedModule
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tskd.datasets import DataSet
-from tskd.experiment.config.arguments import refuse_arguments
+from tskd.experiment.config.arguments import check_arguments
 from tskd.experiment.config.errors import explain
 from tskd.experiment.config.quiet import quiet
 
@@ -80,7 +80,7 @@ class Strict(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown_keys(cls, data: Any) -> Any:
+    def _check_known_keys(cls, data: Any) -> Any:
         if isinstance(data, Mapping):
             known = [field.alias or name for name, field in cls.model_fields.items()]
             for key in data:
@@ -104,7 +104,7 @@ class Spec(Strict):
         made = role.allowed(self.class_)
         try:
             if role in (MODEL, TEACHER):
-                refuse_arguments(self.kwargs)
+                check_arguments(self.kwargs)
             return made(**{name: _built(name, value) for name, value in self.kwargs.items()})
         except Exception as error:
             # whatever a class of another package makes of arguments that it cannot use

@@ -119,7 +119,7 @@ class TeacherConfig(Strict):
             cross_fit=None if self.cross_fit is None else self.cross_fit.made(),
         )
 
-    def refuse_impossible(self, name: str, soft_sensor: bool) -> None:
+    def check_possible(self, name: str, soft_sensor: bool) -> None:
         """Raise a ValueError for a teacher that no data could fit."""
         with quiet():
             model = self.model.build(TEACHER)

@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from tskd.experiment.config.experiment import Experiment
 
 
-def refuse_inconsistent(experiment: Experiment) -> None:
+def check_consistent(experiment: Experiment) -> None:
     """Raise a ValueError, which names the arm or teacher, for parts that contradict each other."""
-    _refuse_names(experiment)
-    _refuse_arms(experiment)
+    _check_names(experiment)
+    _check_arms(experiment)
     if experiment.soft_sensor:
-        _refuse_as_soft_sensor(experiment)
+        _check_soft_sensor(experiment)
     scored = experiment.scored
     if scored is not None and not 1 <= scored[0] <= scored[1]:
         raise ValueError(f"scored: {list(scored)} are no first and last step.")
     try:
-        _refuse_unscored(experiment, experiment.student)
+        _check_scored(experiment, experiment.student)
     except ValueError as error:
         raise ValueError(f"student: {error}") from error
     for arm in experiment.arms:
         for settings in arm.students:
-            _refuse_settings(experiment, arm, settings)
-    _refuse_teachers(experiment)
+            _check_settings(experiment, arm, settings)
+    _check_teachers(experiment)
 
 
-def _refuse_names(experiment: Experiment) -> None:
+def _check_names(experiment: Experiment) -> None:
     for name in experiment.teachers:
         if not name.strip():
             raise ValueError(f"teachers: {name!r} is no name; give one that has a character other than blanks.")
@@ -48,7 +48,7 @@ def _refuse_names(experiment: Experiment) -> None:
             )
 
 
-def _refuse_arms(experiment: Experiment) -> None:
+def _check_arms(experiment: Experiment) -> None:
     arms, teachers = experiment.arms, experiment.teachers
     names = [arm.name for arm in arms]
     for arm in arms:
@@ -61,7 +61,7 @@ def _refuse_arms(experiment: Experiment) -> None:
                 raise ValueError(f"arm {arm.name!r}: unknown teacher {name!r}. {nearest(name, teachers)}")
 
 
-def _refuse_as_soft_sensor(experiment: Experiment) -> None:
+def _check_soft_sensor(experiment: Experiment) -> None:
     from tskd import DistilledModel
 
     with quiet():
@@ -72,7 +72,7 @@ def _refuse_as_soft_sensor(experiment: Experiment) -> None:
         raise ValueError(f"soft_sensor: {error}.") from error
 
 
-def _refuse_unscored(experiment: Experiment, student: Spec) -> None:
+def _check_scored(experiment: Experiment, student: Spec) -> None:
     """Raise a ValueError for a student that cannot forecast the steps that are scored."""
     _, first, last = chunks(student)
     start, end = experiment.steps
@@ -84,21 +84,21 @@ def _refuse_unscored(experiment: Experiment, student: Spec) -> None:
         )
 
 
-def _refuse_settings(experiment: Experiment, arm: Arm, settings: dict[str, Any]) -> None:
+def _check_settings(experiment: Experiment, arm: Arm, settings: dict[str, Any]) -> None:
     try:
         tuned = point_forecaster(tuned_by(experiment.student, settings))
-        _refuse_unscored(experiment, tuned)
+        _check_scored(experiment, tuned)
     except ValueError as error:
         raise ValueError(f"arm {arm.name!r}: students: {error}") from error
     if chunks(tuned)[0] > chunks(experiment.student)[0]:
         raise ValueError(f"arm {arm.name!r}: students: a longer lookback than the student's has other windows.")
 
 
-def _refuse_teachers(experiment: Experiment) -> None:
+def _check_teachers(experiment: Experiment) -> None:
     horizon = chunks(experiment.student)[2]
     for name, teacher in experiment.teachers.items():
-        _refuse_untaught(experiment, name)
-        teacher.refuse_impossible(name, experiment.soft_sensor)
+        _check_taught_by(experiment, name)
+        teacher.check_possible(name, experiment.soft_sensor)
         last = reach(teacher.model, TEACHER)[1]
         if last < horizon:
             raise ValueError(
@@ -107,7 +107,7 @@ def _refuse_teachers(experiment: Experiment) -> None:
             )
 
 
-def _refuse_untaught(experiment: Experiment, name: str) -> None:
+def _check_taught_by(experiment: Experiment, name: str) -> None:
     teachers, chain = experiment.teachers, [name]
     while (by := teachers[chain[-1]].taught_by) is not None:
         if by not in teachers:

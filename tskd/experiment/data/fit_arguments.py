@@ -10,10 +10,10 @@ from darts import TimeSeries
 from tskd.datasets import ArchiveSeries
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.objects import Spec
-from tskd.experiment.data.preparation import Part, Prepared
+from tskd.experiment.data.preparation import DataPart, Prepared
 
 
-class Supply:
+class FitData:
     """Arguments for the `fit` of students and teachers.
 
     Args:
@@ -76,6 +76,6 @@ class Supply:
             data["privileged"] = {name: [item.privileged[name] for item in items] for name in names}
         return {"series": [item.series for item in items], **data}
 
-    def covariates(self, part: Part | ArchiveSeries) -> dict[str, TimeSeries]:
+    def covariates(self, part: DataPart | ArchiveSeries) -> dict[str, TimeSeries]:
         """What a deployed student may read of a part besides the target; no teacher gets more but by its sources."""
         return {f"{slot}_covariates": getattr(part, f"{slot}_covariates") for slot in self.slots}

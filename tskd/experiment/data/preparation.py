@@ -29,7 +29,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Part:
+class DataPart:
     """One part of the split, reaching back `reach` rows into the part before.
 
     The training part begins with the data: there, `reach` is the student's lookback, and no row lies before.
@@ -60,9 +60,9 @@ class Prepared:
 
     data: DataSet
     scale: Scale
-    train: Part
-    validation: Part
-    test: Part
+    train: DataPart
+    validation: DataPart
+    test: DataPart
     archive: tuple[ArchiveSeries, ...] = ()
 
 
@@ -165,7 +165,7 @@ def _scaled_archive(item: ArchiveSeries, validation_start: Any) -> ArchiveSeries
 
 def _part(
     whole: dict[str, Any], filled: frozenset[Any], first: int, end: int, reach: int, steps: tuple[int, int]
-) -> Part:
+) -> DataPart:
     horizon = steps[1]
     series = whole["series"][first:end]
     after = whole["series"].time_index[end] if end < len(whole["series"]) else None
@@ -177,7 +177,7 @@ def _part(
     times = series.time_index[reach:]
     windows = np.lib.stride_tricks.sliding_window_view
     known = ~np.isin(times, pd.Index(list(filled), dtype=times.dtype))
-    return Part(
+    return DataPart(
         series=series,
         privileged={name: cut(p) for name, p in whole["privileged"].items()},
         past_covariates=None if whole["past_covariates"] is None else cut(whole["past_covariates"]),

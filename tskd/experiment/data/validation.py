@@ -22,25 +22,25 @@ def checked(experiment: Experiment, data: DataSet) -> Prepared:
         ConfigError: the data lack what somebody reads, or some fold or size is left without a window or a target that
             is scored.
     """
-    _refuse_missing(experiment, data)
+    _check_series_present(experiment, data)
     if experiment.soft_sensor:
-        _refuse_blind(experiment, data)
-    _refuse_looking_ahead(experiment, data)
+        _check_sees_something(experiment, data)
+    _check_past_covariates(experiment, data)
     sizes = sorted(experiment.sizes, key=lambda size: (size is None, size))
     parts = []
     for fold in range(1, experiment.folds + 1):
         for size in sizes:
             try:
-                _refuse_not_finite(experiment, cut(experiment, data, fold, size))
+                _check_finite(experiment, cut(experiment, data, fold, size))
                 parts.append(prepared(experiment, data, fold, size))
             except ValueError as error:
                 raise ConfigError(str(error)) from error
-        _refuse_unscored(parts[-1], f"data set {data.name!r}: in fold {fold} of {experiment.folds}")
-    _refuse_more_folds(experiment, data, min(len(part.train.truth) for part in parts))
+        _check_scored(parts[-1], f"data set {data.name!r}: in fold {fold} of {experiment.folds}")
+    _check_fold_counts(experiment, data, min(len(part.train.truth) for part in parts))
     return parts[-1]
 
 
-def _refuse_not_finite(experiment: Experiment, data: DataSet) -> None:
+def _check_finite(experiment: Experiment, data: DataSet) -> None:
     """Raise a ValueError for a missing or infinite value in what somebody reads."""
     from tskd._core.series import as_list
 
@@ -61,7 +61,7 @@ def _refuse_not_finite(experiment: Experiment, data: DataSet) -> None:
                 as_list(series, f"{where}: privileged series {name!r}")
 
 
-def _refuse_unscored(known: Prepared, where: str) -> None:
+def _check_scored(known: Prepared, where: str) -> None:
     """Without a validation error nothing could be chosen, without a test error nothing be said."""
     for name, part in (("validation", known.validation), ("test", known.test)):
         if not part.scored.any():
@@ -71,7 +71,7 @@ def _refuse_unscored(known: Prepared, where: str) -> None:
             )
 
 
-def _refuse_more_folds(experiment: Experiment, data: DataSet, windows: int) -> None:
+def _check_fold_counts(experiment: Experiment, data: DataSet, windows: int) -> None:
     for name, teacher in experiment.teachers.items():
         if teacher.cross_fit is not None and teacher.cross_fit.folds > windows:
             raise ConfigError(
@@ -80,7 +80,7 @@ def _refuse_more_folds(experiment: Experiment, data: DataSet, windows: int) -> N
             )
 
 
-def _refuse_missing(experiment: Experiment, data: DataSet) -> None:
+def _check_series_present(experiment: Experiment, data: DataSet) -> None:
     for arm in experiment.arms:
         if arm.archive is not None and not data.archive:
             raise ConfigError(f"arm {arm.name!r}: data set {data.name!r} has no archive to train on.")
@@ -98,7 +98,7 @@ def _refuse_missing(experiment: Experiment, data: DataSet) -> None:
                     )
 
 
-def _refuse_blind(experiment: Experiment, data: DataSet) -> None:
+def _check_sees_something(experiment: Experiment, data: DataSet) -> None:
     readable = [f"{slot}_covariates" for slot in experiment.readable]
     if not any(getattr(data, slot) is not None for slot in readable):
         raise ConfigError(
@@ -107,7 +107,7 @@ def _refuse_blind(experiment: Experiment, data: DataSet) -> None:
         )
 
 
-def _refuse_looking_ahead(experiment: Experiment, data: DataSet) -> None:
+def _check_past_covariates(experiment: Experiment, data: DataSet) -> None:
     """A student that is rolled forward reads past covariates of steps that are yet to come."""
     if "past" not in experiment.readable or data.past_covariates is None:
         return

@@ -20,7 +20,7 @@ from tskd.experiment.statistics.verdict import interval, percent, without
 
 if TYPE_CHECKING:
     from tskd.experiment.results.study_results import StudyResults
-    from tskd.experiment.statistics.rank_tests import Ranks
+    from tskd.experiment.statistics.rank_tests import RankTest
 
 NONE: Mapping[str, Collection[str]] = MappingProxyType({})
 OUTCOMES = {
@@ -63,7 +63,7 @@ class Overview:
     rows: tuple[Row, ...]
     lifts: Mapping[str, Comparison]
     complete: tuple[str, ...]
-    ranks: Ranks | None
+    ranks: RankTest | None
     no_ranks: str
 
 
@@ -144,7 +144,7 @@ def _row(label: str, own: pd.Series, best: float, outcome: str, lift: Comparison
     )
 
 
-def _ranks(errors: pd.DataFrame) -> tuple[Ranks | None, str]:
+def _ranks(errors: pd.DataFrame) -> tuple[RankTest | None, str]:
     if len(errors) < 2 or errors.shape[1] < 3:
         return None, f"Ranks need 2 cases and 3 arms; complete are {len(errors)} and {errors.shape[1]}."
     try:

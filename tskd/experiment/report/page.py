@@ -68,7 +68,7 @@ def render(results: Results | StudyResults) -> Page:
     many = study is not None and len(cases) > 1
     bar = tqdm(cases.items(), desc="report", unit="case", disable=None if many else True, leave=False)
     names = slugs(cases)
-    shown = [Case(label, names[label], one, many) for label, one in bar]
+    shown = [PageCase(label, names[label], one, many) for label, one in bar]
     drawings = {f"{case.slug}/{d.name}" if many else d.name: d for case in shown for d in case.drawings}
     seen: Overview | None = None
     above: list[Drawing] = []
@@ -94,7 +94,7 @@ def render(results: Results | StudyResults) -> Page:
     return Page(html, drawings)
 
 
-class Case:
+class PageCase:
     """What the page shows of one case."""
 
     def __init__(self, label: str, slug: str, results: Results, brief: bool) -> None:

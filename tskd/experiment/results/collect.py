@@ -14,8 +14,8 @@ from tskd.experiment.data.folds import prepared as prepare
 from tskd.experiment.results.info import facts_of
 from tskd.experiment.results.results import Results
 from tskd.experiment.results.study_results import StudyResults
-from tskd.experiment.results.tabulation import Found, tables_of
-from tskd.experiment.run.cell_store import Parts
+from tskd.experiment.results.tabulation import FinishedCell, tables_of
+from tskd.experiment.run.cell_store import CellStore
 from tskd.experiment.run.outline import Outline
 from tskd.experiment.run.provenance import commit, versions
 from tskd.experiment.run.worker import cell_of, loaded
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tskd.experiment.run.block import Cell
 
 
-def collect(study: Study, outlines: Sequence[Outline], parts: Parts) -> StudyResults:
+def collect(study: Study, outlines: Sequence[Outline], parts: CellStore) -> StudyResults:
     """The results of what is finished. A case of which too little is, is left out. Raises RunError if all are."""
     cases, left_out = {}, {}
     for outline in outlines:
@@ -79,7 +79,7 @@ def choose(arm: Arm, cells: Iterable[Cell], failed: Collection[tuple[int, int]] 
     return min(able, key=lambda candidate: float(np.mean([able[candidate][seed] for seed in seeds])))
 
 
-def _results(outline: Outline, parts: Parts) -> Results:
+def _results(outline: Outline, parts: CellStore) -> Results:
     experiment = outline.experiment
     data, _ = loaded(experiment)
     found, failures, pending = _read(outline, parts)
@@ -111,7 +111,7 @@ def _results(outline: Outline, parts: Parts) -> Results:
     )
 
 
-def _read(outline: Outline, parts: Parts) -> tuple[list[Found], list[dict[str, Any]], list[dict[str, Any]]]:
+def _read(outline: Outline, parts: CellStore) -> tuple[list[FinishedCell], list[dict[str, Any]], list[dict[str, Any]]]:
     """The cells of a case that are finished, under the names that they have in it, what failed, and of what (no
     candidate is named) some is still to be computed."""
     found, failures = [], []
@@ -131,7 +131,7 @@ def _read(outline: Outline, parts: Parts) -> tuple[list[Found], list[dict[str, A
                     {**names, "error": f"{told['type']}: {told['message']}", "traceback": told["traceback"]}
                 )
             else:
-                found.append(Found(cell_of(part, **names), part.row["versions"], part.row["commit"]))
+                found.append(FinishedCell(cell_of(part, **names), part.row["versions"], part.row["commit"]))
     return found, failures, pending
 
 
@@ -148,7 +148,7 @@ def _nothing(experiment: Experiment, failures: Sequence[dict[str, Any]]) -> str:
     return f"arm {experiment.alone.name!r}, seed {own[0]['seed']} failed: {own[0]['error']}"
 
 
-def counts(outlines: Iterable[Outline], parts: Parts) -> dict[str, int]:
+def counts(outlines: Iterable[Outline], parts: CellStore) -> dict[str, int]:
     """How many cells there are, and how many of them are finished or failed."""
     keys = {cell.key for outline in outlines for _, cells in outline.blocks for cell in cells}
     finished = parts.finished(keys)

@@ -61,7 +61,7 @@ class Results:
         Those of all folds, one after the other, or of one `fold`; NaN where there is no result. `size` is one of the
         training sizes, None for all windows; by default the largest.
         """
-        self._refuse_unknown(name, kind)
+        self._check_known(name, kind)
         ran = self._of(size, fold)
         own = ran[(ran.kind == kind) & (ran.name == name)]
         wide = own.pivot(index="seed", columns=["fold", "start"], values=metric)
@@ -85,8 +85,10 @@ class Results:
         segments = self._segments(size, fold)
         if not _shared(own, other, segments):
             return Comparison(arm, against, np.nan, np.nan, np.nan, windows=0, block=self._block, seeds=0)
-        kin = kind == "student"
-        return compare(own, other, self._block, segments=segments, names=(arm, against), kin=kin)
+        same_model_class = kind == "student"
+        return compare(
+            own, other, self._block, segments=segments, names=(arm, against), same_model_class=same_model_class
+        )
 
     def lift(self, arm: str, size: Size = ...) -> Comparison:
         """Net privileged lift (`tskd.experiment.statistics.lift`): the arm against the best of the controls.
@@ -187,7 +189,7 @@ class Results:
         found = of_size(self.windows, size)
         return found if fold is None else found[found.fold == fold]
 
-    def _refuse_unknown(self, name: str, kind: str) -> None:
+    def _check_known(self, name: str, kind: str) -> None:
         named = pd.concat([table.loc[table.kind == kind, "name"] for table in (self.rows, self.failures)])
         known = dict.fromkeys(named)
         known |= dict.fromkeys(arm["name"] for arm in self.facts["arms"] if kind == "student")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Found:
+class FinishedCell:
     """A finished cell, and by which versions of packages and which commit of tskd it was computed."""
 
     cell: Cell
@@ -30,8 +30,8 @@ class Found:
 def tables_of(
     experiment: Experiment,
     fingerprint: str,
-    kept: Sequence[Found],
-    rivals: Iterable[Found],
+    kept: Sequence[FinishedCell],
+    rivals: Iterable[FinishedCell],
     failures: Sequence[dict[str, Any]],
     prepared: Mapping[Place, Prepared],
 ) -> dict[str, pd.DataFrame]:
@@ -72,7 +72,7 @@ def _key(cell: Cell) -> dict[str, Any]:
     return {"kind": cell.kind, "name": cell.name, "fold": cell.fold, "size": cell.size, "seed": cell.seed}
 
 
-def _row(item: Found, balance: str, fingerprint: str) -> dict[str, Any]:
+def _row(item: FinishedCell, balance: str, fingerprint: str) -> dict[str, Any]:
     cell = item.cell
     return {
         **_key(cell),

@@ -22,9 +22,9 @@ from tskd.experiment.config.objects import BALANCE, LOSS, MODEL, TEACHER, WEIGHT
 from tskd.experiment.config.quiet import TRAINER, quiet
 from tskd.experiment.config.teacher import inputs_of, with_inputs
 from tskd.experiment.controls.placebo import archive_placebo, placebo
-from tskd.experiment.data.fit_arguments import Supply
+from tskd.experiment.data.fit_arguments import FitData
 from tskd.experiment.data.folds import cut
-from tskd.experiment.data.preparation import Part, Prepared, fingerprint, prepare
+from tskd.experiment.data.preparation import DataPart, Prepared, fingerprint, prepare
 from tskd.experiment.run.forecast import Forecasts, of_student, of_teacher
 from tskd.experiment.run.plan import Block, Planned, shown, teacher_key, teachers_of
 from tskd.experiment.run.scoring import Score, mean, score
@@ -102,7 +102,7 @@ class BlockRun:
         lookback, _ = experiment.chunk_lengths(experiment.student)
         whole = replace(data, privileged=privileged, archive=items)
         self.prepared: Prepared = prepare(whole, lookback, experiment.steps, experiment.longest)
-        self.supply = Supply(self.prepared, readable, lookback)
+        self.supply = FitData(self.prepared, readable, lookback)
         self._teachers: dict[tuple[str, bool], Fitted] = {}
 
     def cell(self, planned: Planned) -> Cell:
@@ -201,7 +201,7 @@ class BlockRun:
             soft_sensor=self.experiment.soft_sensor,
         )
         names = dict.fromkeys(name for teacher in model.teachers for name in teacher.names)
-        judged = model.weighting.judges or model.weighting.needs_validation
+        judged = model.weighting.calibrates or model.weighting.needs_validation
         data = self.supply.training(self.experiment.student, names, judged)
         return model.fit(**data, cache=self._answers.name, verbose=False)
 
@@ -212,7 +212,7 @@ class BlockRun:
     def _named(self) -> dict[str, tuple[str, bool]]:
         return {shown(*teacher): teacher for teacher in teachers_of(self.experiment)}
 
-    def _scores(self, forecasts: Callable[[Part], Forecasts]) -> tuple[Score, Score]:
+    def _scores(self, forecasts: Callable[[DataPart], Forecasts]) -> tuple[Score, Score]:
         """Of the validation and the test part."""
         first = self.experiment.steps[0]
         held_out, test = (

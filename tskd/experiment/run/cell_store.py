@@ -28,7 +28,7 @@ STALE = 3600
 
 
 @dataclass(frozen=True)
-class Part:
+class StoredCell:
     """A cell as it is kept: a `row` that JSON can hold, with the cell's `key` in it, and arrays by name.
 
     A row with `failed` (type, message, traceback) is that of a cell that could not be computed.
@@ -55,7 +55,7 @@ class Part:
         return stream.getvalue()
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Part:
+    def from_bytes(cls, content: bytes) -> StoredCell:
         """What `to_bytes` made. Raises ValueError for anything else."""
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
@@ -66,7 +66,7 @@ class Part:
             raise ValueError(f"this is no part: {error}") from error
 
 
-class Parts:
+class CellStore:
     """The parts in a folder. Several processes may write and read at once."""
 
     def __init__(self, folder: Path) -> None:
@@ -83,9 +83,9 @@ class Parts:
             if older != path and self._state(older) == (key, True):
                 older.unlink(missing_ok=True)
 
-    def read(self, keys: Collection[str]) -> dict[str, Part]:
+    def read(self, keys: Collection[str]) -> dict[str, StoredCell]:
         """The parts of cells, by key: a finished one rather than a failure, of several the first by name."""
-        found: dict[str, Part] = {}
+        found: dict[str, StoredCell] = {}
         for path in self._files(keys):
             part = _valid(path)
             if part is not None and (part.key not in found or found[part.key].failed > part.failed):
@@ -164,14 +164,14 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _valid(path: Path) -> Part | None:
+def _valid(path: Path) -> StoredCell | None:
     """The part in a file, None if it is not what the file's name says."""
     name = NAME.fullmatch(path.name)
     try:
         content = path.read_bytes()
         if name is None or _digest(content) != name[2]:
             return None
-        part = Part.from_bytes(content)
+        part = StoredCell.from_bytes(content)
     except (FileNotFoundError, ValueError):
         return None
     return part if part.key == name[1] else None

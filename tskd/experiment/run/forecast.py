@@ -17,7 +17,7 @@ from torch import Tensor
 from tskd import Teacher
 from tskd._core.darts.capabilities import max_batch_size
 from tskd._core.darts.forward import roll_starts, rolled_forecast
-from tskd.experiment.data.preparation import Part
+from tskd.experiment.data.preparation import DataPart
 from tskd.teachers import network as networks
 from tskd.teachers.inputs import View
 
@@ -27,7 +27,7 @@ Forecasts = Iterator[tuple[np.ndarray, np.ndarray, int]]
 ROLLED_AT_ONCE = 256
 
 
-def of_student(model: Any, part: Part, covariates: Mapping[str, TimeSeries], soft_sensor: bool) -> Forecasts:
+def of_student(model: Any, part: DataPart, covariates: Mapping[str, TimeSeries], soft_sensor: bool) -> Forecasts:
     """What a student says of the windows of a part; one whose output chunk is shorter than the last step that is
     scored goes on from its own forecasts, as in darts' `predict`.
 
@@ -44,7 +44,7 @@ def of_student(model: Any, part: Part, covariates: Mapping[str, TimeSeries], sof
     beyond = part.truth.shape[1] - student.output_chunk_shift - student.output_chunk_length
     if beyond <= 0:
         known = seen.covers(keys).nonzero()[:, 0]
-        for rows, found in networks.Answers([student], seen).of(0, keys[known]):
+        for rows, found in networks.NetworkPredictor([student], seen).of(0, keys[known]):
             yield known[rows].numpy(), found["forecasts"].numpy(), student.output_chunk_shift + 1
         return
     starts = roll_starts(student.output_chunk_length, beyond)
@@ -56,7 +56,7 @@ def of_student(model: Any, part: Part, covariates: Mapping[str, TimeSeries], sof
         yield some.numpy(), rolled.numpy(), 1
 
 
-def of_teacher(teacher: Teacher, part: Part, covariates: Mapping[str, TimeSeries]) -> Forecasts:
+def of_teacher(teacher: Teacher, part: DataPart, covariates: Mapping[str, TimeSeries]) -> Forecasts:
     """What a teacher says of the windows of a part, but for those whose inputs it lacks or whose end its own horizon
     runs over."""
     known = {name: part.privileged[name] for name in teacher.names}
@@ -69,7 +69,7 @@ def of_teacher(teacher: Teacher, part: Part, covariates: Mapping[str, TimeSeries
         yield positions[rows].numpy(), found["forecasts"].numpy(), teacher.horizon[0]
 
 
-def _keys(part: Part) -> Tensor:
+def _keys(part: DataPart) -> Tensor:
     """Keys [W, 2] of the windows of a part."""
     origins = torch.arange(len(part.truth)) + part.reach - 1
     return torch.stack([torch.zeros_like(origins), origins], dim=1)

@@ -25,8 +25,8 @@ from tskd.experiment.config.yaml_file import FROM_PYTHON
 from tskd.experiment.results.collect import collect
 from tskd.experiment.results.info import reproducible
 from tskd.experiment.results.study_results import StudyResults
-from tskd.experiment.run.cell_store import Part, Parts, write_atomically
-from tskd.experiment.run.engines import Died, Ended, Engine, EngineName, Made, engine_of, refuse_engine
+from tskd.experiment.run.cell_store import CellStore, StoredCell, write_atomically
+from tskd.experiment.run.engines import Died, Ended, Engine, EngineName, Made, check_engine, engine_of
 from tskd.experiment.run.engines.base import WAIT, cores
 from tskd.experiment.run.locks import Lock
 from tskd.experiment.run.outline import Outline, outline
@@ -49,12 +49,12 @@ def run(
     progress: bool = True,
 ) -> StudyResults:
     """See `Study.run`."""
-    refuse_engine(engine, workers, address)
+    check_engine(engine, workers, address)
     outlines = outline(study)
     with _place(folder) as place:
         head = "" if all(map(reproducible, study.cases.values())) else f"# {FROM_PYTHON}\n"
         write_atomically(place / "config.yaml", f"{head}{study.to_yaml()}".encode())
-        parts = Parts(place / "parts")
+        parts = CellStore(place / "parts")
         rejected = parts.sweep()
         if rejected:
             warnings.warn(
@@ -83,7 +83,7 @@ def run(
 
 def report(study: Study, folder: str | Path) -> StudyResults:
     """The results of what is finished in a run's folder; it may be at work. Raises RunError if that is nothing yet."""
-    return collect(study, outline(study), Parts(Path(folder) / "parts"))
+    return collect(study, outline(study), CellStore(Path(folder) / "parts"))
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class _Job:
 class _Run:
     """The jobs of a run on their way through an engine."""
 
-    def __init__(self, jobs: Sequence[_Job], folder: Path, parts: Parts, engine: Engine, bar: tqdm) -> None:
+    def __init__(self, jobs: Sequence[_Job], folder: Path, parts: CellStore, engine: Engine, bar: tqdm) -> None:
         self.folder, self.parts, self.engine, self.bar = folder, parts, engine, bar
         self._queue = deque(jobs)
         keys = {cell.key for job in jobs for cell in job.cells}
@@ -152,7 +152,7 @@ class _Run:
     def _handle(self, event: Made | Ended | Died) -> None:
         if isinstance(event, Made):
             self.parts.write(event.key, event.content)
-            failed = Part.from_bytes(event.content).failed
+            failed = StoredCell.from_bytes(event.content).failed
             self._count(*(set(), {event.key}) if failed else ({event.key}, set()))
             return
         job, lock = self._running.pop(event.task)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tskd.experiment.data.preparation import Part, examples
+from tskd.experiment.data.preparation import DataPart, examples
 
 if TYPE_CHECKING:
     from tskd.experiment.run.forecast import Forecasts
@@ -33,7 +33,7 @@ class Score:
     whole: bool
 
 
-def score(forecasts: Forecasts, part: Part, first: int) -> Score:
+def score(forecasts: Forecasts, part: DataPart, first: int) -> Score:
     """The errors of all forecasts of a part.
 
     Args:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tskd.experiment.run.cell_store import Part
+from tskd.experiment.run.cell_store import StoredCell
 from tskd.experiment.run.provenance import commit, versions
 
 if TYPE_CHECKING:
@@ -92,15 +92,15 @@ def _fingerprint(data: DataSet) -> str:
     return fingerprint(data)
 
 
-def part_of(key: str, cell: Cell) -> Part:
+def part_of(key: str, cell: Cell) -> StoredCell:
     """A cell as it is kept: its arrays in single precision, which is that of the networks."""
     values = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
     arrays = {name: value.astype("float32") for name, value in values.items() if isinstance(value, np.ndarray)}
     row = {name: value for name, value in values.items() if name not in arrays}
-    return Part({**row, "key": key, **_stamp()}, arrays)
+    return StoredCell({**row, "key": key, **_stamp()}, arrays)
 
 
-def cell_of(part: Part, **changes: Any) -> Cell:
+def cell_of(part: StoredCell, **changes: Any) -> Cell:
     """The cell that `part_of` was given, to single precision, but for `changes`: the same fit has other names
     elsewhere."""
     from tskd.experiment.run.block import Cell
@@ -111,11 +111,11 @@ def cell_of(part: Part, **changes: Any) -> Cell:
     return Cell(**{**values, **arrays, **changes})
 
 
-def failure(key: str, error: BaseException, seconds: float) -> Part:
+def failure(key: str, error: BaseException, seconds: float) -> StoredCell:
     """The record of a cell that failed."""
     trace = "".join(traceback.format_exception(error))
     told = {"type": type(error).__name__, "message": str(error), "traceback": trace}
-    return Part({"key": key, "failed": told, "seconds": seconds, **_stamp()}, {})
+    return StoredCell({"key": key, "failed": told, "seconds": seconds, **_stamp()}, {})
 
 
 def _stamp() -> dict[str, Any]:

@@ -65,7 +65,7 @@ def compare(
     *,
     segments: Sequence[int] | None = None,
     names: tuple[str, str] = ("arm", "baseline"),
-    kin: bool = True,
+    same_model_class: bool = True,
 ) -> Comparison:
     """Relative difference of mean error between two arms on the same windows, with a 95 % interval.
 
@@ -98,10 +98,10 @@ def compare(
         # to first order, the ratio of means errs as this does on average
         difference = (arm - (1 + relative) * baseline) / mean
         of_seeds = difference.mean(axis=1)
-        luck = of_seeds.var(ddof=1) / len(arm) if len(arm) > 1 else 0.0
+        seed_variance = of_seeds.var(ddof=1) / len(arm) if len(arm) > 1 else 0.0
         half = max(
-            _half_width(variance, freedom, luck, len(arm) - 1)
-            for variance, freedom in _variances(difference.mean(axis=0), block, folds, 1 if kin else 2)
+            _half_width(variance, dof, seed_variance, len(arm) - 1)
+            for variance, dof in _variances(difference.mean(axis=0), block, folds, 1 if same_model_class else 2)
         )
         low, high = relative - half, relative + half
     return Comparison(names[0], names[1], float(relative), float(low), float(high), windows, block, len(arm))
@@ -142,14 +142,14 @@ def _variances(values: np.ndarray, block: int, folds: Sequence[int], lost: int) 
         yield block_bootstrap_variance(values, length, folds) * blocks / (blocks - 1), blocks - lost
 
 
-def _half_width(variance: float, freedom: float, luck: float, seeds: int) -> float:
+def _half_width(variance: float, dof: float, seed_variance: float, seeds: int) -> float:
     # of the 95 % interval for the sum of two independent errors of these variances and degrees of freedom
     from scipy.stats import t
 
-    total = variance + luck
+    total = variance + seed_variance
     if total == 0:
         return 0.0
-    combined = total**2 / (variance**2 / freedom + (luck**2 / seeds if seeds else 0.0))
+    combined = total**2 / (variance**2 / dof + (seed_variance**2 / seeds if seeds else 0.0))
     return float(t.ppf(0.975, combined)) * math.sqrt(total)
 
 

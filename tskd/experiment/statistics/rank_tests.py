@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tskd._core.optional_imports import needed
+from tskd._core.optional_imports import import_optional
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Ranks:
+class RankTest:
     """Ranks of arms over cases; everything in order of mean rank, best first.
 
     `mean`: mean rank of each arm, 1 the lowest error, ties sharing the mean of their ranks. `friedman_p`: p-value of
@@ -37,7 +37,7 @@ class Ranks:
     groups: list[list[str]]
 
 
-def ranks(errors: pd.DataFrame) -> Ranks:
+def ranks(errors: pd.DataFrame) -> RankTest:
     """Friedman's and Nemenyi's tests of `errors` [cases, arms], seeds averaged.
 
     Of two arms both tests are one, and of a single case nothing can be told: no arms differ. Arms that tie in every
@@ -48,7 +48,7 @@ def ranks(errors: pd.DataFrame) -> Ranks:
         ValueError: fewer than two arms, two arms of one name, no case, or an error is not a number.
     """
     _check(errors)
-    posthocs = needed("scikit_posthocs", "Nemenyi's test")
+    posthocs = import_optional("scikit_posthocs", "Nemenyi's test")
     from scipy.stats import friedmanchisquare, studentized_range
 
     cases, arms = errors.shape
@@ -62,7 +62,7 @@ def ranks(errors: pd.DataFrame) -> Ranks:
         friedman = float(friedmanchisquare(*errors.to_numpy().T).pvalue)
     quantile = float(studentized_range.ppf(1 - LEVEL, arms, math.inf)) / math.sqrt(2)
     difference = quantile * math.sqrt(arms * (arms + 1) / (6 * cases))
-    return Ranks(mean, friedman, difference, p_values, _groups(mean, difference))
+    return RankTest(mean, friedman, difference, p_values, _groups(mean, difference))
 
 
 def _groups(mean: pd.Series, difference: float) -> list[list[str]]:

@@ -17,7 +17,7 @@ from tskd.experiment.statistics.comparison import MINIMUM_BLOCKS, Comparison
 Compare = Callable[[str, str], Comparison]
 """Compares the arm named first with the arm named second."""
 
-Outcome = Literal["privilege", "gain", "none", "unknown"]
+Conclusion = Literal["privilege", "gain", "none", "unknown"]
 
 COUNTING = ("tuned", "self-distilled", "placebo", "pooled", "pre-trained")
 """The controls that an arm must beat, beside the student alone, before its gain is one by privileged information."""
@@ -37,7 +37,7 @@ class Verdict:
     "unknown" (no arm with privileged information was measured, too few windows, or a single seed).
     """
 
-    outcome: Outcome
+    outcome: Conclusion
     headline: str
     sentences: tuple[str, ...]
 
@@ -78,7 +78,7 @@ def judge(
     for arm, kind in controls.items():
         if arm in compared:
             sentences.append(f"{'Ordinary teacher' if kind == ORDINARY else 'Control'}: {describe(compared[arm])}")
-    outcome: Outcome = "none"
+    outcome: Conclusion = "none"
     too_few = _too_few(compared.values())
     if not measured or too_few:
         outcome = "unknown"
@@ -168,7 +168,7 @@ def _too_few(compared: Collection[Comparison]) -> str:
 
 
 def _headline(
-    outcome: Outcome,
+    outcome: Conclusion,
     too_few: str,
     gaining: Sequence[str],
     caused: Sequence[str],

@@ -21,10 +21,10 @@ from tskd.experiment.statistics.comparison import Comparison
 from tskd.experiment.statistics.verdict import percent, without
 
 if TYPE_CHECKING:
-    from tskd.experiment.statistics.rank_tests import Ranks
+    from tskd.experiment.statistics.rank_tests import RankTest
 
 
-def critical_difference(ranks: Ranks, cases: int) -> Drawing:
+def critical_difference(ranks: RankTest, cases: int) -> Drawing:
     """Critical-difference diagram (Demšar 2006): arms on an axis of mean ranks, bars joining those that tie."""
     mean, count = ranks.mean.sort_values(), len(ranks.mean)
     left, right = mean.iloc[: (count + 1) // 2], mean.iloc[(count + 1) // 2 :]

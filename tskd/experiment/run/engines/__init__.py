@@ -17,7 +17,7 @@ EngineName = Literal["processes", "ray"]
 __all__ = ["Died", "Ended", "Engine", "EngineName", "Made", "engine_of", "refuse_engine"]
 
 
-def refuse_engine(name: str, workers: int | None, address: str | None) -> None:
+def check_engine(name: str, workers: int | None, address: str | None) -> None:
     """Raise a ConfigError for arguments of `engine_of` that do not exist or are not installed."""
     if workers is not None and workers < 1:
         raise ConfigError(f"workers={workers} must be at least 1, or None for all cores.")
@@ -38,7 +38,7 @@ def engine_of(name: str, workers: int | None, address: str | None) -> Engine:
 
     Raises ConfigError for what does not exist or is not installed.
     """
-    refuse_engine(name, workers, address)
+    check_engine(name, workers, address)
     if name == "ray":
         from tskd.experiment.run.engines.ray_cluster import WithRay
 
