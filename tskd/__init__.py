@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tskd._version import __version__
+
 if TYPE_CHECKING:
     from tskd.distillation.audit import audit
     from tskd.distillation.model import DistilledModel
     from tskd.teachers.teacher import Teacher
 
-__version__ = "0.1.0"
 __all__ = ["DistilledModel", "Teacher", "__version__", "audit"]
 
 # torch and darts take seconds to import; names are fetched when first used

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tskd import __version__
+from tskd._version import __version__
 
 if TYPE_CHECKING:
     from tskd.experiment import Study

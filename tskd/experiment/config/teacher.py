@@ -13,9 +13,9 @@ from tskd.experiment.config.objects import MODEL, PRIVILEGED, TEACHER, Role, Spe
 from tskd.experiment.config.quiet import quiet
 
 if TYPE_CHECKING:
-    from tskd import Teacher
     from tskd.privileged import Source
     from tskd.teachers.crossfit import CrossFit
+    from tskd.teachers.teacher import Teacher
 
 INPUTS = {"past": "the student's past covariates", "future": "the student's future covariates"}
 """Names under which the teachers of a soft sensor read its inputs, by slot."""
@@ -108,7 +108,7 @@ class TeacherConfig(Strict):
             inputs: for a soft sensor, the sources that show the student's inputs. A teacher that sees inputs would be
                 shown the target's past among them: it sees these instead, so that it has what the student has.
         """
-        from tskd import Teacher
+        from tskd.teachers.teacher import Teacher
 
         shown = [*inputs, *sources] if inputs is not None and self.sees_inputs else sources
         return Teacher(

@@ -62,7 +62,7 @@ def _check_arms(experiment: Experiment) -> None:
 
 
 def _check_soft_sensor(experiment: Experiment) -> None:
-    from tskd import DistilledModel
+    from tskd.distillation.model import DistilledModel
 
     with quiet():
         student = experiment.student.build(MODEL)

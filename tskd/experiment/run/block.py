@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 
-from tskd import DistilledModel, Teacher
 from tskd.datasets import DataSet
+from tskd.distillation.model import DistilledModel
 from tskd.experiment.config.arm import Arm, tuned_by
 from tskd.experiment.config.errors import RunError
 from tskd.experiment.config.objects import BALANCE, LOSS, MODEL, TEACHER, WEIGHTING, Role, Spec, make
@@ -30,6 +30,7 @@ from tskd.experiment.run.plan import Block, Planned, shown, teacher_key, teacher
 from tskd.experiment.run.scoring import Score, mean, score
 from tskd.experiment.run.teacher_store import Fitted, load_teacher, save_teacher
 from tskd.privileged import Source
+from tskd.teachers.teacher import Teacher
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ import torch
 from darts import TimeSeries
 from torch import Tensor
 
-from tskd import Teacher
 from tskd._core.darts.capabilities import max_batch_size
 from tskd._core.darts.forward import roll_starts, rolled_forecast
 from tskd.experiment.data.preparation import DataPart
 from tskd.teachers import network as networks
 from tskd.teachers.inputs import View
+from tskd.teachers.teacher import Teacher
 
 Forecasts = Iterator[tuple[np.ndarray, np.ndarray, int]]
 """Positions [M] of windows in their part, forecasts [M, H, C] of them, and the first step that is forecast."""

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-import tskd
+from tskd import _version
 
 PACKAGES = ("darts", "torch", "pytorch-lightning", "numpy", "pandas")
 
@@ -17,13 +17,13 @@ PACKAGES = ("darts", "torch", "pytorch-lightning", "numpy", "pandas")
 def versions() -> dict[str, str]:
     """Of Python, tskd, and the packages that compute."""
     found = {package: version(package) for package in PACKAGES}
-    return {"python": platform.python_version(), "tskd": tskd.__version__, **found}
+    return {"python": platform.python_version(), "tskd": _version.__version__, **found}
 
 
 @cache
 def commit() -> str:
     """Hash of the commit of tskd's checkout, with '+' if files differ from it; '' where tskd is no checkout."""
-    package = Path(tskd.__file__).resolve().parent
+    package = Path(_version.__file__).resolve().parent
     try:
         top = _git(package, "rev-parse", "--show-toplevel")
         # installed below some other project's checkout, tskd is none of its files

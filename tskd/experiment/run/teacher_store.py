@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tskd import Teacher
 from tskd._core.darts.fit import load_model
 from tskd.experiment.config.quiet import TRAINER
 from tskd.teachers.crossfit import Folds, stamp, stamp_text
 from tskd.teachers.output_cache import ABANDONED
+from tskd.teachers.teacher import Teacher
 
 DESCRIPTION = "teacher.json"
 DRAFT = ".draft-"
