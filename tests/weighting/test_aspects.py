@@ -13,9 +13,10 @@ from darts.utils.likelihood_models import LaplaceLikelihood
 from torch import Tensor, distributions
 from torch.distributions import kl_divergence
 
-from tests.distillation.test_closed_form import H, forecasts, linear, noise, regression, windows
-from tests.helpers.judging import Saying, calibrated, calibration, step
+from tests.helpers.calibration import Saying, calibrated, calibration, step
+from tests.helpers.closed_form import H, forecasts, linear, noise, regression, windows
 from tests.helpers.series import QUIET
+from tests.helpers.steps import draw
 from tskd import DistilledModel, Teacher
 from tskd._core.distributed import alone
 from tskd.distillation.model_interface import ModelInterface
@@ -37,10 +38,6 @@ from tskd.weighting._aspect_errors import CALIBRATED, NOISE, spread_divergence
 from tskd.weighting.base import CalibrationWindows
 
 Normal = distributions.Normal
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def gaussians(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> StudentTeacherPair:
