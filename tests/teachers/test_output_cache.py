@@ -25,6 +25,7 @@ from tests.helpers.series import walk
 from tskd import DistilledModel, Teacher
 from tskd.teachers import output_cache as store
 from tskd.teachers.output_cache import OutputCache
+from tskd.teachers.predictor import OutputRequest
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +240,7 @@ def test_static_covariates_are_part_of_the_name(tmp_path: Path, asked: list[int]
     model = LinearRegressionModel(lags=4, output_chunk_length=4, use_static_covariates=True)
     fitted = Teacher(model).fit(placed(0.0))
     names = [
-        fitted.ask(placed(value)).fingerprint(torch.tensor([[0, 20]]), slice(0, 4), torch.float32)
+        fitted.predictor(placed(value)).fingerprint(OutputRequest(torch.tensor([[0, 20]]), slice(0, 4), torch.float32))
         for value in (0.0, 5.0, 0.0)
     ]
     assert names[0] == names[2] != names[1]
