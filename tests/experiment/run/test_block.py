@@ -182,7 +182,7 @@ def test_a_teacher_that_cannot_be_loaded_any_more_is_fitted_again(
     def load(*_: Any) -> Any:
         raise AttributeError("no attribute 'use_static_covariates'")
 
-    monkeypatch.setattr(models._darts, "load", load)
+    monkeypatch.setattr(models, "load_model", load)
     assert_equal(run_of(experiment, tmp_path).cell(plan), whole)
 
 
