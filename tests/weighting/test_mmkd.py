@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +17,7 @@ from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel
 from tskd.weighting import MMKD, MetaStep, Step, Uniform
-from tskd.weighting.mmkd import directional, teacher_states
+from tskd.weighting.mmkd import RELATIVE_STEP, directional, teacher_states
 
 K, B, H, C = 3, 5, 4, 2
 OPTIONS: dict[str, Any] = {"n_epochs": 2, "batch_size": 16, "random_state": 0, "pl_trainer_kwargs": QUIET}
@@ -45,8 +47,15 @@ def step_of(teachers: Tensor, student: Tensor, target: Tensor, valid: Tensor | N
     return Step(teachers, valid, student.detach(), target, torch.zeros(len(target), 2).long(), 0)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-3), (torch.float64, 1e-6)])
-def test_two_forward_passes_give_the_product_of_gradients(dtype: torch.dtype, tolerance: float) -> None:
+def norm(tensors: Sequence[Tensor]) -> float:
+    return math.sqrt(sum(float(tensor.detach().double().square().sum()) for tensor in tensors))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_two_forward_passes_give_the_product_of_gradients(dtype: torch.dtype) -> None:
+    """Up to rounding, which depends on the CPU: of two losses, each to within ε·ℓ, whose difference is divided by two
+    steps. It is up to 1.5·ε·ℓ per step on 300 problems of this size; what the step misses of the slope is far less.
+    """
     net, inputs, teachers, _, other, labels = problem(dtype)
     parameters = list(net.parameters())
     outer = torch.autograd.grad((net(other) - labels).square().mean(), parameters)
@@ -57,11 +66,14 @@ def test_two_forward_passes_give_the_product_of_gradients(dtype: torch.dtype, to
 
     found = directional(losses, parameters, list(outer))
     per_teacher = (net(inputs) - teachers).square().flatten(2).mean(2)
+    epsilon = torch.finfo(dtype).eps
+    rounding = 2 * epsilon * losses() * norm(outer) / (RELATIVE_STEP * epsilon**0.5 * norm(parameters))
+    assert float(rounding.max()) < 1e-2 * float(found.abs().max())
     for k in range(K):
         for b in range(B):
             inner = torch.autograd.grad(per_teacher[k, b], parameters, retain_graph=True)
             exact = sum(float((i * o).sum()) for i, o in zip(inner, outer, strict=True))
-            assert found[k, b].item() == pytest.approx(exact, rel=tolerance, abs=tolerance * float(found.abs().max()))
+            assert found[k, b].item() == pytest.approx(exact, rel=0, abs=float(rounding[k, b]))
 
 
 def test_parameters_are_put_back_bit_for_bit_even_if_a_pass_fails() -> None:
