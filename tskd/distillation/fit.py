@@ -145,7 +145,7 @@ def fit(
             ahead, extra = objective.ahead, [objective.extra(number) for number in range(len(teachers))]
             knowledge = _ask(model, teachers, asked, windows, keys, store, ahead, extra, progress=verbose is not False)
             starts = roll_starts(len(horizon_of(model.student)), ahead)
-            sets = [DistillationData(keys, windows, knowledge, starts, model.weighting.uses_spread)]
+            sets = [DistillationData(keys, windows, knowledge, starts, model.weighting.needs.spread)]
             for teacher in objective.learns_from():
                 objective.fit_statistics(teacher, sets[0].known(teacher))
             for teacher, field in objective.probes_teachers():
@@ -156,9 +156,9 @@ def fit(
                 said = _ask(model, *calibrates, windows, keys, store)
                 sets.append(DistillationData(keys, windows, said))
             weighting, calibration = model.weighting, None
-            if names and (weighting.calibrates or weighting.meta_every):
+            if names and (weighting.needs.calibration or weighting.needs.meta_step_every):
                 # windows for a rehearsal need no teacher
-                held_out_too = bool(calibrates[0]) or weighting.needs_validation
+                held_out_too = bool(calibrates[0]) or weighting.needs.validation
                 calibration = (sets[1] if held_out_too else sets[0], held_out_too)
             hours = Hours.of(train.given["series"])
             module = Distillation(network, objective, model.balance, names, calibration, model.told, hours)
@@ -178,7 +178,7 @@ def _judges(
     model: DistilledModel, teachers: Sequence[Teacher], held_out: Data | None
 ) -> tuple[Sequence[Teacher], Sequence[TeacherPredictor]]:
     """The teachers in front of the validation part, if the weighting judges them by it and it has what they read."""
-    if not model.weighting.calibrates or held_out is None:
+    if not model.weighting.needs.calibration or held_out is None:
         return (), ()
     if not all(_validates(held_out, teacher) for teacher in teachers):
         logger.info("val_privileged is not given: teachers are judged by the windows of the training part")
@@ -209,7 +209,7 @@ def _check_before_training(
         teacher.check_usable(windows, **train.given, privileged=train.of(teacher))
         if _validates(held_out, teacher):
             teacher.check_usable(windows, "val_privileged", **held_out.given, privileged=held_out.of(teacher))
-    if model.weighting.needs_validation and model.teachers and held_out is None:
+    if model.weighting.needs.validation and model.teachers and held_out is None:
         raise ValueError(f"{model.weighting!r} learns from a validation part: give val_series")
     if any(isinstance(loss, LabelWeighting) for loss in model.losses):
         check_weighable_labels(model.student)
@@ -227,7 +227,7 @@ def _check_before_training(
 
 
 def _student_shows(model: DistilledModel, train: Data, windows: Mapping[str, Any], inside: bool) -> ModelInterface:
-    heads = bool(model.teachers) and model.weighting.uses_gram == "head"
+    heads = bool(model.teachers) and model.weighting.needs.gram == "head"
     shown = student_interface(model.student, train.given, windows, model.soft_sensor, inside, heads)
     if heads and not shown.heads:
         raise ValueError(

@@ -33,7 +33,7 @@ from tskd.distillation.history import History, Hours, Tally
 from tskd.distillation.objective import Objective
 from tskd.distillation.paired_loss import StudentOutput
 from tskd.distillation.weighted_sum import DistillationTerm
-from tskd.weighting import CalibrationSet, Step
+from tskd.weighting import CalibrationSet, Step, StepContext
 
 
 class Distillation(pl.LightningModule):
@@ -199,6 +199,7 @@ class Distillation(pl.LightningModule):
         covers = self.objective.covers().to(batch.valid.device)
         mean = over_ranks(self.trainer.world_size)
         weighting = self.objective.weighting
+        needs = weighting.needs
         step = Step(
             batch.forecasts,
             batch.valid,
@@ -208,10 +209,9 @@ class Distillation(pl.LightningModule):
             self.current_epoch,
             covers,
             batch.spread,
-            questions.gram(self.student, weighting.uses_gram, forecast, calls, mean),
-            mean,
+            context=StepContext(mean, questions.gram(self.student, needs.gram, forecast, calls, mean)),
         )
-        if weighting.meta_every and batch_idx % weighting.meta_every == 0:
+        if needs.meta_step_every and batch_idx % needs.meta_step_every == 0:
             assert self._calibration is not None
             seed = 1_000_003 * self.current_epoch + batch_idx
             with isolated_randomness():

@@ -28,7 +28,7 @@ from tskd.distillation.weighted_sum import (
     weighed_apart,
 )
 from tskd.losses import DistillationLoss, LabelWeighting, LossTerm
-from tskd.weighting import Hint, Step, Weighting
+from tskd.weighting import Step, StepFeatures, Weighting
 
 logger = logging.getLogger(__name__)
 # share of its forecasts' variance from which on a teacher's read-out is taken for its last layers
@@ -141,7 +141,7 @@ class Objective(nn.Module):
     def probes_teachers(self) -> list[tuple[int, str]]:
         """Teachers, and fields of their hidden layers, of which the weighting wants to know what their last layers make
         of them."""
-        if not self.weighting.probes_teachers:
+        if not self.weighting.needs.linear_probe:
             return []
         found = {
             (one.number, one.features)
@@ -184,11 +184,11 @@ class Objective(nn.Module):
         weights = self.weighting(step)
         known = step.valid.any(0)
         # the mean of what the processes have is then that over the windows of all of them
-        count = step.over_ranks(known.sum().to(weights.dtype))
+        count = step.context.mean_over_ranks(known.sum().to(weights.dtype))
         if not bool(known.any()):
             return DistillationTerm(None, weights)
         total: Tensor | None = None
-        aspect_weights = AspectWeights(self.weighting, step, weights, partial(self._hint, said, step, details))
+        aspect_weights = AspectWeights(self.weighting, step, weights, partial(self._features, said, step, details))
         for index, (compared, loss) in enumerate(zip(self._compared, self._copies, strict=True)):
             if not isinstance(loss, DistillationLoss):
                 continue
@@ -213,7 +213,9 @@ class Objective(nn.Module):
             None if total is None else total[known].sum() / count, weights, labels, aspect_weights.apart()
         )
 
-    def _hint(self, said: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], first: int) -> Hint:
+    def _features(
+        self, said: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], first: int
+    ) -> StepFeatures:
         """What one loss, whose copies start with this one, compares of hidden layers."""
         student, teachers, read = [], [], []
         for k in range(len(self._names)):
@@ -228,7 +230,7 @@ class Objective(nn.Module):
                 forecasts = step.forecasts.new_zeros(step.forecasts.shape[1:])
                 forecasts[:, compared.span] = self._probes[key](ours).to(forecasts)
                 read.append(forecasts.where(valid, 0))
-        return Hint(student, teachers, torch.stack(read) if len(read) == len(self._names) else None)
+        return StepFeatures(student, teachers, torch.stack(read) if len(read) == len(self._names) else None)
 
     def _label_weightings(self) -> list[list[LabelWeighting]]:
         """Each as its copies, one a teacher."""

@@ -52,10 +52,10 @@ def gram(
     calls: Sequence[Call],
     mean: OverRanks,
 ) -> Callable[[Tensor], Tensor] | None:
-    """What `Step.gram` is, if a weighting asks for it.
+    """What `StepContext.gram` is, if a weighting needs it.
 
     Args:
-        of: with respect to what, see `Weighting.uses_gram`.
+        of: with respect to what, see `WeightingNeeds.gram`.
         calls: of the last linear layers, in this step.
     """
     if of is None:

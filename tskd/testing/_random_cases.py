@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from tskd.testing._cases import WeightingCase
-from tskd.weighting.base import CalibrationWindows, Step, Weighting
+from tskd.weighting.base import Weighting
+from tskd.weighting.calibration_set import CalibrationWindows
+from tskd.weighting.step import Step
 
 LOOKBACK = 6
 # windows of the chunks of evidence
@@ -33,7 +35,7 @@ def random_cases(
         agree: whether the teachers say the same.
     """
     generator = torch.Generator().manual_seed(0)
-    spreads = ("all", "some", "none") if weighting.uses_spread else ("none", "all")
+    spreads = ("all", "some", "none") if weighting.needs.spread else ("none", "all")
     for index in range(count):
         steps, components = (int(torch.randint(1, 1 + most, (), generator=generator)) for most in (5, 3))
         made = random_case(
@@ -43,7 +45,7 @@ def random_cases(
             spread=spreads[index % len(spreads)],
             partial=partial and not agree and index % 3 == 0,
             agree=agree,
-            gram=weighting.uses_gram is not None,
+            gram=weighting.needs.gram is not None,
         )
         # a weighting that asks for the spread gets one, of which a teacher of point forecasts has NaN
         if len(spreads) == 3 and made.step.spread is None:

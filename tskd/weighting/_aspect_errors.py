@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from tskd.weighting._calibration_errors import FLOOR
-from tskd.weighting.base import CalibrationWindows, Hint
+from tskd.weighting.calibration_set import CalibrationWindows
+from tskd.weighting.step import StepFeatures
 
 # of ½(z² − 1 − log z²), z a standard normal: ½(γ + log 2), and its standard deviation
 CALIBRATED = 0.5 * (0.5772156649015329 + math.log(2))
@@ -72,14 +73,14 @@ def spread_divergence(judged: Iterable[tuple[CalibrationWindows, Tensor]], windo
     return (total / count - CALIBRATED).clamp(min=least[:, None, None])
 
 
-def unexplained(hint: Hint, valid: Tensor) -> Tensor:
+def unexplained(features: StepFeatures, valid: Tensor) -> Tensor:
     """Share of the variance of each teacher's features over the batch that the student's do not explain `[K]`; NaN of
     features that do not vary there.
 
     Args:
         valid: `[K, B]`.
     """
-    return torch.stack([_residual(*one) for one in zip(hint.student, hint.teachers, valid, strict=True)])
+    return torch.stack([_residual(*one) for one in zip(features.student, features.teachers, valid, strict=True)])
 
 
 def _residual(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:

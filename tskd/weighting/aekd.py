@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from tskd._core.checks import check_real, check_whole
-from tskd.weighting.base import Step, Weighting
+from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.capped_simplex import shortest
+from tskd.weighting.step import Step
 
 Space = Literal["output", "head", "parameters"]
 
@@ -77,13 +78,16 @@ class AEKD(Weighting):
         self.cap = cap
         self.warm_up = warm_up
         self.space: Space = space
-        self.uses_gram = None if space == "output" else space
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(gram=None if self.space == "output" else self.space)
 
     def scores(self, step: Step) -> Tensor:
         dtype = torch.promote_types(step.forecasts.dtype, torch.float32)
         if step.epoch < self.warm_up:
             return step.valid.to(dtype)
-        known = step.over_ranks(step.valid.any(1).to(dtype)) > 0
+        known = step.context.mean_over_ranks(step.valid.any(1).to(dtype)) > 0
         if not bool(known.any()):
             return step.valid.to(dtype)
         gradients = output_gradients(step)
@@ -97,9 +101,9 @@ class AEKD(Weighting):
 
     def _gram(self, step: Step, gradients: Tensor) -> Tensor:
         """Inner products of the gradients in their space, from those with respect to the forecast `[n, B, H, C]`."""
-        if self.uses_gram is None:
+        if self.space == "output":
             vectors = gradients.flatten(1)
             # windows of other processes are dimensions of their own
-            return step.over_ranks(vectors @ vectors.T)
-        assert step.gram is not None
-        return step.gram(gradients)
+            return step.context.mean_over_ranks(vectors @ vectors.T)
+        assert step.context.gram is not None
+        return step.context.gram(gradients)

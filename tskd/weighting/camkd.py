@@ -12,7 +12,9 @@ from torch import Tensor
 from tskd._core.aspects import Aspect
 from tskd._core.checks import check_real
 from tskd.weighting._calibration_errors import FLOOR
-from tskd.weighting.base import CalibrationSet, Step, Weighting
+from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.calibration_set import CalibrationSet
+from tskd.weighting.step import Step
 
 Mode = Literal["paper", "softmin"]
 Granularity = Literal["sample", "horizon"]
@@ -114,7 +116,6 @@ class CAMKD(Weighting):
         TypeError: features is not a bool.
     """
 
-    calibrates = True
     errors: Tensor
 
     def __init__(
@@ -148,10 +149,13 @@ class CAMKD(Weighting):
         self.temperature = temperature
         self.granularity: Granularity = granularity
         self.confidence: Confidence = confidence
-        self.features = self.probes_teachers = features
-        self.uses_spread = confidence == "likelihood"
+        self.features = features
         # mean squared error of each teacher over the evidence [K, H, C]
         self.register_buffer("errors", torch.full((1, 1, 1), torch.nan))
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(calibration=True, spread=self.confidence == "likelihood", linear_probe=self.features)
 
     @property
     def aspects(self) -> frozenset[Aspect]:
@@ -164,10 +168,10 @@ class CAMKD(Weighting):
         return self._scores(self._losses(step), step, AVERAGE[self.confidence])
 
     def scores_of(self, step: Step, aspect: Aspect) -> Tensor:
-        assert step.hint is not None
-        if step.hint.forecasts is None:
+        assert step.features is not None
+        if step.features.probe_forecasts is None:
             return self.scores(step)
-        return self._scores(relative_errors(step, step.hint.forecasts), step, AVERAGE["error"])
+        return self._scores(relative_errors(step, step.features.probe_forecasts), step, AVERAGE["error"])
 
     def _scores(self, losses: Tensor, step: Step, average: float) -> Tensor:
         present = (step.valid[:, :, None] & step.covers[:, None])[..., None].expand(step.forecasts.shape)

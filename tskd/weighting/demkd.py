@@ -11,7 +11,9 @@ from tskd._core.aspects import Aspect
 from tskd._core.checks import check_real
 from tskd.weighting._aspect_errors import level_and_shape_squares, spread_divergence, unexplained
 from tskd.weighting._calibration_errors import FLOOR, WINDOWS, Errors, believed, judged_errors
-from tskd.weighting.base import CalibrationSet, CalibrationWindows, Step, Weighting
+from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.calibration_set import CalibrationSet, CalibrationWindows
+from tskd.weighting.step import Step
 
 DECOUPLED: tuple[Aspect, ...] = ("level", "shape", "spread")
 
@@ -93,8 +95,6 @@ class DEMKD(Weighting):
         TypeError: recalibrate, decoupled or features is not a bool.
     """
 
-    calibrates = True
-    uses_spread = True
     residuals: Tensor
     factors: Tensor
 
@@ -122,6 +122,10 @@ class DEMKD(Weighting):
         # σ of each aspect [K, 1, H, C]
         for aspect in DECOUPLED if decoupled else ():
             self.register_buffer(aspect, torch.full((1, 1, 1, 1), torch.nan))
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(calibration=True, spread=True)
 
     @property
     def aspects(self) -> frozenset[Aspect]:
@@ -175,8 +179,8 @@ class DEMKD(Weighting):
 
     def scores_of(self, step: Step, aspect: Aspect) -> Tensor:
         if aspect == "features":
-            assert step.hint is not None
-            deviations = unexplained(step.hint, step.valid).sqrt()[:, None].expand(step.valid.shape)
+            assert step.features is not None
+            deviations = unexplained(step.features, step.valid).sqrt()[:, None].expand(step.valid.shape)
             return by_entropy(deviations, step.valid, self.power)
         deviations = getattr(self, aspect).to(step.forecasts.device).expand_as(step.forecasts)
         valid = (step.valid[:, :, None, None] & step.covers[:, None, :, None]).expand_as(deviations)

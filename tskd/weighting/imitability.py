@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from tskd._core.checks import check_real
-from tskd.weighting.base import CalibrationSet, Step, Weighting
+from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.calibration_set import CalibrationSet
+from tskd.weighting.step import Step
 
 # windows of a fold: fewer say nothing, of more (which overlap) an even selection says as much
 LEAST, MOST = 8, 2000
@@ -137,7 +139,6 @@ class Imitability(Weighting):
         ValueError: an argument is not positive and finite.
     """
 
-    calibrates = True
     risks: Tensor
     floor: Tensor
 
@@ -153,6 +154,10 @@ class Imitability(Weighting):
         self.ridge = ridge
         self.register_buffer("risks", torch.zeros(0, 1))
         self.register_buffer("floor", torch.zeros(1))
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(calibration=True)
 
     def calibrate(self, calibration: CalibrationSet) -> None:
         keys, span, like = [], 0, None

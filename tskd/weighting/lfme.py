@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from tskd._core.checks import check_known, check_real, check_whole
-from tskd.weighting.base import CalibrationSet, Step, Weighting
+from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.fixed import proportions
+from tskd.weighting.step import Step
 
 Regimes = Literal["none", "quantile", "horizon"]
 
@@ -90,7 +92,6 @@ class LFME(Weighting):
             steps.
     """
 
-    calibrates = True
     teacher_error: Tensor
     student_error: Tensor
     edges: Tensor
@@ -126,6 +127,10 @@ class LFME(Weighting):
         self.register_buffer("teacher_error", torch.zeros(0, 1, 1))
         self.register_buffer("student_error", torch.zeros(0, 1, 1))
         self.register_buffer("edges", torch.zeros(0))
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(calibration=True)
 
     def _check_shares(self, given: Mapping[str, Sequence[float]]) -> None:
         if not given:
