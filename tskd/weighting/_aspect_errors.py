@@ -52,14 +52,19 @@ def _squares_over(errors: Tensor) -> Tensor:
 
 
 def spread_divergence(judged: Iterable[tuple[CalibrationWindows, Tensor]], windows: Tensor) -> Tensor:
-    """Of each teacher, the divergence of the claimed spread from the real one `[K, H, C]`, see `DEMKD`.
+    """Divergence of each teacher's predicted spread from the real one, D_k = E[½(z² − 1 − log z²)] − 0.635.
+
+    z = (y − m)/σ_k, with m the combination of the teachers' means: the student learns a spread around what it will
+    itself forecast. D_k is the spread part of `LikelihoodKD` at temperature 1. It is 0 for a right spread, and
+    b² + τ² to second order if log σ_k is off by b on average and by τ at random. The constant is exact for Gaussian
+    errors; heavier tails make D larger for all teachers. It is at least its standard error for a right spread, .857/√n.
 
     Args:
         judged: windows, and the combination of the teachers' means there `[m, H, C]`.
-        windows: by how many that do not overlap each was judged `[K]`.
+        windows: number n of windows without overlap of each teacher `[K]`.
 
     Returns:
-        In float64; NaN of a teacher of point forecasts.
+        `[K, H, C]` in float64; NaN of a teacher of point forecasts.
     """
     sums = []
     for chunk, mean in judged:
