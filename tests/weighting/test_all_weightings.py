@@ -14,7 +14,7 @@ from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel
 from tskd._core.aspects import Aspect
-from tskd.testing.weighting import WeightingConformance
+from tskd.testing import WeightingConformance
 from tskd.weighting import AEKD, CAMKD, DEMKD, LFME, MMKD, BatesGranger, Imitability, InverseError, Weighting
 
 TestInverseError = WeightingConformance.of(InverseError)

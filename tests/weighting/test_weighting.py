@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import tskd.weighting
-from tskd.testing.weighting import WeightingConformance
+from tskd.testing import WeightingConformance
 from tskd.weighting import CalibrationSet, Fixed, Step, Uniform, Weighting, WeightingNeeds
 
 TestUniform = WeightingConformance.of(Uniform)

@@ -6,10 +6,7 @@ import difflib
 import math
 from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 
 def check_whole(value: Any, least: int, name: str, meaning: str) -> None:
@@ -26,6 +23,14 @@ def check_real(value: Any, least: float, most: float, name: str, meaning: str) -
         # a whole number beyond all floats
         number = math.inf
     if not math.isfinite(number) or not least <= number <= most:
+        raise ValueError(f"{name}={value!r}: give {meaning}")
+
+
+def check_positive(value: Any, name: str) -> None:
+    """Raise a ValueError unless a value is a finite number above 0."""
+    meaning = "a finite number above 0"
+    check_real(value, 0, math.inf, name, meaning)
+    if value == 0:
         raise ValueError(f"{name}={value!r}: give {meaning}")
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tskd._core.aspects import Aspect
-from tskd._core.checks import check_real
+from tskd._core.checks import check_positive
 from tskd.weighting._calibration_errors import FLOOR
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
@@ -112,9 +112,7 @@ class CAMKD(Weighting):
         ):
             if value not in allowed:
                 raise ValueError(f"{name}={value!r}: give {' or '.join(map(repr, allowed))}")
-        check_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
-        if not temperature:
-            raise ValueError(f"temperature={temperature!r}: give a finite number above 0")
+        check_positive(temperature, "temperature")
         if not isinstance(features, bool):
             raise TypeError(f"features={features!r}: give True or False")
         if granularity == "horizon":

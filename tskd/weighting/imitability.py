@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from tskd._core.checks import check_real
+from tskd._core.checks import check_positive
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.step import Step
@@ -138,12 +137,9 @@ class Imitability(Weighting):
 
     def __init__(self, temperature: float = 0.1, ridge: float | None = None) -> None:
         super().__init__()
-        for name, value in (("temperature", temperature), ("ridge", ridge)):
-            if name == "ridge" and value is None:
-                continue
-            check_real(value, 0, math.inf, name, "a finite number above 0")
-            if not value:
-                raise ValueError(f"{name}={value!r}: give a finite number above 0")
+        check_positive(temperature, "temperature")
+        if ridge is not None:
+            check_positive(ridge, "ridge")
         self.temperature = temperature
         self.ridge = ridge
         self.register_buffer("risks", torch.zeros(0, 1))
