@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
+
+from tskd._core.suggest import closest
 
 
 def check_whole(value: Any, least: int, name: str, meaning: str) -> None:
@@ -39,8 +40,8 @@ def check_known(given: Iterable[str], known: Iterable[str], what: str) -> None:
     known = list(known)
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            near = closest(str(name), known, cutoff=0.0)
+            hint = f"; did you mean {near!r}?" if near else ""
             raise ValueError(
                 f"unknown {what} {name!r}; there {'are ' + ', '.join(known) if known else 'is none'}{hint}"
             )
