@@ -304,8 +304,8 @@ def test_cached_and_live_teacher_give_the_same_student(
         return student
 
     cached = trained()
-    live = Live(teacher, teacher.ask(series, privileged={"lab": lab}))
-    monkeypatch.setattr("tskd.distillation.fit.Knowledge", live)
+    live = Live(teacher, teacher.predictor(series, privileged={"lab": lab}))
+    monkeypatch.setattr("tskd.distillation.fit.collect_outputs", live)
     online = trained()
     assert live.asked >= 3 * (120 - L - H + 1)
     assert largest_difference(cached, online) < 1e-5
@@ -405,10 +405,10 @@ def term(
     sample_weight: Tensor | None = None,
 ) -> Tensor | None:
     names = [f"t{k}" for k in range(len(teachers))]
-    objective = Objective(losses or [OutputKD()], names, weighting or Uniform())
     target = torch.zeros_like(student)
     plain = ModelInterface("TiDEModel", range(1, student.shape[1] + 1))
-    objective.set_up(plain, [plain] * len(teachers), target)
+    named = dict.fromkeys(names, plain)
+    objective = Objective(losses or [OutputKD()], weighting or Uniform(), plain, named, target)
     keys = torch.arange(2 * len(student)).reshape(-1, 2)
     step = Step(torch.stack(list(teachers)), valid, student.detach(), target, keys, 0)
     return objective(StudentOutput(student), step, [{}] * len(teachers), sample_weight).term

@@ -25,6 +25,7 @@ from tskd import DistilledModel, Teacher
 from tskd.privileged import CostlySensors
 from tskd.teachers import output_cache as store
 from tskd.teachers.output_cache import OutputCache
+from tskd.teachers.predictor import OutputRequest
 
 SETTINGS: dict[str, Any] = {"n_epochs": 1, "random_state": 0, "pl_trainer_kwargs": QUIET}
 SERIES, LAB = walk(120), walk(150, seed=1, name="lab")
@@ -181,12 +182,12 @@ import sys, time
 from pathlib import Path
 import numpy as np
 from tests.teachers import test_output_cache as t
-from tskd import store
+from tskd.teachers import output_cache as store
 folder = Path(sys.argv[1])
 if len(sys.argv) > 2:
-    write, digest = store.Entry.write, store._digest
+    write, digest = store.CacheEntry.write, store._digest
     slow = float(sys.argv[2])
-    store.Entry.write = lambda self, *a: (print("writing", flush=True), time.sleep(slow), write(self, *a))[0]
+    store.CacheEntry.write = lambda self, *a: (print("writing", flush=True), time.sleep(slow), write(self, *a))[0]
     store._digest = lambda path: (time.sleep(slow), digest(path))[1]
 known = folder.joinpath("cache").is_dir() and bool(t.entries(folder / "cache"))
 weights = t.student(t.teacher(), folder / "cache")
@@ -258,7 +259,7 @@ def test_static_covariates_are_part_of_the_name(tmp_path: Path, asked: list[int]
     model = LinearRegressionModel(lags=4, output_chunk_length=4, use_static_covariates=True)
     fitted = Teacher(model).fit(placed(0.0))
     names = [
-        fitted.ask(placed(value)).fingerprint(torch.tensor([[0, 20]]), slice(0, 4), torch.float32)
+        fitted.predictor(placed(value)).fingerprint(OutputRequest(torch.tensor([[0, 20]]), slice(0, 4), torch.float32))
         for value in (0.0, 5.0, 0.0)
     ]
     assert names[0] == names[2] != names[1]

@@ -290,10 +290,8 @@ def test_mean_and_spread_are_combined_as_well_as_can_be() -> None:
 
 
 def objective(loss: DistillationLoss, weighting: Weighting, teachers: int, labels: Tensor, **shown: Any) -> Objective:
-    found = Objective([loss], [f"t{k}" for k in range(teachers)], weighting)
     one = ModelInterface("TiDEModel", range(1, 1 + labels.shape[1]), **shown)
-    found.set_up(one, [one] * teachers, labels)
-    return found
+    return Objective([loss], weighting, one, {f"t{k}": one for k in range(teachers)}, labels)
 
 
 class ByAspect(Weighting):
@@ -318,9 +316,9 @@ class ByAspect(Weighting):
 def test_each_part_of_a_term_has_its_own_weights() -> None:
     student, teachers, labels = draw(3, 4, 2), draw(2, 3, 4, 2, seed=1), draw(3, 4, 2, seed=2)
     given = {"forecast": [0.5, 0.5], "level": [0.9, 0.1], "shape": [0.2, 0.8]}
-    two = Objective([LevelShapeKD(weight=2.0), OutputKD()], ["a", "b"], ByAspect(given))
     plain = ModelInterface("TiDEModel", range(1, 5))
-    two.set_up(plain, [plain] * 2, labels)
+    losses = [LevelShapeKD(weight=2.0), OutputKD()]
+    two = Objective(losses, ByAspect(given), plain, {"a": plain, "b": plain}, labels)
     valid = torch.tensor([[True, True, False], [True, False, False]])
     told = Step(teachers, valid, student, labels, torch.zeros(3, 2).long(), 0)
     samples = draw(3, 4, 2, seed=3).exp()

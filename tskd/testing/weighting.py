@@ -205,9 +205,10 @@ class WeightingConformance(Trial):
         if self.aspect != "forecast":
             return
         step, names = case.filled(invalid=NAN).step, case.names
-        shown = [ModelInterface("teacher", _span(covers)) for covers in step.covers]
-        objective = Objective([OutputKD()], names, self.make_for(names))
-        objective.set_up(ModelInterface("student", range(1, 1 + step.target.shape[1])), shown, step.target)
+        interface = ModelInterface("student", range(1, 1 + step.target.shape[1]))
+        spans = map(_span, step.covers)
+        teachers = {name: ModelInterface("teacher", span) for name, span in zip(names, spans, strict=True)}
+        objective = Objective([OutputKD()], self.make_for(names), interface, teachers, step.target)
         weights = whole(self.ready(case, objective.weighting)(step), case)
         student = step.student.clone().requires_grad_()
         found = objective(StudentOutput(student), step, [{} for _ in names], None)
