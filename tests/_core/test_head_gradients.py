@@ -28,7 +28,7 @@ from tskd._core.darts.dataset import TorchTrainingBatch
 from tskd._core.darts.fit import untrained_copy
 from tskd._core.darts.forward import ModuleStage, network_output, point_forecast
 from tskd._core.head_gradients import head_gram, last_linear, parameter_gram, recording
-from tskd.weighting import AEKD, Step, Uniform
+from tskd.weighting import AEKD, Step, Uniform, WeightingNeeds
 
 L, H, C, B, N = 9, 4, 2, 6, 3
 SERIES = walk(60, C)
@@ -168,12 +168,16 @@ class Curious(Uniform):
 
     def __init__(self, space: Any) -> None:
         super().__init__()
-        self.uses_gram = space
+        self.space = space
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(gram=self.space)
 
     def scores(self, step: Step) -> Tensor:
-        self.given.append(step.gram)
-        if step.gram is not None:
-            assert bool(step.gram(step.student - step.forecasts).isfinite().all())
+        self.given.append(step.context.gram)
+        if step.context.gram is not None:
+            assert bool(step.context.gram(step.student - step.forecasts).isfinite().all())
         return super().scores(step)
 
 
