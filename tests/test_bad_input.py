@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from tests.helpers.scripted import Scripted
-from tests.helpers.series import QUIET, walk
+from tests.helpers.series import QUIET, single, walk
 from tskd import DistilledModel, Teacher
 from tskd.balance import FixedBalance, ScheduledBalance
 from tskd.losses import OutputKD
@@ -176,7 +177,7 @@ IMPOSSIBLE: list[Impossible] = [
     ),
     ("a bare model among teachers", lambda: with_teachers(teacher_model()), TypeError, ("Teacher", "DLinearModel")),
     ("a text as teacher", lambda: with_teachers("seer"), TypeError, ("Teacher", "str")),
-    ("None as teachers", lambda: DistilledModel(student_model(), None), TypeError, ("[Tt]eacher", "None")),
+    ("None as teachers", lambda: DistilledModel(student_model(), None), TypeError, ("[Tt]eacher", "None")),  # type: ignore[arg-type]
     ("names repeat", lambda: with_teachers(teacher(), teacher()), ValueError, ("'seer', 'seer'", "name")),
     (
         "default names repeat",
@@ -219,18 +220,18 @@ IMPOSSIBLE: list[Impossible] = [
     ("scheduled height above 1", lambda: ScheduledBalance(2), ValueError, ("value=2", "0 .*1")),
     ("scheduled end below 0", lambda: ScheduledBalance(0.5, hold=1, final=-1), ValueError, ("final=-1", "0 .*1")),
     ("negative warm-up", lambda: ScheduledBalance(0.5, warm_up=-2), ValueError, ("warm_up=-2", "0 or more")),
-    ("half an epoch", lambda: ScheduledBalance(0.5, hold=1.5), ValueError, ("hold=1.5",)),
+    ("half an epoch", lambda: ScheduledBalance(0.5, hold=1.5), ValueError, ("hold=1.5",)),  # type: ignore[arg-type]
     ("a fall that never begins", lambda: ScheduledBalance(0.5, decay=3), ValueError, ("decay=3", "hold")),
     ("a loss that is none", lambda: with_teachers(teacher(), losses=["mse"]), TypeError, ("LossTerm", "str")),
     ("a loss class", lambda: with_teachers(teacher(), losses=OutputKD), TypeError, ("OutputKD|LossTerm",)),
     ("no loss", lambda: with_teachers(teacher(), losses=[]), ValueError, ("loss", "OutputKD")),
-    ("unknown metric", lambda: OutputKD("l2"), ValueError, ("l2", "mse", "mae", "huber")),
+    ("unknown metric", lambda: OutputKD("l2"), ValueError, ("l2", "mse", "mae", "huber")),  # type: ignore[arg-type]
     ("negative coefficient", lambda: OutputKD(weight=-1), ValueError, ("-1", "0 or more")),
     ("a coefficient beyond all floats", lambda: OutputKD(weight=10**400), ValueError, ("0000", "finite")),
     ("a weighting class", lambda: with_teachers(teacher(), weighting=Uniform), TypeError, ("[Ww]eighting",)),
     ("a weighting by name", lambda: with_teachers(teacher(), weighting="uniform"), TypeError, ("Weighting", "str")),
-    ("a source by name", lambda: Teacher(teacher_model(), "lab", name="seer"), TypeError, ("seer", "str", "Source")),
-    ("a source class", lambda: Teacher(teacher_model(), CostlySensors, name="seer"), TypeError, ("seer", "Source")),
+    ("a source by name", lambda: Teacher(teacher_model(), "lab", name="seer"), TypeError, ("seer", "str", "Source")),  # type: ignore[arg-type]
+    ("a source class", lambda: Teacher(teacher_model(), CostlySensors, name="seer"), TypeError, ("seer", "Source")),  # type: ignore[arg-type]
     ("a source twice", lambda: teacher(CostlySensors("lab"), CostlySensors("lab")), ValueError, ("seer", "twice")),
     ("an empty name", lambda: teacher(name=""), ValueError, ("name",)),
     ("start at the origin", lambda: FutureHorizon("lab", start=0), ValueError, ("start=0", "1 or more")),
@@ -245,8 +246,8 @@ IMPOSSIBLE: list[Impossible] = [
     ("until before the origin", lambda: CostlySensors("lab", until=-1), ValueError, ("until=-1", "0 or more")),
     ("sensors of nothing", lambda: CostlySensors(None), ValueError, ("CostlySensors", "name")),
     ("fine samples of nothing", lambda: HighResolution(None), ValueError, ("HighResolution", "name")),
-    ("an unknown aggregate", lambda: HighResolution("fine", "median"), ValueError, ("median", "point", "mean", "sum")),
-    ("a name that is no text", lambda: CostlySensors(5), ValueError, ("name=5",)),
+    ("an unknown aggregate", lambda: HighResolution("fine", "median"), ValueError, ("median", "point", "mean", "sum")),  # type: ignore[arg-type]
+    ("a name that is no text", lambda: CostlySensors(5), ValueError, ("name=5",)),  # type: ignore[arg-type]
 ]
 
 
@@ -579,7 +580,7 @@ def test_an_error_in_the_middle_of_training_leaves_the_student_as_it_was(fitted:
     callback.armed = True
     seer = teacher(CostlySensors("lab"))
     model = DistilledModel(student, seer)
-    given = {"privileged": {"lab": LAB}, "dataloader_kwargs": {"drop_last": True}}
+    given: dict[str, Any] = {"privileged": {"lab": LAB}, "dataloader_kwargs": {"drop_last": True}}
     before = len(steps)
     with untouched(model, seer, Y, given):
         with pytest.raises(RuntimeError, match="roof"):
@@ -684,7 +685,7 @@ def test_windows_whose_sensors_lie_past_the_end_of_training_are_counted_and_left
     assert all(bool(p.isfinite().all()) for p in student.model.parameters())
     found = model.teachers[0].historical_forecasts(Y, privileged={"lab": longer})
     assert len(found) == WINDOWS - (until - H)
-    assert found[-1].end_time() == Y.end_time() - (until - H) * Y.freq
+    assert single(found[-1]).end_time() == Y.end_time() - (until - H) * Y.freq
 
 
 def test_fine_samples_that_begin_with_the_target_are_enough(caplog: pytest.LogCaptureFixture) -> None:
@@ -714,8 +715,14 @@ def test_bad_data_in_rolling_evaluation_leave_the_model_as_it_was(steps: list[st
         fit_kwargs: dict[str, Any] = {"dataloader_kwargs": {"drop_last": True}}
         with untouched(model, fit_kwargs):
             refused(
-                lambda given=privileged, extra=fit_kwargs: model.historical_forecasts(
-                    Y, privileged=given, start=30, retrain=True, fit_kwargs=extra, show_warnings=False
+                partial(
+                    model.historical_forecasts,
+                    Y,
+                    privileged=privileged,
+                    start=30,
+                    retrain=True,
+                    fit_kwargs=fit_kwargs,
+                    show_warnings=False,
                 ),
                 ValueError,
                 fragment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -16,7 +17,7 @@ from tskd import DistilledModel
 from tskd._core.darts.dataset import TorchTrainingBatch
 from tskd._core.darts.forward import ModuleStage, network_output, point_forecast
 from tskd._core.head_gradients import head_gram, last_linear, parameter_gram, recording
-from tskd.weighting import AEKD, Step, Uniform
+from tskd.weighting import AEKD, Step, Uniform, WeightingNeeds
 
 
 def said(network: Any, batch: TorchTrainingBatch) -> Tensor:
@@ -27,7 +28,7 @@ def trainable(module: nn.Module) -> list[nn.Parameter]:
     return [p for p in module.parameters() if p.requires_grad]
 
 
-def differentiated(forecast: Tensor, parameters: list[nn.Parameter], cotangents: Tensor) -> Tensor:
+def differentiated(forecast: Tensor, parameters: Sequence[Tensor], cotangents: Tensor) -> Tensor:
     """Inner products of the gradients that a backward pass for each cotangent gives."""
     rows = []
     for cotangent in cotangents.to(forecast):
@@ -113,12 +114,16 @@ class Curious(Uniform):
 
     def __init__(self, space: Any) -> None:
         super().__init__()
-        self.uses_gram = space
+        self.space = space
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(gram=self.space)
 
     def scores(self, step: Step) -> Tensor:
-        self.given.append(step.gram)
-        if step.gram is not None:
-            assert bool(step.gram(step.student - step.forecasts).isfinite().all())
+        self.given.append(step.context.gram)
+        if step.context.gram is not None:
+            assert bool(step.context.gram(step.student - step.forecasts).isfinite().all())
         return super().scores(step)
 
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,7 @@ class Setup:
     weight: str | None = None
     shift: int = 0
     freq: str | int = "h"
-    dtype: str = "float32"
+    dtype: Literal["float32", "float64"] = "float32"
     before: int = 0
     after: int = 0
     overlapping: bool = False

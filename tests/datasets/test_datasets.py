@@ -286,6 +286,7 @@ def test_air_quality_takes_minus_200_as_missing(data_folder: Path) -> None:
         assert data.series[stamp].values().item() == kept[:stamp].iloc[-1]
     assert data.privileged["own"] == data.series
     assert list(data.privileged["analysers"].components) == ["CO", "NOx"]
+    assert data.past_covariates is not None
     assert not [c for c in data.past_covariates.components if c.endswith("(GT)")]
 
 

@@ -184,7 +184,7 @@ def test_a_parquet_file_is_known_by_its_table_not_its_bytes(folder: Path) -> Non
     changes = [
         table.assign(value=[0.1, np.nan, 3.001]),
         table.assign(value=[0.1, 2, 3]),
-        table.assign(where=["a", None, "c"]),
+        table.assign(where=pd.Series(["a", None, "c"], table.index, dtype=table["where"].dtype)),
         table.assign(when=table["when"] + pd.Timedelta("1s")),
         table.rename(columns={"value": "values"}),
         table[["value", "when", "where"]],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,11 +11,11 @@ from darts import TimeSeries
 from darts.metrics import ae, mae
 from darts.models import DLinearModel, TiDEModel
 
-from tests.helpers.series import QUIET, walk
+from tests.helpers.series import QUIET, single, walk
 from tskd import DistilledModel, Teacher
 from tskd.privileged import CostlySensors
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "input_chunk_length": 6,
     "output_chunk_length": 3,
     "n_epochs": 1,
@@ -23,7 +24,7 @@ SETTINGS = {
 }
 SERIES = walk(40)
 LAB = walk(60, seed=1, name="lab")
-ROLLING = {"forecast_horizon": 3, "start": -6, "start_format": "position", "stride": 2}
+ROLLING: dict[str, Any] = {"forecast_horizon": 3, "start": -6, "start_format": "position", "stride": 2}
 
 
 def model() -> DistilledModel:
@@ -35,7 +36,7 @@ def by_hand(series: TimeSeries, lab: TimeSeries) -> list[np.ndarray]:
     for origin in range(len(series) - 6, len(series) - 2, 2):
         known = series[:origin]
         fresh = model().fit(known, privileged={"lab": lab.drop_after(known.end_time(), keep_point=True)})
-        forecasts.append(fresh.predict(3).values())
+        forecasts.append(single(fresh.predict(3)).values())
     return forecasts
 
 
@@ -80,9 +81,9 @@ def test_without_retraining_the_student_alone_forecasts() -> None:
 
 def test_rolling_leaves_the_model_as_it_was() -> None:
     fitted = model().fit(SERIES, privileged={"lab": LAB})
-    before = fitted.predict(3).values()
+    before = single(fitted.predict(3)).values()
     fitted.historical_forecasts(SERIES, privileged={"lab": LAB}, **ROLLING)
-    np.testing.assert_array_equal(fitted.predict(3).values(), before)
+    np.testing.assert_array_equal(single(fitted.predict(3)).values(), before)
     unfitted = model()
     unfitted.historical_forecasts(SERIES, privileged={"lab": LAB}, **ROLLING)
     assert unfitted.student.model is None and not unfitted.teachers[0].fitted

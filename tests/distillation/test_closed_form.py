@@ -27,7 +27,7 @@ from tests.helpers.closed_form import (
     windows,
 )
 from tests.helpers.scripted import Scripted
-from tests.helpers.series import QUIET
+from tests.helpers.series import QUIET, single
 from tskd import DistilledModel, Teacher
 from tskd._core.window_keys import encode
 from tskd.balance import FixedBalance, ScheduledBalance
@@ -46,7 +46,7 @@ def sensor_teacher(series: TimeSeries, lab: TimeSeries, **kwargs: Any) -> Teache
 
 
 def answers(teacher: Teacher, series: TimeSeries, **given: Any) -> np.ndarray:
-    return np.array([forecast.values() for forecast in teacher.historical_forecasts(series, **given)])
+    return np.array([single(forecast).values() for forecast in teacher.historical_forecasts(series, **given)])
 
 
 SERIES = noise(120, 2)
@@ -77,7 +77,7 @@ def test_several_teachers_are_their_weighted_mean(weighting: Weighting) -> None:
     sensors = sensor_teacher(SERIES, LAB)
     share = 0.5 if isinstance(weighting, Uniform) else 0.25
     inputs, labels = windows(SERIES)
-    known = {"privileged": {"lab": LAB}}
+    known: dict[str, Any] = {"privileged": {"lab": LAB}}
     soft = share * answers(sensors, SERIES, **known) + (1 - share) * answers(future, SERIES, **known)
 
     student = linear()

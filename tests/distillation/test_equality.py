@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,7 @@ from tskd.privileged import FutureHorizon
 
 LOOKBACK, HORIZON, EPOCHS = 12, 4, 3
 
-MODELS: dict[str, tuple[type, dict[str, Any]]] = {
+MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
     "DLinear": (DLinearModel, {"kernel_size": 5, "const_init": False}),
     "NLinear": (NLinearModel, {"const_init": False}),
     "TiDE": (TiDEModel, {"hidden_size": 6, "decoder_output_dim": 3, "temporal_decoder_hidden": 4, "dropout": 0.2}),
@@ -95,7 +95,7 @@ class Setup:
     weight: str | None = None
     val: bool = False
     val_weight: bool = False
-    dtype: str = "float32"
+    dtype: Literal["float32", "float64"] = "float32"
     teacher_shift: int = 0
     model_kwargs: dict[str, Any] = field(default_factory=dict)
     trainer_kwargs: dict[str, Any] = field(default_factory=dict)
@@ -368,7 +368,8 @@ def seed_everything() -> None:
 
 
 def random_states() -> tuple[Any, Any, bytes]:
-    kind, keys, *rest = np.random.get_state()
+    numpy_state: Any = np.random.get_state()
+    kind, keys, *rest = numpy_state
     return random.getstate(), (kind, keys.tolist(), *rest), torch.get_rng_state().numpy().tobytes()
 
 
@@ -607,7 +608,7 @@ def test_a_second_fit(model: str, changed: str) -> None:
     model_, _ = distilled(setup)
     for student, privileged in ((plain, {}), (model_, {"privileged": setup.privileged()})):
         seed_everything()
-        student.fit(**again.arguments(), epochs=2, **privileged)
+        student.fit(**again.arguments() | privileged, epochs=2)
     assert_same(plain, model_, setup.inputs())
     once, _ = plainly(setup)
     assert differ(once, plain)
@@ -633,7 +634,7 @@ def test_a_students_own_darts_fit_goes_on_where_distillation_ended() -> None:
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_a_trainer_passed_to_fit(precision: str) -> None:
+def test_a_trainer_passed_to_fit(precision: Any) -> None:
     def setup() -> Setup:
         trainer = pl.Trainer(**QUIET, max_epochs=EPOCHS, gradient_clip_val=0.1, precision=precision)
         return fitting(lambda: {"trainer": trainer})(Setup())

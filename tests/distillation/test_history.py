@@ -19,6 +19,7 @@ from torch import Tensor
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
+from tskd._core.aspects import Aspect
 from tskd.balance import ScheduledBalance
 from tskd.distillation.history import History, Hours, Tally
 from tskd.losses import LevelShapeKD, OutputKD
@@ -75,7 +76,7 @@ def test_sums_by_hand() -> None:
         torch.tensor([[0, 1], [0, 2]]),
     )
     assert tally
-    found = tally.summary(["a", "b"], no_reduction)
+    found = tally.record(0, ["a", "b"], no_reduction)
     assert found["weights"] == pytest.approx({"a": 1.7 / 3, "b": 1.3 / 3})
     assert found["by_step"] == {}
     expected = {"a": [0.75, 0.2], "b": [0.25, 0.8]}
@@ -97,7 +98,7 @@ def test_steps_by_hand(components: bool) -> None:
         weights = torch.stack([weights - 0.1, weights + 0.1], -1)
     for _ in range(2):
         tally.add(weights, torch.ones(1, 2, dtype=torch.bool), torch.zeros(2, 2).long())
-    found = tally.summary(["a"], no_reduction)
+    found = tally.record(0, ["a"], no_reduction)
     assert found["by_step"]["a"] == pytest.approx([0.4, 0.6])
     assert found["weights"]["a"] == pytest.approx(0.5)
     # nothing is known of the hours
@@ -107,9 +108,9 @@ def test_steps_by_hand(components: bool) -> None:
 def test_no_window_has_a_teacher() -> None:
     tally = Tally(Hours(torch.tensor([3], dtype=torch.uint8), torch.tensor([0])))
     tally.add(torch.zeros(1, 2), torch.zeros(1, 2, dtype=torch.bool), torch.zeros(2, 2).long())
-    found = tally.summary(["a"], no_reduction)
+    found = tally.record(0, ["a"], no_reduction)
     nothing: dict[str, Any] = {"by_step": {}, "by_hour": {}, "aspects": {}}
-    assert found == {"weights": {"a": 0}, "effective": 0, "masked": 1, **nothing}
+    assert found == {"epoch": 0, "weights": {"a": 0}, "effective": 0, "masked": 1, **nothing}
 
 
 def test_weights_of_aspects_by_hand() -> None:
@@ -120,7 +121,7 @@ def test_weights_of_aspects_by_hand() -> None:
     tally.add(own, valid, keys, {"shape": own, "level": torch.tensor([[0.2, 1.0, 0.0], [0.8, 0.0, 0.0]])})
     tally.add(own[:, :1], valid[:, :1], keys[:1], {"level": torch.tensor([[0.3], [0.7]])})
     tally.add(0 * own, valid & False, keys)
-    found = tally.summary(["a", "b"], no_reduction)["aspects"]
+    found = tally.record(0, ["a", "b"], no_reduction)["aspects"]
     assert found["level"] == pytest.approx({"a": 1.5 / 3, "b": 1.5 / 3})
     assert found["shape"] == pytest.approx({"a": 0.75, "b": 0.25})
     assert found["features"] == {"a": 0, "b": 0}
@@ -128,7 +129,7 @@ def test_weights_of_aspects_by_hand() -> None:
     tally.clear()
     tally.add(own, valid, keys)
     # nothing is left of it
-    assert tally.summary(["a", "b"], no_reduction)["aspects"]["level"] == {"a": 0, "b": 0}
+    assert tally.record(0, ["a", "b"], no_reduction)["aspects"]["level"] == {"a": 0, "b": 0}
 
 
 @pytest.mark.parametrize("freq", ["h", "15min", "6h", "bh"])
@@ -233,7 +234,7 @@ def test_batches_without_a_teacher_do_not_count_in_the_weights_of_aspects() -> N
     model.fit(series, verbose=False, dataloader_kwargs={"shuffle": False})
     logged = model.student.trainer.callback_metrics
     # level off by 1/2 and 1, shape by 2 and 1
-    expected = {"level": {"a": 0.8, "b": 0.2}, "shape": {"a": 0.2, "b": 0.8}}
+    expected: dict[Aspect, dict[str, float]] = {"level": {"a": 0.8, "b": 0.2}, "shape": {"a": 0.2, "b": 0.8}}
     found = model.history[-1]["aspects"]
     assert found.keys() == expected.keys()
     for aspect, weights in expected.items():
@@ -310,8 +311,8 @@ def test_a_fit_that_is_broken_off(how: str) -> None:
 
 def test_a_resumed_training_goes_on_counting(tmp_path: Path) -> None:
     series = walk(60)
-    saving = {"save_checkpoints": True, "model_name": "m", "work_dir": str(tmp_path)}
-    enabled = {"pl_trainer_kwargs": QUIET | {"enable_checkpointing": True}}
+    saving: dict[str, Any] = {"save_checkpoints": True, "model_name": "m", "work_dir": str(tmp_path)}
+    enabled: dict[str, Any] = {"pl_trainer_kwargs": QUIET | {"enable_checkpointing": True}}
     DistilledModel(network(**saving, **enabled), teacher("a", series)).fit(series, verbose=False)
     resumed = NLinearModel.load_from_checkpoint("m", str(tmp_path), best=False)
     model = DistilledModel(resumed, teacher("a", series)).fit(series, verbose=False, epochs=4)
@@ -345,7 +346,7 @@ def test_teachers_are_not_named_in_the_students_file(tmp_path: Path) -> None:
 def test_teachers_are_not_named_in_a_checkpoint(tmp_path: Path) -> None:
     """Neither as teachers nor in the settings of what combines them."""
     series = walk(60)
-    saving = {"save_checkpoints": True, "model_name": "m", "work_dir": str(tmp_path)}
+    saving: dict[str, Any] = {"save_checkpoints": True, "model_name": "m", "work_dir": str(tmp_path)}
     student = network(**saving, pl_trainer_kwargs=QUIET | {"enable_checkpointing": True})
     weighting = LFME(responsibility={"very privileged": [1.0]})
     DistilledModel(student, teacher("very privileged", series), weighting=weighting).fit(series, verbose=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ def with_heads(found: Objective, wrong: int | None = None) -> Objective:
 
 
 def projected(found: Objective, said: StudentOutput, k: int) -> Tensor:
-    regressor = found._copies[k].regressor.units  # type: ignore[union-attr, operator]
+    regressor = found._copies[k].regressor.units  # type: ignore[union-attr]
     return regressor(said.features["h"]).detach()  # type: ignore[operator]
 
 
@@ -225,8 +226,8 @@ def test_each_layer_has_weights_of_its_own_and_a_nan_teacher_none() -> None:
     for k, valid in enumerate(step.valid):
         details[k]["features.h"][~valid] = torch.nan
     outcome = found(said, step, details, None)
-    hints = [found._hint(said, step, details, number) for number in range(3)]
-    each = [found.weighting.weights_of(Step(**(vars(step) | {"hint": hint})), "features") for hint in hints]
+    compared = [found._features(said, step, details, number) for number in range(3)]
+    each = [found.weighting.weights_of(replace(step, features=features), "features") for features in compared]
     assert not torch.allclose(each[0], each[1])
     assert all(bool((one[~step.valid] == 0).all()) and bool(one.isfinite().all()) for one in each)
     torch.testing.assert_close(outcome.aspects["features"], torch.stack(each).mean(0))

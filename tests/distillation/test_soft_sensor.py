@@ -15,7 +15,7 @@ from darts.metrics import mae
 from darts.models import DLinearModel, TiDEModel
 from darts.utils.likelihood_models import GaussianLikelihood
 
-from tests.helpers.series import QUIET, walk
+from tests.helpers.series import QUIET, single, walk
 from tskd import DistilledModel, Teacher, audit
 from tskd.distillation.soft_sensor import blank
 from tskd.privileged import CostlySensors, FutureHorizon
@@ -85,14 +85,15 @@ def test_plain_darts_handed_the_zero_series_says_the_same(model: DistilledModel,
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
     found = pd.read_csv(tmp_path / "forecast.csv", index_col=0).to_numpy()
-    np.testing.assert_allclose(found, model.predict(4, SERIES[0], PAST[0]).values(), rtol=1e-6)
+    expected = single(model.predict(4, SERIES[0], PAST[0]))
+    np.testing.assert_allclose(found, expected.values(), rtol=1e-6)
 
 
 def test_evaluation_hides_the_target_as_well(model: DistilledModel) -> None:
     rolling: dict[str, Any] = {"forecast_horizon": 4, "start": -8, "start_format": "position"}
     found = model.historical_forecasts(SERIES[0], PAST[0], retrain=False, last_points_only=False, **rolling)
     for forecast in found:
-        expected = model.predict(4, past_covariates=PAST[0], start=forecast.start_time())
+        expected = single(model.predict(4, past_covariates=PAST[0], start=forecast.start_time()))
         np.testing.assert_allclose(forecast.values(), expected.values(), rtol=1e-5, atol=1e-6)
     score = model.backtest(SERIES[0], PAST[0], retrain=False, metric=mae, **rolling)
     np.testing.assert_allclose(score, np.mean([mae(SERIES[0], f) for f in found]))
@@ -180,14 +181,15 @@ def test_rolling_evaluation_has_no_way_round(model: DistilledModel) -> None:
 def test_every_chunk_draws_samples_of_its_own() -> None:
     student = DLinearModel(8, 4, likelihood=GaussianLikelihood(), **SETTINGS)
     model = DistilledModel(student, soft_sensor=True).fit(SERIES[0], PAST[0])
-    forecast = model.predict(8, SERIES[0], PAST[0], num_samples=200, random_state=1).all_values()[:, 0]
+    forecast = single(model.predict(8, SERIES[0], PAST[0], num_samples=200, random_state=1)).all_values()[:, 0]
     assert abs(np.corrcoef(forecast[0], forecast[4])[0, 1]) < 0.5
 
 
 def test_where_to_start_may_be_a_text_and_must_lie_on_the_grid(model: DistilledModel) -> None:
     stamp = SERIES[0].end_time() + SERIES[0].freq
-    expected = model.predict(4, SERIES[0], PAST[0]).values()
-    np.testing.assert_array_equal(model.predict(4, past_covariates=PAST[0], start=str(stamp)).values(), expected)
+    expected = single(model.predict(4, SERIES[0], PAST[0])).values()
+    found = single(model.predict(4, past_covariates=PAST[0], start=str(stamp))).values()
+    np.testing.assert_array_equal(found, expected)
     with pytest.raises(ValueError, match=r"start=.*do not lie on one grid"):
         model.predict(4, past_covariates=PAST[0], start=stamp + pd.Timedelta("5min"))
 
@@ -196,8 +198,8 @@ def test_static_covariates_are_remembered() -> None:
     series = SERIES[0].with_static_covariates(pd.DataFrame({"place": [1.0]}))
     model = DistilledModel(TiDEModel(8, 4, **SETTINGS), soft_sensor=True).fit(series, PAST[0])
     start = series.end_time() + series.freq
-    found = model.predict(4, past_covariates=PAST[0], start=start).values()
-    np.testing.assert_array_equal(found, model.predict(4, series, PAST[0]).values())
+    found = single(model.predict(4, past_covariates=PAST[0], start=start)).values()
+    np.testing.assert_array_equal(found, single(model.predict(4, series, PAST[0])).values())
 
 
 def test_an_audit_changes_the_target_too(model: DistilledModel) -> None:

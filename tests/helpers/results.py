@@ -110,8 +110,8 @@ def made_up_study(cases: int = 3, name: str = "benchmark", **changes: Any) -> St
         )
         effects = {arm: effect + 0.02 * rng.normal() * (arm != "alone") for arm, effect in EFFECTS.items()}
         found[label] = made_up_results(name, label, effects, random=number, **changes)
-    facts = {"name": name, "command": f"tskd run {name}.yaml", "config": f"name: {name}\n", "left_out": {}}
-    facts |= {"reproducible": True}
+    facts: dict[str, Any] = {"name": name, "command": f"tskd run {name}.yaml", "config": f"name: {name}\n"}
+    facts |= {"left_out": {}, "reproducible": True}
     facts |= {"cells": {"planned": 20 * cases, "finished": 20 * cases, "failed": 0}}
     return StudyResults(name, found, facts)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
-QUIET = {
+QUIET: dict[str, Any] = {
     "accelerator": "cpu",
     "enable_progress_bar": False,
     "enable_model_summary": False,
@@ -32,6 +33,12 @@ def walk(
     times = pd.date_range(start, periods=n, freq=freq)
     columns = [f"{name}{i}" for i in range(components)]
     return TimeSeries.from_times_and_values(times, values.astype(dtype), columns=columns)
+
+
+def single(forecast: TimeSeries | list[TimeSeries]) -> TimeSeries:
+    """The forecast of a single series."""
+    assert isinstance(forecast, TimeSeries)
+    return forecast
 
 
 def moving_average(windows: int, seed: int = 0, smooth: int = 1) -> np.ndarray:

@@ -101,7 +101,8 @@ def trained(
     common |= {"optimizer_cls": torch.optim.SGD, "optimizer_kwargs": {"lr": 0.02}} | kwargs
     told = NLinearModel(LOOKBACK, HORIZON, n_epochs=1, random_state=0, pl_trainer_kwargs=QUIET)
     told.fit(SERIES, verbose=False)
-    teachers = [Scripted(told, script, f"t{number}") for number, script in enumerate(scripts)] or [Teacher(told)]
+    teachers: list[Teacher] = [Scripted(told, script, f"t{number}") for number, script in enumerate(scripts)]
+    teachers = teachers or [Teacher(told)]
     model = DistilledModel(
         student(LOOKBACK, HORIZON, pl_trainer_kwargs=QUIET | together, **common), teachers, losses, weighting, balance
     )

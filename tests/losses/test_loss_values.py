@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -406,6 +406,7 @@ def test_a_linear_projector_finds_a_linear_map(source: tuple[int, ...], target: 
 
 
 def test_only_an_mlp_projector_bends() -> None:
+    kind: Literal["linear", "mlp"]
     for kind, linear in (("linear", True), ("mlp", False)):
         torch.manual_seed(0)
         loss = FeatureKD(projector=kind)
@@ -450,7 +451,8 @@ def brute_force(relation: str, student: np.ndarray, teacher: np.ndarray) -> np.n
         for points in (student, teacher):
             found = {(i, j): float(np.linalg.norm(points[i] - points[j])) for i, j in pairs}
             positive = [length for length in found.values() if length > 0]
-            related.append({key: length / (np.mean(positive) if positive else 1) for key, length in found.items()})
+            scale = float(np.mean(positive)) if positive else 1
+            related.append({key: length / scale for key, length in found.items()})
         for i, j in pairs:
             terms[i] += huber(related[0][i, j] - related[1][i, j]) / (n - 1)
         return terms
@@ -539,7 +541,7 @@ def test_similarities_of_steps_by_numpy(horizon: int, components: int) -> None:
     def similarity(values: np.ndarray) -> np.ndarray:
         spread = values.std(0)
         scaled = np.where(spread > 1e-9, (values - values.mean(0)) / np.where(spread > 1e-9, spread, 1), 0)
-        return sum(np.outer(column, column) for column in scaled.T) / components
+        return scaled @ scaled.T / components
 
     expected = [
         ((similarity(s) - similarity(t)) ** 2).mean() for s, t in zip(student.numpy(), teacher.numpy(), strict=True)
@@ -554,7 +556,7 @@ def test_correlations_of_components_by_numpy(horizon: int, components: int) -> N
     for one, other in zip(student.numpy(), teacher.numpy(), strict=True):
         pairs = list(itertools.combinations(range(components), 2))
         correlated = [[np.corrcoef(side[:, i], side[:, j])[0, 1] for i, j in pairs] for side in (one, other)]
-        expected.append(np.mean(np.square(np.subtract(*correlated))))
+        expected.append(np.mean(np.square(np.subtract(correlated[0], correlated[1]))))
     close(used(ChannelRelation(), pair(student, teacher)), expected)
 
 
@@ -575,13 +577,13 @@ BINOMIAL = NegativeBinomial(BLANK + 3, logits=BLANK)
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: OutputKD("rmse"), "metric='rmse': give one of mse, mae, huber"),
-        (lambda: TeacherBounded(metric="rmse"), "metric='rmse': give one of mse, mae, huber"),
-        (lambda: MultiScaleKD(metric="rmse"), "metric='rmse': give one of mse, mae, huber"),
-        (lambda: AutoregressiveKD(2, "rmse"), "metric='rmse': give one of mse, mae, huber"),
-        (lambda: QuantileKD("mae"), "metric='mae': give one of pinball, mse"),
-        (lambda: SampleRelation("cosine"), "relation='cosine': give one of distance, angle, similarity"),
-        (lambda: FeatureKD(projector="conv"), "projector='conv': give one of linear, mlp, or None"),
+        (lambda: OutputKD("rmse"), "metric='rmse': give one of mse, mae, huber"),  # type: ignore[arg-type]
+        (lambda: TeacherBounded(metric="rmse"), "metric='rmse': give one of mse, mae, huber"),  # type: ignore[arg-type]
+        (lambda: MultiScaleKD(metric="rmse"), "metric='rmse': give one of mse, mae, huber"),  # type: ignore[arg-type]
+        (lambda: AutoregressiveKD(2, "rmse"), "metric='rmse': give one of mse, mae, huber"),  # type: ignore[arg-type]
+        (lambda: QuantileKD("mae"), "metric='mae': give one of pinball, mse"),  # type: ignore[arg-type]
+        (lambda: SampleRelation("cosine"), "relation='cosine': give one of distance, angle, similarity"),  # type: ignore[arg-type]
+        (lambda: FeatureKD(projector="conv"), "projector='conv': give one of linear, mlp, or None"),  # type: ignore[arg-type]
         (lambda: TeacherBounded(-0.1), "margin=-0.1: give a finite number, 0 or more"),
         (lambda: TeacherBounded(math.inf), "margin=inf: give a finite number, 0 or more"),
         (lambda: LikelihoodKD(0), "temperature=0: give a finite number above 0"),
@@ -593,7 +595,7 @@ BINOMIAL = NegativeBinomial(BLANK + 3, logits=BLANK)
         (lambda: HorizonWeighted(rate=math.nan), "rate=nan: give a finite number"),
         (lambda: HorizonWeighted(rate=math.inf), "rate=inf: give a finite number"),
         (lambda: MultiScaleKD(-1), "scales=-1: give the coarsest scale, 0 or more"),
-        (lambda: MultiScaleKD(1.5), "scales=1.5: give the coarsest scale, 0 or more"),
+        (lambda: MultiScaleKD(1.5), "scales=1.5: give the coarsest scale, 0 or more"),  # type: ignore[arg-type]
         (lambda: AutoregressiveKD(0), "steps=0: give a number of steps, 1 or more"),
         (lambda: AutoregressiveKD(True), "steps=True: give a number of steps, 1 or more"),
         (lambda: AttentionTransfer(power=0.5), "power=0.5: give a finite number, 1 or more"),

@@ -26,6 +26,7 @@ from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
 from tskd.privileged import CostlySensors, CovariateBlock, FutureHorizon, HighResolution, Source, WayPoint
 from tskd.privileged import alignment as alignment_module
+from tskd.teachers.network import NetworkPredictor
 
 L, H, K = 4, 3, 4
 HOUR = pd.Timedelta("1h")
@@ -71,7 +72,8 @@ class Case:
     privileged: dict[str, list[TimeSeries]] = field(init=False)
 
     def __post_init__(self) -> None:
-        series, privileged = [], {name: [] for name in self.until if name is not None}
+        series: list[TimeSeries] = []
+        privileged: dict[str, list[TimeSeries]] = {name: [] for name in self.until if name is not None}
         for index, n in enumerate(self.lengths):
             target = walk(n, 2, seed=index, start=str(pd.Timestamp("2020-01-01") + index * 30 * HOUR))
             fine = around(target, k=K, seed=50 + index, name="fine")
@@ -399,7 +401,9 @@ def test_the_model_does_no_scaling_of_its_own() -> None:
     given = case.given()
     series, privileged = given["series"], given["privileged"]
     teacher = case.teacher().fit(**given)
-    slots = teacher.predictor(series, privileged=privileged).base.windows.gather(torch.tensor([[0, 7]]))
+    base = teacher.predictor(series, privileged=privileged).base
+    assert isinstance(base, NetworkPredictor)
+    slots = base.windows.gather(torch.tensor([[0, 7]]))
     origin = series.time_index[7]
 
     past = series.slice(origin - (L - 1) * HOUR, origin).values()
@@ -574,7 +578,9 @@ def error_ratio(target: TimeSeries, fine: TimeSeries, source: HighResolution) ->
     cut = target.time_index[TRAINED - 1]
     model = DLinearModel(12, 1, n_epochs=1, batch_size=1024, random_state=0, pl_trainer_kwargs=QUIET)
     teacher = Teacher(model, source).fit(target[:TRAINED], privileged={"minute": fine.drop_after(cut, keep_point=True)})
-    windows = teacher.predictor(target, privileged={"minute": fine}).base.windows
+    base = teacher.predictor(target, privileged={"minute": fine}).base
+    assert isinstance(base, NetworkPredictor)
+    windows = base.windows
     keys = torch.tensor([(0, origin) for origin in range(12, len(target) - 1)])
     keys = keys[windows.covers(keys)]
     slots = {name: values.flatten(1).numpy() for name, values in windows.gather(keys).items()}

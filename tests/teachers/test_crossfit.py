@@ -100,8 +100,13 @@ def test_a_network_trains_on_the_kept_windows_only(monkeypatch: pytest.MonkeyPat
         return gather(self, indices)
 
     release = window_data.WindowData.release
+
+    def released(self: window_data.WindowData) -> None:
+        seen.append(set())
+        release(self)
+
     monkeypatch.setattr(window_data.WindowData, "__getitems__", spy)
-    monkeypatch.setattr(window_data.WindowData, "release", lambda self: (seen.append(set()), release(self))[1])
+    monkeypatch.setattr(window_data.WindowData, "release", released)
     seen.append(set())
     series = walk(200)
     teacher = Teacher(TiDEModel(LOOKBACK, HORIZON, **settings), cross_fit=CrossFit(2, block=40)).fit(series)

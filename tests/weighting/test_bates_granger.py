@@ -172,6 +172,7 @@ def test_pairs_that_never_meet_are_taken_not_to_correlate() -> None:
         said[i, rows], said[j, rows] = errors[0], errors[1]
         valid[[i, j], rows] = True
     weighting = calibrated(BatesGranger(), said, target, valid=valid)
+    assert isinstance(weighting.moments, Tensor)
     moments = weighting.moments[0]
     assert torch.linalg.eigvalsh(moments)[0] > 0
     weights = of_a_window(weighting, said, valid=torch.ones_like(valid)).flatten()
@@ -221,7 +222,7 @@ def test_a_half_corrupted_teacher_gets_little_and_good_ones_stay_equal() -> None
         weights = calibrated(BatesGranger(), said, labels)(step(said))
         good = (said.mean(0) - truth).square().mean()
         lost.append(((blended(weights, said) - truth).square().mean() / good).item())
-    assert np.mean(found) == pytest.approx(floor, abs=3 * np.std(found) / math.sqrt(12) + 0.0005)
+    assert np.mean(found) == pytest.approx(floor, abs=3 * float(np.std(found)) / math.sqrt(12) + 0.0005)
     assert np.mean(found) < 0.047
     assert np.mean(lost) == pytest.approx(1, abs=0.01)
 

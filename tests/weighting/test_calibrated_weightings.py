@@ -145,7 +145,7 @@ def test_a_resumed_fit_goes_on_with_what_was_learned(make: Any, tmp_path: Path) 
         return model.fit(series, epochs=epochs, dataloader_kwargs={"shuffle": False}, **given).student
 
     whole = fitted(descending(), 4, val_series=later)
-    saving = {"model_name": "m", "work_dir": str(tmp_path), "save_checkpoints": True}
+    saving: dict[str, Any] = {"model_name": "m", "work_dir": str(tmp_path), "save_checkpoints": True}
     trainer = {**QUIET, "enable_checkpointing": True}
     fitted(descending(**saving, pl_trainer_kwargs=trainer), 2, val_series=later)
     resumed = fitted(NLinearModel.load_from_checkpoint("m", str(tmp_path), best=False), 4)
@@ -168,7 +168,7 @@ def test_a_resumed_fit_of_other_teachers_judges_them_itself(make: Any, names: st
         model = DistilledModel(student, [teachers[name] for name in names], weighting=make(), balance=0.7)
         return model.fit(data, epochs=epochs).history[-1]["weights"]
 
-    saving = {"model_name": "m", "work_dir": str(tmp_path), "save_checkpoints": True}
+    saving: dict[str, Any] = {"model_name": "m", "work_dir": str(tmp_path), "save_checkpoints": True}
     before = followed(descending(**saving, pl_trainer_kwargs={**QUIET, "enable_checkpointing": True}), "ab", first, 1)
     found = followed(NLinearModel.load_from_checkpoint("m", str(tmp_path), best=False), names, series, 2)
     fresh = followed(descending(), names, series, 1)

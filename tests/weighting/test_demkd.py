@@ -147,10 +147,10 @@ def test_heteroscedastic_teachers_are_combined_as_well_as_can_be(recalibrate: bo
         ("least", 0.0470, 5e-5),
     ):
         # the figure is of one draw of as many
-        error = 3 * np.std(found[name], ddof=1) * math.sqrt(1 + 1 / 8) + rounding
+        error = 3 * float(np.std(found[name], ddof=1)) * math.sqrt(1 + 1 / 8) + rounding
         assert np.mean(found[name]) == pytest.approx(figure, abs=error)
     for name in ("2", "least"):
-        assert np.mean(found[name]) == pytest.approx(0.04779, abs=3 * np.std(found[name], ddof=1) / math.sqrt(8))
+        assert np.mean(found[name]) == pytest.approx(0.04779, abs=3 * float(np.std(found[name], ddof=1)) / math.sqrt(8))
 
 
 def confident(seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -177,7 +177,7 @@ def test_a_confident_teacher_that_is_wrong_is_found_out_by_recalibration() -> No
     for name, weights in (("uniform", np.ones(3)), ("claimed", claimed), ("recalibrated", inverse)):
         w = weights / weights.sum()
         exact = w[0] ** 2 * (1 + 0.05**2) + (w[1] ** 2 + w[2] ** 2) * 0.5**2
-        error = 3 * np.std(found[name], ddof=1) / math.sqrt(8)
+        error = 3 * float(np.std(found[name], ddof=1)) / math.sqrt(8)
         assert np.mean(found[name]) == pytest.approx(exact, abs=error + 1e-4)
     for name, figure in (("uniform", 0.165), ("claimed", 0.965), ("recalibrated", 0.111)):
         assert np.mean(found[name]) == pytest.approx(figure, abs=0.003)

@@ -90,7 +90,7 @@ def test_without_evidence_all_count_alike() -> None:
     assert InverseError()(step(said)).tolist() == [[0.5] * 5] * 2
     nobody = calibrated(InverseError(), said, target, valid=torch.zeros(2, 5, dtype=torch.bool))
     assert of_a_window(nobody, said).flatten().tolist() == [0.5, 0.5]
-    assert nobody.weights.isfinite().all()
+    assert isinstance(nobody.weights, Tensor) and nobody.weights.isfinite().all()
 
 
 def test_a_half_corrupted_teacher_is_left_out_and_the_puzzle_holds_among_good_ones() -> None:
@@ -106,7 +106,7 @@ def test_a_half_corrupted_teacher_is_left_out_and_the_puzzle_holds_among_good_on
         good = (said.mean(0) - truth).square().mean()
         lost.append(((blended(weights, said) - truth).square().mean() / good).item())
     for found, figure in ((equal, 0.253), (weighed, 0.049)):
-        error = 3 * np.std(found, ddof=1) / math.sqrt(len(found)) + 0.0005
+        error = 3 * float(np.std(found, ddof=1)) / math.sqrt(len(found)) + 0.0005
         assert np.mean(found) == pytest.approx(figure, abs=error)
     assert np.mean(lost) == pytest.approx(1, abs=0.01)
 
@@ -141,7 +141,7 @@ def test_a_student_learns_the_combination_that_the_evidence_calls_for(held_out: 
 def test_privileged_teachers_are_judged_where_they_have_their_inputs(known: bool) -> None:
     said = [off(0.2, held_out=2.0, seed=1), off(1.0, seed=2)]
     teachers = [Saying(said[0], name="lab", source=CostlySensors("lab")), Saying(said[1], name="plain")]
-    given = {"val_privileged": {"lab": LATER_LAB}} if known else {}
+    given: dict[str, Any] = {"val_privileged": {"lab": LATER_LAB}} if known else {}
     student = linear()
     DistilledModel(student, teachers, weighting=InverseError(4), balance=1).fit(
         SERIES, privileged={"lab": LAB}, val_series=LATER, **given

@@ -47,7 +47,7 @@ def twice_backward(losses: Tensor, parameters: list[nn.Parameter], direction: li
     """d/du of ⟨∇Σ u·ℓ, direction⟩: what the weights of the losses do to the outer loss, exactly."""
     weights = torch.zeros_like(losses, requires_grad=True)
     inner = torch.autograd.grad((weights * losses).sum(), parameters, create_graph=True, allow_unused=True)
-    product = sum((i * d).sum() for i, d in zip(inner, direction, strict=True) if i is not None)
+    product = torch.stack([(i * d).sum() for i, d in zip(inner, direction, strict=True) if i is not None]).sum()
     return torch.autograd.grad(product, weights)[0]
 
 

@@ -104,7 +104,7 @@ class _StudentTraining:
         windows = dataset_windows(found, keys, prepared.student.visible)
         outputs = self._outputs(self.predictors, windows, keys, objective)
         starts = roll_starts(len(prepared.recipe.horizon), objective.ahead)
-        data = DistillationData(keys, windows, outputs, starts, prepared.recipe.weighting.uses_spread)
+        data = DistillationData(keys, windows, outputs, starts, prepared.recipe.weighting.needs.spread)
         for teacher in objective.needing_statistics():
             objective.fit_statistics(teacher, data.forecasts_and_labels(teacher))
         for teacher, field in objective.needing_probes():
@@ -122,7 +122,7 @@ class _StudentTraining:
     def _held_out_predictors(self) -> Sequence[TeacherPredictor]:
         """The teachers in front of the validation part, if the weighting is calibrated on it."""
         prepared = self.prepared
-        if not prepared.recipe.weighting.calibrates or prepared.validation is None:
+        if not prepared.recipe.weighting.needs.calibration or prepared.validation is None:
             return ()
         found = []
         with isolated_randomness():
@@ -135,11 +135,11 @@ class _StudentTraining:
 
     def _calibration(self, sets: Sequence[DistillationData]) -> Calibration | None:
         """The windows that a weighting is calibrated on, or takes meta steps on."""
-        weighting = self.prepared.recipe.weighting
-        if not self.teachers or not (weighting.calibrates or weighting.meta_every):
+        needs = self.prepared.recipe.weighting.needs
+        if not self.teachers or not (needs.calibration or needs.meta_step_every):
             return None
         # windows of a meta step need no teacher
-        held_out = bool(self._held_out) or weighting.needs_validation
+        held_out = bool(self._held_out) or needs.validation
         return Calibration(sets[1] if held_out else sets[0], held_out)
 
     def _outputs(

@@ -34,7 +34,7 @@ from tskd.distillation.objective import Objective
 from tskd.distillation.paired_loss import StudentOutput
 from tskd.distillation.student_queries import Calibration, gradient_gram
 from tskd.distillation.weighted_sum import DistillationTerm
-from tskd.weighting import Step
+from tskd.weighting import Step, StepContext
 
 
 class Distillation(pl.LightningModule):
@@ -210,9 +210,9 @@ class Distillation(pl.LightningModule):
         forecast = point_forecast(self.student, prediction)
         target = batch.labels.future_target[:, steps]
         objective, mean = self.objective, self._over_ranks
-        weighting, gram = objective.weighting, None
-        if weighting.uses_gram is not None:
-            gram = gradient_gram(self.student, weighting.uses_gram, forecast, calls, mean)
+        weighting, needs, gram = objective.weighting, objective.weighting.needs, None
+        if needs.gram is not None:
+            gram = gradient_gram(self.student, needs.gram, forecast, calls, mean)
         step = Step(
             batch.forecasts,
             batch.valid,
@@ -222,10 +222,9 @@ class Distillation(pl.LightningModule):
             self.current_epoch,
             objective.covers.to(batch.valid.device),
             batch.spread,
-            gram,
-            mean,
+            context=StepContext(mean, gram),
         )
-        if weighting.meta_every and batch_idx % weighting.meta_every == 0:
+        if needs.meta_step_every and batch_idx % needs.meta_step_every == 0:
             assert self._calibration is not None
             seed = 1_000_003 * self.current_epoch + batch_idx
             with isolated_randomness():

@@ -27,7 +27,7 @@ from tskd.distillation.weighted_sum import (
     separate_aspects,
 )
 from tskd.losses import DistillationLoss, LossTerm
-from tskd.weighting import Hint, Step, Weighting
+from tskd.weighting import Step, StepFeatures, Weighting
 
 logger = logging.getLogger(__name__)
 # share of its forecasts' variance from which on a linear probe is taken for a teacher's last layers
@@ -147,7 +147,7 @@ class Objective(nn.Module):
 
     def needing_probes(self) -> list[tuple[int, str]]:
         """Teachers, and fields of their hidden layers, of which the weighting needs a linear probe."""
-        if not self.weighting.probes_teachers:
+        if not self.weighting.needs.linear_probe:
             return []
         found = {
             (pair.teacher, pair.features)
@@ -192,11 +192,11 @@ class Objective(nn.Module):
         weights = self.weighting(step)
         known = step.valid.any(0)
         # the mean of the processes' terms is then the mean over the windows of all of them
-        count = step.over_ranks(known.sum().to(weights.dtype))
+        count = step.context.mean_over_ranks(known.sum().to(weights.dtype))
         if not bool(known.any()):
             return DistillationTerm(None, weights)
         total: Tensor | None = None
-        aspect_weights = AspectWeights(self.weighting, step, weights, partial(self._hint, output, step, details))
+        aspect_weights = AspectWeights(self.weighting, step, weights, partial(self._features, output, step, details))
         for pair in self.pairs:
             loss, k = pair.loss, pair.teacher
             if not isinstance(loss, DistillationLoss):
@@ -220,7 +220,9 @@ class Objective(nn.Module):
         term = None if total is None else total[known].sum() / count
         return DistillationTerm(term, weights, labels, aspect_weights.separate())
 
-    def _hint(self, output: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], number: int) -> Hint:
+    def _features(
+        self, output: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], number: int
+    ) -> StepFeatures:
         """What one loss, by its number, compares of hidden layers."""
         student, teachers, read = [], [], []
         for pair in self.pairs:
@@ -237,7 +239,7 @@ class Objective(nn.Module):
                 forecasts = step.forecasts.new_zeros(step.forecasts.shape[1:])
                 forecasts[:, pair.span] = self._probes[key](ours).to(forecasts)
                 read.append(forecasts.where(valid, 0))
-        return Hint(student, teachers, torch.stack(read) if len(read) == len(self.names) else None)
+        return StepFeatures(student, teachers, torch.stack(read) if len(read) == len(self.names) else None)
 
 
 def _digest(text: str) -> str:

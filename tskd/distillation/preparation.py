@@ -132,15 +132,15 @@ def prepare(
     weighting = recipe.weighting
     teachers = [
         # a teacher that is fitted meets the validation part only where the weighting is calibrated on it
-        _in_fit(one, train, None if one.fitted and not weighting.calibrates else validation, options.sampling)
+        _in_fit(one, train, None if one.fitted and not weighting.needs.calibration else validation, options.sampling)
         for one in recipe.teachers
     ]
-    if weighting.needs_validation and recipe.teachers and validation is None:
+    if weighting.needs.validation and recipe.teachers and validation is None:
         raise ValueError(f"{weighting!r} learns from a validation part: give val_series")
     if any(isinstance(loss, LabelWeighting) for loss in recipe.losses):
         check_weighable_labels(recipe.student)
     inside = any(loss.needs.layers or loss.needs.likelihood for loss in recipe.losses)
-    probing = Probing(options.sampling, inside, bool(recipe.teachers) and weighting.uses_gram == "head")
+    probing = Probing(options.sampling, inside, bool(recipe.teachers) and weighting.needs.gram == "head")
     with isolated_randomness():
         own = student_interface(recipe.student, student, probing, recipe.soft_sensor)
         if probing.heads and not own.heads:

@@ -65,10 +65,10 @@ def gradient_gram(
     calls: Sequence[Call],
     mean: OverRanks,
 ) -> Callable[[Tensor], Tensor]:
-    """Inner products of gradients of the student's forecast, see `Step`.
+    """Inner products of gradients of the student's forecast, see `StepContext`.
 
     Args:
-        of: with respect to what, see `Weighting.uses_gram`.
+        of: with respect to what, see `WeightingNeeds.gram`.
         calls: of the last linear layers, in this step.
     """
     if of == "head":

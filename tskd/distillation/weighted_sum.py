@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from tskd._core.aspects import Aspect
-from tskd._core.distributed import alone
 from tskd.distillation.history import over_steps
 from tskd.distillation.paired_loss import PairedLoss
 from tskd.losses import DistillationLoss, LabelWeighting, LossTerm, StudentTeacherPair
-from tskd.weighting import Hint, Step, Weighting
+from tskd.weighting import Step, StepContext, StepFeatures, Weighting
 
 INSIDE: frozenset[Aspect] = frozenset({"features"})
 # aspects that may have weights of their own, and which losses have them
@@ -52,13 +51,15 @@ class AspectWeights:
 
     Args:
         weights: those of the forecasts `[K, B, …]`, of every aspect that has none of its own.
-        hint: what a loss, by its number, compares of hidden layers.
+        features: what a loss, by its number, compares of hidden layers.
     """
 
-    def __init__(self, weighting: Weighting, step: Step, weights: Tensor, hint: Callable[[int], Hint]) -> None:
+    def __init__(
+        self, weighting: Weighting, step: Step, weights: Tensor, features: Callable[[int], StepFeatures]
+    ) -> None:
         # ranks without valid windows skip this, so no collective may run
-        self._weighting, self._step = weighting, replace(step, over_ranks=alone, gram=None)
-        self._weights, self._hint = weights, hint
+        self._weighting, self._step = weighting, replace(step, context=StepContext())
+        self._weights, self._features = weights, features
         self._aspects = weighting.aspects
         self._found: dict[tuple[Aspect, int], Tensor] = {}
 
@@ -81,7 +82,7 @@ class AspectWeights:
         key = (aspect, number if inside else 0)
         if key not in self._found:
             with torch.no_grad():
-                step = replace(self._step, hint=self._hint(number)) if inside else self._step
+                step = replace(self._step, features=self._features(number)) if inside else self._step
             self._found[key] = self._weighting.weights_of(step, aspect)
         return self._found[key]
 

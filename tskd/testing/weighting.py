@@ -20,7 +20,8 @@ from tskd.distillation.paired_loss import StudentOutput
 from tskd.losses import OutputKD
 from tskd.testing._cases import WeightingCase
 from tskd.testing._trial import Trial, for_each, require, whole
-from tskd.weighting.base import Hint, Weighting
+from tskd.weighting.base import Weighting
+from tskd.weighting.step import StepFeatures
 
 NAN, FAR = float("nan"), 1e4
 
@@ -237,7 +238,7 @@ def _span(covers: Tensor) -> range:
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
-    if isinstance(one, Hint):
+    if isinstance(one, StepFeatures):
         return _same(vars(one), vars(other))
     if isinstance(one, list):
         return len(one) == len(other) and all(map(_same, one, other))

@@ -407,7 +407,7 @@ def test_every_row_of_a_placebo_moves_however_short_a_part_is(freq: str, rows: i
     series = TimeSeries.from_times_and_values(times, np.arange(len(times), dtype=float), columns=["y"])
     data = replace(toy_data(), series=series, validation_start=times[rows], test_start=times[rows + 300])
     source, named = placebo(FutureHorizon(), data, seed=1)
-    before, after = series.values()[:, 0], named[source.name].values()[:, 0]
+    before, after = series.values()[:, 0], named[str(source.name)].values()[:, 0]
     assert (before != after).all()
     for part in (slice(0, rows), slice(rows, rows + 300), slice(rows + 300, None)):
         assert set(before[part]) == set(after[part])
@@ -418,7 +418,7 @@ def test_placebo_rows_change_place_within_their_part_and_hour(source: Any) -> No
     data = toy_data()
     original = data.series if source.name is None else data.privileged[source.name]
     shuffled_source, named = placebo(source, data, seed=1)
-    shuffled = named[shuffled_source.name]
+    shuffled = named[str(shuffled_source.name)]
     assert replace(shuffled_source, name=source.name) == source and shuffled_source.name != source.name
     hours = original.time_index.hour
     for part in (slice(0, VALIDATION), slice(VALIDATION, TEST), slice(TEST, STEPS)):
@@ -438,7 +438,7 @@ def test_placebo_of_finer_samples_keeps_the_coarse_values(coarse: Any) -> None:
     if coarse == "point":
         data = replace(data, series=data.series.with_values(fine[::4, None]))
     source, named = placebo(HighResolution("fine", coarse=coarse), data, seed=1)
-    shuffled = named[source.name].values()[:, 0]
+    shuffled = named[str(source.name)].values()[:, 0]
     if coarse == "mean":
         before, after = fine.reshape(-1, 4), shuffled.reshape(-1, 4)
         level, kept = before.mean(1, keepdims=True), after.mean(1, keepdims=True)
@@ -565,7 +565,7 @@ def test_a_teacher_like_the_student_is_not_its_twin() -> None:
 
 
 def cell(name: str, candidate: int, seed: int, validation: float, test: float) -> Cell:
-    nothing = np.zeros(0)
+    nothing: Any = np.zeros(0)
     return Cell("", "student", name, 1, None, seed, candidate, 0, validation, np.array([test]), *[nothing] * 4)
 
 

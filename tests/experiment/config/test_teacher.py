@@ -42,7 +42,10 @@ from tskd.teachers.crossfit import CrossFit
 
 OWN = {"class": "CostlySensors", "kwargs": {"name": "own"}}
 SENSOR = {"class": "CostlySensors", "kwargs": {"name": "sensor"}}
-LINEAR = {"class": "LinearRegressionModel", "kwargs": {"lags": LOOKBACK, "output_chunk_length": HORIZON}}
+LINEAR: dict[str, Any] = {
+    "class": "LinearRegressionModel",
+    "kwargs": {"lags": LOOKBACK, "output_chunk_length": HORIZON},
+}
 
 
 def stations(data: DataSet | None = None, **changes: Any) -> Experiment:
@@ -137,13 +140,15 @@ def test_the_settings_of_teachers_read_back_equal() -> None:
     }
     made = Experiment(**toy_config(data="co2", teachers=teachers, arms=[]))
     assert Experiment.model_validate(yaml.safe_load(made.to_yaml())) == made
-    assert TeacherConfig.model_validate({"model": LINEAR, "cross_fit": 4}).cross_fit.made() == CrossFit(4)
+    crossed = TeacherConfig.model_validate({"model": LINEAR, "cross_fit": 4}).cross_fit
+    assert crossed is not None and crossed.made() == CrossFit(4)
 
 
 def test_a_python_teacher_keeps_its_settings() -> None:
     given = Teacher(NLinearModel(8, 4), FutureHorizon(), sees_inputs=False, cross_fit=CrossFit(3, 40))
     config = TeacherConfig.model_validate(given)
-    assert not config.sees_inputs and config.cross_fit.made() == CrossFit(3, 40)
+    assert not config.sees_inputs and config.cross_fit is not None
+    assert config.cross_fit.made() == CrossFit(3, 40)
     linear = TeacherConfig.model_validate(Teacher(LinearRegressionModel(lags=8, output_chunk_length=4)))
     assert linear.sees_inputs and linear.cross_fit is None and linear.model.class_ == "LinearRegressionModel"
 
@@ -240,7 +245,7 @@ def test_a_teachers_lookback_changes_nothing_for_the_student(back: int) -> None:
     other = Experiment(**toy_config(student=student, teachers=teachers, arms=arms, seeds=[3])).run(progress=False)
     np.testing.assert_array_equal(plain.errors("alone"), other.errors("alone"))
     truth = [r.forecasts[r.forecasts.line.isin(["truth", "alone"])].reset_index(drop=True) for r in (plain, other)]
-    pd.testing.assert_frame_equal(*truth)
+    pd.testing.assert_frame_equal(truth[0], truth[1])
 
 
 @pytest.mark.parametrize("back", [3, LOOKBACK, 20])
@@ -301,7 +306,7 @@ def test_an_archive_teacher_is_fitted_on_the_archive_alone() -> None:
     assert equal(weights(teachers[0]), weights(teachers[1]))
     values = [weights(teachers[i])["layer.weight"] for i in (0, 2)]
     # each series of the archive has a scale of its own
-    assert torch.allclose(*values, atol=1e-4)
+    assert torch.allclose(values[0], values[1], atol=1e-4)
     first, second = own.archive
     for archive in (
         (replace(first, series=second.series), second),
@@ -325,6 +330,7 @@ def test_the_archive_is_scaled_by_itself() -> None:
     prepared = prepare(toy_stations(), LOOKBACK, (1, HORIZON))
     for item in prepared.archive:
         for series in (item.series, item.privileged["own"], item.past_covariates):
+            assert series is not None
             values = series.values()
             np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-5)
             np.testing.assert_allclose(values.std(axis=0), 1, atol=1e-5)
@@ -354,7 +360,9 @@ def test_an_archive_that_knows_later_values_or_other_components_is_refused() -> 
     late = replace(data.archive[0], series=data.series[: VALIDATION + 1])
     with pytest.raises(ValueError, match=r"archive series 'station 1' ends at .* must end before the validation part"):
         replace(data, archive=(late,))
-    renamed = replace(data.archive[0], past_covariates=data.archive[0].past_covariates["c0"])
+    covariates = data.archive[0].past_covariates
+    assert covariates is not None
+    renamed = replace(data.archive[0], past_covariates=covariates["c0"])
     with pytest.raises(ValueError, match=r"past_covariates of archive series 'station 1' has components \['c0'\]"):
         replace(data, archive=(renamed,))
 
@@ -376,6 +384,7 @@ def test_nobody_sees_the_targets_past_but_by_privilege() -> None:
 
 def test_a_teacher_of_a_soft_sensor_sees_the_students_inputs() -> None:
     data = toy_stations()
+    assert data.past_covariates is not None
     other = replace(data, past_covariates=data.past_covariates + 1.0 * (np.arange(STEPS)[:, None, None] >= TEST))
     for name in ("alone", "equal", "own"):
         forecasts = [cell_of(stations(some), name).forecasts for some in (data, other)]
@@ -416,7 +425,7 @@ def test_a_teacher_may_be_an_ensemble_or_forecast_a_distribution() -> None:
         "linear": {"model": LINEAR},
         "gaussian": {"model": gaussian},
     }
-    plain = {"data": toy_data(), "soft_sensor": False, "teachers": made, "arms": []}
+    plain: dict[str, Any] = {"data": toy_data(), "soft_sensor": False, "teachers": made, "arms": []}
     found = stations(**plain).run(progress=False).rows
     scores = found[found.kind == "teacher"].set_index("name").mse
     assert scores["ensemble"] == pytest.approx(scores["linear"], rel=1e-5)

@@ -134,7 +134,11 @@ def test_an_arm_that_bears_the_name_is_that_control() -> None:
 
 
 def test_an_arm_that_bears_the_name_of_a_control_and_is_none_is_told() -> None:
-    for arms in ([{**TAUGHT, "name": "tuned"}], [TAUGHT, {"name": "placebo", "students": [{}]}]):
+    lists: list[list[dict[str, Any]]] = [
+        [{**TAUGHT, "name": "tuned"}],
+        [TAUGHT, {"name": "placebo", "students": [{}]}],
+    ]
+    for arms in lists:
         name = next(arm["name"] for arm in arms if arm["name"] != "taught")
         found = with_controls(name, arms=arms)
         assert found.not_applicable == {name: "an arm that is another thing bears its name: give that arm another"}
@@ -301,7 +305,7 @@ def test_an_arm_is_judged_by_controls_of_its_own_teachers_and_lesson() -> None:
         "larger": {"model": toy_model(n_epochs=4), "privileged": sensor},
         "read": {"model": lags, "privileged": sensor},
     }
-    arms = [
+    arms: list[dict[str, Any]] = [
         TAUGHT,
         {**TAUGHT, "name": "rebalanced", "balance": 0.5},
         {**TAUGHT, "name": "reweighted", "weighting": "InverseError"},

@@ -153,6 +153,7 @@ def test_an_archive_ends_before_the_validation_part_of_its_fold() -> None:
     split = data.series.time_index[VALIDATION - TESTED]
     for item in found.archive:
         for series in (item.series, item.privileged["own"], item.past_covariates):
+            assert series is not None
             assert series.end_time() + series.freq == split and series.start_time() == data.series.start_time()
     late = replace(data.archive[0], series=data.archive[0].series[VALIDATION - TESTED :])
     with pytest.raises(ValueError, match="fold 1 of 2, archive series 'station 1' has no row before the validation"):

@@ -88,8 +88,8 @@ def test_a_data_set_may_be_numbered() -> None:
         DATA,
         series=series,
         privileged={"sensor": NUMBERED},
-        validation_start=VALIDATION,
-        test_start=TEST,
+        validation_start=VALIDATION,  # type: ignore[arg-type]
+        test_start=TEST,  # type: ignore[arg-type]
         filled=frozenset(),
     )
     assert made.test_start == TEST

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,7 +20,7 @@ from tskd.experiment.results.study_results import StudyResults
 @pytest.fixture(scope="module")
 def study() -> StudyResults:
     """Three cases: one as it should be, one where a control does as well, one without gain and an arm that failed."""
-    common = {"windows": 360, "seeds": 2, "horizon": 96, "lookback": 24}
+    common: dict[str, Any] = {"windows": 360, "seeds": 2, "horizon": 96, "lookback": 24}
     effects = {"alone": 1.0, "future": 0.8, "both": 0.85, "self-distilled": 0.97, "placebo": 0.98}
     found = {
         "ETTh1 · 96": made_up_results(effects=effects, random=1, windows=600, seeds=2, horizon=96, lookback=24),

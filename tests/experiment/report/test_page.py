@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -155,7 +156,7 @@ def test_an_arm_that_shares_no_seed_with_the_student_alone_is_not_compared(resul
     def left(table: pd.DataFrame) -> pd.DataFrame:
         return table[~((table.name == "alone") & (table.seed == 1)) & ~((table.name == "future") & (table.seed == 0))]
 
-    tables = {name: left(getattr(results, name)) for name in ("rows", "windows", "steps")}
+    tables: dict[str, Any] = {name: left(getattr(results, name)) for name in ("rows", "windows", "steps")}
     apart = replace(results, **tables)
     line = next(line for line in lines(apart) if line.name == "future")
     assert line.mse and line.relative == line.interval == "" and "1 of 2 fits" in line.note
@@ -184,7 +185,7 @@ def without(results: Results, *lost: tuple[str, int | None, int | None]) -> Resu
 def hard() -> Results:
     """Two folds, of which the second is five times as hard."""
     found = made_up_results(folds=2, seeds=2, windows=300)
-    scaled = {
+    scaled: dict[str, Any] = {
         name: table.assign(mse=table.mse * np.where(table.fold == 2, 5, 1))
         for name, table in (("rows", found.rows), ("windows", found.windows), ("steps", found.steps))
     }

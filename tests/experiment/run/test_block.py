@@ -14,6 +14,7 @@ import pytest
 from darts import TimeSeries
 
 from tests.helpers.experiments import HORIZON, LOOKBACK, toy_config, toy_data, toy_model, toy_stations
+from tests.helpers.series import single
 from tskd import DistilledModel, Teacher
 from tskd.datasets import DataSet
 from tskd.experiment import Experiment
@@ -26,7 +27,10 @@ from tskd.experiment.run.forecast import of_student, of_teacher
 from tskd.experiment.run.plan import Block, Planned, planned
 from tskd.experiment.run.scoring import score
 
-LINEAR = {"class": "LinearRegressionModel", "kwargs": {"lags": LOOKBACK, "output_chunk_length": HORIZON}}
+LINEAR: dict[str, Any] = {
+    "class": "LinearRegressionModel",
+    "kwargs": {"lags": LOOKBACK, "output_chunk_length": HORIZON},
+}
 
 
 def every_kind() -> Experiment:
@@ -35,7 +39,7 @@ def every_kind() -> Experiment:
     end = {"class": "FutureHorizon", "kwargs": {"end": 2}}
     gaussian = {"likelihood": {"class": "GaussianLikelihood"}, "normalize": False}
     members = [LINEAR, {**LINEAR, "kwargs": {**LINEAR["kwargs"], "lags": 3}}]
-    teachers = {
+    teachers: dict[str, dict[str, Any]] = {
         "future": {"model": toy_model(), "privileged": end},
         "pupil": {"model": toy_model(), "taught_by": "future"},
         "cross": {"model": toy_model(), "cross_fit": {"folds": 3, "block": 40}, "privileged": end},
@@ -289,8 +293,8 @@ def test_forecasts_of_many_windows_are_those_of_darts(
     if rolled and data.past_covariates is not None:
         pytest.skip("a student that reads past covariates is not rolled forward")
     chunk = 3 if rolled else HORIZON
-    spec = {"class": name, "kwargs": {"input_chunk_length": LOOKBACK, "output_chunk_length": chunk, "n_epochs": 1}}
-    spec["kwargs"] |= kwargs
+    sizes = {"input_chunk_length": LOOKBACK, "output_chunk_length": chunk, "n_epochs": 1}
+    spec = {"class": name, "kwargs": sizes | kwargs}
     horizon = 8 if rolled else HORIZON
     experiment = Experiment(**toy_config(data=data, student=spec, teachers={}, arms=[], scored=[1, horizon]))
     run = run_of(experiment)
@@ -315,7 +319,7 @@ def test_forecasts_of_a_soft_sensor_and_of_teachers_are_those_of_darts() -> None
         np.testing.assert_allclose(found, by_darts(sensor, part, covariates), rtol=1e-5, atol=2e-6)
         known = {name: part.privileged[name] for name in teacher.names}
         answers = teacher.historical_forecasts(part.series, **covariates, privileged=known)
-        expected = np.stack([answer.values() for answer in answers])
+        expected = np.stack([single(answer).values() for answer in answers])
         np.testing.assert_allclose(whole(of_teacher(teacher, part, covariates), part), expected, rtol=1e-6)
 
 

@@ -253,7 +253,7 @@ def test_the_source_of_a_users_class_and_of_its_bases_counts(tmp_path: Path, mon
         found.append(canonical(module.Mine("mae")))
     assert found[0] == found[2] != found[1]
     # tskd's own do not change with a comment
-    assert canonical(OutputKD) == "tskd.losses.output.OutputKD"
+    assert canonical(OutputKD) == "tskd.losses.output_kd.OutputKD"
 
 
 @pytest.mark.parametrize("value", [(i for i in range(3)), threading.Lock()])

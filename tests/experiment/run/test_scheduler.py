@@ -30,7 +30,7 @@ from tskd.experiment.run.scheduler import report
 from tskd.experiment.run.worker import cell_of, part_of
 from tskd.losses import OutputKD
 
-ARMS = [
+ARMS: list[dict[str, Any]] = [
     {"name": "alone"},
     {"name": "both", "teachers": ["future", "fine"], "balance": [0, 0.5]},
     {"name": "self", "teachers": "equal", "balance": 0.5},

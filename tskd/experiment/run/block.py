@@ -202,7 +202,7 @@ class BlockRun:
             soft_sensor=self.experiment.soft_sensor,
         )
         names = dict.fromkeys(name for teacher in model.teachers for name in teacher.names)
-        judged = model.weighting.calibrates or model.weighting.needs_validation
+        judged = model.weighting.needs.calibration or model.weighting.needs.validation
         data = self.supply.training(self.experiment.student, names, judged)
         return model.fit(**data, cache=self._answers.name, verbose=False)
 
