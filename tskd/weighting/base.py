@@ -122,5 +122,5 @@ def _shares(scores: Tensor, step: Step) -> Tensor:
     scores = scores.where(valid, 0)
     total = scores.sum(0, keepdim=True)
     even = valid.to(scores.dtype) / valid.sum(0, keepdim=True).clamp(min=1)
-    # valid teachers that are all scored 0 share the window evenly
+    # valid teachers whose scores are all 0 share the window evenly
     return torch.where(total > 0, scores / total.where(total > 0, 1), even)
