@@ -16,7 +16,7 @@ from darts.utils.likelihood_models import GaussianLikelihood, QuantileRegression
 from darts.utils.likelihood_models.torch import WeibullLikelihood
 from torch import Tensor
 
-from tests.distillation.test_closed_form import LBFGS, descending, forecasts, linear, regression, windows
+from tests.helpers.closed_form import LBFGS, descending, forecasts, linear, regression, windows
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher

@@ -14,7 +14,7 @@ from darts.utils.likelihood_models import GaussianLikelihood
 from torch import Tensor
 
 from tests.helpers.series import QUIET, walk
-from tests.weighting.test_aspects import draw
+from tests.helpers.steps import draw
 from tskd import DistilledModel, Teacher
 from tskd._core.layers import Layer
 from tskd.distillation import linear_probe as readout

@@ -22,6 +22,7 @@ from darts.utils.likelihood_models import GaussianLikelihood, QuantileRegression
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.models import tiny_chronos
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
 from tskd._core.model_inputs import ModelInputs
@@ -209,42 +210,6 @@ def test_hidden_layers_are_given_on_request() -> None:
     window = torch.from_numpy(SERIES[1].values()[6:12]).float()[None]
     network = teacher.model.model.eval()
     torch.testing.assert_close(found["features.rnn"][1], network.rnn(window)[0][0].detach())
-
-
-def tiny_chronos(folder: Path, **kwargs: Any) -> Any:
-    """A Chronos-2 of random weights in a local folder, as a user would have the real one."""
-    pytest.importorskip("safetensors")
-    pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed: no foundation models")
-    import json
-
-    from darts.models.forecasting.chronos2_model import Chronos2Model, _Chronos2Module
-    from safetensors.torch import save_file
-
-    config = {
-        "d_model": 16,
-        "d_kv": 4,
-        "d_ff": 32,
-        "num_layers": 1,
-        "num_heads": 4,
-        "dropout_rate": 0.1,
-        "chronos_config": {
-            "context_length": 64,
-            "output_patch_size": 4,
-            "input_patch_size": 4,
-            "input_patch_stride": 4,
-            "quantiles": [0.1, 0.5, 0.9],
-            "use_reg_token": True,
-            "use_arcsinh": True,
-            "max_output_patches": 4,
-            "time_encoding_scale": 64,
-        },
-    }
-    torch.manual_seed(0)
-    network = _Chronos2Module(input_chunk_length=8, output_chunk_length=4, **config)
-    folder.mkdir()
-    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(config))
-    return Chronos2Model(8, 4, local_dir=str(folder), random_state=0, pl_trainer_kwargs=QUIET, **kwargs)
 
 
 def test_a_foundation_model_teaches_by_forecasts_and_features(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 from sklearn.svm import OneClassSVM
 from torch import Tensor
 
-from tests.distillation.test_closed_form import forecasts, noise, regression, windows
+from tests.helpers.closed_form import forecasts, noise, regression, windows
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET
 from tskd import DistilledModel

@@ -14,9 +14,10 @@ from darts.utils.likelihood_models import LaplaceLikelihood
 from torch import Tensor, distributions
 from torch.distributions import kl_divergence
 
-from tests.distillation.test_closed_form import H, forecasts, linear, noise, regression, windows
-from tests.helpers.judging import Saying, calibrated, calibration, step
+from tests.helpers.calibration import Saying, calibrated, calibration, step
+from tests.helpers.closed_form import H, forecasts, linear, noise, regression, windows
 from tests.helpers.series import QUIET
+from tests.helpers.steps import draw
 from tskd import DistilledModel, Teacher
 from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.objective import Objective
@@ -36,10 +37,6 @@ from tskd.weighting import CAMKD, DEMKD, CalibrationWindows, Fixed, Step, StepCo
 from tskd.weighting._aspect_errors import DIVERGENCE_DEVIATION, EXPECTED_DIVERGENCE, spread_divergence
 
 Normal = distributions.Normal
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def gaussians(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> StudentTeacherPair:

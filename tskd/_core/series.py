@@ -200,4 +200,8 @@ def as_privileged(
     absent = [name for name in names if name not in given]
     if absent:
         raise ValueError(f"{what} lacks {', '.join(map(repr, absent))}, which teachers' sources read")
-    return {name: as_list(given[name], f"{what}[{name!r}]", count) or [] for name in names}
+    found = {name: as_list(given[name], f"{what}[{name!r}]", count) for name in names}
+    for name, series in found.items():
+        if series is None:
+            raise ValueError(f"{what}[{name!r}] is None: give a series for each of the {count} target series")
+    return {name: series for name, series in found.items() if series is not None}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from darts import TimeSeries
 
-from tests.helpers.toy import HORIZON, LOOKBACK, toy_config, toy_data, toy_model, toy_stations
+from tests.helpers.experiments import HORIZON, LOOKBACK, toy_config, toy_data, toy_model, toy_stations
 from tskd import DistilledModel, Teacher
 from tskd.datasets import DataSet
 from tskd.experiment import Experiment
@@ -182,7 +182,7 @@ def test_a_teacher_that_cannot_be_loaded_any_more_is_fitted_again(
     def load(*_: Any) -> Any:
         raise AttributeError("no attribute 'use_static_covariates'")
 
-    monkeypatch.setattr(models._darts, "load", load)
+    monkeypatch.setattr(models, "load_model", load)
     assert_equal(run_of(experiment, tmp_path).cell(plan), whole)
 
 

@@ -12,7 +12,7 @@ import torch
 from darts import TimeSeries
 from torch import Tensor
 
-from tests.distillation.test_closed_form import H, L, descending, windows
+from tests.helpers.closed_form import H, L, descending, windows
 from tskd import Teacher
 from tskd._core.model_inputs import ModelInputs
 from tskd.teachers import network as networks
@@ -130,3 +130,13 @@ def believing(series: TimeSeries, shrinkage: float) -> float:
     """n / (n + shrinkage), n the number of blocks of H steps in which windows of the series begin."""
     blocks = len({origin // H for origin in range(L - 1, len(series) - H)})
     return blocks / (blocks + shrinkage)
+
+
+def corrupted(seed: int, bad: float = 2.0) -> tuple[Tensor, Tensor, Tensor]:
+    """Case A: truth, labels and teachers, the third of which is `bad` on a random half of the windows."""
+    draw = np.random.default_rng(seed)
+    truth = np.sin(2 * np.pi * np.arange(24) / 24)[None, :, None] + draw.normal(size=(400, 1, 7))
+    labels = truth + 0.5 * draw.normal(size=truth.shape)
+    said = truth + 0.3 * draw.normal(size=(3, *truth.shape))
+    said[2] += bad * draw.normal(size=(400, 1, 7)) * draw.permutation(np.arange(400) < 200)[:, None, None]
+    return torch.from_numpy(truth), torch.from_numpy(labels), torch.from_numpy(said)
