@@ -109,7 +109,7 @@ def test_no_window_has_a_teacher() -> None:
     tally.add(torch.zeros(1, 2), torch.zeros(1, 2, dtype=torch.bool), torch.zeros(2, 2).long())
     found = tally.record(0, ["a"], no_reduction)
     nothing: dict[str, Any] = {"by_step": {}, "by_hour": {}, "aspects": {}}
-    assert found == {"weights": {"a": 0}, "effective": 0, "masked": 1, **nothing}
+    assert found == {"epoch": 0, "weights": {"a": 0}, "effective": 0, "masked": 1, **nothing}
 
 
 def test_weights_of_aspects_by_hand() -> None:
