@@ -91,7 +91,7 @@ class WeightingCase:
                 keys=self.step.keys[rows],
                 spread=None if self.step.spread is None else self.step.spread[:, rows],
                 features=_features(
-                    self.step.features, lambda values: [v[rows] for v in values], lambda said: said[:, rows]
+                    self.step.features, lambda values: [v[rows] for v in values], lambda forecasts: forecasts[:, rows]
                 ),
             ),
         )
