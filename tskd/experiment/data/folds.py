@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from darts import TimeSeries
 
 from tskd.datasets import ArchiveSeries, DataSet
-from tskd.datasets.base import beside
+from tskd.datasets.base import other_series
 from tskd.experiment.data.preparation import Prepared, prepare
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def moved_back(data: DataSet, fold: int, folds: int, span: int) -> DataSet:
         )
     end, split = index[len(index) - back], index[validation - back]
     for what, series in {
-        **beside(data),
+        **other_series(data),
         **{f"archive series {item.name!r}": item.series for item in data.archive},
     }.items():
         if series.start_time() >= split:
