@@ -55,7 +55,7 @@ def test_nothing_is_concluded_from_a_run_that_is_not_finished(script: ModuleType
     results = synthetic.results(effects=effects, sizes=(script.PRIMARY,), seeds=2, windows=600)
     assert script.outcome(results).endswith("at 1,000 windows; the hypothesis holds.")
     for cells in ({"planned": 20, "finished": 19, "failed": 1}, {"planned": 20, "finished": 5, "failed": 0}):
-        said = script.outcome(replace(results, facts={**results.facts, "cells": cells}))
+        said = script.outcome(synthetic.with_info(results, cells=cells))
         assert f"nothing is concluded: {cells['finished']} of 20 cells" in said and "hypothesis" not in said
 
 

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tskd.experiment.run.cell_store import STALE, CellStore, StoredCell, write_atomically
-from tskd.experiment.run.locks import Lock
+from tskd.experiment.run.cell_store import STALE, CellStore
+from tskd.experiment.run.files import write_atomically
+from tskd.experiment.run.folder import take_lock
+from tskd.experiment.run.stored_cell import StoredCell
 
 KEYS = ("aa00", "bb11", "cc22")
 
@@ -132,7 +134,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
 
 def _hold(path: Path, ready: Any) -> None:
-    lock = Lock.take(path)
+    lock = take_lock(path)
     assert lock is not None
     ready.set()
     time.sleep(60)
@@ -143,11 +145,11 @@ def test_a_lock_is_one_process_s_until_it_dies(tmp_path: Path) -> None:
     ready, path = context.Event(), tmp_path / "locks" / "a"
     holder = context.Process(target=_hold, args=(path, ready), daemon=True)
     holder.start()
-    assert ready.wait(60) and Lock.take(path) is None
-    other = Lock.take(path.with_name("b"))
-    assert other is not None and Lock.take(path.with_name("b")) is None
+    assert ready.wait(60) and take_lock(path) is None
+    other = take_lock(path.with_name("b"))
+    assert other is not None and take_lock(path.with_name("b")) is None
     other.release()
-    assert Lock.take(path.with_name("b")) is not None
+    assert take_lock(path.with_name("b")) is not None
     holder.kill()
     holder.join()
-    assert Lock.take(path) is not None
+    assert take_lock(path) is not None

@@ -23,15 +23,17 @@ import pytest
 import torch
 
 from tests.helpers.toy import toy_config, toy_data, toy_model, toy_stations
-from tskd.experiment import ConfigError, Experiment, Study
+from tskd.experiment import ConfigError, Experiment
+from tskd.experiment.controls.expansion import expanded
 from tskd.experiment.run.cell_key import canonical, key_of
-from tskd.experiment.run.plan import Planned, blocks, planned
+from tskd.experiment.run.plan import PlannedCell, blocks_of, planned
 from tskd.losses import HorizonWeighted, OutputKD
 from tskd.weighting import Fixed
 
 
-def cells_of(experiment: Experiment, fingerprint: str = "data") -> list[Planned]:
-    return [cell for block in blocks(Study("s", {"c": experiment})) for cell in planned(block, fingerprint)]
+def cells_of(experiment: Experiment, fingerprint: str = "data") -> list[PlannedCell]:
+    whole = expanded(experiment).experiment
+    return [cell for block in blocks_of("c", whole) for cell in planned(block, fingerprint)]
 
 
 def keys(experiment: Experiment, fingerprint: str = "data") -> set[str]:
@@ -193,7 +195,7 @@ def test_more_folds_and_seeds_and_sizes_keep_what_there_is() -> None:
     plain = Experiment(**toy_config(seeds=[3]))
     more = Experiment(**toy_config(seeds=[3, 4], folds=2, sizes=[50, None]))
     assert keys(plain) < keys(more) and len(keys(more)) == 8 * len(keys(plain))
-    found = blocks(Study("s", {"c": more}))
+    found = blocks_of("c", more)
     assert [(block.fold, block.size, block.seed) for block in found] == [
         (fold, size, seed) for fold in (1, 2) for size in (50, None) for seed in (3, 4)
     ]

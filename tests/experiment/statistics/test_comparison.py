@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from tskd.experiment.controls.registry import CONTROL_RULES
 from tskd.experiment.statistics.comparison import Comparison, block_bootstrap_variance, compare
-from tskd.experiment.statistics.verdict import describe, interval, judge, percent
+from tskd.experiment.statistics.verdict import describe, interval, percent
+from tskd.experiment.statistics.verdict import judge as judge_by
+
+judge = partial(judge_by, rules=CONTROL_RULES)
 
 
 def noise(windows: int, seed: int = 0, smooth: int = 1) -> np.ndarray:

@@ -28,7 +28,7 @@ ROLLED_AT_ONCE = 256
 
 
 def of_student(model: Any, part: DataPart, covariates: Mapping[str, TimeSeries], soft_sensor: bool) -> Forecasts:
-    """What a student says of the windows of a part; one whose output chunk is shorter than the last step that is
+    """Forecasts of a student for the windows of a part; one whose output chunk is shorter than the last step that is
     scored goes on from its own forecasts, as in darts' `predict`.
 
     Args:
@@ -57,15 +57,15 @@ def of_student(model: Any, part: DataPart, covariates: Mapping[str, TimeSeries],
 
 
 def of_teacher(teacher: Teacher, part: DataPart, covariates: Mapping[str, TimeSeries]) -> Forecasts:
-    """What a teacher says of the windows of a part, but for those whose inputs it lacks or whose end its own horizon
+    """Forecasts of a teacher for the windows of a part, but for those whose inputs are missing or that its own horizon
     runs over."""
     known = {name: part.privileged[name] for name in teacher.names}
-    asked = teacher.ask(part.series, **covariates, privileged=known)
+    predictor = teacher.ask(part.series, **covariates, privileged=known)
     keys = _keys(part)
     keys = keys[keys[:, 1] + teacher.horizon[-1] < len(part.series)]
-    covered = asked.covers(keys)
+    covered = predictor.covers(keys)
     positions = covered.nonzero()[:, 0]
-    for rows, found in asked.of(keys[covered]):
+    for rows, found in predictor.of(keys[covered]):
         yield positions[rows].numpy(), found["forecasts"].numpy(), teacher.horizon[0]
 
 
