@@ -31,7 +31,7 @@ import tskd.weighting
 from tskd import DistilledModel, Teacher
 from tskd.teachers import network as networks
 from tskd.teachers.predictor import TeacherPredictor
-from tskd.weighting import CalibrationSet, Fixed, Step, Weighting
+from tskd.weighting import CalibrationSet, Fixed, Step, Weighting, WeightingNeeds
 
 HERE = Path(__file__).parent
 QUIET = {
@@ -414,7 +414,10 @@ class Recording(Weighting):
     def __init__(self, inner: Weighting, sink: Sink) -> None:
         super().__init__()
         self.inner, self.sink = inner, sink
-        self.calibrates, self.uses_spread = inner.calibrates, inner.uses_spread
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return self.inner.needs
 
     def set_up(self, names: list[str]) -> None:
         self.inner.set_up(names)

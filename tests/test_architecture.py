@@ -4,6 +4,7 @@ large to be taken in at a glance."""
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ FLOORS = (
 MOST_LINES, MOST_DOCSTRING_LINES, MOST_ARGUMENTS = 260, 25, 6
 MIRRORS_DARTS = {
     "distillation/model.py": {"fit", "predict", "historical_forecasts"},
+    "distillation/audit.py": {"audit"},
     "teachers/teacher.py": {"fit"},
 }
 """Public methods whose arguments are those of darts."""
@@ -172,7 +174,24 @@ def test_no_function_takes_too_many_arguments() -> None:
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("importer, imported", [("tskd.losses.output", "tskd.weighting.base")])
+@pytest.mark.parametrize("importer, imported", [("tskd.losses.output_kd", "tskd.weighting.base")])
 def test_the_rule_is_one_that_can_be_broken(importer: str, imported: str) -> None:
     floor = {name: number for number, names in enumerate(FLOORS) for name in names}
     assert floor[room(imported)] >= floor[room(importer)] and room(importer) != room(imported)
+
+
+def test_no_test_module_imports_another() -> None:
+    """What two of them share lies in `tests/helpers/`."""
+    importing = []
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                # programs for other processes
+                names |= set(re.findall(r"(?:from|import) (tests[\w.]*(?: import \w+)?)", node.value))
+        importing += [f"{path.name}: {name}" for name in names if re.search(r"\btest_", name)]
+    assert not importing, "\n".join(importing)

@@ -11,8 +11,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from tests.helpers import synthetic
-from tests.helpers.toy import toy_config, toy_model
+from tests.helpers.experiments import toy_config, toy_model
+from tests.helpers.results import made_up_results, with_info
 from tskd.experiment import Experiment, Study
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
@@ -52,16 +52,16 @@ def test_cells_of_studies_that_were_not_begun_are_planned(
 @pytest.mark.parametrize("script", ["neighbours"], indirect=True)
 def test_nothing_is_concluded_from_a_run_that_is_not_finished(script: ModuleType) -> None:
     effects = {"alone": 1.0, "distilled": 0.8, "self-distilled": 0.97, "placebo": 0.98}
-    results = synthetic.results(effects=effects, sizes=(script.PRIMARY,), seeds=2, windows=600)
+    results = made_up_results(effects=effects, sizes=(script.PRIMARY,), seeds=2, windows=600)
     assert script.outcome(results).endswith("at 1,000 windows; the hypothesis holds.")
     for cells in ({"planned": 20, "finished": 19, "failed": 1}, {"planned": 20, "finished": 5, "failed": 0}):
-        said = script.outcome(synthetic.with_info(results, cells=cells))
+        said = script.outcome(with_info(results, cells=cells))
         assert f"nothing is concluded: {cells['finished']} of 20 cells" in said and "hypothesis" not in said
 
 
 @pytest.mark.parametrize("script", ["multivariate"], indirect=True)
 def test_the_best_arm_is_the_one_that_validation_prefers(script: ModuleType) -> None:
-    results = synthetic.results(effects={"alone": 1.0, "distilled": 0.8, "placebo": 0.98}, seeds=2, windows=600)
+    results = made_up_results(effects={"alone": 1.0, "distilled": 0.8, "placebo": 0.98}, seeds=2, windows=600)
     rows = results.rows.copy()
     rows["validation_mse"] = [0.1 if name == "placebo" else 0.5 for name in rows.name]
     rows.loc[rows.kind == "teacher", "validation_mse"] = 0.0

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.helpers.synthetic import study_info
+from tests.helpers.results import study_info
 from tskd import datasets
 from tskd.cli import main
 from tskd.experiment import Experiment, Results

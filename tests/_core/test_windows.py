@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel
-from tskd._core.darts.dataset import training_windows
-from tskd._core.window_keys import training_keys
+from tskd._core.darts.dataset import dataset_windows
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.window_keys import WindowSampling, WindowSpan, training_keys
 from tskd._core.windows import Slot, Windows, steps_between
 
 SLOTS = (
@@ -168,9 +169,18 @@ def assert_equal_slots(found: dict[str, torch.Tensor], expected: dict[str, torch
         assert torch.equal(found[name], values), name
 
 
+def listed(dataset: ShiftedTorchTrainingDataset, visible: Any = None) -> tuple[torch.Tensor, Windows]:
+    """Keys of the windows of a data set, and the windows."""
+    lookback, horizon = dataset.input_chunk_length, dataset.output_chunk_length
+    span = WindowSpan(lookback, horizon, dataset.shift - lookback)
+    sampling = WindowSampling(dataset.stride, dataset.max_samples_per_ts)
+    keys = training_keys([len(series) for series in dataset.series], span, sampling)
+    return keys, dataset_windows(dataset, keys, visible)
+
+
 def assert_equals_darts(dataset: ShiftedTorchTrainingDataset) -> None:
     expected = samples_of(dataset)
-    keys, windows = training_windows(dataset)
+    keys, windows = listed(dataset)
     assert keys.shape == (len(dataset), 2)
     assert keys.dtype == torch.int64
     assert_equal_slots(windows.gather(keys), expected)
@@ -285,7 +295,7 @@ def test_any_lengths(case: dict[str, Any]) -> None:
 @settings(deadline=None, max_examples=150)
 @given(datasets())
 def test_every_slot_is_a_stretch_of_steps_about_the_origin(case: dict[str, Any]) -> None:
-    keys, windows = training_windows(darts_dataset(case))
+    keys, windows = listed(darts_dataset(case))
     batch = windows.gather(keys)
     series, origin = keys[:, 0, None, None], keys[:, 1, None, None]
     past = torch.arange(1 - case["lookback"], 1)[None, :, None]
@@ -308,26 +318,26 @@ def test_keys_walk_back_from_the_newest_window(case: dict[str, Any]) -> None:
         for index, (n, count) in enumerate(zip(case["lengths"], distinct, strict=True))
         for j in range(entries)
     ]
-    keys = training_keys(
-        case["lengths"], case["lookback"], case["horizon"], case["shift"], case["stride"], case["most"]
-    )
+    window = WindowSpan(case["lookback"], case["horizon"], case["shift"])
+    keys = training_keys(case["lengths"], window, WindowSampling(case["stride"], case["most"]))
     assert keys.tolist() == expected
 
 
 def test_keys_by_hand() -> None:
     # 10 steps, lookback 3, shift 1, horizon 2: the newest window looks back over 4, 5, 6 and forecasts 8, 9;
     # the series of 7 steps has only the origins 3 and 2
-    assert training_keys([10, 7], 3, 2, 1).tolist() == [
+    assert training_keys([10, 7], WindowSpan(3, 2, 1)).tolist() == [
         [0, 6], [0, 5], [0, 4], [0, 3], [0, 2],
         [1, 3], [1, 2], [1, 3], [1, 2], [1, 3],
     ]  # fmt: skip
-    assert training_keys([10, 7], 3, 2, 1, stride=2).tolist() == [[0, 6], [0, 4], [0, 2], [1, 3], [1, 3], [1, 3]]
-    assert training_keys([10, 7], 3, 2, 1, 2, 2).tolist() == [[0, 6], [0, 4], [1, 3], [1, 3]]
+    span, strided = WindowSpan(3, 2, 1), WindowSampling(stride=2)
+    assert training_keys([10, 7], span, strided).tolist() == [[0, 6], [0, 4], [0, 2], [1, 3], [1, 3], [1, 3]]
+    assert training_keys([10, 7], span, WindowSampling(2, 2)).tolist() == [[0, 6], [0, 4], [1, 3], [1, 3]]
 
 
 def test_labels_can_be_left_out() -> None:
     setup = Setup(past=True, future=True, static=True, weight="one")
-    keys, windows = training_windows(setup.dataset())
+    keys, windows = listed(setup.dataset())
     everything, inputs = windows.gather(keys), windows.gather(keys, labels=False)
     assert set(everything) - set(inputs) == {"future_target", "sample_weight"}
     assert_equal_slots(inputs, {name: everything[name] for name in inputs})
@@ -336,7 +346,7 @@ def test_labels_can_be_left_out() -> None:
 def test_hidden_steps_are_read_as_zero() -> None:
     dataset = Setup(future=True).dataset()
     visible = torch.tensor([[True, True], [False, True], [True, False]])
-    keys, windows = training_windows(dataset, {"future_covariates": visible})
+    keys, windows = listed(dataset, {"future_covariates": visible})
     expected = samples_of(dataset)
     expected["future_covariates"] = torch.where(visible, expected["future_covariates"], 0)
     assert_equal_slots(windows.gather(keys), expected)
@@ -358,8 +368,8 @@ def test_covers_exactly_the_windows_whose_inputs_are_finite(
         if gap is not None and gap < length:
             values[gap] = np.nan
         known.append(TimeSeries.from_times_and_values(pd.RangeIndex(begin, begin + length), values))
-    windows = Windows.of(targets, past_covariates=known, lookback=4, horizon=2)
-    keys = training_keys([15, 15], 4, 2)
+    windows = Windows.of(ModelInputs(targets, known), WindowSpan(4, 2))
+    keys = training_keys([15, 15], WindowSpan(4, 2))
     # step by step, by label: what has no value is NaN
     read = [
         pd.Series(known[series].values()[:, 0], index=known[series].time_index).reindex(range(origin - 3, origin + 1))
@@ -373,7 +383,7 @@ def test_another_frequency_is_refused(slot: str) -> None:
     other = {slot: walk(200, freq="30min", name="c")}
     dataset = SequentialTorchTrainingDataset(walk(40), input_chunk_length=5, output_chunk_length=2, **other)
     with pytest.raises(ValueError, match=r"frequencies differ.*c0.*y0"):
-        training_windows(dataset)
+        listed(dataset)
 
 
 def test_another_grid_is_refused() -> None:
@@ -397,10 +407,10 @@ def test_a_series_too_short_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"series 1 has 9 steps; one window needs 10 \(lookback 5 \+ shift 2 \+ horizon 3"
     ):
-        training_keys([10, 9], 5, 3, 2)
+        training_keys([10, 9], WindowSpan(5, 3, 2))
     dataset = SequentialTorchTrainingDataset([walk(30), walk(9)], input_chunk_length=7, output_chunk_length=3)
     with pytest.raises(ValueError, match="series 1 has 9 steps"):
-        training_windows(dataset)
+        listed(dataset)
 
 
 @pytest.mark.parametrize("begin, end", [(10, 60), (0, 50)], ids=["begins late", "ends early"])
@@ -442,9 +452,9 @@ def test_read_only_values_are_used_without_a_warning() -> None:
 def test_a_varying_lookback_is_refused() -> None:
     dataset = SequentialTorchTrainingDataset(walk(30), input_chunk_length=(4, 7), output_chunk_length=3)
     with pytest.raises(ValueError, match="input_chunk_length is the range"):
-        training_windows(dataset)
+        listed(dataset)
 
 
 def test_another_kind_of_data_set_is_refused() -> None:
     with pytest.raises(TypeError, match="training data set"):
-        training_windows([1, 2, 3])
+        dataset_windows([1, 2, 3], torch.zeros(3, 2).long())

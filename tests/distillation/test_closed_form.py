@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from darts import TimeSeries
 from darts.models import DLinearModel, LinearRegressionModel, NLinearModel, TiDEModel
 from torch import Tensor
 
+from tests.helpers.closed_form import (
+    H,
+    L,
+    descending,
+    forecasts,
+    largest_difference,
+    linear,
+    noise,
+    parameters,
+    regression,
+    scripted,
+    windows,
+)
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET
 from tskd import DistilledModel, Teacher
@@ -26,79 +38,6 @@ from tskd.losses import OutputKD, StudentTeacherPair
 from tskd.privileged import CostlySensors, FutureHorizon, WayPoint
 from tskd.teachers.outputs import TeacherOutputs
 from tskd.weighting import Fixed, Step, Uniform, Weighting
-
-L, H = 5, 3
-FULL_BATCH = 10**6
-LBFGS = {"max_iter": 300, "line_search_fn": "strong_wolfe", "tolerance_grad": 1e-12, "tolerance_change": 1e-14}
-
-
-def noise(n: int, components: int = 1, *, seed: int = 0, name: str = "y", dtype: str = "float64") -> TimeSeries:
-    """A stationary AR(1), .5: well conditioned, so that descent reaches the least-squares solution."""
-    steps = np.random.default_rng(seed).normal(size=(n, components))
-    for i in range(1, n):
-        steps[i] += 0.5 * steps[i - 1]
-    times = pd.date_range("2020-01-01", periods=n, freq="h")
-    columns = [f"{name}{i}" for i in range(components)]
-    return TimeSeries.from_times_and_values(times, steps.astype(dtype), columns=columns)
-
-
-def linear(kind: Any = NLinearModel, **kwargs: Any) -> Any:
-    """A model whose forecasts are any affine map of the lookback, trained to convergence."""
-    own = {"normalize": False} if kind is NLinearModel else {"kernel_size": 3}
-    defaults = {
-        "n_epochs": 5,
-        "batch_size": FULL_BATCH,
-        "optimizer_cls": torch.optim.LBFGS,
-        "optimizer_kwargs": LBFGS,
-        "pl_trainer_kwargs": QUIET,
-        "random_state": 1,
-    }
-    return kind(L, H, **own, **(defaults | kwargs))
-
-
-def descending(lr: float = 0.05, **kwargs: Any) -> Any:
-    """The same model under plain gradient descent."""
-    return linear(**{"optimizer_cls": torch.optim.SGD, "optimizer_kwargs": {"lr": lr}, "n_epochs": 3} | kwargs)
-
-
-def windows(series: TimeSeries) -> tuple[np.ndarray, np.ndarray]:
-    """Lookbacks with a constant `[N, L·C + 1]` and horizons `[N, H, C]`, oldest first."""
-    values = series.values()
-    origins = range(L, len(values) - H + 1)
-    inputs = np.array([np.append(values[i - L : i].ravel(), 1) for i in origins])
-    return inputs, np.array([values[i : i + H] for i in origins])
-
-
-def forecasts(model: Any, series: TimeSeries) -> np.ndarray:
-    """`[N, H, C]` by darts' own rolling evaluation, oldest first."""
-    found = model.historical_forecasts(series, retrain=False, last_points_only=False, forecast_horizon=H)
-    return np.array([forecast.values() for forecast in found])
-
-
-def regression(
-    inputs: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None, at: np.ndarray | None = None
-) -> np.ndarray:
-    """Fitted values `[N, H, C]` of least squares, weights `[N, H]` given per window and step; or those `at` others."""
-    where = inputs if at is None else at
-    fitted = np.empty((len(where), *target.shape[1:]))
-    for h in range(target.shape[1]):
-        root = np.ones((len(target), 1)) if weights is None else np.sqrt(weights[:, [h]])
-        fitted[:, h] = where @ np.linalg.lstsq(root * inputs, root * target[:, h], rcond=None)[0]
-    return fitted
-
-
-def parameters(model: Any) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.model.state_dict().items()}
-
-
-def largest_difference(a: Any, b: Any) -> float:
-    mine, theirs = parameters(a), parameters(b)
-    assert mine.keys() == theirs.keys()
-    return max(float((mine[name] - theirs[name]).abs().max()) for name in mine)
-
-
-def scripted(series: TimeSeries, answer: Callable[[Tensor, Tensor], Tensor], name: str = "scripted") -> Scripted:
-    return Scripted(descending(n_epochs=1).fit(series), answer, name)
 
 
 def sensor_teacher(series: TimeSeries, lab: TimeSeries, **kwargs: Any) -> Teacher:
@@ -304,8 +243,8 @@ def test_cached_and_live_teacher_give_the_same_student(
         return student
 
     cached = trained()
-    live = Live(teacher, teacher.ask(series, privileged={"lab": lab}))
-    monkeypatch.setattr("tskd.distillation.fit.Knowledge", live)
+    live = Live(teacher, teacher.predictor(series, privileged={"lab": lab}))
+    monkeypatch.setattr("tskd.distillation.fit.collect_outputs", live)
     online = trained()
     assert live.asked >= 3 * (120 - L - H + 1)
     assert largest_difference(cached, online) < 1e-5
@@ -405,10 +344,10 @@ def term(
     sample_weight: Tensor | None = None,
 ) -> Tensor | None:
     names = [f"t{k}" for k in range(len(teachers))]
-    objective = Objective(losses or [OutputKD()], names, weighting or Uniform())
     target = torch.zeros_like(student)
     plain = ModelInterface("TiDEModel", range(1, student.shape[1] + 1))
-    objective.set_up(plain, [plain] * len(teachers), target)
+    named = dict.fromkeys(names, plain)
+    objective = Objective(losses or [OutputKD()], weighting or Uniform(), plain, named, target)
     keys = torch.arange(2 * len(student)).reshape(-1, 2)
     step = Step(torch.stack(list(teachers)), valid, student.detach(), target, keys, 0)
     return objective(StudentOutput(student), step, [{}] * len(teachers), sample_weight).term

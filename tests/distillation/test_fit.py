@@ -16,15 +16,15 @@ from darts.utils.likelihood_models import GaussianLikelihood, QuantileRegression
 from darts.utils.likelihood_models.torch import WeibullLikelihood
 from torch import Tensor
 
-from tests.distillation.test_closed_form import LBFGS, descending, forecasts, linear, regression, windows
+from tests.helpers.closed_form import LBFGS, descending, forecasts, linear, regression, windows
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
 from tskd._core.darts.forward import ModuleStage, PLModuleInput, point_forecast, roll_forward, roll_starts
 from tskd._core.darts.inspect import encoded_covariates
-from tskd._core.window_keys import training_keys
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.window_keys import WindowSpan, training_keys
 from tskd._core.windows import Windows
-from tskd.distillation import fit as fitting
 from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.module import step_by_hand
 from tskd.distillation.objective import Objective
@@ -46,6 +46,7 @@ from tskd.losses import (
 )
 from tskd.teachers.crossfit import CrossFit
 from tskd.teachers.outputs import collect
+from tskd.teachers.predictor import OutputRequest
 from tskd.weighting import InverseError, Step, Uniform
 
 L, H = 6, 4
@@ -186,7 +187,7 @@ def test_the_roll_is_what_predict_forecasts(steps: int) -> None:
 
 def networks_windows(model: Any, series: TimeSeries, past: TimeSeries, future: TimeSeries) -> Windows:
     past_, future_ = encoded_covariates(model, [series], [past], [future])
-    return Windows.of([series], past_, future_, lookback=L, horizon=H, static_covariates=True)
+    return Windows.of(ModelInputs([series], past_, future_), WindowSpan(L, H))
 
 
 def test_what_is_rolled_stands_beside_what_the_teacher_says_of_these_steps() -> None:
@@ -336,7 +337,7 @@ def test_nested_losses_are_saved_and_loaded(tmp_path: Path) -> None:
 def test_training_keys_are_those_of_the_spied_windows() -> None:
     seen = shown(Needs(), TiDEModel(L, H, **COMMON), Teacher(TiDEModel(L, H, **COMMON), name="t"))
     keys = sorted(key for pair in seen for key in by_label(pair.target))
-    assert keys == sorted(map(tuple, training_keys([60, 45], L, H).tolist()))
+    assert keys == sorted(map(tuple, training_keys([60, 45], WindowSpan(L, H)).tolist()))
 
 
 @pytest.mark.parametrize("loss", [SampleRelation("similarity"), TemporalRelation(), MultiPeriodKD()], ids=str)
@@ -345,9 +346,8 @@ def test_windows_that_a_teacher_cannot_judge_are_no_part_of_a_relation(loss: Dis
     student = torch.randn(6, 5, 2, generator=generator, requires_grad=True)
     teacher, labels = torch.randn(6, 5, 2, generator=generator), torch.zeros(6, 5, 2)
     valid = torch.tensor([True, False, True, True, False, True])
-    objective = Objective([loss], ["t"], Uniform())
     plain = ModelInterface("TiDEModel", range(1, 6))
-    objective.set_up(plain, [plain], labels)
+    objective = Objective([loss], Uniform(), plain, {"t": plain}, labels)
     said = teacher.where(valid[:, None, None], 0)[None]
     step = Step(said, valid[None], student.detach(), labels, torch.zeros(6, 2).long(), 0)
     term = objective(StudentOutput(student), step, [{}], None).term
@@ -360,10 +360,9 @@ def test_windows_that_a_teacher_cannot_judge_are_no_part_of_a_relation(loss: Dis
 
 
 def test_a_batch_too_small_for_a_relation_says_nothing() -> None:
-    objective = Objective([SampleRelation()], ["t"], Uniform())
     plain = ModelInterface("TiDEModel", range(1, 6))
     labels = torch.zeros(4, 5, 2)
-    objective.set_up(plain, [plain], labels)
+    objective = Objective([SampleRelation()], Uniform(), plain, {"t": plain}, labels)
     step = Step(labels[None], torch.tensor([[True, True, False, False]]), labels, labels, torch.zeros(4, 2).long(), 0)
     assert objective(StudentOutput(labels), step, [{}], None).term is None
 
@@ -371,10 +370,9 @@ def test_a_batch_too_small_for_a_relation_says_nothing() -> None:
 def test_a_teacher_of_too_few_windows_leaves_its_share_of_a_relation_to_nobody() -> None:
     """The second has two of five windows: there the first has half of the relation, and all where it is alone."""
     losses = [SampleRelation(weight=2.0), OutputKD()]
-    objective = Objective(losses, ["a", "b"], Uniform())
     plain = ModelInterface("TiDEModel", range(1, 5))
     student, a, b, labels = torch.randn(4, 5, 4, 2, generator=torch.Generator().manual_seed(3)).double()
-    objective.set_up(plain, [plain] * 2, labels)
+    objective = Objective(losses, Uniform(), plain, {"a": plain, "b": plain}, labels)
     valid = torch.tensor([[True] * 5, [True, True, False, False, False]])
     step = Step(torch.stack([a, b]), valid, student, labels, torch.zeros(5, 2).long(), 0)
     weights = torch.tensor([[0.5, 0.5, 1, 1, 1], [0.5, 0.5, 0, 0, 0]]).double()
@@ -389,11 +387,11 @@ def test_held_out_windows_are_asked_for_forecasts_alone(monkeypatch: pytest.Monk
     """No loss compares anything there, though teachers are judged by them."""
     asked: list[tuple[int, int, list[str]]] = []
 
-    def spy(name: str, one: Any, keys: Tensor, steps: slice, dtype: Any, store: Any, extra: Any, progress: bool) -> Any:
-        asked.append((len(keys), steps.stop - steps.start, list(extra)))
-        return collect(name, one, keys, steps, dtype, store, extra, progress)
+    def spy(name: str, one: Any, wanted: OutputRequest, *rest: Any) -> Any:
+        asked.append((len(wanted.keys), wanted.steps.stop - wanted.steps.start, list(wanted.fields)))
+        return collect(name, one, wanted, *rest)
 
-    monkeypatch.setattr(fitting, "collect", spy)
+    monkeypatch.setattr("tskd.teachers.outputs.collect", spy)
     options = COMMON | {"likelihood": GaussianLikelihood()}
     student, teacher = (TiDEModel(L, H + more, hidden_size=4, **options) for more in (0, 2))
     losses = [OutputKD(), FeatureKD(), LikelihoodKD(), AutoregressiveKD(2)]
@@ -438,13 +436,11 @@ def test_horizon_weights_go_on_where_a_teacher_begins() -> None:
 
 def test_what_comes_after_the_horizon_is_weighed_in_full() -> None:
     """Whatever part of the student's own horizon the teacher forecasts."""
-    objective = Objective([AutoregressiveKD(2)], ["late"], Uniform())
-    objective.set_up(
-        ModelInterface("TiDEModel", range(1, 5)), [ModelInterface("TiDEModel", range(4, 7))], torch.zeros(3, 4, 1)
-    )
+    student, teacher = (ModelInterface("TiDEModel", steps) for steps in (range(1, 5), range(4, 7)))
     labels = torch.zeros(3, 4, 1)
+    objective = Objective([AutoregressiveKD(2)], Uniform(), student, {"late": teacher}, labels)
     valid = torch.ones(1, 3, dtype=torch.bool)
-    step = Step(labels[None], valid, labels, labels, torch.zeros(3, 2).long(), 0, objective.covers())
+    step = Step(labels[None], valid, labels, labels, torch.zeros(3, 2).long(), 0, objective.covers)
     ahead = torch.full((3, 2, 1), 2.0)
     said = StudentOutput(labels, ahead=ahead, rolled=torch.tensor([True, True, False]))
     term = objective(said, step, [{"ahead": torch.zeros(3, 2, 1)}], None).term

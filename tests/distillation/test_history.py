@@ -75,7 +75,7 @@ def test_sums_by_hand() -> None:
         torch.tensor([[0, 1], [0, 2]]),
     )
     assert tally
-    found = tally.summary(["a", "b"], no_reduction)
+    found = tally.record(0, ["a", "b"], no_reduction)
     assert found["weights"] == pytest.approx({"a": 1.7 / 3, "b": 1.3 / 3})
     assert found["by_step"] == {}
     expected = {"a": [0.75, 0.2], "b": [0.25, 0.8]}
@@ -97,7 +97,7 @@ def test_steps_by_hand(components: bool) -> None:
         weights = torch.stack([weights - 0.1, weights + 0.1], -1)
     for _ in range(2):
         tally.add(weights, torch.ones(1, 2, dtype=torch.bool), torch.zeros(2, 2).long())
-    found = tally.summary(["a"], no_reduction)
+    found = tally.record(0, ["a"], no_reduction)
     assert found["by_step"]["a"] == pytest.approx([0.4, 0.6])
     assert found["weights"]["a"] == pytest.approx(0.5)
     # nothing is known of the hours
@@ -107,9 +107,9 @@ def test_steps_by_hand(components: bool) -> None:
 def test_no_window_has_a_teacher() -> None:
     tally = Tally(Hours(torch.tensor([3], dtype=torch.uint8), torch.tensor([0])))
     tally.add(torch.zeros(1, 2), torch.zeros(1, 2, dtype=torch.bool), torch.zeros(2, 2).long())
-    found = tally.summary(["a"], no_reduction)
+    found = tally.record(0, ["a"], no_reduction)
     nothing: dict[str, Any] = {"by_step": {}, "by_hour": {}, "aspects": {}}
-    assert found == {"weights": {"a": 0}, "effective": 0, "masked": 1, **nothing}
+    assert found == {"epoch": 0, "weights": {"a": 0}, "effective": 0, "masked": 1, **nothing}
 
 
 def test_weights_of_aspects_by_hand() -> None:
@@ -120,7 +120,7 @@ def test_weights_of_aspects_by_hand() -> None:
     tally.add(own, valid, keys, {"shape": own, "level": torch.tensor([[0.2, 1.0, 0.0], [0.8, 0.0, 0.0]])})
     tally.add(own[:, :1], valid[:, :1], keys[:1], {"level": torch.tensor([[0.3], [0.7]])})
     tally.add(0 * own, valid & False, keys)
-    found = tally.summary(["a", "b"], no_reduction)["aspects"]
+    found = tally.record(0, ["a", "b"], no_reduction)["aspects"]
     assert found["level"] == pytest.approx({"a": 1.5 / 3, "b": 1.5 / 3})
     assert found["shape"] == pytest.approx({"a": 0.75, "b": 0.25})
     assert found["features"] == {"a": 0, "b": 0}
@@ -128,7 +128,7 @@ def test_weights_of_aspects_by_hand() -> None:
     tally.clear()
     tally.add(own, valid, keys)
     # nothing is left of it
-    assert tally.summary(["a", "b"], no_reduction)["aspects"]["level"] == {"a": 0, "b": 0}
+    assert tally.record(0, ["a", "b"], no_reduction)["aspects"]["level"] == {"a": 0, "b": 0}
 
 
 @pytest.mark.parametrize("freq", ["h", "15min", "6h", "bh"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from darts.utils.likelihood_models import GaussianLikelihood
 from torch import Tensor
 
 from tests.helpers.series import QUIET, walk
-from tests.weighting.test_aspects import draw
+from tests.helpers.steps import draw
 from tskd import DistilledModel, Teacher
 from tskd._core.layers import Layer
 from tskd.distillation import linear_probe as readout
@@ -96,7 +97,7 @@ def test_the_log_says_that_windows_are_too_few(caplog: pytest.LogCaptureFixture)
     found = objective(CAMKD(features=True), [FeatureKD()], [2, 3, 40])
     features = draw(30, 40)
     with caplog.at_level(logging.WARNING, "tskd.distillation.objective"):
-        found.fit_linear_probe(2, "features.h", [(features, (features @ draw(40, 2, seed=1))[..., None])])
+        found.fit_probe(2, "features.h", [(features, (features @ draw(40, 2, seed=1))[..., None])])
     (record,) = caplog.records
     expected = "teacher 't2': there are too few windows (30) for the 40 units of layer 'h' (R² "
     assert record.getMessage().startswith(expected)
@@ -131,12 +132,11 @@ def test_a_map_that_would_be_too_large_is_not_looked_for(monkeypatch: pytest.Mon
 def objective(weighting: Weighting, losses: list[Any], units: list[int]) -> Objective:
     """Over two steps, of teachers with so many units in layer `h`; the student has 2."""
     names = [f"t{k}" for k in range(len(units))]
-    found = Objective(losses, names, weighting)
     student, *teachers = (
         ModelInterface("TiDEModel", range(1, 3), {"h": Layer(0, (size,))}, "h") for size in (2, *units)
     )
-    found.set_up(student, teachers, torch.zeros(3, 2, 1, dtype=torch.float64))
-    return found
+    named = dict(zip(names, teachers, strict=True))
+    return Objective(losses, weighting, student, named, torch.zeros(3, 2, 1, dtype=torch.float64))
 
 
 HEADS = [draw(2, 2, seed=11), draw(3, 2, seed=12), draw(4, 2, seed=13)]
@@ -156,10 +156,10 @@ def told(windows: int = 6) -> tuple[StudentOutput, Step, list[dict[str, Tensor]]
 
 
 def with_heads(found: Objective, wrong: int | None = None) -> Objective:
-    for k, field in found.probes_teachers():
+    for k, field in found.needing_probes():
         features = draw(60, len(HEADS[k]), seed=40 + k)
         said = features @ HEADS[k] + k if k != wrong else features.square() @ HEADS[k]
-        found.fit_linear_probe(k, field, [(features, said[..., None])])
+        found.fit_probe(k, field, [(features, said[..., None])])
     return found
 
 
@@ -174,7 +174,7 @@ def test_features_are_weighed_by_what_the_teachers_heads_make_of_the_students(mo
     torch.manual_seed(0)
     weighting = CAMKD(mode, temperature, features=True)
     found = with_heads(objective(weighting, [FeatureKD(weight=2.0), OutputKD()], [2, 3, 4]))
-    assert found.probes_teachers() == [(0, "features.h"), (1, "features.h"), (2, "features.h")]
+    assert found.needing_probes() == [(0, "features.h"), (1, "features.h"), (2, "features.h")]
     said, step, details = told()
     outcome = found(said, step, details, None)
     read = torch.stack([projected(found, said, k) @ HEADS[k] + k for k in range(3)])[..., None]
@@ -214,7 +214,7 @@ def test_without_a_head_the_confidence_of_forecasts_is_used(caplog: pytest.LogCa
 @pytest.mark.parametrize("weighting", [CAMKD(features=True), DEMKD(features=True)], ids=str)
 def test_relations_and_maps_of_features_have_the_weights_of_forecasts(weighting: Weighting) -> None:
     found = objective(weighting, [FeatureKD(projector=None, loss=SampleRelation()), OutputKD()], [2, 3, 4])
-    assert found.probes_teachers() == [] and found(*told(), None).aspects == {}
+    assert found.needing_probes() == [] and found(*told(), None).aspects == {}
     assert AttentionTransfer().aspects == ("forecast",) and FeatureKD().aspects == ("features",)
 
 
@@ -226,8 +226,8 @@ def test_each_layer_has_weights_of_its_own_and_a_nan_teacher_none() -> None:
     for k, valid in enumerate(step.valid):
         details[k]["features.h"][~valid] = torch.nan
     outcome = found(said, step, details, None)
-    hints = [found._hint(said, step, details, first) for first in (0, 3, 6)]
-    each = [found.weighting.weights_of(Step(**(vars(step) | {"hint": hint})), "features") for hint in hints]
+    compared = [found._features(said, step, details, number) for number in range(3)]
+    each = [found.weighting.weights_of(replace(step, features=features), "features") for features in compared]
     assert not torch.allclose(each[0], each[1])
     assert all(bool((one[~step.valid] == 0).all()) and bool(one.isfinite().all()) for one in each)
     torch.testing.assert_close(outcome.aspects["features"], torch.stack(each).mean(0))

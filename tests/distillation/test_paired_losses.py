@@ -22,8 +22,8 @@ from darts.models import (
 )
 from darts.utils.likelihood_models import GaussianLikelihood, QuantileRegression
 
+from tests.helpers.models import tiny_chronos
 from tests.helpers.series import QUIET, walk
-from tests.teachers.test_teacher import tiny_chronos
 from tskd import DistilledModel, Teacher, losses
 from tskd.losses import (
     AttentionTransfer,

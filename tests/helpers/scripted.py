@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tskd import Teacher
 from tskd.teachers import network as networks
-from tskd.teachers.predictor import TeacherPredictor
+from tskd.teachers.predictor import Chunks, TeacherPredictor
 
 Script = Callable[[Tensor, Tensor], Tensor]
 
@@ -22,22 +22,22 @@ class Scripted(Teacher):
         super().__init__(model, name=name)
         self.answer = answer
 
-    def ask(self, *args: Any, **kwargs: Any) -> TeacherPredictor:
-        asked = super().ask(*args, **kwargs)
-        assert isinstance(asked.answers, networks.NetworkPredictor)
-        return replace(asked, answers=_Answers(asked.answers, self.answer))
+    def predictor_on(self, *args: Any, **kwargs: Any) -> TeacherPredictor:
+        asked = super().predictor_on(*args, **kwargs)
+        assert isinstance(asked.base, networks.NetworkPredictor)
+        return replace(asked, base=_Answers(asked.base, self.answer))
 
 
 class _Answers(networks.NetworkPredictor):
     def __init__(self, honest: networks.NetworkPredictor, answer: Script) -> None:
-        super().__init__(honest.models, honest.seen)
+        super().__init__(honest.models, honest.windows)
         self.answer = answer
 
-    def of(self, model: int, keys: Tensor, extra: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
-        labels = self.seen.gather(keys)["future_target"].clone()
+    def outputs(self, model: int, keys: Tensor, fields: Sequence[str] = ()) -> Chunks:
+        labels = self.windows.gather(keys)["future_target"].clone()
         forecasts = self.answer(labels, keys)
-        if not extra:
+        if not fields:
             yield slice(0, len(keys)), {"forecasts": forecasts}
             return
-        for rows, found in super().of(model, keys, extra):
+        for rows, found in super().outputs(model, keys, fields):
             yield rows, found | {"forecasts": forecasts[rows]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 from darts import TimeSeries
@@ -30,3 +32,9 @@ def walk(
     times = pd.date_range(start, periods=n, freq=freq)
     columns = [f"{name}{i}" for i in range(components)]
     return TimeSeries.from_times_and_values(times, values.astype(dtype), columns=columns)
+
+
+def moving_average(windows: int, seed: int = 0, smooth: int = 1) -> np.ndarray:
+    """[windows] moving averages of white noise, of standard deviation 1."""
+    white = np.random.default_rng(seed).normal(size=windows + smooth - 1)
+    return np.convolve(white, np.ones(smooth) / math.sqrt(smooth), mode="valid")

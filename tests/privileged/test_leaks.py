@@ -113,7 +113,7 @@ class Case:
         keys = torch.tensor(
             [(i, origin) for i, s in enumerate(self.series) for origin in range(L - 1, len(s) - H - self.shift)]
         )
-        return keys, *teacher.ask(self.series, privileged=self.privileged).forecasts(keys)
+        return keys, *teacher.predictor(self.series, privileged=self.privileged).forecasts(keys)
 
 
 def search(case: Case) -> tuple[list[str], list[str]]:
@@ -399,7 +399,7 @@ def test_the_model_does_no_scaling_of_its_own() -> None:
     given = case.given()
     series, privileged = given["series"], given["privileged"]
     teacher = case.teacher().fit(**given)
-    slots = teacher.ask(series, privileged=privileged).answers.seen.gather(torch.tensor([[0, 7]]))
+    slots = teacher.predictor(series, privileged=privileged).base.windows.gather(torch.tensor([[0, 7]]))
     origin = series.time_index[7]
 
     past = series.slice(origin - (L - 1) * HOUR, origin).values()
@@ -574,7 +574,7 @@ def error_ratio(target: TimeSeries, fine: TimeSeries, source: HighResolution) ->
     cut = target.time_index[TRAINED - 1]
     model = DLinearModel(12, 1, n_epochs=1, batch_size=1024, random_state=0, pl_trainer_kwargs=QUIET)
     teacher = Teacher(model, source).fit(target[:TRAINED], privileged={"minute": fine.drop_after(cut, keep_point=True)})
-    windows = teacher.ask(target, privileged={"minute": fine}).answers.seen
+    windows = teacher.predictor(target, privileged={"minute": fine}).base.windows
     keys = torch.tensor([(0, origin) for origin in range(12, len(target) - 1)])
     keys = keys[windows.covers(keys)]
     slots = {name: values.flatten(1).numpy() for name, values in windows.gather(keys).items()}

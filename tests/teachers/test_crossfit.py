@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
-from tskd._core.window_keys import training_keys
+from tskd._core.window_keys import WindowSpan, training_keys
 from tskd.privileged import WayPoint
 from tskd.teachers.crossfit import CrossFit, Folds
 
@@ -35,8 +35,8 @@ def memory() -> SKLearnModel:
 def remembered(series: list[TimeSeries], cross_fit: CrossFit | None) -> dict[tuple[int, int], list[tuple[int, int]]]:
     """For each window, the windows whose labels the teacher's forecast of it is, step by step."""
     teacher = Teacher(memory(), cross_fit=cross_fit).fit(series)
-    keys = training_keys([len(s) for s in series], LOOKBACK, HORIZON).unique(dim=0)
-    values, covered = teacher.ask(series).forecasts(keys)
+    keys = training_keys([len(s) for s in series], WindowSpan(LOOKBACK, HORIZON)).unique(dim=0)
+    values, covered = teacher.predictor(series).forecasts(keys)
     assert bool(covered.all())
     labels = {
         (i, t): series[i].values()[t + 1 : t + 1 + HORIZON]
@@ -65,7 +65,7 @@ def test_a_teacher_that_memorises_gives_its_labels_back_unless_cross_fitted() ->
 def test_training_windows_share_no_step_with_the_fold(count: int, block: int, reach: int) -> None:
     lookback = reach - HORIZON
     series = [walk(300), walk(170, start="2020-01-03 05:00")]
-    keys = training_keys([300, 170], lookback, HORIZON)
+    keys = training_keys([300, 170], WindowSpan(lookback, HORIZON))
     folds = Folds.of(CrossFit(count, block), series, keys, reach)
     offset = {0: 0, 1: 53}
 
@@ -106,7 +106,7 @@ def test_a_network_trains_on_the_kept_windows_only(monkeypatch: pytest.MonkeyPat
     series = walk(200)
     teacher = Teacher(TiDEModel(LOOKBACK, HORIZON, **settings), cross_fit=CrossFit(2, block=40)).fit(series)
     assert len(teacher.models) == 2
-    keys = training_keys([200], LOOKBACK, HORIZON)
+    keys = training_keys([200], WindowSpan(LOOKBACK, HORIZON))
     folds = Folds.of(CrossFit(2, block=40), [series], keys, REACH)
     for fold in range(2):
         assert seen[fold] == set(keys[folds.trains([series], keys, fold)][:, 1].tolist())
@@ -115,8 +115,8 @@ def test_a_network_trains_on_the_kept_windows_only(monkeypatch: pytest.MonkeyPat
 def test_each_window_is_judged_by_the_model_that_left_it_out_and_later_ones_by_all() -> None:
     series = noise(200)
     teacher = Teacher(memory(), cross_fit=CrossFit(4, block=20)).fit(series[:160])
-    asked = teacher.ask(series)
-    alone = [Teacher(model).ask(series) for model in teacher.models]
+    asked = teacher.predictor(series)
+    alone = [Teacher(model).predictor(series) for model in teacher.models]
     keys = torch.tensor([[0, t] for t in range(LOOKBACK - 1, 200 - HORIZON)])
     values = asked.forecasts(keys)[0]
     each = torch.stack([one.forecasts(keys)[0] for one in alone])
@@ -168,4 +168,4 @@ def test_the_purge_reaches_as_far_as_sources_read() -> None:
     model = TiDEModel(LOOKBACK, HORIZON, **settings)
     teacher = Teacher(model, WayPoint(None, 11), cross_fit=CrossFit(2, block=60)).fit(series)
     assert teacher.folds is not None
-    assert teacher.folds.reach == LOOKBACK + 11
+    assert teacher.folds.span == LOOKBACK + 11

@@ -20,35 +20,17 @@ import torch
 from darts import TimeSeries
 from darts.models import DLinearModel, LinearRegressionModel, NaiveEnsembleModel, TiDEModel, TSMixerModel
 
-from tests.helpers.series import QUIET, walk
+from tests.helpers.caching import LAB, SERIES, SETTINGS, entries, student, teacher
+from tests.helpers.series import walk
 from tskd import DistilledModel, Teacher
-from tskd.privileged import CostlySensors
 from tskd.teachers import output_cache as store
 from tskd.teachers.output_cache import OutputCache
-
-SETTINGS: dict[str, Any] = {"n_epochs": 1, "random_state": 0, "pl_trainer_kwargs": QUIET}
-SERIES, LAB = walk(120), walk(150, seed=1, name="lab")
-
-
-def teacher(seed: int = 0, series: TimeSeries = SERIES) -> Teacher:
-    model = TiDEModel(8, 4, **SETTINGS | {"random_state": seed})
-    return Teacher(model, CostlySensors("lab"), name="t").fit(series, privileged={"lab": LAB})
+from tskd.teachers.predictor import OutputRequest
 
 
 @pytest.fixture(scope="module")
 def fitted() -> Teacher:
     return teacher()
-
-
-def student(fitted: Teacher, cache: Path | None, series: TimeSeries = SERIES, lab: TimeSeries = LAB) -> torch.Tensor:
-    """Weights of a student that learns from the teacher alone."""
-    model = DLinearModel(8, 4, **SETTINGS)
-    DistilledModel(model, fitted, balance=1).fit(series, privileged={"lab": lab}, cache=cache)
-    return torch.cat([value.flatten() for value in model.model.state_dict().values()])
-
-
-def entries(cache: Path) -> list[Path]:
-    return [path for path in cache.iterdir() if not path.name.startswith(".")]
 
 
 @pytest.fixture
@@ -180,16 +162,16 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from tests.teachers import test_output_cache as t
-from tskd import store
+from tests.helpers.caching import entries, student, teacher
+from tskd.teachers import output_cache as store
 folder = Path(sys.argv[1])
 if len(sys.argv) > 2:
-    write, digest = store.Entry.write, store._digest
+    write, digest = store.CacheEntry.write, store._digest
     slow = float(sys.argv[2])
-    store.Entry.write = lambda self, *a: (print("writing", flush=True), time.sleep(slow), write(self, *a))[0]
+    store.CacheEntry.write = lambda self, *a: (print("writing", flush=True), time.sleep(slow), write(self, *a))[0]
     store._digest = lambda path: (time.sleep(slow), digest(path))[1]
-known = folder.joinpath("cache").is_dir() and bool(t.entries(folder / "cache"))
-weights = t.student(t.teacher(), folder / "cache")
+known = folder.joinpath("cache").is_dir() and bool(entries(folder / "cache"))
+weights = student(teacher(), folder / "cache")
 np.save(folder / "student.npy", weights.numpy())
 print("complete" if known else "computed", file=sys.stderr)
 """
@@ -258,7 +240,7 @@ def test_static_covariates_are_part_of_the_name(tmp_path: Path, asked: list[int]
     model = LinearRegressionModel(lags=4, output_chunk_length=4, use_static_covariates=True)
     fitted = Teacher(model).fit(placed(0.0))
     names = [
-        fitted.ask(placed(value)).fingerprint(torch.tensor([[0, 20]]), slice(0, 4), torch.float32)
+        fitted.predictor(placed(value)).fingerprint(OutputRequest(torch.tensor([[0, 20]]), slice(0, 4), torch.float32))
         for value in (0.0, 5.0, 0.0)
     ]
     assert names[0] == names[2] != names[1]

@@ -22,9 +22,11 @@ from darts.utils.likelihood_models import GaussianLikelihood, QuantileRegression
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.models import tiny_chronos
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
-from tskd._core.window_keys import training_keys
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.window_keys import WindowSpan, training_keys
 from tskd.privileged import CostlySensors, FutureHorizon, WayPoint
 from tskd.teachers import network as networks
 
@@ -73,8 +75,8 @@ def test_other_global_models_say_what_darts_historical_forecasts_say(make: Any, 
         pytest.skip("darts fits no regression ensemble with output_chunk_shift")
     model = make(lags=5, lags_past_covariates=3, output_chunk_length=4, output_chunk_shift=shift)
     teacher = Teacher(model, CostlySensors("lab"), name="trees").fit(SERIES, privileged={"lab": LAB})
-    asked = teacher.ask(SERIES, privileged={"lab": LAB})
-    keys = training_keys([60, 45], 5, 4, shift).unique(dim=0)
+    asked = teacher.predictor(SERIES, privileged={"lab": LAB})
+    keys = training_keys([60, 45], WindowSpan(5, 4, shift)).unique(dim=0)
     keys = keys[torch.randperm(len(keys), generator=torch.Generator().manual_seed(0))]
     values, covered = asked.forecasts(keys)
     assert bool(covered.all())
@@ -98,9 +100,9 @@ def test_forecasts_stand_with_their_windows_however_they_are_asked(data: st.Data
     model = LinearRegressionModel(lags=lookback, output_chunk_length=3, output_chunk_shift=shift)
     model.fit(series)
     teacher = Teacher(model)
-    keys = training_keys(lengths, lookback, 3, shift)
+    keys = training_keys(lengths, WindowSpan(lookback, 3, shift))
     order = torch.tensor(data.draw(st.permutations(range(len(keys)))))
-    values, covered = teacher.ask(series).forecasts(keys[order])
+    values, covered = teacher.predictor(series).forecasts(keys[order])
     assert bool(covered.all())
     for (index, origin), forecast in zip(keys[order].tolist(), values.numpy(), strict=True):
         expected = model.predict(3, series[index][: origin + 1])
@@ -116,15 +118,17 @@ def teacher_of(model: Any, series: Any = SERIES) -> Teacher:
 def test_teachers_of_another_shape_are_aligned_on_the_origin(lookback: int, horizon: int, shift: int) -> None:
     """With α = 1 a student of the teacher's weights on the shared steps would not move; here: knowledge by hand."""
     from tskd._core.windows import Windows
-    from tskd.distillation import fit as fitting
     from tskd.teachers.output_cache import OutputCache
+    from tskd.teachers.outputs import OutputSource, StudentWindows, collect_outputs
 
     student = TiDEModel(8, 3, output_chunk_shift=2, **NETWORK)
     teacher = teacher_of(TiDEModel(lookback, horizon, output_chunk_shift=shift, **NETWORK))
-    model = DistilledModel(student, teacher)
-    windows = Windows.of(SERIES, lookback=8, horizon=3, output_shift=2)
-    keys = training_keys([60, 45], 8, 3, 2)
-    knowledge = fitting._ask(model, [teacher], [teacher.ask(SERIES)], windows, keys, OutputCache())
+    DistilledModel(student, teacher)
+    windows = Windows.of(ModelInputs(SERIES), WindowSpan(8, 3, 2))
+    keys = training_keys([60, 45], WindowSpan(8, 3, 2))
+    like = windows.gather(keys[:1])["future_target"]
+    source = OutputSource("teacher", teacher.horizon, teacher.predictor(SERIES))
+    knowledge = collect_outputs([source], StudentWindows(keys, range(3, 6), like), OutputCache())
     forecasts, valid = knowledge.of(keys)
     for row, (index, origin) in enumerate(keys.tolist()):
         assert bool(valid[0, row]) == (origin >= lookback - 1)
@@ -139,15 +143,17 @@ def test_a_teacher_that_does_not_see_the_inputs_answers_to_the_privileged_part_a
     source = WayPoint("lab", 2)
     teacher = Teacher(TiDEModel(6, 4, **NETWORK), source, sees_inputs=False)
     fitted = teacher.fit(SERIES, covariates, privileged={"lab": LAB})
-    keys = training_keys([60, 45], 6, 4).unique(dim=0)
-    before = fitted.ask(SERIES, covariates, privileged={"lab": LAB}).forecasts(keys)[0]
+    keys = training_keys([60, 45], WindowSpan(6, 4)).unique(dim=0)
+    before = fitted.predictor(SERIES, covariates, privileged={"lab": LAB}).forecasts(keys)[0]
     others = [s.with_values(s.values() * -3 + 1) for s in SERIES]
     changed = [c.with_values(c.values() + 9) for c in covariates]
-    torch.testing.assert_close(fitted.ask(others, changed, privileged={"lab": LAB}).forecasts(keys)[0], before)
+    torch.testing.assert_close(fitted.predictor(others, changed, privileged={"lab": LAB}).forecasts(keys)[0], before)
     moved = LAB[0].values()
     step = int((SERIES[0].time_index[20 + 2] - LAB[0].start_time()) / LAB[0].freq)
     moved[step] += 5
-    after = fitted.ask(SERIES, covariates, privileged={"lab": [LAB[0].with_values(moved), LAB[1]]}).forecasts(keys)[0]
+    after = fitted.predictor(SERIES, covariates, privileged={"lab": [LAB[0].with_values(moved), LAB[1]]}).forecasts(
+        keys
+    )[0]
     differs = [key for key, a, b in zip(keys.tolist(), before, after, strict=True) if not torch.equal(a, b)]
     assert differs == [[0, 20]]
 
@@ -173,7 +179,7 @@ def test_trees_are_refused_steps_that_they_would_read_though_hidden() -> None:
 def test_probabilistic_networks_are_asked_for_mean_and_spread(likelihood: Any) -> None:
     teacher = teacher_of(TiDEModel(6, 4, likelihood=likelihood, **NETWORK))
     keys = torch.tensor([[0, 20], [1, 11]])
-    (_, found), *_ = teacher.ask(SERIES).of(keys)
+    (_, found), *_ = teacher.predictor(SERIES).outputs(keys)
     for row, (index, origin) in enumerate(keys.tolist()):
         known = SERIES[index][: origin + 1]
         parameters = teacher.model.predict(4, known, predict_likelihood_parameters=True).values()
@@ -189,7 +195,7 @@ def test_probabilistic_trees_are_asked_by_samples() -> None:
     model = LinearRegressionModel(lags=5, output_chunk_length=2, likelihood="quantile", quantiles=[0.1, 0.5, 0.9])
     teacher = teacher_of(model)
     keys = torch.tensor([[0, 30]])
-    (_, found), *_ = teacher.ask(SERIES).of(keys)
+    (_, found), *_ = teacher.predictor(SERIES).outputs(keys)
     exact = teacher.model.predict(2, SERIES[0][:31], predict_likelihood_parameters=True).values()
     assert bool((found["spread"] > 0).all())
     assert np.all(found["forecasts"][0, :, 0].numpy() > exact[:, 0])
@@ -199,53 +205,17 @@ def test_probabilistic_trees_are_asked_by_samples() -> None:
 def test_hidden_layers_are_given_on_request() -> None:
     teacher = teacher_of(BlockRNNModel(6, 4, hidden_dim=5, **NETWORK))
     keys = torch.tensor([[0, 20], [1, 11], [0, 9]])
-    (_, found), *_ = teacher.ask(SERIES).of(keys, ["features.rnn"])
+    (_, found), *_ = teacher.predictor(SERIES).outputs(keys, ["features.rnn"])
     assert found["features.rnn"].shape == (3, 6, 5)
     window = torch.from_numpy(SERIES[1].values()[6:12]).float()[None]
     network = teacher.model.model.eval()
     torch.testing.assert_close(found["features.rnn"][1], network.rnn(window)[0][0].detach())
 
 
-def tiny_chronos(folder: Path, **kwargs: Any) -> Any:
-    """A Chronos-2 of random weights in a local folder, as a user would have the real one."""
-    pytest.importorskip("safetensors")
-    pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed: no foundation models")
-    import json
-
-    from darts.models.forecasting.chronos2_model import Chronos2Model, _Chronos2Module
-    from safetensors.torch import save_file
-
-    config = {
-        "d_model": 16,
-        "d_kv": 4,
-        "d_ff": 32,
-        "num_layers": 1,
-        "num_heads": 4,
-        "dropout_rate": 0.1,
-        "chronos_config": {
-            "context_length": 64,
-            "output_patch_size": 4,
-            "input_patch_size": 4,
-            "input_patch_stride": 4,
-            "quantiles": [0.1, 0.5, 0.9],
-            "use_reg_token": True,
-            "use_arcsinh": True,
-            "max_output_patches": 4,
-            "time_encoding_scale": 64,
-        },
-    }
-    torch.manual_seed(0)
-    network = _Chronos2Module(input_chunk_length=8, output_chunk_length=4, **config)
-    folder.mkdir()
-    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(config))
-    return Chronos2Model(8, 4, local_dir=str(folder), random_state=0, pl_trainer_kwargs=QUIET, **kwargs)
-
-
 def test_a_foundation_model_teaches_by_forecasts_and_features(tmp_path: Path) -> None:
     teacher = Teacher(tiny_chronos(tmp_path / "chronos"), FutureHorizon("lab")).fit(SERIES, privileged={"lab": LAB})
-    keys = training_keys([60, 45], 8, 4).unique(dim=0)
-    values, covered = teacher.ask(SERIES, privileged={"lab": LAB}).forecasts(keys)
+    keys = training_keys([60, 45], WindowSpan(8, 4)).unique(dim=0)
+    values, covered = teacher.predictor(SERIES, privileged={"lab": LAB}).forecasts(keys)
     assert bool(covered.all())
     renamed = [lab.with_columns_renamed("lab0", "FutureHorizon:lab:lab0") for lab in LAB]
     darts = teacher.model.historical_forecasts(
@@ -257,7 +227,7 @@ def test_a_foundation_model_teaches_by_forecasts_and_features(tmp_path: Path) ->
         np.testing.assert_allclose(forecast, darts_forecast, rtol=1e-5, atol=1e-5)
     student = TiDEModel(8, 4, **NETWORK)
     DistilledModel(student, teacher).fit(SERIES, privileged={"lab": LAB})
-    (_, found), *_ = teacher.ask(SERIES, privileged={"lab": LAB}).of(keys[:3], ["features.encoder"])
+    (_, found), *_ = teacher.predictor(SERIES, privileged={"lab": LAB}).outputs(keys[:3], ["features.encoder"])
     assert found["features.encoder"].shape[-1] == 16
     with pytest.raises(TypeError, match="cannot be a student"):
         DistilledModel(tiny_chronos(tmp_path / "other"), teacher)
@@ -285,7 +255,9 @@ def test_a_fine_tuned_foundation_model_is_what_darts_makes_of_it(
         return answer(model, slots, *args, **kwargs)
 
     monkeypatch.setattr(networks, "model_outputs", counted)
-    teacher.ask(SERIES, privileged={"lab": LAB}).forecasts(torch.tensor([[0, origin] for origin in range(10, 30)]))
+    teacher.predictor(SERIES, privileged={"lab": LAB}).forecasts(
+        torch.tensor([[0, origin] for origin in range(10, 30)])
+    )
     # Chronos-2 needs memory for the square of a batch
     assert sizes == [7, 7, 6]
 
@@ -309,8 +281,8 @@ def test_a_teacher_of_other_components_gives_those_of_the_student(tmp_path: Path
     longer = [walk(80, 3, seed=9, name="z", start="2019-12-31 20:00")[:4].append(c) for c in channels[:1]]
     given = {"channels": [*longer, channels[1]]}
     teacher = Teacher(TiDEModel(6, 4, **NETWORK), target="channels", name="wide").fit(students, privileged=given)
-    keys = training_keys([60, 45], 6, 4).unique(dim=0)
-    values, covered = teacher.ask(students, privileged=given).forecasts(keys)
+    keys = training_keys([60, 45], WindowSpan(6, 4)).unique(dim=0)
+    values, covered = teacher.predictor(students, privileged=given).forecasts(keys)
     assert bool(covered.all()) and values.shape == (len(keys), 4, 1)
     for row in (0, 17, len(keys) - 1):
         index, origin = keys[row].tolist()
@@ -318,12 +290,12 @@ def test_a_teacher_of_other_components_gives_those_of_the_student(tmp_path: Path
         np.testing.assert_allclose(values[row].numpy(), expected.values(), rtol=1e-4, atol=1e-5)
     moved = [c.with_values(c.values() + 7 * (np.arange(len(c)) > 20)[:, None].astype("float32")) for c in channels]
     early = keys[keys[:, 1] <= 20]
-    again = teacher.ask([c["z1"] for c in moved], privileged={"channels": moved}).forecasts(early)[0]
-    assert torch.equal(again, teacher.ask(students, privileged=given).forecasts(early)[0])
+    again = teacher.predictor([c["z1"] for c in moved], privileged={"channels": moved}).forecasts(early)[0]
+    assert torch.equal(again, teacher.predictor(students, privileged=given).forecasts(early)[0])
     model = DistilledModel(TiDEModel(6, 4, **NETWORK), teacher).fit(students, privileged=given)
     model.save(tmp_path / "model")
     loaded = DistilledModel.load(tmp_path / "model").teachers[0]
-    assert torch.equal(loaded.ask(students, privileged=given).forecasts(keys)[0], values)
+    assert torch.equal(loaded.predictor(students, privileged=given).forecasts(keys)[0], values)
     with pytest.raises(ValueError, match=r"lacks \['z9'\]"):
         renamed = [s.with_columns_renamed("z1", "z9") for s in students]
         Teacher(TiDEModel(6, 4), target="channels").fit(renamed, privileged=given)
@@ -340,7 +312,7 @@ def test_a_fitted_teacher_is_never_left_to_the_covariates_it_kept() -> None:
     own, other = walk(60, name="open"), walk(60, seed=3)
     teacher = Teacher(LinearRegressionModel(lags=3, lags_past_covariates=3, output_chunk_length=2)).fit(other, own)
     with pytest.raises(ValueError, match=r"past_covariates \['open0'\], but is given none"):
-        teacher.ask(SERIES[0])
+        teacher.predictor(SERIES[0])
 
 
 def test_a_blind_teacher_sees_no_static_covariates_and_no_foundation_model_is_blind(tmp_path: Path) -> None:
@@ -349,7 +321,7 @@ def test_a_blind_teacher_sees_no_static_covariates_and_no_foundation_model_is_bl
     blind = Teacher(TiDEModel(6, 4, **NETWORK), CostlySensors("lab"), sees_inputs=False)
     fitted = blind.fit(first, privileged={"lab": LAB[0]})
     keys = torch.tensor([[0, 20]])
-    found = [fitted.ask(s, privileged={"lab": LAB[0]}).forecasts(keys)[0] for s in (first, second)]
+    found = [fitted.predictor(s, privileged={"lab": LAB[0]}).forecasts(keys)[0] for s in (first, second)]
     assert torch.equal(*found)
     for tuning in (False, True):
         chronos = tiny_chronos(tmp_path / f"chronos {tuning}", enable_finetuning=tuning)
@@ -359,13 +331,13 @@ def test_a_blind_teacher_sees_no_static_covariates_and_no_foundation_model_is_bl
 
 def test_a_single_quantile_has_no_spread() -> None:
     teacher = teacher_of(TiDEModel(6, 4, likelihood=QuantileRegression([0.5]), **NETWORK))
-    (_, found), *_ = teacher.ask(SERIES).of(torch.tensor([[0, 20]]))
+    (_, found), *_ = teacher.predictor(SERIES).outputs(torch.tensor([[0, 20]]))
     assert set(found) == {"forecasts"}
 
 
 def test_a_series_too_short_for_a_tree_teacher_is_left_out() -> None:
     teacher = teacher_of(LinearRegressionModel(lags=12, output_chunk_length=4), SERIES[0])
-    _, covered = teacher.ask([SERIES[0], SERIES[1][:10]]).forecasts(torch.tensor([[0, 20], [1, 5]]))
+    _, covered = teacher.predictor([SERIES[0], SERIES[1][:10]]).forecasts(torch.tensor([[0, 20], [1, 5]]))
     assert covered.tolist() == [True, False]
 
 

@@ -20,11 +20,11 @@ from scipy.optimize import minimize
 from sklearn.svm import OneClassSVM
 from torch import Tensor
 
-from tests.distillation.test_closed_form import forecasts, noise, regression, windows
+from tests.helpers.closed_form import forecasts, noise, regression, windows
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET
 from tskd import DistilledModel
-from tskd.weighting import Step
+from tskd.weighting import Step, StepContext, WeightingNeeds
 from tskd.weighting.aekd import AEKD
 from tskd.weighting.capped_simplex import RIDGE, kkt_residual, normalised, shortest
 
@@ -293,7 +293,7 @@ def gram_of(slopes: Tensor) -> Callable[[Tensor], Tensor]:
 
 def in_space(weighting: AEKD, step: Step, slopes: Tensor) -> list[float]:
     """Weights of the teachers, alike in all windows."""
-    weights = weighting(replace(step, gram=gram_of(slopes)))
+    weights = weighting(replace(step, context=StepContext(gram=gram_of(slopes))))
     assert bool((weights == weights[:, :1]).all())
     return weights[:, 0].tolist()
 
@@ -328,7 +328,7 @@ def test_the_absent_pull_as_the_mean_of_the_others_in_every_space() -> None:
     filled = step.forecasts[:2].clone()
     filled[0, :2] = step.forecasts[1, :2]
     expected = in_space(AEKD(1.0, space="head"), step_of(filled, step.student), slopes)
-    weights = AEKD(1.0, space="head")(replace(absent, gram=gram_of(slopes)))
+    weights = AEKD(1.0, space="head")(replace(absent, context=StepContext(gram=gram_of(slopes))))
     assert weights[:, 3].tolist() == pytest.approx([*expected, 0])
     assert weights[:, 0].tolist() == [0, 1, 0]
 
@@ -398,8 +398,8 @@ def test_what_cannot_work_is_refused(arguments: dict[str, Any], message: str) ->
 def test_it_can_be_made_again_and_has_no_state() -> None:
     assert repr(AEKD(0.5, warm_up=3)) == "AEKD(cap=0.5, warm_up=3)"
     assert repr(AEKD(space="head")) == "AEKD(space='head')"
-    assert not AEKD().state_dict() and not AEKD.calibrates and not AEKD.uses_spread
-    assert [AEKD(space=space).uses_gram for space in ("output", "head")] == [None, "head"]
+    assert not AEKD().state_dict() and AEKD().needs == WeightingNeeds()
+    assert [AEKD(space=space).needs.gram for space in ("output", "head")] == [None, "head"]
 
 
 @pytest.mark.parametrize("unknown", [False, True])
@@ -423,8 +423,8 @@ def test_the_batch_is_that_of_all_processes(unknown: bool) -> None:
         return valid.any(1).to(values) if values.dim() == 1 else values
 
     for number, half in enumerate(halves):
-        AEKD(1.0).scores(replace(half, over_ranks=partial(recorded, number)))
+        AEKD(1.0).scores(replace(half, context=StepContext(partial(recorded, number))))
     answers = [torch.stack(pair).mean(0) for pair in zip(*asked, strict=True)]
     for half in halves:
-        found = AEKD(1.0).scores(replace(half, over_ranks=partial(lambda told, _: next(told), iter(answers))))
+        found = AEKD(1.0).scores(replace(half, context=StepContext(partial(lambda told, _: next(told), iter(answers)))))
         torch.testing.assert_close(found[:, 0], AEKD(1.0).scores(whole)[:, 0])

@@ -14,7 +14,7 @@ from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel
 from tskd._core.aspects import Aspect
-from tskd.testing.weighting import WeightingConformance
+from tskd.testing import WeightingConformance
 from tskd.weighting import AEKD, CAMKD, DEMKD, LFME, MMKD, BatesGranger, Imitability, InverseError, Weighting
 
 TestInverseError = WeightingConformance.of(InverseError)
@@ -81,7 +81,7 @@ def teachers() -> list[Scripted]:
 @pytest.mark.parametrize("val", [None, HELD_OUT], ids=["training part", "validation part"])
 def test_a_teacher_of_half_the_horizon_is_not_judged_by_the_other_half(method: Any, val: Any) -> None:
     weighting = method()
-    if val is None and weighting.needs_validation:
+    if val is None and weighting.needs.validation:
         pytest.skip("learns from a validation part")
     student = NLinearModel(8, 4, **COMMON)
     DistilledModel(student, teachers(), weighting=weighting, balance=0.9).fit(SERIES, val_series=val)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from darts.utils.likelihood_models import LaplaceLikelihood
 from torch import Tensor, distributions
 from torch.distributions import kl_divergence
 
-from tests.distillation.test_closed_form import H, forecasts, linear, noise, regression, windows
-from tests.helpers.judging import Saying, calibrated, calibration, step
+from tests.helpers.calibration import Saying, calibrated, calibration, step
+from tests.helpers.closed_form import H, forecasts, linear, noise, regression, windows
 from tests.helpers.series import QUIET
+from tests.helpers.steps import draw
 from tskd import DistilledModel, Teacher
-from tskd._core.distributed import alone
 from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.objective import Objective
 from tskd.distillation.paired_loss import StudentOutput
@@ -32,15 +33,10 @@ from tskd.losses import (
     SampleRelation,
     StudentTeacherPair,
 )
-from tskd.weighting import CAMKD, DEMKD, Fixed, Hint, Step, Uniform, Weighting
+from tskd.weighting import CAMKD, DEMKD, CalibrationWindows, Fixed, Step, StepContext, StepFeatures, Uniform, Weighting
 from tskd.weighting._aspect_errors import CALIBRATED, NOISE, spread_divergence
-from tskd.weighting.base import CalibrationWindows
 
 Normal = distributions.Normal
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def gaussians(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> StudentTeacherPair:
@@ -291,10 +287,8 @@ def test_mean_and_spread_are_combined_as_well_as_can_be() -> None:
 
 
 def objective(loss: DistillationLoss, weighting: Weighting, teachers: int, labels: Tensor, **shown: Any) -> Objective:
-    found = Objective([loss], [f"t{k}" for k in range(teachers)], weighting)
     one = ModelInterface("TiDEModel", range(1, 1 + labels.shape[1]), **shown)
-    found.set_up(one, [one] * teachers, labels)
-    return found
+    return Objective([loss], weighting, one, {f"t{k}": one for k in range(teachers)}, labels)
 
 
 class ByAspect(Weighting):
@@ -319,9 +313,9 @@ class ByAspect(Weighting):
 def test_each_part_of_a_term_has_its_own_weights() -> None:
     student, teachers, labels = draw(3, 4, 2), draw(2, 3, 4, 2, seed=1), draw(3, 4, 2, seed=2)
     given = {"forecast": [0.5, 0.5], "level": [0.9, 0.1], "shape": [0.2, 0.8]}
-    two = Objective([LevelShapeKD(weight=2.0), OutputKD()], ["a", "b"], ByAspect(given))
     plain = ModelInterface("TiDEModel", range(1, 5))
-    two.set_up(plain, [plain] * 2, labels)
+    losses = [LevelShapeKD(weight=2.0), OutputKD()]
+    two = Objective(losses, ByAspect(given), plain, {"a": plain, "b": plain}, labels)
     valid = torch.tensor([[True, True, False], [True, False, False]])
     told = Step(teachers, valid, student, labels, torch.zeros(3, 2).long(), 0)
     samples = draw(3, 4, 2, seed=3).exp()
@@ -370,14 +364,14 @@ def test_scores_of_an_aspect_wait_for_no_other_process(someone: bool) -> None:
     """Where a process has no window with a teacher they are not asked for; those of the forecasts always are."""
     asking = Asking()
     two = objective(LevelShapeKD(), asking, 2, draw(3, 4, 1))
-    together: dict[str, Any] = {"gram": lambda cotangents: cotangents, "over_ranks": lambda values: 2 * values}
+    context = StepContext(lambda values: 2 * values, lambda cotangents: cotangents)
     told = step(draw(2, 3, 4, 1), torch.full((2, 3), someone))
-    two(StudentOutput(draw(3, 4, 1)), Step(**(vars(told) | together)), [{}, {}], None)
+    two(StudentOutput(draw(3, 4, 1)), replace(told, context=context), [{}, {}], None)
     assert isinstance(two.weighting, Asking)
     (forecast, first), *rest = two.weighting.steps
-    assert forecast == "forecast" and first.gram is together["gram"] and first.over_ranks is together["over_ranks"]
+    assert forecast == "forecast" and first.context is context
     assert [aspect for aspect, _ in rest] == (["level"] if someone else [])
-    assert all(one.gram is None and one.over_ranks is alone for _, one in rest)
+    assert all(one.context == StepContext() for _, one in rest)
 
 
 @pytest.mark.parametrize(
@@ -461,7 +455,7 @@ def test_features_are_weighed_by_what_the_student_leaves_unexplained() -> None:
     ]
     said = torch.zeros(2, 40, 1, 1, dtype=torch.float64)
     for power in (1.0, 2.0):
-        told = Step(**(vars(step(said)) | {"hint": Hint([near, far], teachers)}))
+        told = replace(step(said), features=StepFeatures([near, far], teachers))
         found = DEMKD(power, features=True).weights_of(told, "features")
         expected = torch.stack(share) ** (-power / 2)
         torch.testing.assert_close(found, (expected / expected.sum())[:, None].expand(2, 40))
@@ -473,7 +467,7 @@ def test_features_with_what_the_student_cannot_know_are_followed_less() -> None:
     f, sizes = draw(4000, 1, 8), [0.2, 1.0]
     teachers = [f + size * draw(4000, 1, 8, seed=5 + k) for k, size in enumerate(sizes)]
     said = torch.zeros(2, 4000, 1, 1, dtype=torch.float64)
-    told = Step(**(vars(step(said)) | {"hint": Hint([f, f], teachers)}))
+    told = replace(step(said), features=StepFeatures([f, f], teachers))
     found = DEMKD(features=True).weights_of(told, "features")[:, 0]
     expected = np.array([(1 + s**2) / s**2 for s in sizes])
     assert found.tolist() == pytest.approx(expected / expected.sum(), abs=0.003)
@@ -483,8 +477,8 @@ def test_a_teacher_of_few_windows_is_compared_by_its_own_variance() -> None:
     """Features 0 and 2 in turn, residuals of 1: variance 2 of two windows, 4/3 of four; weights ∝ 2 and 4/3."""
     features = torch.tensor([0.0, 2, 0, 2], dtype=torch.float64)[:, None, None]
     valid = torch.tensor([[True, True, False, False], [True] * 4])
-    hint = Hint([features + 1] * 2, [features.where(v[:, None, None], 0) for v in valid])
-    told = Step(**(vars(step(torch.zeros(2, 4, 1, 1, dtype=torch.float64), valid)) | {"hint": hint}))
+    features = StepFeatures([features + 1] * 2, [features.where(v[:, None, None], 0) for v in valid])
+    told = replace(step(torch.zeros(2, 4, 1, 1, dtype=torch.float64), valid), features=features)
     found = DEMKD(features=True).weights_of(told, "features")
     assert found[0].tolist() == pytest.approx([0.6, 0.6, 0, 0]) and found[1].tolist() == pytest.approx([0.4, 0.4, 1, 1])
 
@@ -494,8 +488,8 @@ def test_features_that_say_nothing_count_as_average_ones() -> None:
     constant = torch.ones_like(f)
     said = torch.zeros(2, 6, 1, 1, dtype=torch.float64)
     for rows in (slice(0, 6), slice(0, 1)):
-        hint = Hint([f[rows], f[rows]], [constant[rows], 2 * f[rows]])
-        told = Step(**(vars(step(said[:, rows])) | {"hint": hint}))
+        features = StepFeatures([f[rows], f[rows]], [constant[rows], 2 * f[rows]])
+        told = replace(step(said[:, rows]), features=features)
         found = DEMKD(features=True).weights_of(told, "features")
         torch.testing.assert_close(found, torch.full_like(found, 0.5))
 

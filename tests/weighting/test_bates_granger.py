@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.distillation.test_closed_form import forecasts, linear, noise, regression, windows
-from tests.helpers.judging import Saying, believing, blended, calibrated, of_a_window, off, step
-from tests.weighting.test_inverse_error import corrupted
+from tests.helpers.calibration import Saying, believing, blended, calibrated, corrupted, of_a_window, off, step
+from tests.helpers.closed_form import forecasts, linear, noise, regression, windows
 from tskd import DistilledModel
 from tskd.weighting.bates_granger import BatesGranger, definite, least_risk
 from tskd.weighting.inverse_error import InverseError

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.distillation.test_closed_form import descending, largest_difference, noise
-from tests.helpers.judging import Saying, calibrated, off, step
+from tests.helpers.calibration import Saying, calibrated, off, step
+from tests.helpers.closed_form import descending, largest_difference, noise
 from tests.helpers.series import QUIET
 from tskd import DistilledModel
 from tskd.weighting import Step, Weighting

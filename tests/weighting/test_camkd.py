@@ -16,7 +16,7 @@ from torch import Tensor
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel
-from tskd.weighting import CalibrationSet, CalibrationWindows, Step
+from tskd.weighting import CalibrationSet, CalibrationWindows, Step, WeightingNeeds
 from tskd.weighting.camkd import CAMKD
 
 FAST = settings(max_examples=20, deadline=None, derandomize=True)
@@ -378,7 +378,8 @@ def test_what_cannot_work_is_refused(arguments: dict[str, Any], message: str) ->
 
 def test_it_can_be_made_again_and_asks_for_what_it_uses() -> None:
     assert repr(CAMKD("softmin", 0.2)) == "CAMKD(mode='softmin', temperature=0.2)"
-    assert CAMKD.calibrates and not CAMKD().uses_spread and CAMKD(confidence="likelihood").uses_spread
+    assert CAMKD().needs == WeightingNeeds(calibration=True)
+    assert CAMKD(confidence="likelihood").needs.spread
 
 
 def test_it_weighs_in_a_training() -> None:

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.distillation.test_closed_form import forecasts, linear, noise, regression, windows
-from tests.helpers.judging import Saying, believing, blended, calibrated, of_a_window, off, squares, step
+from tests.helpers.calibration import Saying, believing, blended, calibrated, of_a_window, off, squares, step
+from tests.helpers.closed_form import forecasts, linear, noise, regression, windows
 from tskd import DistilledModel
 from tskd.weighting.demkd import DEMKD
 from tskd.weighting.inverse_error import InverseError

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.distillation.test_closed_form import H, L, forecasts, linear, noise, regression, scripted, windows
+from tests.helpers.closed_form import H, L, forecasts, linear, noise, regression, scripted, windows
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET
 from tskd import DistilledModel

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.distillation.test_closed_form import forecasts, linear, noise, regression, windows
-from tests.helpers.judging import Saying, believing, blended, calibrated, of_a_window, off, squares, step
+from tests.helpers.calibration import Saying, believing, blended, calibrated, corrupted, of_a_window, off, squares, step
+from tests.helpers.closed_form import forecasts, linear, noise, regression, windows
 from tskd import DistilledModel
 from tskd.privileged import CostlySensors
 from tskd.weighting.inverse_error import InverseError
@@ -91,16 +91,6 @@ def test_without_evidence_all_count_alike() -> None:
     nobody = calibrated(InverseError(), said, target, valid=torch.zeros(2, 5, dtype=torch.bool))
     assert of_a_window(nobody, said).flatten().tolist() == [0.5, 0.5]
     assert nobody.weights.isfinite().all()
-
-
-def corrupted(seed: int, bad: float = 2.0) -> tuple[Tensor, Tensor, Tensor]:
-    """Case A: truth, labels and teachers, the third of which is `bad` on a random half of the windows."""
-    draw = np.random.default_rng(seed)
-    truth = np.sin(2 * np.pi * np.arange(24) / 24)[None, :, None] + draw.normal(size=(400, 1, 7))
-    labels = truth + 0.5 * draw.normal(size=truth.shape)
-    said = truth + 0.3 * draw.normal(size=(3, *truth.shape))
-    said[2] += bad * draw.normal(size=(400, 1, 7)) * draw.permutation(np.arange(400) < 200)[:, None, None]
-    return torch.from_numpy(truth), torch.from_numpy(labels), torch.from_numpy(said)
 
 
 def test_a_half_corrupted_teacher_is_left_out_and_the_puzzle_holds_among_good_ones() -> None:

@@ -14,7 +14,7 @@ from darts.models import NLinearModel, TCNModel
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from tests._core.test_head_gradients import MODELS, B, C, H, L, made, network_of
+from tests.helpers.networks import MODELS, B, C, H, L, made, network_of
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel

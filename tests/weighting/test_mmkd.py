@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel
-from tskd.weighting import MMKD, MetaStep, Step, Uniform
+from tskd.weighting import MMKD, MetaStep, Step, StepContext, Uniform
 from tskd.weighting.mmkd import directional, teacher_states
 
 K, B, H, C = 3, 5, 4, 2
@@ -145,7 +145,7 @@ def test_where_nothing_is_gained_the_other_processes_are_not_kept_waiting() -> N
     before = [p.detach().clone() for p in weighting.scorer.parameters()]
     # a student that has met its labels has no outer gradient
     still = MetaStep(
-        replace(step_of(teachers, net(inputs), target), over_ranks=average),
+        replace(step_of(teachers, net(inputs), target), context=StepContext(average)),
         lambda: (net(inputs) - teachers).detach().square().flatten(2).mean(2),
         lambda: 0 * net(inputs).sum(),
         list(net.parameters()),
@@ -220,7 +220,7 @@ def test_a_gradient_that_is_not_finite_in_one_process_is_left_out_in_all(value: 
         return gradient + value if spoilt and gradient.shape == (1,) else gradient
 
     meta_step = MetaStep(
-        replace(step_of(teachers, net(inputs), target), over_ranks=average),
+        replace(step_of(teachers, net(inputs), target), context=StepContext(average)),
         lambda: (net(inputs) - teachers).detach().square().flatten(2).mean(2),
         lambda: (net(other) - labels).square().mean(),
         list(net.parameters()),

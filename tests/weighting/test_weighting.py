@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 import tskd.weighting
-from tskd.testing.weighting import WeightingConformance
-from tskd.weighting import CalibrationSet, Fixed, Step, Uniform, Weighting
+from tskd.testing import WeightingConformance
+from tskd.weighting import CalibrationSet, Fixed, Step, Uniform, Weighting, WeightingNeeds
 
 TestUniform = WeightingConformance.of(Uniform)
 
@@ -77,8 +77,11 @@ def errors(step: Step) -> Tensor:
 class Taught(Weighting):
     """Inverse errors over the evidence: honest, for the faults below to depart from."""
 
-    calibrates = True
     errors: Tensor
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(calibration=True)
 
     def set_up(self, names: list[str]) -> None:
         self.register_buffer("errors", torch.ones(len(names), dtype=torch.float64))

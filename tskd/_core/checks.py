@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    pass
+from tskd._core.suggest import closest
 
 
 def check_whole(value: Any, least: int, name: str, meaning: str) -> None:
@@ -29,13 +27,21 @@ def check_real(value: Any, least: float, most: float, name: str, meaning: str) -
         raise ValueError(f"{name}={value!r}: give {meaning}")
 
 
+def check_positive(value: Any, name: str) -> None:
+    """Raise a ValueError unless a value is a finite number above 0."""
+    meaning = "a finite number above 0"
+    check_real(value, 0, math.inf, name, meaning)
+    if value == 0:
+        raise ValueError(f"{name}={value!r}: give {meaning}")
+
+
 def check_known(given: Iterable[str], known: Iterable[str], what: str) -> None:
     """Raise a ValueError for the first name that is not known, with the nearest one that is."""
     known = list(known)
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            near = closest(str(name), known, cutoff=0.0)
+            hint = f"; did you mean {near!r}?" if near else ""
             raise ValueError(
                 f"unknown {what} {name!r}; there {'are ' + ', '.join(known) if known else 'is none'}{hint}"
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from tskd._core.suggest import closest
 
 LISTED = 15
 FEATURES = "features."
@@ -74,8 +75,8 @@ def listening(network: nn.Module, layers: Mapping[str, Layer], windows: int) -> 
 
 def unknown(path: str, layers: Mapping[str, Layer]) -> str:
     """What to say of a layer that is none of these."""
-    near = difflib.get_close_matches(path, layers, n=1, cutoff=0.8)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = closest(path, layers, cutoff=0.8)
+    hint = f"did you mean {near!r}? " if near else ""
     # the outer ones first, which are more often meant
     outer = sorted(layers, key=lambda one: one.count("."))
     listed = sorted(outer[:LISTED], key=list(layers).index)

@@ -1,18 +1,34 @@
-"""Packages that only the extra `statistics` installs."""
+"""Packages that an extra of tskd installs."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
 
-def import_optional(module: str, for_what: str) -> Any:
+def is_installed(package: str) -> bool:
+    """Whether a package can be imported."""
+    return importlib.util.find_spec(package) is not None
+
+
+def check_installed(package: str, purpose: str, extra: str) -> None:
+    """Raise an ImportError with the line that installs the extra, unless the package is installed."""
+    if not is_installed(package):
+        raise ImportError(_install_line(package, purpose, extra))
+
+
+def import_optional(module: str, purpose: str, extra: str) -> Any:
     """The module of that name.
 
     Raises:
-        ImportError: it is not installed; the line that installs it is named.
+        ImportError: it cannot be imported; the message has the line that installs the extra.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ImportError(f"{for_what} needs {module.partition('.')[0]}: pip install 'tskd[statistics]'") from error
+        raise ImportError(_install_line(module.partition(".")[0], purpose, extra)) from error
+
+
+def _install_line(package: str, purpose: str, extra: str) -> str:
+    return f"{purpose} needs {package}: pip install 'tskd[{extra}]'"

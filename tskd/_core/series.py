@@ -1,8 +1,9 @@
-"""Checks of what a user hands in, each with an error that says what is wrong, the value, and what is allowed."""
+"""Series as a user hands them in, checked once: each error says what is wrong, the value, and what is allowed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,9 +11,80 @@ from darts import TimeSeries
 from torch import Tensor
 
 from tskd._core.checks import check_known
-from tskd._core.windows import steps_between
+from tskd._core.time_grid import steps_between
 
 SeriesLike: TypeAlias = TimeSeries | Sequence[TimeSeries]
+
+
+@dataclass(frozen=True)
+class SeriesBundle:
+    """Checked series of one part of the data: the training or the validation part, or what is forecast from.
+
+    Attributes:
+        series: target series.
+        past_covariates, future_covariates: one for each target series, or None.
+        privileged: series by name, one for each target series; None for a validation part without them.
+        prefix: what precedes the names of the arguments, `"val_"` for the validation part.
+    """
+
+    series: list[TimeSeries]
+    past_covariates: list[TimeSeries] | None = None
+    future_covariates: list[TimeSeries] | None = None
+    privileged: Mapping[str, list[TimeSeries]] | None = None
+    prefix: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        series: SeriesLike,
+        past_covariates: SeriesLike | None = None,
+        future_covariates: SeriesLike | None = None,
+        prefix: str = "",
+    ) -> SeriesBundle:
+        """The deployable series, without privileged ones.
+
+        Raises:
+            TypeError, ValueError: see `as_list`; no target series at all.
+        """
+        targets = as_list(series, f"{prefix}series")
+        if not targets:
+            raise ValueError(f"{prefix}series is empty")
+        past = as_list(past_covariates, f"{prefix}past_covariates", len(targets))
+        future = as_list(future_covariates, f"{prefix}future_covariates", len(targets))
+        return cls(targets, past, future, None, prefix)
+
+    def with_privileged(
+        self, privileged: Mapping[str, SeriesLike] | None, names: Sequence[str], whose: str = ""
+    ) -> SeriesBundle:
+        """The same with privileged series, of which there must be those of these names and no others."""
+        what = f"{self.prefix}privileged{whose}"
+        return replace(self, privileged=as_privileged(privileged, names, len(self.series), what))
+
+    def privileged_of(self, names: Sequence[str]) -> dict[str, list[TimeSeries]]:
+        """The privileged series of some names."""
+        return {name: (self.privileged or {})[name] for name in names}
+
+    @property
+    def deployable(self) -> dict[str, list[TimeSeries] | None]:
+        """Series and covariates under darts' names."""
+        return {
+            "series": self.series,
+            "past_covariates": self.past_covariates,
+            "future_covariates": self.future_covariates,
+        }
+
+    @property
+    def components(self) -> dict[str, list[str]]:
+        """Names of the components of target and covariates."""
+        return components_of(**self.deployable)
+
+    def check_components_of(self, train: SeriesBundle) -> None:
+        """Raise a ValueError where this validation part has other components than the training part."""
+        privileged = components_of(**(train.privileged or {}))
+        expected = train.components | {f"privileged[{name!r}]": names for name, names in privileged.items()}
+        found = {**self.deployable, **{f"privileged[{name!r}]": v for name, v in (self.privileged or {}).items()}}
+        for what, items in found.items():
+            check_same_components(items, expected.get(what), f"val_{what}")
 
 
 def as_list(series: SeriesLike | None, what: str, count: int | None = None) -> list[TimeSeries] | None:
@@ -128,4 +200,8 @@ def as_privileged(
     absent = [name for name in names if name not in given]
     if absent:
         raise ValueError(f"{what} lacks {', '.join(map(repr, absent))}, which teachers' sources read")
-    return {name: as_list(given[name], f"{what}[{name!r}]", count) or [] for name in names}
+    found = {name: as_list(given[name], f"{what}[{name!r}]", count) for name in names}
+    for name, series in found.items():
+        if series is None:
+            raise ValueError(f"{what}[{name!r}] is None: give a series for each of the {count} target series")
+    return {name: series for name, series in found.items() if series is not None}

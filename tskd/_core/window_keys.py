@@ -1,13 +1,47 @@
-"""Keys of windows, (series, origin), as single numbers."""
+"""Keys of windows, (series, origin): which training windows exist, and keys as single numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, stack
 
 ORIGINS = 2**32
+
+
+@dataclass(frozen=True)
+class WindowSpan:
+    """The steps of one window, relative to its forecast origin.
+
+    Attributes:
+        lookback: steps up to the origin, darts' `input_chunk_length`.
+        horizon: steps that are forecast, darts' `output_chunk_length`.
+        output_shift: steps between the origin and the first that is forecast, darts' `output_chunk_shift`.
+    """
+
+    lookback: int
+    horizon: int
+    output_shift: int = 0
+
+    @property
+    def steps(self) -> range:
+        """Steps after the origin that are forecast."""
+        return range(1 + self.output_shift, 1 + self.output_shift + self.horizon)
+
+
+@dataclass(frozen=True)
+class WindowSampling:
+    """Which windows of a series are trained on, by darts' arguments of these names."""
+
+    stride: int = 1
+    max_samples_per_ts: int | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments for darts' `fit`."""
+        return {"stride": self.stride, "max_samples_per_ts": self.max_samples_per_ts}
 
 
 def encode(keys: Tensor) -> Tensor:
@@ -21,14 +55,7 @@ def unique(keys: Tensor) -> Tensor:
     return stack([codes // ORIGINS, codes % ORIGINS], dim=1)
 
 
-def training_keys(
-    lengths: Sequence[int],
-    lookback: int,
-    horizon: int,
-    output_shift: int = 0,
-    stride: int = 1,
-    max_samples_per_ts: int | None = None,
-) -> Tensor:
+def training_keys(lengths: Sequence[int], span: WindowSpan, sampling: WindowSampling | None = None) -> Tensor:
     """Keys `[N, 2]` of the training windows in darts' order: per series from the newest window back.
 
     Every series contributes the same number of entries; one with fewer windows starts again from its newest, so that
@@ -37,23 +64,25 @@ def training_keys(
     Raises:
         ValueError: a series is too short for a single window.
     """
-    span = lookback + output_shift + horizon
-    available = [-(-(length - span + 1) // stride) for length in lengths]
+    sampling = sampling or WindowSampling()
+    lookback, horizon, shift, stride = span.lookback, span.horizon, span.output_shift, sampling.stride
+    size = lookback + shift + horizon
+    available = [-(-(length - size + 1) // stride) for length in lengths]
     for index, (count, length) in enumerate(zip(available, lengths, strict=True)):
         if count < 1:
             raise ValueError(
-                f"series {index} has {length} steps; one window needs {span} "
-                f"(lookback {lookback} + shift {output_shift} + horizon {horizon})"
+                f"series {index} has {length} steps; one window needs {size} "
+                f"(lookback {lookback} + shift {shift} + horizon {horizon})"
             )
     per_series = max(available)
-    if max_samples_per_ts is not None:
-        per_series = min(per_series, max_samples_per_ts)
+    if sampling.max_samples_per_ts is not None:
+        per_series = min(per_series, sampling.max_samples_per_ts)
     back = torch.arange(per_series)
     keys = [
         torch.stack(
             [
                 torch.full_like(back, index),
-                length - (back % count) * stride - horizon - output_shift - 1,
+                length - (back % count) * stride - horizon - shift - 1,
             ],
             dim=1,
         )

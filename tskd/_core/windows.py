@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from darts import TimeSeries
-from darts.utils.utils import n_steps_between
 from torch import Tensor
+
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.time_grid import steps_between
+from tskd._core.window_keys import WindowSpan
 
 INPUT_SLOTS = (
     "past_target",
@@ -110,38 +113,32 @@ class Windows:
     @classmethod
     def of(
         cls,
-        series: Sequence[TimeSeries],
-        past_covariates: Sequence[TimeSeries] | None = None,
-        future_covariates: Sequence[TimeSeries] | None = None,
+        inputs: ModelInputs,
+        span: WindowSpan,
         sample_weight: Sequence[TimeSeries] | None = None,
-        *,
-        lookback: int,
-        horizon: int,
-        output_shift: int = 0,
         static_covariates: bool = True,
-        visible: Mapping[str, Tensor] | None = None,
     ) -> Windows:
         """The windows of a model with these chunk lengths.
 
         Args:
-            series: target series, and aligned with them by position the covariates (any time span).
-            lookback, horizon, output_shift: darts' input_chunk_length, output_chunk_length, output_chunk_shift.
-            static_covariates: whether the model reads the static covariates of `series`.
-            visible: per slot a mask `[length, components]`; a hidden step is read as 0.
+            inputs: target series, covariates aligned with them by position (any time span), and what is hidden.
+            span: steps of one window.
+            sample_weight: weights of the labels, one series for each target series.
+            static_covariates: whether the model reads the static covariates of the target series.
         """
-        past = (1 - lookback, lookback)
-        future = (1 + output_shift, horizon)
+        series = inputs.series
+        past = (1 - span.lookback, span.lookback)
+        future = (1 + span.output_shift, span.horizon)
         plan = {
             "past_target": (series, *past),
-            "past_covariates": (past_covariates, *past),
-            "historic_future_covariates": (future_covariates, *past),
-            "future_covariates": (future_covariates, *future),
+            "past_covariates": (inputs.past_covariates, *past),
+            "historic_future_covariates": (inputs.future_covariates, *past),
+            "future_covariates": (inputs.future_covariates, *future),
             "future_target": (series, *future),
             "sample_weight": (sample_weight, *future),
         }
-        visible = visible or {}
         slots = {
-            name: Slot.of(values, series, first, length, visible.get(name))
+            name: Slot.of(values, series, first, length, inputs.visible.get(name))
             for name, (values, first, length) in plan.items()
             if values is not None
         }
@@ -187,21 +184,3 @@ class Windows:
 def _tensor(values: np.ndarray) -> Tensor:
     """The same memory, unless it must not be written to: torch knows no such tensors."""
     return torch.from_numpy(values if values.flags.writeable else values.copy())
-
-
-def steps_between(earlier: TimeSeries, later: TimeSeries) -> int:
-    """Steps from the start of one series to the start of another on the same time grid (negative if it is before).
-
-    Raises:
-        ValueError: the frequencies differ, or the stamps do not fall on one grid.
-    """
-    if earlier.freq != later.freq:
-        raise ValueError(
-            f"frequencies differ: {earlier.freq_str!r} (components {list(earlier.components)}) and "
-            f"{later.freq_str!r} (components {list(later.components)})"
-        )
-    start, stop = earlier.start_time(), later.start_time()
-    steps = n_steps_between(end=stop, start=start, freq=earlier.freq)
-    if start + steps * earlier.freq != stop:
-        raise ValueError(f"the time stamps {start} and {stop} do not lie on one grid of {earlier.freq_str!r}")
-    return steps

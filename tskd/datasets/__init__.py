@@ -8,8 +8,7 @@ in `listing.py` says what is there.
 
 from __future__ import annotations
 
-import difflib
-
+from tskd._core.suggest import closest
 from tskd.datasets.base import ArchiveSeries, DataSet
 from tskd.datasets.catalogue import CATALOGUE
 from tskd.datasets.transforms import carry_forward, fill_from_past
@@ -31,7 +30,7 @@ def load(name: str) -> DataSet:
         ImportError: its file needs a package that is not installed.
     """
     if name not in CATALOGUE:
-        near = difflib.get_close_matches(name, CATALOGUE, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        near = closest(name, CATALOGUE)
+        hint = f" Did you mean {near!r}?" if near else ""
         raise ValueError(f"There is no data set {name!r}; there are: {', '.join(names())}.{hint}")
     return CATALOGUE[name].load()

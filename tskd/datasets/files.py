@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import importlib.util
 import io
 import os
 import zlib
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tskd._core.optional_imports import check_installed
 from tskd.datasets import fetching
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ class File:
         """The table in a parquet file. Raises what `content` raises, and ImportError without pyarrow."""
         import pandas as pd
 
-        if importlib.util.find_spec("pyarrow") is None:
-            raise ImportError(f"{self.name!r} is a parquet file, which pyarrow reads: pip install 'tskd[data]'")
+        check_installed("pyarrow", f"Reading {self.name!r}", "data")
         path = self.local
         if path is None:
             raise FileNotFoundError(f"{self._sought()}. {self.manual}")

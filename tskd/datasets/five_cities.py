@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tskd.datasets.base import DataSet
@@ -29,6 +30,16 @@ NEIGHBOURS = {"PM_Jingan": "Jingan", "PM_Xuhui": "Xuhui"}
 METEOROLOGY = ["DEWP", "HUMI", "PRES", "TEMP", "Iws"]
 
 
+@dataclass(frozen=True)
+class Split:
+    """Time stamps of a stretch: its first, those at which validation and test part begin, and its last."""
+
+    start: str
+    validation: str
+    test: str
+    end: str
+
+
 def shanghai() -> DataSet:
     """Hourly PM2.5; meteorology, thus that to come, is privileged, and so is PM2.5 itself for a way point."""
     return _way_point("Shanghai", SHANGHAI, 2013)
@@ -41,7 +52,8 @@ def chengdu() -> DataSet:
 
 def shanghai_neighbours() -> DataSet:
     """As logarithms: PM2.5 of one site; by how much the two other sites of the city differ from it is privileged."""
-    known = _parts(SHANGHAI, "2013-01-01", "2015-07-03", "2015-10-02", "2015-12-31 23:00", "neighbours", NEIGHBOURS)
+    split = Split("2013-01-01", "2015-07-03", "2015-10-02", "2015-12-31 23:00")
+    known = _parts(SHANGHAI, split, "neighbours", NEIGHBOURS)
     own, others = known["series"], known["privileged"]["neighbours"]
     return DataSet(
         name="shanghai-neighbours",
@@ -60,12 +72,10 @@ def shanghai_neighbours() -> DataSet:
 
 
 def _way_point(city: str, file: File, year: int) -> DataSet:
-    end = f"{year + 1}-06-30 23:00"
+    split = Split(f"{year}-10-01", f"{year + 1}-02-01", f"{year + 1}-03-15", f"{year + 1}-06-30 23:00")
     return DataSet(
         name=city.lower(),
-        **_parts(
-            file, f"{year}-10-01", f"{year + 1}-02-01", f"{year + 1}-03-15", end, "met", {c: c for c in METEOROLOGY}
-        ),
+        **_parts(file, split, "met", {name: name for name in METEOROLOGY}),
         title=f"PM2.5 in {city}",
         notes=f"Measured at the US post. October {year} to January {year + 1} to train, to mid-March to validate, to "
         "June to test. A missing value is the last one before it; such a PM2.5 is not scored. 'met' is "
@@ -73,19 +83,17 @@ def _way_point(city: str, file: File, year: int) -> DataSet:
     )
 
 
-def _parts(
-    file: File, start: str, validation: str, test: str, end: str, name: str, columns: dict[str, str]
-) -> dict[str, Any]:
-    """PM2.5 at the US post from `start` to `end`, with `columns` as privilege `name`."""
+def _parts(file: File, split: Split, name: str, columns: dict[str, str]) -> dict[str, Any]:
+    """What a `DataSet` takes: PM2.5 at the US post, with `columns` as the privileged series `name`."""
     import pandas as pd
 
-    filled = _filled(file)[start:end]
+    filled = _filled(file)[split.start : split.end]
     return {
         "series": series_of(filled, {SITE: "PM2.5"}),
         "privileged": {name: series_of(filled, columns)},
-        "validation_start": pd.Timestamp(validation),
-        "test_start": pd.Timestamp(test),
-        "filled": missing(_table(file)[start:end][SITE]),
+        "validation_start": pd.Timestamp(split.validation),
+        "test_start": pd.Timestamp(split.test),
+        "filled": missing(_table(file)[split.start : split.end][SITE]),
         "unit": "µg/m³",
         "source": file.address,
         "licence": file.licence,

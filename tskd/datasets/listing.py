@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import textwrap
 from collections.abc import Sequence
 
+from tskd._core.optional_imports import is_installed
 from tskd.datasets.catalogue import CATALOGUE, Entry
 from tskd.datasets.fetching import cache_folder, darts_folder
 from tskd.datasets.files import VARIABLE, File
@@ -37,7 +37,7 @@ def listing(verify: bool = False) -> str:
 def _state(file: File, verify: bool) -> str:
     if file.local is None and file.kept is None:
         return MISSING if file.manual else ON_USE
-    if file.name.endswith(".parquet") and importlib.util.find_spec("pyarrow") is None:
+    if file.name.endswith(".parquet") and not is_installed("pyarrow"):
         return NEEDS_PYARROW
     if verify:
         try:

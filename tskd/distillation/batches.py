@@ -1,4 +1,4 @@
-"""Batches of distillation: windows with the teachers' knowledge of them."""
+"""Batches of distillation: windows with the outputs of the teachers for them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Batch:
     Attributes:
         labels: the student's own darts batch.
         keys: (series, origin) of its windows `[B, 2]`.
-        forecasts: what the teachers say of them `[K, B, H, C]`; 0 where it is not valid.
+        forecasts: of the teachers `[K, B, H, C]`; 0 where not valid.
         valid: whether a teacher's forecast of a window can be used `[K, B]`.
-        details: what else each teacher says of them, see `TeacherOutputs.details`.
+        details: other outputs of each teacher, see `TeacherOutputs.details`.
         later: of each output chunk that follows the student's, the inputs but the target's past, of those windows for
             which they exist.
         rolled: which these are `[B]`.
-        spread: of the teachers' forecasts `[K, B, H, C]`, if the weighting asks for it.
+        spread: of the teachers' forecasts `[K, B, H, C]`, if the weighting needs it.
     """
 
     labels: TorchTrainingBatch
@@ -76,7 +76,7 @@ def _moved(values: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]
 
 
 class DistillationData(WindowData):
-    """Windows with the teachers' knowledge of them.
+    """Windows with the outputs of the teachers for them.
 
     Args:
         starts: for each output chunk that follows the student's own, after how many steps it starts.
@@ -87,58 +87,58 @@ class DistillationData(WindowData):
         self,
         keys: Tensor,
         windows: Windows,
-        knowledge: TeacherOutputs,
+        outputs: TeacherOutputs,
         starts: Sequence[int] = (),
         spread: bool = False,
     ) -> None:
         super().__init__(keys, windows)
-        self.knowledge: TeacherOutputs | None = knowledge
+        self.outputs: TeacherOutputs | None = outputs
         self.starts = starts
         self.spread = spread
         self._later: Windows | None = windows.without("past_target", *LABEL_SLOTS)
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        assert self.knowledge is not None
+        assert self.outputs is not None
         keys = self.keys[indices]
-        forecasts, valid = self.knowledge.of(keys)
-        batch = Batch(super().__getitems__(indices), keys, forecasts, valid, self.knowledge.details(keys))
+        forecasts, valid = self.outputs.of(keys)
+        batch = Batch(super().__getitems__(indices), keys, forecasts, valid, self.outputs.details(keys))
         if self.spread:
-            batch.spread = self.knowledge.spread(keys)
+            batch.spread = self.outputs.spread(keys)
         if self.starts:
             batch.later, batch.rolled = self._ahead(keys)
         return batch
 
-    def known(self, teacher: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """One teacher's forecasts and the labels `[m, h, C]`, of all windows that it can judge and those steps of the
-        horizon that it forecasts, in chunks."""
-        assert self.knowledge is not None and self.windows is not None
-        span = self.knowledge.spans[teacher]
+    def forecasts_and_labels(self, teacher: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """One teacher's forecasts and the labels `[m, h, C]`, of all windows for which it is valid and those steps of
+        the horizon that it forecasts, in chunks."""
+        assert self.outputs is not None and self.windows is not None
+        span = self.outputs.spans[teacher]
         for part in unique(self.keys).split(CHUNK):
-            forecasts, valid = self.knowledge.of(part)
+            forecasts, valid = self.outputs.of(part)
             labels = self.windows.gather(part)["future_target"][:, -forecasts.shape[2] :]
             usable = valid[teacher]
             yield forecasts[teacher][usable, span], labels[usable, span]
 
     def features(self, teacher: int, field: str, most: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Features of one of a teacher's layers `[m, …]` and its forecasts `[m, h, C]` in chunks, of those that it can
-        judge among so many windows, evenly spread."""
-        assert self.knowledge is not None
-        keys, span = unique(self.keys), self.knowledge.spans[teacher]
+        """Features of one of a teacher's layers `[m, …]` and its forecasts `[m, h, C]` in chunks, of those for
+        which it is valid among so many windows, evenly spread."""
+        assert self.outputs is not None
+        keys, span = unique(self.keys), self.outputs.spans[teacher]
         some = keys[torch.linspace(0, len(keys) - 1, min(len(keys), most)).long()]
         for part in some.split(CHUNK):
-            forecasts, valid = self.knowledge.of(part)
+            forecasts, valid = self.outputs.of(part)
             usable = valid[teacher]
-            yield self.knowledge.details(part)[teacher][field][usable], forecasts[teacher][usable, span]
+            yield self.outputs.details(part)[teacher][field][usable], forecasts[teacher][usable, span]
 
-    def judged(self) -> Iterator[CalibrationWindows]:
-        """All windows with what teachers and labels say of them, in chunks."""
-        assert self.knowledge is not None and self.windows is not None
+    def calibration_windows(self) -> Iterator[CalibrationWindows]:
+        """All windows with forecasts of the teachers and labels, in chunks."""
+        assert self.outputs is not None and self.windows is not None
         for part in unique(self.keys).split(CHUNK):
-            forecasts, valid = self.knowledge.of(part)
+            forecasts, valid = self.outputs.of(part)
             slots = self.windows.gather(part)
             labels = slots["future_target"][:, -forecasts.shape[2] :]
             inputs = {name: values for name, values in slots.items() if name not in LABEL_SLOTS}
-            spread, covers = self.knowledge.spread(part), self.knowledge.covers()
+            spread, covers = self.outputs.spread(part), self.outputs.covers()
             yield CalibrationWindows(part, inputs, forecasts, valid, spread, labels, covers)
 
     def _ahead(self, keys: Tensor) -> tuple[list[dict[str, Tensor]], Tensor]:
@@ -151,5 +151,5 @@ class DistillationData(WindowData):
 
     def release(self) -> None:
         super().release()
-        self.knowledge = None
+        self.outputs = None
         self._later = None

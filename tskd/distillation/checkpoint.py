@@ -14,7 +14,7 @@ STUDENT = "student."
 OWN_STATE = "distillation"
 
 
-def part(checkpoint: dict[str, Any], objective: Objective, optimizer: torch.optim.Optimizer | None) -> None:
+def split(checkpoint: dict[str, Any], objective: Objective, optimizer: torch.optim.Optimizer | None) -> None:
     """Put what is not the student's aside, in the checkpoint of a module that has a `student` and an `objective`."""
     state = checkpoint["state_dict"]
     own = {name: value for name, value in state.items() if not name.startswith(STUDENT)}
@@ -23,7 +23,7 @@ def part(checkpoint: dict[str, Any], objective: Objective, optimizer: torch.opti
     }
     if own:
         kept = None if optimizer is None else optimizer.state_dict()
-        checkpoint[OWN_STATE] = {"state_dict": own, "optimizer": kept, **objective.described}
+        checkpoint[OWN_STATE] = {"state_dict": own, "optimizer": kept, **_identity(objective)}
 
 
 def join(checkpoint: dict[str, Any], objective: Objective, state: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -41,9 +41,18 @@ def join(checkpoint: dict[str, Any], objective: Objective, state: Mapping[str, A
     student = {STUDENT + name: value for name, value in checkpoint["state_dict"].items()}
     found = {} if own is None else _shared(own, kept, objective)
     checkpoint["state_dict"] = student | kept | found
-    if own is None or own["losses"] != objective.described["losses"]:
+    if own is None or own["losses"] != objective.loss_identities:
         return None
     return own["optimizer"]
+
+
+def _identity(objective: Objective) -> dict[str, Any]:
+    """What the state is of: pairs of loss and teacher, the teachers in order, and the weighting."""
+    return {
+        "losses": objective.loss_identities,
+        "teachers": objective.teacher_identities,
+        "weighting": objective.weighting_identity,
+    }
 
 
 def _shared(own: Mapping[str, Any], kept: Mapping[str, Any], objective: Objective) -> dict[str, Any]:
@@ -54,7 +63,7 @@ def _shared(own: Mapping[str, Any], kept: Mapping[str, Any], objective: Objectiv
     """
     trained = {f"objective.{name}" for name, _ in objective.named_parameters()}
     found: dict[str, Any] = {}
-    mine = objective.described
+    mine = _identity(objective)
     for number, described in enumerate(mine["losses"]):
         if described in own["losses"]:
             ours, theirs = (f"objective._copies.{n}." for n in (number, own["losses"].index(described)))

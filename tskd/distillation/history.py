@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,18 @@ HOURS = 24
 ALIKE = 1e-6
 # as a trainer's strategy has it: values of all processes, `reduce_op="sum"` or `"max"`
 Reduce = Callable[..., Tensor]
+
+
+class EpochRecord(TypedDict):
+    """An entry of `DistilledModel.history`, where its fields are described."""
+
+    epoch: int
+    weights: dict[str, float]
+    by_step: dict[str, list[float]]
+    by_hour: dict[str, list[float]]
+    aspects: dict[Aspect, dict[str, float]]
+    effective: float
+    masked: float
 
 
 @dataclass
@@ -104,8 +116,13 @@ class Tally:
                     row[:-1], row[-1] = apart[aspect].sum(1), known.sum()
             self._apart = sums if self._apart is None else self._apart + sums
 
-    def summary(self, names: Sequence[str], reduce: Reduce) -> dict[str, Any]:
-        """An entry of `DistilledModel.history`, but for the epoch."""
+    def record(self, epoch: int, names: Sequence[str], reduce: Reduce) -> EpochRecord:
+        """The sums as an entry of the history.
+
+        Args:
+            names: of the teachers.
+            reduce: over all processes, as a trainer's strategy does it.
+        """
         assert self._sums is not None and self._extremes is not None
         count = len(names)
         sums = reduce(self._sums, reduce_op="sum").double().cpu()
@@ -124,6 +141,7 @@ class Tally:
             means = found[:, :-1] / found[:, -1:].clamp(min=1)
             apart = {aspect: _named(names, mean) for aspect, mean in zip(self._aspects, means, strict=True)}
         return {
+            "epoch": epoch,
             "weights": _named(names, totals[:count] / known),
             "by_step": _named(names, by_step),
             "by_hour": _named(names, by_hour),
@@ -142,7 +160,7 @@ class History:
     """
 
     def __init__(self) -> None:
-        self.entries: list[dict[str, Any]] = []
+        self.entries: list[EpochRecord] = []
         self.done = 0
         self._next = 0
 
@@ -165,7 +183,7 @@ class History:
 
 
 def over_steps(weights: Tensor) -> Tensor:
-    """Means over steps and components `[K, B]`."""
+    """Averages over steps and components `[K, B]`."""
     return weights.flatten(2).mean(2) if weights.dim() > 2 else weights
 
 
@@ -200,7 +218,7 @@ class Means:
         return means
 
 
-def of_weights(entry: Mapping[str, Any]) -> dict[str, float]:
+def logged_weights(entry: EpochRecord) -> dict[str, float]:
     """What is logged of an entry of the history."""
     shares = {f"weight/{name}": share for name, share in entry["weights"].items()}
     for aspect, weights in entry["aspects"].items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,18 @@ from typing import Any
 from darts import TimeSeries
 
 from tskd._core.checks import as_tuple
-from tskd._core.darts.capabilities import TorchForecastingModel, horizon_of, needs_target, shared_steps
+from tskd._core.darts.capabilities import TorchForecastingModel
 from tskd._core.darts.fit import kept_components
-from tskd._core.series import SeriesLike, check_same_components, components_of
+from tskd._core.series import SeriesBundle, SeriesLike, check_same_components
+from tskd._core.window_keys import WindowSampling
 from tskd.balance import Balance, FixedBalance
-from tskd.distillation import fit as fitting
-from tskd.distillation import soft_sensor
-from tskd.distillation.backtesting import evaluate, historical_forecasts
-from tskd.distillation.history import History
-from tskd.distillation.recipe import check_student
-from tskd.distillation.serialization import load, save
+from tskd.distillation.backtesting import Backtester, evaluate
+from tskd.distillation.fit import fit
+from tskd.distillation.history import EpochRecord, History
+from tskd.distillation.preparation import FitOptions, prepare
+from tskd.distillation.recipe import Recipe, check_student
+from tskd.distillation.serialization import SavedModel, load, save
+from tskd.distillation.soft_sensor import SoftSensor
 from tskd.losses import LossTerm, OutputKD
 from tskd.teachers.teacher import Teacher
 from tskd.weighting import Uniform, Weighting
@@ -51,7 +52,8 @@ class DistilledModel:
         *,
         soft_sensor: bool = False,
     ) -> None:
-        self.student: TorchForecastingModel = check_student(student)
+        check_student(student)
+        self.student: TorchForecastingModel = student
         self.teachers: tuple[Teacher, ...] = as_tuple(teachers, Teacher, "teachers")
         losses = OutputKD() if losses is None else losses
         self.losses: tuple[LossTerm, ...] = as_tuple(losses, LossTerm, "losses")
@@ -60,9 +62,10 @@ class DistilledModel:
         self.soft_sensor = soft_sensor
         # as they were passed in, before `fit` fits copies of them
         self.given_teachers = self.teachers
-        self.told = History()
         self.components: dict[str, list[str]] = kept_components(self.student)
-        self._check_combination()
+        self._history = History()
+        # raises for parts that cannot work together
+        self._recipe()
 
     def __repr__(self) -> str:
         return (
@@ -71,7 +74,7 @@ class DistilledModel:
         )
 
     @property
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[EpochRecord]:
         """How far each teacher was followed: an entry for every epoch in which teachers had a share.
 
         Means over the windows that have a valid teacher, with K teachers and a horizon of H steps:
@@ -87,11 +90,11 @@ class DistilledModel:
         * `masked`: share of the pairs of window and teacher that are left out, for want of a forecast.
 
         The logged `weight/<teacher>`, `weight/<aspect>/<teacher>`, `effective_teachers` and `masked_fraction` are
-        these. Over all processes, where as_tuple train together. After a fit that failed or was interrupted, the epochs
+        these. Over all processes, where several train together. After a fit that failed or was interrupted, the epochs
         that it finished are here until the next, though the student is as it was before. Not saved with the model: it
         tells of a training, and loggers keep such things.
         """
-        return [*self.told.entries]
+        return [*self._history.entries]
 
     def fit(
         self,
@@ -129,28 +132,28 @@ class DistilledModel:
         Raises:
             TypeError, ValueError: data that cannot be used; raised before any training.
         """
-        rows = {"stride": stride, "max_samples_per_ts": max_samples_per_ts}
-        train = fitting.checked(self, series, past_covariates, future_covariates, privileged, sample_weight, rows)
-        held_out = None
+        recipe = self._recipe()
+        train = SeriesBundle.of(series, past_covariates, future_covariates)
+        train = train.with_privileged(privileged, recipe.series_names)
+        validation = None
         if val_series is not None:
-            validation = (val_series, val_past_covariates, val_future_covariates, val_privileged)
-            held_out = fitting.checked(self, *validation, val_sample_weight, rows, "val_")
-            held_out.check_same_components(train)
-        teachers = fitting.fit(
-            self,
-            train,
-            held_out,
-            {**rows, "sample_weight": sample_weight},
-            None if cache is None else Path(cache),
+            validation = SeriesBundle.of(val_series, val_past_covariates, val_future_covariates, "val_")
+            if val_privileged is not None:
+                validation = validation.with_privileged(val_privileged, recipe.series_names)
+        options = FitOptions(
+            WindowSampling(stride, max_samples_per_ts),
+            sample_weight,
+            val_sample_weight,
+            trainer,
+            epochs,
+            dataloader_kwargs,
+            load_best,
             verbose,
-            trainer=trainer,
-            epochs=epochs,
-            dataloader_kwargs=None if dataloader_kwargs is None else dict(dataloader_kwargs),
-            val_sample_weight=val_sample_weight,
-            load_best=load_best,
+            None if cache is None else Path(cache),
         )
-        self.teachers = teachers
-        self.components = components_of(**train.given)
+        prepared = prepare(recipe, train, validation, options, self.components)
+        self.teachers = fit(prepared, self._history)
+        self.components = train.components
         return self
 
     def predict(
@@ -175,10 +178,8 @@ class DistilledModel:
         if self.soft_sensor:
             if not self.components:
                 raise ValueError("the model is not fitted; call fit() first")
-            target = self.components["series"]
-            return soft_sensor.predict(
-                self.student, n, target, series, start, past_covariates, future_covariates, **predict_kwargs
-            )
+            sensor = SoftSensor(self.student, self.components["series"])
+            return sensor.predict(n, series, start, past_covariates, future_covariates, **predict_kwargs)
         if start is not None:
             raise ValueError("start= is for a soft sensor; any other student needs the series up to the origin")
         return self.student.predict(
@@ -207,17 +208,17 @@ class DistilledModel:
                 origin.
         """
         self._check_components(series, past_covariates, future_covariates)
-        return historical_forecasts(
-            self, series, past_covariates, future_covariates, retrain=retrain, privileged=privileged, **rolling_kwargs
+        return self._backtester.historical_forecasts(
+            series, past_covariates, future_covariates, retrain=retrain, privileged=privileged, **rolling_kwargs
         )
 
     def backtest(self, series: SeriesLike, *args: Any, **kwargs: Any) -> Any:
         """darts' `backtest`, plus `privileged=` for `retrain` (see `historical_forecasts`)."""
-        return evaluate(self, "backtest", series, *args, **kwargs)
+        return evaluate(self.student.backtest, self.historical_forecasts, series, *args, **kwargs)
 
     def residuals(self, series: SeriesLike, *args: Any, **kwargs: Any) -> Any:
         """darts' `residuals`, plus `privileged=` for `retrain` (see `historical_forecasts`)."""
-        return evaluate(self, "residuals", series, *args, **kwargs)
+        return evaluate(self.student.residuals, self.historical_forecasts, series, *args, **kwargs)
 
     def save(self, path: str | Path, clean: bool = False) -> None:
         """Write the model into the folder `path`: student and teachers in darts' format, the rest as JSON.
@@ -225,12 +226,17 @@ class DistilledModel:
         With `clean=True` the student is saved as darts does then, without trainer settings: a callback of the user's
         own cannot be read back by safe loading. `model.student.save(...)` saves the student alone, to be deployed.
         """
-        save(self, Path(path), clean)
+        save(SavedModel(self._recipe(), self.given_teachers, self.components), Path(path), clean)
 
     @classmethod
     def load(cls, path: str | Path) -> DistilledModel:
         """Read what `save` wrote, by darts' safe loading."""
-        return load(cls, Path(path))
+        saved = load(Path(path))
+        recipe = saved.recipe
+        parts = (recipe.student, recipe.teachers, recipe.losses, recipe.weighting, recipe.balance)
+        model = cls(*parts, soft_sensor=recipe.soft_sensor)
+        model.components, model.given_teachers = dict(saved.components), saved.given_teachers
+        return model
 
     def _check_components(self, series: Any, past: Any, future: Any) -> None:
         for what, given in (("series", series), ("past_covariates", past), ("future_covariates", future)):
@@ -238,28 +244,14 @@ class DistilledModel:
                 items = [given] if isinstance(given, TimeSeries) else list(given)
                 check_same_components(items, self.components.get(what), what)
 
-    def _check_combination(self) -> None:
-        if self.soft_sensor and needs_target(self.student):
-            raise ValueError(
-                f"{type(self.student).__name__} {needs_target(self.student)}, which a soft sensor does not see"
-            )
-        if not isinstance(self.weighting, Weighting):
-            raise TypeError(f"weighting must be a Weighting, got {type(self.weighting).__name__}")
-        if self.teachers and not self.losses:
-            raise ValueError("there are teachers but no losses; give at least one, such as OutputKD()")
-        if self.teachers and not any(loss.weight for loss in self.losses):
-            raise ValueError("every loss has weight 0; give one of them more, or leave out the teachers")
-        names = [teacher.name for teacher in self.teachers]
-        copy.deepcopy(self.weighting).set_up(names)
-        if len(set(names)) < len(names):
-            raise ValueError(f"teacher names {names} repeat; give each a name of its own")
-        horizon = horizon_of(self.student)
-        for teacher in self.teachers:
-            if teacher.model is self.student:
-                raise ValueError(f"teacher {teacher.name!r} is the student itself; give another model object")
-            shared = shared_steps(horizon, teacher.horizon)
-            if shared.start == shared.stop:
-                raise ValueError(
-                    f"teacher {teacher.name!r} forecasts steps {teacher.horizon[0]} to {teacher.horizon[-1]}, the "
-                    f"student {horizon[0]} to {horizon[-1]}: they have no step in common"
-                )
+    def _recipe(self) -> Recipe:
+        return Recipe(self.student, self.teachers, self.losses, self.weighting, self.balance, self.soft_sensor)
+
+    @property
+    def _backtester(self) -> Backtester:
+        return Backtester(self.student, self.soft_sensor, self._refit, self.given_teachers)
+
+    def _refit(self, student: Any, teachers: Sequence[Teacher], series: Any, **fit_kwargs: Any) -> Any:
+        """A student like this one, distilled afresh."""
+        fresh = type(self)(student, teachers, self.losses, self.weighting, self.balance, soft_sensor=self.soft_sensor)
+        return fresh.fit(series, **fit_kwargs).student

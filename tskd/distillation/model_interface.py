@@ -1,4 +1,4 @@
-"""What models show beside their forecasts, found out before any training."""
+"""What of a model can be distilled beside its forecasts, found out before any training: hidden layers, a likelihood."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Any
 from torch import Tensor
 
 from tskd._core import layers
-from tskd._core.darts.capabilities import horizon_of, is_fitted, is_torch_model
+from tskd._core.darts.capabilities import horizon_of, is_fitted
 from tskd._core.darts.fit import untrained_copy
 from tskd._core.darts.forward import predictive_distribution
 from tskd._core.darts.inspect import hidden_layers, last_hidden_layer, output_layers
 from tskd._core.layers import Layer
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.window_keys import WindowSampling
 from tskd.losses import Predictive
-from tskd.teachers import network as networks
-from tskd.teachers.inputs import View, arguments_of
-from tskd.teachers.teacher import Teacher
+from tskd.teachers.network import model_windows
+from tskd.teachers.spec import TeacherSpec
 
 
 @dataclass(frozen=True)
 class ModelInterface:
-    """What one model shows.
+    """What one model offers to losses and weightings.
 
     Attributes:
         kind: its class.
@@ -31,8 +32,8 @@ class ModelInterface:
         hidden: path of its last hidden representation, if its class is known to have one.
         likelihood: darts'; None for a model of point forecasts.
         rigid: why it cannot be rolled forward; empty if it can.
-        folds: whether it is several, one for each fold.
-        heads: its last linear layers, if they are asked for.
+        folds: whether there are several models, one for each fold.
+        heads: its last linear layers, if a weighting needs them.
     """
 
     kind: str
@@ -45,7 +46,10 @@ class ModelInterface:
     heads: Sequence[str] = ()
 
     def layer(self, path: str, whose: str) -> str:
-        """The path of a layer that there is; of the usual one for `"auto"`.
+        """The path of a layer that exists; of the usual one for `"auto"`.
+
+        Args:
+            whose: `"student"` or `"teacher"`, for messages.
 
         Raises:
             ValueError: there is none.
@@ -85,61 +89,60 @@ class ModelInterface:
             raise ValueError(self.rigid)
 
 
-def student_interface(
-    student: Any,
-    arguments: Mapping[str, Any],
-    rows: Mapping[str, Any],
-    soft_sensor: bool,
-    inside: bool,
-    heads: bool = False,
-) -> ModelInterface:
-    """What a student shows.
+@dataclass(frozen=True)
+class Probing:
+    """What is to be found out of models, by an untrained copy where they are not fitted.
+
+    Attributes:
+        sampling: which windows they are trained on.
+        inside: whether a loss compares hidden layers or distributions.
+        heads: whether a weighting needs the student's last linear layers.
+    """
+
+    sampling: WindowSampling
+    inside: bool
+    heads: bool = False
+
+
+def student_interface(student: Any, inputs: ModelInputs, probing: Probing, soft_sensor: bool = False) -> ModelInterface:
+    """The interface of a student.
 
     Args:
-        arguments: its series and covariates, lists or None.
-        rows: darts' `stride` and `max_samples_per_ts`.
-        inside: whether a loss looks into the networks.
-        heads: whether its last linear layers are wanted.
+        inputs: its series and covariates.
+        soft_sensor: whether it does not see the target's own past.
     """
     rigid = ""
     if soft_sensor:
         rigid = "a soft sensor does not read its own forecasts; there is nothing to roll"
     elif student.output_chunk_shift:
         rigid = "a student with output_chunk_shift cannot be rolled forward"
-    view = View(arguments["past_covariates"], arguments["future_covariates"])
-    return _shown(student, arguments, view, rows, rigid, inside, heads, training=True)
+    found = ModelInterface(type(student).__name__, horizon_of(student), rigid=rigid)
+    if not probing.inside and not probing.heads:
+        return found
+    # in training, where the target's past is not hidden
+    return _probed(found, student, replace(inputs, visible={}), probing, training=True)
 
 
-def teacher_interface(
-    teacher: Teacher, given: Mapping[str, Any], privileged: Mapping[str, Any], rows: Mapping[str, Any], inside: bool
+def teacher_interface(teacher: TeacherSpec, inputs: ModelInputs, probing: Probing) -> ModelInterface:
+    """The interface of a teacher, fitted or not."""
+    found = ModelInterface(type(teacher.model).__name__, teacher.horizon)
+    if not teacher.is_network or not probing.inside:
+        return found
+    probed = _probed(found, teacher.model, inputs, replace(probing, heads=False))
+    return replace(probed, folds=teacher.cross_fit is not None)
+
+
+def _probed(
+    found: ModelInterface, model: Any, inputs: ModelInputs, probing: Probing, training: bool = False
 ) -> ModelInterface:
-    """What a teacher shows, fitted or not; arguments as for a student."""
-    if not is_torch_model(teacher.model) or not inside:
-        return ModelInterface(type(teacher.model).__name__, teacher.horizon)
-    arguments, view = arguments_of(teacher, **given, privileged=privileged, what="privileged")
-    shown = _shown(teacher.model, arguments, view, rows, "", inside)
-    return replace(shown, folds=teacher.cross_fit is not None)
-
-
-def _shown(
-    model: Any,
-    arguments: Mapping[str, Any],
-    view: View,
-    rows: Mapping[str, Any],
-    rigid: str,
-    inside: bool,
-    heads: bool = False,
-    training: bool = False,
-) -> ModelInterface:
-    kind, horizon = type(model).__name__, horizon_of(model)
-    if not inside and not heads:
-        return ModelInterface(kind, horizon, rigid=rigid)
     if not is_fitted(model):
-        model = untrained_copy(model, **arguments, **rows)
+        model = untrained_copy(model, **inputs.arguments(), **probing.sampling.arguments())
     network = model.model
-    window = networks.windows(model, arguments, view).one()
-    last = output_layers(network, window) if heads else ()
-    found = hidden_layers(network, window, training) if inside else {}
-    return ModelInterface(
-        kind, horizon, found, last_hidden_layer(model, network), network.likelihood, rigid, heads=last
+    window = model_windows(model, inputs).one()
+    return replace(
+        found,
+        layers=hidden_layers(network, window, training) if probing.inside else {},
+        hidden=last_hidden_layer(model, network),
+        likelihood=network.likelihood,
+        heads=output_layers(network, window) if probing.heads else (),
     )

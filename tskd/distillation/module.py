@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import pytorch_lightning as pl
@@ -20,20 +21,20 @@ from tskd._core.darts.forward import (
     roll_forward,
     update_metrics,
 )
-from tskd._core.distributed import OverRanks, alone, average_over_ranks, over_ranks
+from tskd._core.distributed import OverRanks, alone, over_ranks
 from tskd._core.head_gradients import Call, recording
 from tskd._core.layers import listening
 from tskd._core.rng import isolated_randomness
 from tskd.balance import Balance
-from tskd.distillation import checkpoint as checkpoints
-from tskd.distillation import history as logs
-from tskd.distillation import student_queries as questions
-from tskd.distillation.batches import Batch, DistillationData
-from tskd.distillation.history import History, Hours, Tally
+from tskd.distillation import checkpoint as checkpoint_parts
+from tskd.distillation.batches import Batch
+from tskd.distillation.extra_optimizer import step_by_hand
+from tskd.distillation.history import History, Means, Tally, logged_weights
 from tskd.distillation.objective import Objective
 from tskd.distillation.paired_loss import StudentOutput
+from tskd.distillation.student_queries import Calibration, gradient_gram
 from tskd.distillation.weighted_sum import DistillationTerm
-from tskd.weighting import CalibrationSet, Step
+from tskd.weighting import Step, StepContext
 
 
 class Distillation(pl.LightningModule):
@@ -45,13 +46,11 @@ class Distillation(pl.LightningModule):
 
     Args:
         network: the student's network.
-        objective: losses and weighting, set up.
+        objective: losses and weighting.
         balance: α by epoch.
-        names: the teachers, for logs.
-        evidence: windows by which the weighting judges teachers and student, and whether they are held out; None if it
-            does not.
-        history: told how far each teacher was followed.
-        hours: of the forecast origins, if they have any.
+        calibration: windows that the weighting is calibrated on, or None.
+        history: records how far each teacher is followed.
+        tally: sums the weights of an epoch.
     """
 
     def __init__(
@@ -59,27 +58,28 @@ class Distillation(pl.LightningModule):
         network: PLForecastingModule,
         objective: Objective,
         balance: Balance,
-        names: list[str],
-        calibration: tuple[DistillationData, bool] | None = None,
-        history: History | None = None,
-        hours: Hours | None = None,
+        calibration: Calibration | None,
+        history: History,
+        tally: Tally,
     ) -> None:
         super().__init__()
         self.student = network
         self.objective = objective
         self.balance = balance
-        self.names = names
         self._calibration = calibration
-        self._history = History() if history is None else history
-        self._tally = Tally(hours, objective.aspects)
+        self._history = history
+        self._tally = tally
         self._first_epoch = 0
+        # of the epoch, and of the processes that train together
+        self._alpha = 0.0
+        self._over_ranks: OverRanks = alone
         trainable = [p for p in objective.parameters() if p.requires_grad]
         self._own_optimizer = torch.optim.Adam(trainable) if trainable else None
         self._restored: dict[str, Any] | None = None
         # they are not in every step, which DDP would not forgive; see `optimizer_step`
         own = (name for found in (objective.named_parameters(), objective.named_buffers()) for name, _ in found)
         self._ddp_params_and_buffers_to_ignore = [f"objective.{name}" for name in own]
-        self._means = logs.Means()
+        self._means = Means()
         # loggers and checkpoints show the student's hyperparameters
         self._hparams = network._hparams
         self._hparams_initial = network._hparams_initial
@@ -103,32 +103,31 @@ class Distillation(pl.LightningModule):
         scale = 1.0 if scaler is None else scaler.get_scale()
         super().optimizer_step(*args, **kwargs)
         if self._own_optimizer is not None:
-            step_by_hand(self._own_optimizer, scale, over_ranks(self.trainer.world_size))
+            step_by_hand(self._own_optimizer, scale, self._over_ranks)
 
     def calibrate(self) -> None:
-        """Let the weighting judge the teachers, before a checkpoint puts back what it had learned."""
+        """Calibrate the weighting, before a checkpoint restores what it had learned."""
         if self._calibration is not None:
-            self.objective.weighting.calibrate(self._judged())
+            self.objective.weighting.calibrate(self._calibration.set_for(self.student))
 
     def on_train_epoch_start(self) -> None:
-        if self._calibration is not None and self.balance.alpha(self.current_epoch) > 0:
+        self._alpha = self.balance.alpha(self.current_epoch)
+        if self._calibration is not None and self._alpha > 0:
             with isolated_randomness():
-                self.objective.weighting.start_epoch(self.current_epoch, self._judged())
+                calibration = self._calibration.set_for(self.student)
+                self.objective.weighting.start_epoch(self.current_epoch, calibration)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        alpha = self.balance.alpha(self.current_epoch)
-        teaching = alpha > 0 and bool(self.names)
-        layers, heads = (self.objective.student_layers, self.objective.student_heads) if teaching else ({}, ())
-        with listening(self.student, layers, len(batch.keys)) as features, recording(self.student, heads) as calls:
-            output = network_output(self.student, batch.labels, ModuleStage.TRAIN)
-        if teaching:
-            outcome = self._teachers(output, batch, features, calls, batch_idx)
-            labels = label_loss(self.student, output, batch.labels, ModuleStage.TRAIN, outcome.labels)
-            term = outcome.term
+        alpha, objective = self._alpha, self.objective
+        if alpha > 0 and objective.names:
+            output, features, calls = self._observed_output(batch)
+            term = self._distillation_term(output, batch, features, calls, batch_idx)
+            labels = label_loss(self.student, output, batch.labels, ModuleStage.TRAIN, term.labels)
             # label weights alone take nothing from the labels
-            own = 1 - alpha if self.objective.compares else 1.0
-            loss = own * labels if term is None else own * labels + alpha * term
+            own = 1 - alpha if objective.compares else 1.0
+            loss = own * labels if term.term is None else own * labels + alpha * term.term
         else:
+            output = network_output(self.student, batch.labels, ModuleStage.TRAIN)
             loss = labels = label_loss(self.student, output, batch.labels, ModuleStage.TRAIN)
         self._log_loss("train_loss", loss, batch.labels)
         self._means.add("train_label_loss", labels)
@@ -148,11 +147,11 @@ class Distillation(pl.LightningModule):
         self._log_metrics(self.student.train_metrics)
         epoch = self._history.number(self._first_epoch, self.current_epoch)
         if self._tally:
-            entry = {"epoch": epoch, **self._tally.summary(self.names, self.trainer.strategy.reduce)}
-            self._history.entries.append(entry)
+            record = self._tally.record(epoch, self.objective.names, self.trainer.strategy.reduce)
+            self._history.entries.append(record)
             self._tally.clear()
-            self.log_dict(logs.of_weights(entry), sync_dist=True)
-        # all processes in the same order: logged values are meant over them
+            self.log_dict(logged_weights(record), sync_dist=True)
+        # all processes in the same order: logged values are averaged over them
         for name, mean in self._means.end_epoch().items():
             self.log(name, mean, sync_dist=True)
 
@@ -167,14 +166,15 @@ class Distillation(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.student.on_save_checkpoint(checkpoint)
-        checkpoints.part(checkpoint, self.objective, self._own_optimizer)
+        checkpoint_parts.split(checkpoint, self.objective, self._own_optimizer)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.student.on_load_checkpoint(checkpoint)
         # put into the optimizer when the parameters are where, and what, they will be
-        self._restored = checkpoints.join(checkpoint, self.objective, self.state_dict())
+        self._restored = checkpoint_parts.join(checkpoint, self.objective, self.state_dict())
 
     def on_train_start(self) -> None:
+        self._over_ranks = over_ranks(self.trainer.world_size)
         if self.trainer.world_size > 1:
             # unseeded, every process has drawn and judged for itself, and what DDP ignores stays as it is
             self.objective.load_state_dict(self.trainer.strategy.broadcast(self.objective.state_dict()))
@@ -183,7 +183,20 @@ class Distillation(pl.LightningModule):
             self._own_optimizer.load_state_dict(self._restored)
         self._restored = None
 
-    def _teachers(
+    def _observed_output(self, batch: Batch) -> tuple[PLModuleOutput, Mapping[str, Tensor], Sequence[Call]]:
+        """The network's output, features of the layers that losses compare, and calls of its last linear layers."""
+        layers, heads = self.objective.student_layers, self.objective.student_heads
+        features: Mapping[str, Tensor] = {}
+        calls: Sequence[Call] = ()
+        with ExitStack() as stack:
+            if layers:
+                features = stack.enter_context(listening(self.student, layers, len(batch.keys)))
+            if heads:
+                calls = stack.enter_context(recording(self.student, heads))
+            output = network_output(self.student, batch.labels, ModuleStage.TRAIN)
+        return output, features, calls
+
+    def _distillation_term(
         self,
         output: PLModuleOutput,
         batch: Batch,
@@ -196,9 +209,10 @@ class Distillation(pl.LightningModule):
         prediction = output.prediction[:, steps]
         forecast = point_forecast(self.student, prediction)
         target = batch.labels.future_target[:, steps]
-        covers = self.objective.covers().to(batch.valid.device)
-        mean = over_ranks(self.trainer.world_size)
-        weighting = self.objective.weighting
+        objective, mean = self.objective, self._over_ranks
+        weighting, needs, gram = objective.weighting, objective.weighting.needs, None
+        if needs.gram is not None:
+            gram = gradient_gram(self.student, needs.gram, forecast, calls, mean)
         step = Step(
             batch.forecasts,
             batch.valid,
@@ -206,29 +220,24 @@ class Distillation(pl.LightningModule):
             target,
             batch.keys,
             self.current_epoch,
-            covers,
+            objective.covers.to(batch.valid.device),
             batch.spread,
-            questions.gram(self.student, weighting.uses_gram, forecast, calls, mean),
-            mean,
+            context=StepContext(mean, gram),
         )
-        if weighting.meta_every and batch_idx % weighting.meta_every == 0:
+        if needs.meta_step_every and batch_idx % needs.meta_step_every == 0:
             assert self._calibration is not None
             seed = 1_000_003 * self.current_epoch + batch_idx
             with isolated_randomness():
-                weighting.meta_update(questions.meta_step(self.student, self._calibration[0], step, batch, seed))
-        said = StudentOutput(forecast, prediction, features, *self._rolled(forecast, batch))
+                weighting.meta_update(self._calibration.meta_step(self.student, step, batch, seed))
+        student = StudentOutput(forecast, prediction, features, *self._rolled(forecast, batch))
         weight = batch.labels.sample_weight
-        outcome = self.objective(said, step, batch.details, None if weight is None else weight[:, steps])
-        if self.objective.compares:
-            # in every step: what is logged is asked of all processes
-            term = outcome.term
+        found = objective(student, step, batch.details, None if weight is None else weight[:, steps])
+        if objective.compares:
+            # in every step: what is logged is needed of all processes
+            term = found.term
             self._means.add("train_distillation_loss", forecast.new_zeros(()) if term is None else term)
-        self._tally.add(outcome.weights, batch.valid, batch.keys, outcome.aspects)
-        return outcome
-
-    def _judged(self) -> CalibrationSet:
-        assert self._calibration is not None
-        return questions.calibration(self.student, *self._calibration)
+        self._tally.add(found.weights, batch.valid, batch.keys, found.aspects)
+        return found
 
     def _rolled(self, forecast: Tensor, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         if not batch.later:
@@ -247,18 +256,3 @@ class Distillation(pl.LightningModule):
         if len(metrics):
             self.log_dict(metrics.compute(), on_epoch=True, on_step=False, logger=True, prog_bar=True, sync_dist=True)
             metrics.reset()
-
-
-def step_by_hand(optimizer: torch.optim.Optimizer, scale: float, mean: OverRanks = alone) -> None:
-    """A step of an optimizer that the trainer does not know, over all ranks, for gradients of a loss times `scale`.
-
-    Left out, as the trainer's own is, if a gradient is not finite.
-    """
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    average_over_ranks(parameters, mean)
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    if all(bool(gradient.isfinite().all()) for gradient in gradients):
-        for gradient in gradients:
-            gradient /= scale
-        optimizer.step()
-    optimizer.zero_grad()

@@ -1,23 +1,98 @@
-"""Which darts models can be a student."""
+"""The recipe of a distillation: student, teachers, losses, weighting and balance, checked to go together."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from dataclasses import dataclass
+from typing import Any
 
+from tskd._core.checks import type_name
 from tskd._core.darts.capabilities import (
     RNNModel,
+    TorchForecastingModel,
+    horizon_of,
     is_foundation,
     is_torch_model,
     is_trainable,
+    needs_target,
+    shared_steps,
 )
+from tskd.balance import Balance
+from tskd.losses import LossTerm
+from tskd.teachers.teacher import Teacher
+from tskd.weighting import Weighting
 
-if TYPE_CHECKING:
-    pass
-from tskd._core.checks import type_name
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """What a student is trained with.
+
+    Attributes:
+        student: a darts torch model.
+        teachers: fitted or not.
+        losses: what is distilled, and what weighs the labels.
+        weighting: how the teachers are combined.
+        balance: share of the teachers in the loss.
+        soft_sensor: whether the student does not see the target's own past.
+
+    Raises:
+        TypeError, ValueError: parts that cannot work together, whatever the data.
+    """
+
+    student: TorchForecastingModel
+    teachers: tuple[Teacher, ...]
+    losses: tuple[LossTerm, ...]
+    weighting: Weighting
+    balance: Balance
+    soft_sensor: bool = False
+
+    def __post_init__(self) -> None:
+        check_student(self.student)
+        if self.soft_sensor and needs_target(self.student):
+            raise ValueError(
+                f"{type(self.student).__name__} {needs_target(self.student)}, which a soft sensor does not see"
+            )
+        if not isinstance(self.weighting, Weighting):
+            raise TypeError(f"weighting must be a Weighting, got {type(self.weighting).__name__}")
+        if self.teachers and not self.losses:
+            raise ValueError("there are teachers but no losses; give at least one, such as OutputKD()")
+        if self.teachers and not any(loss.weight for loss in self.losses):
+            raise ValueError("every loss has weight 0; give one of them more, or leave out the teachers")
+        copy.deepcopy(self.weighting).set_up(self.names)
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"teacher names {self.names} repeat; give each a name of its own")
+        for teacher in self.teachers:
+            self._check_teacher(teacher)
+
+    @property
+    def names(self) -> list[str]:
+        """The teachers' names, in order."""
+        return [teacher.name for teacher in self.teachers]
+
+    @property
+    def series_names(self) -> list[str]:
+        """Names of the privileged series that the teachers read."""
+        return list(dict.fromkeys(name for teacher in self.teachers for name in teacher.names))
+
+    @property
+    def horizon(self) -> range:
+        """Steps after the origin that the student forecasts."""
+        return horizon_of(self.student)
+
+    def _check_teacher(self, teacher: Teacher) -> None:
+        if teacher.model is self.student:
+            raise ValueError(f"teacher {teacher.name!r} is the student itself; give another model object")
+        own, theirs = self.horizon, teacher.horizon
+        shared = shared_steps(own, theirs)
+        if shared.start == shared.stop:
+            raise ValueError(
+                f"teacher {teacher.name!r} forecasts steps {theirs[0]} to {theirs[-1]}, the student {own[0]} to "
+                f"{own[-1]}: they have no step in common"
+            )
 
 
-def check_student(model: Any) -> Any:
-    """The model, if it can be a student; the reason why not otherwise."""
+def check_student(model: Any) -> None:
+    """Raise a TypeError for a model that cannot be a student."""
     kind = type_name(model)
     if isinstance(model, RNNModel):
         raise TypeError(f"{kind} predicts one step at a time and cannot be a student; use BlockRNNModel")
@@ -28,4 +103,3 @@ def check_student(model: Any) -> Any:
     if is_foundation(model):
         # its output in training is not its forecast
         raise TypeError(f"{kind} is fine-tuned on all the quantiles of its first training; it cannot be a student")
-    return model

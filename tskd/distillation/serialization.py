@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tskd import balance, losses, privileged, weighting
 from tskd._core.darts.capabilities import is_fitted
 from tskd._core.darts.fit import load_model
 from tskd._core.object_spec import described, restored
+from tskd.distillation.recipe import Recipe
 from tskd.teachers.crossfit import CrossFit, Folds, stamp, stamp_text
+from tskd.teachers.fitted import FittedModels
+from tskd.teachers.spec import TeacherSpec
 from tskd.teachers.teacher import Teacher
-
-if TYPE_CHECKING:
-    from tskd.distillation.model import DistilledModel
 
 DESCRIPTION = "distilled.json"
 FORMAT = 1
 
 
-def save(model: DistilledModel, folder: Path, clean: bool = False) -> None:
+@dataclass(frozen=True, eq=False)
+class SavedModel:
+    """What is saved of a `DistilledModel`.
+
+    Attributes:
+        recipe: with fitted teachers.
+        given_teachers: the teachers as they were passed in, fitted or not.
+        components: names of the components of the student's inputs, by slot.
+    """
+
+    recipe: Recipe
+    given_teachers: tuple[Teacher, ...]
+    components: Mapping[str, list[str]]
+
+
+def save(saved: SavedModel, folder: Path, clean: bool = False) -> None:
     """Write student, teachers and settings into a folder, all of it or nothing.
 
     Args:
@@ -31,42 +48,43 @@ def save(model: DistilledModel, folder: Path, clean: bool = False) -> None:
         ValueError: the model is not fitted.
         FileExistsError: the folder holds something already.
     """
-    if not is_fitted(model.student):
+    recipe = saved.recipe
+    if not is_fitted(recipe.student):
         raise ValueError("the model is not fitted; there is nothing to save")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not an empty folder; give a new one")
     description = {
         "format": FORMAT,
-        "student": type(model.student).__name__,
-        "components": model.components,
+        "student": type(recipe.student).__name__,
+        "components": dict(saved.components),
         "teachers": [
             {
                 "name": teacher.name,
                 "class": type(teacher.model).__name__,
                 "sources": [described(source, privileged) for source in teacher.sources],
-                "sees_inputs": teacher.sees_inputs,
-                "target": teacher.target,
+                "sees_inputs": teacher.spec.sees_inputs,
+                "target": teacher.spec.target,
                 "models": len(teacher.models),
-                "cross_fit": None if teacher.cross_fit is None else teacher.cross_fit.settings(),
+                "cross_fit": None if (plan := teacher.spec.cross_fit) is None else plan.settings(),
                 "folds": None if teacher.folds is None else teacher.folds.description(),
                 "components": teacher.components,
                 "given_fitted": given.fitted,
                 "seen_until": stamp_text(teacher.seen_until),
             }
-            for teacher, given in zip(model.teachers, model.given_teachers, strict=True)
+            for teacher, given in zip(recipe.teachers, saved.given_teachers, strict=True)
         ],
-        "losses": [described(loss, losses) for loss in model.losses],
-        "weighting": described(model.weighting, weighting),
-        "balance": described(model.balance, balance),
-        "soft_sensor": model.soft_sensor,
+        "losses": [described(loss, losses) for loss in recipe.losses],
+        "weighting": described(recipe.weighting, weighting),
+        "balance": described(recipe.balance, balance),
+        "soft_sensor": recipe.soft_sensor,
     }
     text = json.dumps(description, indent=2, default=_number)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tskd-") as draft:
         place = Path(draft) / "model"
         place.mkdir()
-        model.student.save(str(place / "student.pt"), clean=clean)
-        for index, teacher in enumerate(model.teachers):
+        recipe.student.save(str(place / "student.pt"), clean=clean)
+        for index, teacher in enumerate(recipe.teachers):
             for number, fitted in enumerate(teacher.models):
                 fitted.save(str(_place(place, index, number)), clean=True)
         (place / DESCRIPTION).write_text(text + "\n")
@@ -75,7 +93,7 @@ def save(model: DistilledModel, folder: Path, clean: bool = False) -> None:
         place.rename(folder)
 
 
-def load(kind: type[DistilledModel], folder: Path) -> DistilledModel:
+def load(folder: Path) -> SavedModel:
     """Read what `save` wrote.
 
     Raises:
@@ -89,20 +107,19 @@ def load(kind: type[DistilledModel], folder: Path) -> DistilledModel:
     if description.get("format") != FORMAT:
         raise ValueError(f"{path} has format {description.get('format')!r}; this version reads {FORMAT}")
     teachers = [_teacher(folder, index, entry) for index, entry in enumerate(description["teachers"])]
-    model = kind(
+    recipe = Recipe(
         load_model(description["student"], folder / "student.pt"),
-        teachers,
-        [restored(loss, losses) for loss in description["losses"]],
+        tuple(teachers),
+        tuple(restored(loss, losses) for loss in description["losses"]),
         restored(description["weighting"], weighting),
         restored(description["balance"], balance),
-        soft_sensor=description["soft_sensor"],
+        description["soft_sensor"],
     )
-    model.components = description["components"]
-    model.given_teachers = tuple(
+    given = tuple(
         teacher if entry["given_fitted"] else teacher.unfitted()
         for teacher, entry in zip(teachers, description["teachers"], strict=True)
     )
-    return model
+    return SavedModel(recipe, given, description["components"])
 
 
 def _number(value: Any) -> Any:
@@ -115,17 +132,10 @@ def _number(value: Any) -> Any:
 def _teacher(folder: Path, index: int, entry: dict[str, Any]) -> Teacher:
     models = [load_model(entry["class"], _place(folder, index, number)) for number in range(entry["models"])]
     sources = [restored(source, privileged) for source in entry["sources"]]
-    return Teacher.of_fitted(
-        models,
-        sources,
-        entry["name"],
-        sees_inputs=entry["sees_inputs"],
-        target=entry["target"],
-        cross_fit=None if entry["cross_fit"] is None else CrossFit(**entry["cross_fit"]),
-        folds=None if entry["folds"] is None else Folds.described(entry["folds"]),
-        components=entry["components"],
-        seen_until=stamp(entry["seen_until"]),
-    )
+    plan = None if entry["cross_fit"] is None else CrossFit(**entry["cross_fit"])
+    spec = TeacherSpec(models[0], tuple(sources), entry["name"], entry["sees_inputs"], entry["target"], plan)
+    folds = None if entry["folds"] is None else Folds.described(entry["folds"])
+    return Teacher.of_fitted(spec, FittedModels(tuple(models), folds, entry["components"], stamp(entry["seen_until"])))
 
 
 def _place(folder: Path, teacher: int, model: int) -> Path:

@@ -7,6 +7,7 @@ for the length of the lookback up to the step before the forecast.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,14 @@ from darts import TimeSeries, concatenate
 from darts.utils.utils import generate_index
 
 from tskd._core.series import SeriesLike
-from tskd._core.windows import steps_between
+from tskd._core.time_grid import steps_between
+
+
+def blanked(series: SeriesLike) -> SeriesLike:
+    """The same series with every value 0."""
+    if isinstance(series, TimeSeries):
+        return series.with_values(np.zeros_like(series.values(copy=False)))
+    return [blanked(item) for item in series]
 
 
 def blank(student: Any, end: Any, freq: Any, components: Sequence[str], dtype: Any, static: Any = None) -> TimeSeries:
@@ -26,68 +34,72 @@ def blank(student: Any, end: Any, freq: Any, components: Sequence[str], dtype: A
     return TimeSeries.from_times_and_values(times, zeros, columns=list(components), static_covariates=static)
 
 
-def blanked(series: SeriesLike) -> SeriesLike:
-    """The same series with every value 0."""
-    if isinstance(series, TimeSeries):
-        return series.with_values(np.zeros_like(series.values(copy=False)))
-    return [blanked(item) for item in series]
+@dataclass(frozen=True, eq=False)
+class SoftSensor:
+    """A fitted student that does not see the target's own past.
 
-
-def predict(
-    student: Any,
-    n: int,
-    components: Sequence[str],
-    series: SeriesLike | None,
-    start: Any,
-    past_covariates: SeriesLike | None,
-    future_covariates: SeriesLike | None,
-    **predict_kwargs: Any,
-) -> TimeSeries | list[TimeSeries]:
-    """Forecasts of n steps, one output chunk after the other; no chunk sees what was forecast before.
-
-    Args:
+    Attributes:
+        student: a darts torch model.
         components: names of the target.
-        series: only its last time stamp and its static covariates are read; None if `start` is given.
-        start: first time stamp of the forecast.
-
-    Raises:
-        ValueError: it is not said where to start, or not how long a step is.
     """
-    several = [item for item in (series, past_covariates, future_covariates) if item is not None]
-    several += [] if several or student.training_series is None else [student.training_series]
-    if not several:
-        raise ValueError("predict needs covariates: a soft sensor sees nothing else")
-    if not isinstance(several[0], TimeSeries):
-        wanted = (series, start, past_covariates, future_covariates)
-        return [
-            predict(student, n, components, *(_one(item, index) for item in wanted), **predict_kwargs)
-            for index in range(len(several[0]))
-        ]
-    grid = several[0]
-    kept = series if isinstance(series, TimeSeries) else student.training_series
-    static = None if kept is None else kept.static_covariates
-    if start is not None:
-        end = _before(start, grid)
-    elif isinstance(series, TimeSeries):
-        end = series.end_time()
-    else:
-        raise ValueError("predict needs series= (its values are not read) or start=, to know where to start")
-    length = student.output_chunk_length
-    if n > length and student.output_chunk_shift:
-        raise ValueError(f"n={n} is beyond the output chunk of {length}, which output_chunk_shift does not allow")
-    chunks: list[TimeSeries] = []
-    for done in range(0, n, length):
-        zeros = blank(student, end + done * grid.freq, grid.freq, components, grid.dtype, static)
-        chunks.append(
-            student.predict(
-                min(length, n - done),
-                series=zeros,
-                past_covariates=past_covariates,
-                future_covariates=future_covariates,
-                **_for_chunk(predict_kwargs, len(chunks)),
+
+    student: Any
+    components: Sequence[str]
+
+    def predict(
+        self,
+        n: int,
+        series: SeriesLike | None,
+        start: Any,
+        past_covariates: SeriesLike | None,
+        future_covariates: SeriesLike | None,
+        **predict_kwargs: Any,
+    ) -> TimeSeries | list[TimeSeries]:
+        """Forecasts of n steps, one output chunk after the other; no chunk sees what was forecast before.
+
+        Args:
+            series: only its last time stamp and its static covariates are read; None if `start` is given.
+            start: first time stamp of the forecast.
+
+        Raises:
+            ValueError: it is not said where to start, or not how long a step is.
+        """
+        student = self.student
+        several = [item for item in (series, past_covariates, future_covariates) if item is not None]
+        several += [] if several or student.training_series is None else [student.training_series]
+        if not several:
+            raise ValueError("predict needs covariates: a soft sensor sees nothing else")
+        if not isinstance(several[0], TimeSeries):
+            wanted = (series, start, past_covariates, future_covariates)
+            return [
+                self.predict(n, *(_one(item, index) for item in wanted), **predict_kwargs)
+                for index in range(len(several[0]))
+            ]
+        grid = several[0]
+        if start is not None:
+            end = _before(start, grid)
+        elif isinstance(series, TimeSeries):
+            end = series.end_time()
+        else:
+            raise ValueError("predict needs series= (its values are not read) or start=, to know where to start")
+        length = student.output_chunk_length
+        if n > length and student.output_chunk_shift:
+            raise ValueError(f"n={n} is beyond the output chunk of {length}, which output_chunk_shift does not allow")
+        kept = series if isinstance(series, TimeSeries) else student.training_series
+        static = None if kept is None else kept.static_covariates
+        chunks: list[TimeSeries] = []
+        for done in range(0, n, length):
+            zeros = blank(student, end + done * grid.freq, grid.freq, self.components, grid.dtype, static)
+            chunks.append(
+                student.predict(
+                    min(length, n - done),
+                    series=zeros,
+                    past_covariates=past_covariates,
+                    future_covariates=future_covariates,
+                    **_for_chunk(predict_kwargs, len(chunks)),
+                )
             )
-        )
-    return concatenate(chunks, axis=0) if len(chunks) > 1 else chunks[0]
+        return concatenate(chunks, axis=0) if len(chunks) > 1 else chunks[0]
 
 
 def _before(start: Any, grid: TimeSeries) -> Any:

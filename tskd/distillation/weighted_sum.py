@@ -1,36 +1,37 @@
-"""The weights of a step: those of the forecasts, and of what is weighed apart."""
+"""The weighted sum of a training step: weights of forecasts and of aspects, weighted values, and label weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import get_args
 
 import torch
 from torch import Tensor
 
 from tskd._core.aspects import Aspect
-from tskd._core.distributed import alone
 from tskd.distillation.history import over_steps
+from tskd.distillation.paired_loss import PairedLoss
 from tskd.losses import DistillationLoss, LabelWeighting, LossTerm, StudentTeacherPair
-from tskd.weighting import Hint, Step, Weighting
+from tskd.weighting import Step, StepContext, StepFeatures, Weighting
 
 INSIDE: frozenset[Aspect] = frozenset({"features"})
-# what may be weighed apart, and which losses have it
+# aspects that may have weights of their own, and which losses have them
 OPTIONS: tuple[tuple[frozenset[Aspect], str], ...] = (
     (INSIDE, "FeatureKD (not of relations)"),
     (frozenset(get_args(Aspect)) - INSIDE, "LevelShapeKD, or LikelihoodKD between Gaussians"),
 )
 
 
-def weighed_apart(weighting: Weighting, losses: Iterable[LossTerm]) -> list[Aspect]:
+def separate_aspects(weighting: Weighting, losses: Iterable[LossTerm]) -> list[Aspect]:
     """The aspects of losses for which a weighting has weights of their own, in an order that is always the same."""
     had = _aspects(losses)
     return [aspect for aspect in get_args(Aspect) if aspect in had and aspect in weighting.aspects]
 
 
-def check_not_idle(weighting: Weighting, losses: Iterable[LossTerm]) -> None:
-    """Raise a ValueError for a weighting that is to weigh apart what no loss has: it would do nothing, in silence."""
+def check_aspects_used(weighting: Weighting, losses: Iterable[LossTerm]) -> None:
+    """Raise a ValueError for a weighting with weights for aspects of which no loss has one: they would do nothing."""
     had = _aspects(losses)
     for option, cure in OPTIONS:
         meant = weighting.aspects & option
@@ -46,22 +47,24 @@ def _aspects(losses: Iterable[LossTerm]) -> set[Aspect]:
 
 
 class AspectWeights:
-    """Asks a weighting, once a step, for each aspect that there is and that has weights of its own.
+    """The weights of each aspect of the losses in a step, computed once.
 
     Args:
-        weights: those of the forecasts `[K, B, …]`.
-        hint: what a loss, by its number, compares of hidden layers.
+        weights: those of the forecasts `[K, B, …]`, of every aspect that has none of its own.
+        features: what a loss, by its number, compares of hidden layers.
     """
 
-    def __init__(self, weighting: Weighting, step: Step, weights: Tensor, hint: Callable[[int], Hint]) -> None:
-        # who has no window with a teacher does not come here: nothing may wait for the other processes
-        self._weighting, self._step = weighting, replace(step, over_ranks=alone, gram=None)
-        self._weights, self._hint = weights, hint
+    def __init__(
+        self, weighting: Weighting, step: Step, weights: Tensor, features: Callable[[int], StepFeatures]
+    ) -> None:
+        # ranks without valid windows skip this, so no collective may run
+        self._weighting, self._step = weighting, replace(step, context=StepContext())
+        self._weights, self._features = weights, features
         self._aspects = weighting.aspects
         self._found: dict[tuple[Aspect, int], Tensor] = {}
 
     def parts(self, loss: DistillationLoss, pair: StudentTeacherPair, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Weights and values of what adds up to a loss.
+        """Weights and values of the parts that add up to a loss.
 
         Args:
             number: of the loss: each has weights of its own for features.
@@ -79,12 +82,12 @@ class AspectWeights:
         key = (aspect, number if inside else 0)
         if key not in self._found:
             with torch.no_grad():
-                step = replace(self._step, hint=self._hint(number)) if inside else self._step
+                step = replace(self._step, features=self._features(number)) if inside else self._step
             self._found[key] = self._weighting.weights_of(step, aspect)
         return self._found[key]
 
-    def apart(self) -> dict[Aspect, Tensor]:
-        """Weights `[K, B]` of what was weighed apart, means over steps and components; of features, over all losses."""
+    def separate(self) -> dict[Aspect, Tensor]:
+        """Weights `[K, B]` of aspects with weights of their own, averaged over steps, components, losses."""
         found: dict[Aspect, list[Tensor]] = {}
         for (aspect, _), weights in self._found.items():
             found.setdefault(aspect, []).append(over_steps(weights))
@@ -100,7 +103,7 @@ class DistillationTerm:
             the batch, or there is no loss.
         weights: `[K, B]` or up to `[K, B, H, C]`, 0 in windows without a valid teacher.
         labels: how much each label counts in the student's own loss `[B, H, C]`; None for all alike.
-        aspects: weights `[K, B]` of what was weighed apart, means over steps and components; none where nothing was.
+        aspects: weights `[K, B]` of aspects with weights of their own, averaged over steps and components.
     """
 
     term: Tensor | None
@@ -119,22 +122,20 @@ def reduced(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Te
     return product.flatten(1).mean(1)
 
 
-def label_weights(
-    terms: Iterable[Sequence[LabelWeighting]], spans: Sequence[slice], weights: Tensor, step: Step
-) -> Tensor | None:
-    """How much each label counts `[B, H, C]`; None for all alike.
+def label_weights(pairs: Sequence[PairedLoss], weights: Tensor, step: Step) -> Tensor | None:
+    """How much each label counts `[B, H, C]`, by the label weightings among the losses; None for all alike.
 
     Args:
-        terms: each as its copies, one a teacher.
-        spans: the part of the horizon that each teacher forecasts.
+        pairs: of losses and teachers, teachers first.
         weights: of the teachers.
     """
     found: Tensor | None = None
-    for copies in terms:
+    for _, group in groupby((pair for pair in pairs if isinstance(pair.loss, LabelWeighting)), lambda one: one.number):
         # in windows without a teacher the weights are 0, and the labels count in full
         less = torch.zeros_like(step.target)
-        for k, (copy, span) in enumerate(zip(copies, spans, strict=True)):
-            doubt = 1 - copy(step.forecasts[k][:, span], step.target[:, span])
+        for pair in group:
+            k, span = pair.teacher, pair.span
+            doubt = 1 - pair.loss(step.forecasts[k][:, span], step.target[:, span])
             less[:, span] += _by_step(of_steps(weights[k], span)) * doubt.where(_by_step(step.valid[k]), 0)
         found = (1 - less) if found is None else found * (1 - less)
     return found

@@ -157,3 +157,10 @@ def check_steps(steps: int, least: int, what: str) -> None:
     """Raise a ValueError for fewer than `least` steps."""
     if steps < least:
         raise ValueError(f"{what} needs at least {least} steps, there are {steps}")
+
+
+def check_loss(loss: object) -> DistillationLoss:
+    """The loss that another one is to hold; a TypeError if it is none."""
+    if not isinstance(loss, DistillationLoss):
+        raise TypeError(f"loss must be a DistillationLoss, got {type(loss).__name__}")
+    return loss

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tskd._core.checks import check_whole
 from tskd._core.object_spec import Described
-from tskd._core.windows import steps_between
+from tskd._core.time_grid import steps_between
 
 # which of some windows [N, 2] to train on [N]
 Keep = Callable[[Tensor], Tensor]
@@ -48,32 +48,39 @@ class Folds:
     Attributes:
         count: number of folds.
         block: steps in a block.
-        reach: steps of a window, from its lookback to the last that it reads or forecasts: closer origins share data.
+        span: steps of a window, from its lookback to the last that it reads or forecasts: closer origins share data.
         axis: a series at whose first step the time axis is 0.
         last: step of the axis of the last origin trained on.
     """
 
     count: int
     block: int
-    reach: int
+    span: int
     axis: TimeSeries
     last: int
 
     @classmethod
-    def of(cls, plan: CrossFit, series: Sequence[TimeSeries], keys: Tensor, reach: int) -> Folds:
+    def of(cls, plan: CrossFit, series: Sequence[TimeSeries], keys: Tensor, span: int) -> Folds:
         """The folds for training windows `keys [N, 2]` of these series.
 
         Raises:
             ValueError: the blocks are so short that a purge on both sides leaves nothing to train on.
         """
         axis = min(series, key=lambda s: s.start_time())[:1]
-        block = plan.block or max(reach, _five_days(axis))
-        if block * (plan.folds - 1) < 2 * reach:
+        block = plan.block or max(span, _five_days(axis))
+        if block * (plan.folds - 1) < 2 * span:
             raise ValueError(
                 f"cross_fit with {plan.folds} folds in blocks of {block} steps leaves nothing between two purges of "
-                f"{reach} steps (lookback and horizon): give a block of {-(-2 * reach // (plan.folds - 1))} or more"
+                f"{span} steps (lookback and horizon): give a block of {-(-2 * span // (plan.folds - 1))} or more"
             )
-        return cls(plan.folds, block, reach, axis, int(_steps(axis, series, keys).max()))
+        return cls(plan.folds, block, span, axis, int(_steps(axis, series, keys).max()))
+
+    def fingerprint(self) -> str:
+        """Text that tells these folds from others, and stands in the names of cached outputs."""
+        return (
+            f"Folds(count={self.count!r}, block={self.block!r}, reach={self.span!r}, axis={self.axis!r}, "
+            f"last={self.last!r})"
+        )
 
     def description(self) -> dict[str, Any]:
         """What JSON can hold of it."""
@@ -81,7 +88,7 @@ class Folds:
         return {
             "count": self.count,
             "block": self.block,
-            "reach": self.reach,
+            "reach": self.span,
             "last": self.last,
             "start": stamp_text(start),
             "freq": self.axis.freq_str if isinstance(start, pd.Timestamp) else int(self.axis.freq),
@@ -101,7 +108,7 @@ class Folds:
     def of_windows(self, series: Sequence[TimeSeries], keys: Tensor) -> Tensor:
         """Fold of each window `[N]`; -1 for those that share no step with any training window and follow them all."""
         steps = _steps(self.axis, series, keys)
-        return (steps.div(self.block, rounding_mode="floor") % self.count).where(steps < self.last + self.reach, -1)
+        return (steps.div(self.block, rounding_mode="floor") % self.count).where(steps < self.last + self.span, -1)
 
     def trains(self, series: Sequence[TimeSeries], keys: Tensor, fold: int) -> Tensor:
         """`[N]`, true for the windows that share no step with any window whose origin lies in the fold."""
@@ -110,7 +117,7 @@ class Folds:
         first, end = fold * self.block, (fold + 1) * self.block
         ahead, behind = (first - steps) % cycle, (steps - end + 1) % cycle
         inside = (steps >= first) & (steps < end)
-        return ~inside & (ahead >= self.reach) & (behind >= self.reach)
+        return ~inside & (ahead >= self.span) & (behind >= self.span)
 
 
 def stamp_text(stamp: Any) -> str | int | None:

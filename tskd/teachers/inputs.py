@@ -1,10 +1,9 @@
-"""What one model is given of the series: its covariates, and which of their steps it may read."""
+"""The inputs of a teacher: deployable series widened by what its sources of privileged information provide."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,77 +11,129 @@ from darts import TimeSeries
 from darts.utils.utils import generate_index
 from torch import Tensor
 
-from tskd._core.darts.capabilities import is_torch_model, lookback_of, reads_covariates
-from tskd._core.series import SeriesLike, as_list, as_privileged, check_span, check_windows
-from tskd._core.windows import steps_between
+from tskd._core.darts.capabilities import reads_covariates
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.series import SeriesBundle, SeriesLike, check_span, check_windows
+from tskd._core.time_grid import steps_between
+from tskd._core.window_keys import WindowSampling
 from tskd.privileged import CovariateBlock, Source
-
-if TYPE_CHECKING:
-    from tskd.teachers.teacher import Teacher
+from tskd.teachers.spec import TeacherSpec
 
 
-@dataclass(frozen=True)
-class View:
-    """Covariates of each target series, and per slot the steps that may be read.
-
-    Attributes:
-        past_covariates, future_covariates: one for each target series, or None.
-        visible: masks `[steps, components]` of slots in which something is hidden.
-    """
-
-    past_covariates: list[TimeSeries] | None
-    future_covariates: list[TimeSeries] | None
-    visible: Mapping[str, Tensor] = field(default_factory=dict)
-
-
-def widen(
-    series: Sequence[TimeSeries],
-    past_covariates: Sequence[TimeSeries] | None,
-    future_covariates: Sequence[TimeSeries] | None,
-    privileged: Mapping[str, Sequence[TimeSeries]],
-    sources: Sequence[Source],
-    lookback: int,
-    horizon: range,
-    sees_inputs: bool,
-    components: int,
-    pad: bool,
-) -> View:
-    """The deployable view plus what the sources show; without the former if the teacher does not see the inputs.
+def teacher_data(
+    teacher: TeacherSpec,
+    series: SeriesLike,
+    past_covariates: SeriesLike | None,
+    future_covariates: SeriesLike | None,
+    privileged: Mapping[str, SeriesLike] | None,
+    prefix: str = "",
+) -> SeriesBundle:
+    """The series that a teacher reads, of those that a user hands in, checked.
 
     Args:
-        past_covariates, future_covariates: the deployable ones; those of the sources come behind them.
-        privileged: series by name, one for each target series.
-        lookback, horizon: the teacher's input_chunk_length, and the steps after the origin that it forecasts.
-        components: of the teacher's own target.
-        pad: whether the covariates hold NaN where they are not known, or end there.
+        prefix: what precedes the names of the arguments, `"val_"` for a validation part.
+    """
+    past, future = (
+        given if teacher.sees_inputs and reads_covariates(teacher.model, slot) else None
+        for slot, given in (("past", past_covariates), ("future", future_covariates))
+    )
+    bundle = SeriesBundle.of(series, past, future, prefix)
+    return bundle.with_privileged(privileged, teacher.series_names, f" of teacher {teacher.name!r}")
+
+
+def teacher_inputs(teacher: TeacherSpec, data: SeriesBundle, sampling: WindowSampling | None = None) -> ModelInputs:
+    """A teacher's own series and covariates.
+
+    Args:
+        data: deployable series, and the privileged ones that its sources read, checked.
+        sampling: which windows it is fitted on; None to forecast only. With it, covariates must cover these windows.
 
     Raises:
-        ValueError: a privileged series does not cover the windows, or is not on a grid that its source can read.
+        ValueError: series that the teacher cannot use.
     """
-    past: list[list[CovariateBlock]] = [[] for _ in series]
-    future: list[list[CovariateBlock]] = [[] for _ in series]
-    if sees_inputs:
-        for blocks, covariates in ((past, past_covariates), (future, future_covariates)):
-            for index, values in enumerate(covariates or []):
-                blocks[index].append(CovariateBlock(values))
-    for source in sources:
-        for index, target in enumerate(series):
+    deployable = {
+        slot: given if teacher.sees_inputs and reads_covariates(teacher.model, slot) else None
+        for slot, given in (("past", data.past_covariates), ("future", data.future_covariates))
+    }
+    keys = None
+    if sampling is not None:
+        keys = teacher.training_keys(data.series, sampling)
+        covariates = {f"{slot}_covariates": items for slot, items in deployable.items()}
+        check_windows({"series": data.series, **covariates}, keys, teacher.lookback, teacher.horizon, data.prefix)
+    privileged = data.privileged_of(teacher.series_names)
+    own = data.series
+    if teacher.target is not None:
+        own = _own_targets(privileged[teacher.target], data.series, teacher.target)
+    if not teacher.sees_inputs:
+        own = [target.with_static_covariates(None) for target in own]
+    past, future = _Slot("past", deployable["past"], data.series), _Slot("future", deployable["future"], data.series)
+    for source in teacher.sources:
+        (past if source.slot == "past" else future).add(source, privileged, teacher.horizon)
+    visible = _visible(teacher, future.blocks[0], own[0].n_components)
+    inputs = ModelInputs(own, past.joined(teacher.is_network), future.joined(teacher.is_network), visible, keys)
+    if not teacher.is_network:
+        _check_lags(teacher, visible)
+    return inputs
+
+
+@dataclass
+class _Slot:
+    """Blocks of covariates of one slot: first the deployable ones, then those of the sources.
+
+    Attributes:
+        name: `"past"` or `"future"`.
+        deployable: one series for each target, or None.
+        series: target series.
+        blocks: of each target series.
+    """
+
+    name: str
+    deployable: Sequence[TimeSeries] | None
+    series: Sequence[TimeSeries]
+
+    def __post_init__(self) -> None:
+        self.blocks: list[list[CovariateBlock]] = [[] for _ in self.series]
+        for blocks, values in zip(self.blocks, self.deployable or [], strict=False):
+            blocks.append(CovariateBlock(values))
+
+    def add(self, source: Source, privileged: Mapping[str, Sequence[TimeSeries]], horizon: range) -> None:
+        """Append what a source provides."""
+        for index, target in enumerate(self.series):
             given = target if source.name is None else privileged[source.name][index]
             found = source.blocks(given, target, horizon)
             _check_blocks(source, given, found, target, horizon)
-            (past if source.slot == "past" else future)[index].extend(found)
-    visible = {}
-    if future[0]:
-        steps = [_columns(block, block.steps, len(horizon)) for block in future[0]]
-        history = [_columns(block, np.full(lookback, block.history and sees_inputs), lookback) for block in future[0]]
-        visible = {"future_covariates": _joined(steps), "historic_future_covariates": _joined(history)}
-    if not sees_inputs:
+            self.blocks[index].extend(found)
+
+    def joined(self, pad: bool) -> list[TimeSeries] | None:
+        """The blocks of each target series side by side; see `_stack` for `pad`."""
+        if not self.blocks[0]:
+            return None
+        return [
+            _stack([block.values for block in blocks], target, pad)
+            for blocks, target in zip(self.blocks, self.series, strict=True)
+        ]
+
+
+def _visible(teacher: TeacherSpec, future: list[CovariateBlock], components: int) -> dict[str, Tensor]:
+    """Masks `[steps, components]` of the slots in which something is hidden from the teacher.
+
+    Args:
+        future: blocks of its future covariates.
+        components: of its own target.
+    """
+    lookback, horizon, visible = teacher.lookback, len(teacher.horizon), {}
+    if future:
+        steps = [_columns(block, block.steps, horizon) for block in future]
+        history = [
+            _columns(block, np.full(lookback, block.history and teacher.sees_inputs), lookback) for block in future
+        ]
+        visible = {"future_covariates": _beside(steps), "historic_future_covariates": _beside(history)}
+    if not teacher.sees_inputs:
         visible["past_target"] = torch.zeros(lookback, components, dtype=torch.bool)
-    visible = {slot: mask for slot, mask in visible.items() if not bool(mask.all())}
-    return View(_stacked(past, series, pad), _stacked(future, series, pad), visible)
+    return {slot: mask for slot, mask in visible.items() if not bool(mask.all())}
 
 
-def own_targets(given: Sequence[TimeSeries], series: Sequence[TimeSeries], name: str) -> list[TimeSeries]:
+def _own_targets(given: Sequence[TimeSeries], series: Sequence[TimeSeries], name: str) -> list[TimeSeries]:
     """The series that a teacher forecasts in place of the student's targets, over the same span.
 
     Raises:
@@ -106,7 +157,7 @@ def _columns(block: CovariateBlock, steps: np.ndarray | None, length: int) -> np
     return np.repeat(shown[:, None], block.values.n_components, axis=1)
 
 
-def _joined(masks: list[np.ndarray]) -> Tensor:
+def _beside(masks: list[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.concatenate(masks, axis=1))
 
 
@@ -131,12 +182,6 @@ def _check_blocks(
         final = min(final - last * target.freq, final - int(source.reads_until(last)) * target.freq)
         check_span(values, values.start_time(), final, what)
     check_span(given, target.start_time(), final, what)
-
-
-def _stacked(blocks: list[list[CovariateBlock]], series: Sequence[TimeSeries], pad: bool) -> list[TimeSeries] | None:
-    if not blocks[0]:
-        return None
-    return [_stack([b.values for b in parts], target, pad) for parts, target in zip(blocks, series, strict=True)]
 
 
 def _stack(parts: list[TimeSeries], target: TimeSeries, pad: bool) -> TimeSeries:
@@ -167,84 +212,22 @@ def _stack(parts: list[TimeSeries], target: TimeSeries, pad: bool) -> TimeSeries
     return TimeSeries.from_times_and_values(times, values, columns=names)
 
 
-def arguments_of(
-    teacher: Teacher,
-    series: SeriesLike,
-    past_covariates: SeriesLike | None,
-    future_covariates: SeriesLike | None,
-    privileged: Mapping[str, SeriesLike] | None,
-    what: str,
-    rows: Mapping[str, Any] | None = None,
-) -> tuple[dict[str, Any], View]:
-    """The teacher's own series and covariates, checked and widened by what its sources show.
-
-    Args:
-        series, past_covariates, future_covariates, privileged: as the user gives them.
-        what: the name of the argument `privileged` was given as.
-        rows: darts' `stride` and `max_samples_per_ts`; if given, covariates must cover the training windows.
-    """
-    prefix = "val_" if what.startswith("val_") else ""
-    targets = as_list(series, f"{prefix}series") or []
-    known = as_privileged(privileged, teacher.names, len(targets), f"{what} of teacher {teacher.name!r}")
-    deployable = {
-        slot: as_list(given, f"{prefix}{slot}_covariates", len(targets))
-        if teacher.sees_inputs and reads_covariates(teacher.model, slot)
-        else None
-        for slot, given in (("past", past_covariates), ("future", future_covariates))
-    }
-    if rows is not None:
-        covariates = {f"{slot}_covariates": items for slot, items in deployable.items()}
-        check_windows(
-            {"series": targets, **covariates},
-            teacher.training_keys(targets, rows),
-            teacher.lookback,
-            teacher.horizon,
-            prefix,
-        )
-    own = targets if teacher.target is None else own_targets(known[teacher.target], targets, teacher.target)
-    if not teacher.sees_inputs:
-        own = [target.with_static_covariates(None) for target in own]
-    view = widen(
-        targets,
-        deployable["past"],
-        deployable["future"],
-        known,
-        teacher.sources,
-        teacher.lookback,
-        teacher.horizon,
-        teacher.sees_inputs,
-        components=own[0].n_components,
-        pad=is_torch_model(teacher.model),
-    )
-    if not is_torch_model(teacher.model):
-        futures = any(source.slot == "future" for source in teacher.sources)
-        check_lags_shown(teacher.model, view, teacher.horizon, teacher.name, futures)
-    arguments = {
-        "series": own,
-        "past_covariates": view.past_covariates,
-        "future_covariates": view.future_covariates,
-    }
-    return arguments, view
-
-
-def check_lags_shown(model: Any, view: View, horizon: range, name: str, privileged: bool) -> None:
-    """Raise a ValueError if the model reads steps that it must not see: it cannot be shown a part of a slot.
-
-    Args:
-        horizon: steps after the origin that it forecasts.
-        privileged: whether there are privileged values among its future covariates.
-    """
+def _check_lags(teacher: TeacherSpec, visible: Mapping[str, Tensor]) -> None:
+    """Raise a ValueError if a regression model reads steps that it must not see: part of a slot cannot be hidden."""
+    horizon, model = teacher.horizon, teacher.model
+    privileged = any(source.slot == "future" for source in teacher.sources)
     hidden = {
         first + int(step)
-        for slot, first in (("future_covariates", horizon[0]), ("historic_future_covariates", 1 - lookback_of(model)))
-        if slot in view.visible
-        for step in (~view.visible[slot]).any(1).nonzero()[:, 0]
+        for slot, first in (("future_covariates", horizon[0]), ("historic_future_covariates", 1 - teacher.lookback))
+        if slot in visible
+        for step in (~visible[slot]).any(1).nonzero()[:, 0]
     }
     lags = getattr(model, "lags", None)
     steps = hidden if lags is None else {lag + 1 for lag in lags.get("future", [])}
     read = {step for step in steps if step in hidden or (privileged and step > horizon[-1])}
     if read:
         raise ValueError(
-            f"teacher {name!r}: {type(model).__name__} reads its future covariates at steps {sorted(read)} after the "
-            "origin, which its sources do not show; leave them out of lags_future_covariates, or use a torch model"
+            f"teacher {teacher.name!r}: {type(model).__name__} reads its future covariates at steps {sorted(read)} "
+            "after the origin, which its sources do not show; leave them out of lags_future_covariates, or use a torch "
+            "model"
         )

@@ -1,27 +1,25 @@
-"""Fitting and asking teachers that are darts torch models."""
+"""Teachers that are darts torch models: fitting them, and their outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from tskd._core.darts.capabilities import max_batch_size, uses_static_covariates
-from tskd._core.darts.dataset import WindowData, datasets_of, train, training_windows
+from tskd._core.darts.dataset import WindowData, dataset_windows, datasets_of, train
 from tskd._core.darts.fit import fit_through
 from tskd._core.darts.forward import model_outputs
 from tskd._core.darts.inspect import encoded_covariates, hidden_layers, input_shapes
 from tskd._core.layers import FEATURES, Layer
-from tskd._core.window_keys import encode, unique
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.window_keys import WindowSpan, encode, unique
 from tskd._core.windows import INPUT_SLOTS, Windows
 from tskd.teachers.crossfit import Keep
-from tskd.teachers.inputs import View
-
-if TYPE_CHECKING:
-    from tskd.teachers.predictor import TeacherPredictor
+from tskd.teachers.predictor import Chunks, TeacherPredictor
 
 BATCH = 1024
 PARAMETERS = "parameters"
@@ -29,54 +27,46 @@ PARAMETERS = "parameters"
 
 def fit(
     model: Any,
-    arguments: Mapping[str, Any],
-    view: View,
-    held_out: View | None,
-    keep: Keep | None,
-    said: TeacherPredictor | None = None,
+    inputs: ModelInputs,
+    validation: ModelInputs | None = None,
+    keep: Keep | None = None,
+    taught_by: TeacherPredictor | None = None,
     **fit_kwargs: Any,
 ) -> None:
     """darts' `fit`, on those windows whose inputs exist.
 
     Args:
-        arguments: series and covariates; those of the validation part are in `fit_kwargs`.
-        view, held_out: what is hidden of the training and the validation windows.
-        keep: which of the windows `[N, 2]` to train on `[N]`; None for all.
-        said: another teacher, whose forecasts take the place of the training labels.
+        inputs: of the training part, with its keys.
+        validation: of the validation part, or None.
+        keep: which of the training windows `[N, 2]` to train on `[N]`; None for all.
+        taught_by: another teacher, whose forecasts take the place of the training labels.
+        fit_kwargs: darts' other arguments.
     """
 
     def run(trainer: Any, network: Any, data: Any, checkpoint: str | None) -> None:
         found, found_val = datasets_of(data)
-        sets = [_complete(found, view, keep, said)]
-        if found_val is not None and held_out is not None:
-            sets.append(_complete(found_val, held_out, None, None))
+        sets = [_training_data(found, inputs, keep, taught_by)]
+        if found_val is not None and validation is not None:
+            sets.append(_training_data(found_val, validation, None, None))
         train(trainer, network, data, sets, checkpoint)
 
     if fit_kwargs.get("dataloader_kwargs"):
         # darts takes entries out of it
         fit_kwargs["dataloader_kwargs"] = dict(fit_kwargs["dataloader_kwargs"])
+    arguments = inputs.arguments() | ({} if validation is None else validation.arguments("val_"))
     fit_through(model, run, **arguments, **fit_kwargs)
 
 
-def windows(model: Any, arguments: Mapping[str, Any], view: View) -> Windows:
-    """What the fitted model sees of every window.
+def model_windows(model: Any, inputs: ModelInputs) -> Windows:
+    """What a fitted model sees of every window.
 
     Raises:
         ValueError: it was fitted with other numbers of components.
     """
-    past, future = encoded_covariates(
-        model, arguments["series"], arguments["past_covariates"], arguments["future_covariates"]
-    )
-    found = Windows.of(
-        arguments["series"],
-        past,
-        future,
-        lookback=model.input_chunk_length,
-        horizon=model.output_chunk_length,
-        output_shift=model.output_chunk_shift,
-        static_covariates=uses_static_covariates(model),
-        visible=view.visible,
-    )
+    past, future = encoded_covariates(model, **inputs.arguments())
+    span = WindowSpan(model.input_chunk_length, model.output_chunk_length, model.output_chunk_shift)
+    encoded = ModelInputs(inputs.series, past, future, inputs.visible)
+    found = Windows.of(encoded, span, static_covariates=uses_static_covariates(model))
     for slot, expected in input_shapes(model).items():
         given = found.shape(slot)
         if given != expected:
@@ -88,24 +78,23 @@ def windows(model: Any, arguments: Mapping[str, Any], view: View) -> Windows:
 
 
 class NetworkPredictor:
-    """What fitted networks say of the windows of some series.
+    """Outputs of fitted networks for windows of some series; see `ModelPredictor`.
 
     Args:
         models: fitted models of one architecture.
-        seen: what they see of every window.
+        windows: what they see of every window.
     """
 
-    def __init__(self, models: Sequence[Any], seen: Windows) -> None:
-        self.models = models
-        self.seen = seen
+    can_be_fingerprinted = True
 
-    can_be_named = True
+    def __init__(self, models: Sequence[Any], windows: Windows) -> None:
+        self.models = models
+        self.windows = windows
 
     def covers(self, keys: Tensor) -> Tensor:
-        return self.seen.covers(keys)
+        return self.windows.covers(keys)
 
     def add_to(self, digest: Any) -> None:
-        """Feed everything that the answers depend on to a hash."""
         for model in self.models:
             network = model.model
             digest.update(repr((type(network).__name__, type(network.likelihood).__name__)).encode())
@@ -113,36 +102,26 @@ class NetworkPredictor:
             for name, value in network.state_dict().items():
                 digest.update(repr((name, value.dtype, value.shape)).encode())
                 digest.update(value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        for name, slot in self.seen.slots.items():
+        for name, slot in self.windows.slots.items():
             if name in INPUT_SLOTS:
                 digest.update(repr((name, slot.first, slot.length, slot.table.shape, str(slot.table.dtype))).encode())
                 for part in (slot.table, slot.begin, slot.end, slot.zero, slot.visible):
                     digest.update(b"-" if part is None else part.contiguous().numpy().tobytes())
-        digest.update(b"-" if self.seen.static is None else self.seen.static.contiguous().numpy().tobytes())
+        digest.update(b"-" if self.windows.static is None else self.windows.static.contiguous().numpy().tobytes())
 
-    def of(self, model: int, keys: Tensor, extra: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
-        """What one model says of the windows `keys [M, 2]`, all of which must be covered.
-
-        Args:
-            extra: `parameters` for its whole output, `features.<layer>` for a hidden layer.
-
-        Yields:
-            A stretch of the windows, and of these `forecasts [m, H, C]`, `spread [m, H, C]` (the standard deviation, if
-            the model forecasts a distribution), and the extra fields: `parameters [m, H, C, P]`, `features.<layer>
-            [m, …]`.
-        """
-        paths = [field.removeprefix(FEATURES) for field in extra if field.startswith(FEATURES)]
+    def outputs(self, model: int, keys: Tensor, fields: Sequence[str] = ()) -> Chunks:
+        paths = [field.removeprefix(FEATURES) for field in fields if field.startswith(FEATURES)]
         layers = {path: self._layers[path] for path in paths}
         size = max_batch_size(self.models[model], BATCH)
         for start in range(0, len(keys), size):
             part = keys[start : start + size]
-            slots = self.seen.gather(part, labels=False)
-            found = model_outputs(self.models[model], slots, layers, parameters=PARAMETERS in extra)
+            slots = self.windows.gather(part, labels=False)
+            found = model_outputs(self.models[model], slots, layers, parameters=PARAMETERS in fields)
             yield slice(start, start + len(part)), found
 
     @cached_property
     def _layers(self) -> dict[str, Layer]:
-        return hidden_layers(self.models[0].model, self.seen.one())
+        return hidden_layers(self.models[0].model, self.windows.one())
 
 
 def _plain(value: Any) -> bool:
@@ -152,23 +131,27 @@ def _plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
-def _complete(dataset: Any, view: View, keep: Keep | None, said: TeacherPredictor | None) -> WindowData:
-    keys, found = training_windows(dataset, view.visible)
-    chosen = found.covers(keys)
+def _training_data(
+    dataset: Any, inputs: ModelInputs, keep: Keep | None, taught_by: TeacherPredictor | None
+) -> WindowData:
+    keys = inputs.keys
+    assert keys is not None
+    windows = dataset_windows(dataset, keys, inputs.visible)
+    chosen = windows.covers(keys)
     if keep is not None:
         chosen &= keep(keys)
-    if said is not None:
-        chosen &= said.covers(keys)
+    if taught_by is not None:
+        chosen &= taught_by.covers(keys)
     if not bool(chosen.any()):
         raise ValueError("no window is left to train on: none has all its inputs")
-    return WindowData(keys[chosen], found, None if said is None else _labels(said, keys[chosen]))
+    return WindowData(keys[chosen], windows, None if taught_by is None else _labels(taught_by, keys[chosen]))
 
 
-def _labels(said: TeacherPredictor, keys: Tensor) -> Callable[[Tensor], Tensor]:
-    """What a teacher says of windows, to be looked up by their keys."""
+def _labels(taught_by: TeacherPredictor, keys: Tensor) -> Callable[[Tensor], Tensor]:
+    """A teacher's forecasts of some windows, to be looked up by their keys."""
     wanted = unique(keys)
     codes = encode(wanted)
-    forecasts, _ = said.forecasts(wanted)
+    forecasts, _ = taught_by.forecasts(wanted)
     if not bool(forecasts.isfinite().all()):
         raise ValueError("the teacher that teaches it forecasts NaN or infinity")
     return lambda some: forecasts[torch.searchsorted(codes, encode(some))]

@@ -1,4 +1,4 @@
-"""What the teachers know about each window: computed once, keyed by (series, origin), reused every epoch."""
+"""The outputs of the teachers for each window: computed once, keyed by (series, origin), reused every epoch."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from tskd._core.darts.capabilities import covered
-from tskd._core.window_keys import encode
+from tskd._core.darts.capabilities import covered, shared_steps
+from tskd._core.window_keys import encode, unique
 from tskd.teachers.output_cache import OutputCache
-from tskd.teachers.predictor import TeacherPredictor
+from tskd.teachers.predictor import OutputRequest, TeacherPredictor
 
 FORECASTS, COVERED, AHEAD, SPREAD = "forecasts", "covered", "ahead", "spread"
 logger = logging.getLogger(__name__)
@@ -22,13 +22,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TeacherOutputs:
-    """What K teachers say of M windows.
+    """The outputs of K teachers for M windows.
 
     Attributes:
         codes: the windows' keys as sorted numbers `[M]`.
         fields: of each teacher, arrays over the windows: `forecasts [M, h + A, C]` in the units of the target, of the h
             steps of the student's horizon that the teacher forecasts too, and of A steps past it; `spread [M, h + A,
-            C]` if it forecasts a distribution; and, if asked for, `parameters [M, h + A, C, P]` of the distribution and
+            C]` if it forecasts a distribution; and, if wanted, `parameters [M, h + A, C, P]` of the distribution and
             `features.<layer> [M, …]` of hidden layers.
         valid: of each teacher, where it has a finite forecast `[M]`.
         like: a tensor of the student's target `[1, H, C]`, for its shape and dtype.
@@ -48,7 +48,7 @@ class TeacherOutputs:
         forecast are 0.
 
         Raises:
-            KeyError: a window that the teachers were not asked about.
+            KeyError: a window for which there are none.
         """
         rows = self._rows(keys)
         if not self.fields:
@@ -101,47 +101,101 @@ class TeacherOutputs:
         return rows
 
 
+@dataclass(frozen=True)
+class OutputSource:
+    """A teacher whose outputs are wanted.
+
+    Attributes:
+        name: for messages.
+        horizon: steps after the origin that it forecasts.
+        predictor: of the windows.
+        fields: wanted beside its forecasts.
+    """
+
+    name: str
+    horizon: range
+    predictor: TeacherPredictor
+    fields: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class StudentWindows:
+    """Windows of the student for which outputs are wanted.
+
+    Attributes:
+        keys: `[N, 2]`, in any order, and more than once if need be.
+        horizon: steps after the origin that the student forecasts.
+        like: labels of one window `[1, H, C]`, for their shape and dtype.
+        ahead: steps wanted past the student's horizon.
+    """
+
+    keys: Tensor
+    horizon: range
+    like: Tensor
+    ahead: int = 0
+
+
+def collect_outputs(
+    sources: Sequence[OutputSource], windows: StudentWindows, cache: OutputCache, progress: bool = False
+) -> TeacherOutputs:
+    """The outputs of several teachers for the student's windows: computed, or read from a cache.
+
+    Args:
+        progress: whether to show progress bars.
+    """
+    wanted, steps = unique(windows.keys), windows.horizon
+    fields, valid, spans = [], [], []
+    for source in sources:
+        span = shared_steps(steps, source.horizon)
+        first = steps[0] + span.start - source.horizon[0]
+        part = slice(first, first + span.stop - span.start + windows.ahead)
+        request = OutputRequest(wanted, part, windows.like.dtype, source.fields)
+        values, usable = collect(source.name, source.predictor, request, cache, progress)
+        fields.append(values)
+        valid.append(usable)
+        spans.append(span)
+    extra = [source.fields for source in sources]
+    return TeacherOutputs(encode(wanted), fields, valid, windows.like, extra, spans)
+
+
 def collect(
-    name: str,
-    asked: TeacherPredictor,
-    keys: Tensor,
-    steps: slice,
-    dtype: torch.dtype,
-    store: OutputCache,
-    extra: Sequence[str] = (),
-    progress: bool = True,
+    name: str, predictor: TeacherPredictor, request: OutputRequest, cache: OutputCache, progress: bool = True
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Ask one teacher about the windows `keys [M, 2]`, each once and sorted, or read what it answered before.
+    """The outputs of one teacher: computed, or read from a cache.
 
     Args:
         name: the teacher's, for messages.
-        steps: the part of its horizon that is wanted.
-        dtype: of what is kept.
-        store: where it is kept.
-        extra: fields that are wanted beside its forecasts, see `TeacherPredictor.of`.
+        request: which outputs are wanted.
+        cache: where they are kept.
+        progress: whether to show a progress bar.
 
     Returns:
         Its fields, and where its forecast can be used `[M]`.
+
+    Raises:
+        ValueError: the teacher has its inputs for none of the windows.
     """
-    with store.open(lambda: asked.fingerprint(keys, steps, dtype, extra), len(keys)) as entry:
+    keys = request.keys
+    with cache.open(lambda: predictor.fingerprint(request), len(keys)) as entry:
         if not entry.complete:
-            covered = asked.covers(keys)
+            covered = predictor.covers(keys)
             at = torch.nonzero(covered)[:, 0]
             entry.write(COVERED, torch.arange(len(keys)), covered)
             bar = tqdm(total=len(at), desc=f"teacher {name}", unit="window", disable=not progress, delay=2, leave=False)
-            for rows, found in asked.of(keys[covered], extra):
+            for rows, found in predictor.outputs(keys[covered], request.fields):
                 for field, values in found.items():
-                    entry.write(field, at[rows], (values if "." in field else values[:, steps]).to(dtype))
+                    part = values if "." in field else values[:, request.steps]
+                    entry.write(field, at[rows], part.to(request.dtype))
                 bar.update(len(rows))
             bar.close()
         fields = entry.read()
     if FORECASTS not in fields:
         raise ValueError(f"teacher {name!r} has its inputs for none of the {len(keys)} windows")
-    return fields, judge(name, fields[FORECASTS], fields.pop(COVERED))
+    return fields, usable_windows(name, fields[FORECASTS], fields.pop(COVERED))
 
 
-def judge(name: str, forecasts: Tensor, covered: Tensor) -> Tensor:
-    """Which windows a teacher's answer `[M, H, C]` can be used for `[M]`; warns of what a user should know.
+def usable_windows(name: str, forecasts: Tensor, covered: Tensor) -> Tensor:
+    """For which windows a teacher's forecasts `[M, H, C]` can be used `[M]`; warns of what a user should know.
 
     Args:
         covered: `[M]`, false where the teacher's own inputs do not exist.

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from darts import TimeSeries
-from torch import Tensor
 
-from tskd._core.checks import as_tuple, check_known
-from tskd._core.darts.capabilities import horizon_of, is_fitted, is_torch_model, lookback_of
+from tskd._core.checks import as_tuple, check_known, type_name
+from tskd._core.darts.capabilities import is_fitted
 from tskd._core.darts.fit import kept_components, trained_until
-from tskd._core.series import SeriesLike, as_list, check_same_components, components_of
-from tskd._core.window_keys import training_keys
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.series import SeriesLike, as_list
+from tskd._core.window_keys import WindowSampling
 from tskd.privileged import Source
-from tskd.teachers import network as networks
-from tskd.teachers import regression as global_models
 from tskd.teachers.crossfit import CrossFit, Folds
-from tskd.teachers.inputs import View, arguments_of
+from tskd.teachers.fitted import FittedModels
+from tskd.teachers.inputs import teacher_data, teacher_inputs
 from tskd.teachers.predictor import TeacherPredictor
+from tskd.teachers.spec import TeacherSpec
 from tskd.teachers.validation import check_possible, check_taught_by, check_teachable
 
 
@@ -35,8 +35,8 @@ class Teacher:
             or static covariates.
         target: key in `privileged` of the series that the teacher itself forecasts, if that has other components than
             the student's target; the student's must be among them.
-        cross_fit: number of folds, or a `CrossFit`; the teacher is then as_tuple, and each training window is judged by
-            those that did not train on it or near it.
+        cross_fit: number of folds, or a `CrossFit`; each training window is then forecast by a copy of the model that
+            was not fitted on it or near it.
 
     Raises:
         TypeError: the model cannot be a teacher, or a source is none.
@@ -53,48 +53,87 @@ class Teacher:
         target: str | None = None,
         cross_fit: int | CrossFit | None = None,
     ) -> None:
-        self.model = check_teachable(model)
-        self.name = type(model).__name__ if name is None else name
-        sources = () if privileged is None else privileged
-        self.sources: tuple[Source, ...] = as_tuple(sources, Source, f"privileged of teacher {self.name!r}")
-        self.sees_inputs = sees_inputs
-        self.target = target
-        self.cross_fit = cross_fit if cross_fit is None or isinstance(cross_fit, CrossFit) else CrossFit(cross_fit)
-        self.models: tuple[Any, ...] = (model,)
-        self.folds: Folds | None = None
-        self.components: dict[str, list[str]] = kept_components(model)
-        # last time stamp it was fitted on; None where darts does not keep it, after a fit on as_tuple series
-        self.seen_until: Any = trained_until(model)
-        check_possible(self)
+        check_teachable(model)
+        name = type(model).__name__ if name is None else name
+        sources = as_tuple(() if privileged is None else privileged, Source, f"privileged of teacher {name!r}")
+        plan = cross_fit if cross_fit is None or isinstance(cross_fit, CrossFit) else CrossFit(cross_fit)
+        self.spec = TeacherSpec(model, sources, name, sees_inputs, target, plan)
+        self._result = FittedModels((model,), None, kept_components(model), trained_until(model))
+        check_possible(self.spec, self.fitted)
+
+    @classmethod
+    def of_fitted(cls, spec: TeacherSpec, result: FittedModels) -> Teacher:
+        """A teacher put together from what a fit made."""
+        teacher = cls.__new__(cls)
+        teacher.spec, teacher._result = spec, result
+        return teacher
 
     def __repr__(self) -> str:
-        parts = [type(self.model).__name__]
-        parts += [f"privileged={list(self.sources)}"] if self.sources else []
-        parts += [f"name={self.name!r}"]
-        parts += [] if self.sees_inputs else ["sees_inputs=False"]
-        parts += [] if self.target is None else [f"target={self.target!r}"]
-        parts += [] if self.cross_fit is None else [f"cross_fit={self.cross_fit}"]
+        spec = self.spec
+        parts = [type(spec.model).__name__]
+        parts += [f"privileged={list(spec.sources)}"] if spec.sources else []
+        parts += [f"name={spec.name!r}"]
+        parts += [] if spec.sees_inputs else ["sees_inputs=False"]
+        parts += [] if spec.target is None else [f"target={spec.target!r}"]
+        parts += [] if spec.cross_fit is None else [f"cross_fit={spec.cross_fit}"]
         return f"Teacher({', '.join(parts)}{', fitted' if self.fitted else ''})"
 
     @property
-    def fitted(self) -> bool:
-        return all(is_fitted(model) for model in self.models)
+    def model(self) -> Any:
+        return self.spec.model
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return self.spec.sources
 
     @property
     def names(self) -> list[str]:
-        """Keys of `privileged` that the sources read, or the teacher forecasts."""
-        read = [*(source.name for source in self.sources), self.target]
-        return list(dict.fromkeys(name for name in read if name is not None))
+        """Keys of `privileged` that it reads."""
+        return self.spec.series_names
 
     @property
     def horizon(self) -> range:
-        """Steps after the origin that the model forecasts."""
-        return horizon_of(self.model)
+        return self.spec.horizon
 
     @property
     def lookback(self) -> int:
-        """Steps up to the origin that the model reads."""
-        return lookback_of(self.model)
+        return self.spec.lookback
+
+    @property
+    def sees_inputs(self) -> bool:
+        return self.spec.sees_inputs
+
+    @property
+    def target(self) -> str | None:
+        return self.spec.target
+
+    @property
+    def cross_fit(self) -> CrossFit | None:
+        return self.spec.cross_fit
+
+    @property
+    def models(self) -> tuple[Any, ...]:
+        return self._result.models
+
+    @property
+    def folds(self) -> Folds | None:
+        return self._result.folds
+
+    @property
+    def components(self) -> Mapping[str, list[str]]:
+        return self._result.components
+
+    @property
+    def seen_until(self) -> Any:
+        return self._result.seen_until
+
+    @property
+    def fitted(self) -> bool:
+        return all(is_fitted(model) for model in self._result.models)
 
     def fit(
         self,
@@ -111,11 +150,9 @@ class Teacher:
     ) -> Teacher:
         """A teacher fitted on a copy of the model; this one is unchanged.
 
-        Windows for which a privileged value does not exist (past the end of `series`) are left out.
-
-        A chain of way points (LuPTS: Karlsson et al. 2022, arXiv:2110.14993) is a teacher near the end of the horizon,
-        fitted on the labels; one before it, fitted `taught_by` that one; and so on to the student, distilled from the
-        last with balance 1. With linear models that is the product of their least-squares maps.
+        Windows for which a privileged value does not exist (past the end of `series`) are left out. A chain of way
+        points (LuPTS: Karlsson et al. 2022, arXiv:2110.14993) is a teacher near the end of the horizon, fitted on the
+        labels; one before it, fitted `taught_by` that one; and so on to the student, distilled from the last.
 
         Args:
             series: targets; nothing of `privileged` after the end of a series is read.
@@ -123,122 +160,79 @@ class Teacher:
             val_series: for darts' validation loss; a privileged teacher needs `val_privileged` with it.
             taught_by: a fitted teacher of the same horizon, whose forecasts take the place of the labels in the
                 training windows; what its sources read is in `privileged` too. For networks only.
-            fit_kwargs: darts' own, handed on to the model's `fit`.
+            fit_kwargs: darts' own, passed on to the model's `fit`.
 
         Raises:
             ValueError: data that cannot be used; see the message.
         """
-        if self.fitted:
-            raise ValueError(f"teacher {self.name!r} is fitted already, and fitted teachers are never changed")
-        rows = {name: value for name, value in fit_kwargs.items() if name in ("stride", "max_samples_per_ts")}
-        said = None
+        self._check_fitted(False)
+        sampling = WindowSampling(fit_kwargs.get("stride", 1), fit_kwargs.get("max_samples_per_ts"))
+        labels = None
         if taught_by is not None:
-            check_taught_by(self, taught_by)
+            if not isinstance(taught_by, Teacher):
+                raise TypeError(f"taught_by must be a Teacher, got {type_name(taught_by)}")
+            check_taught_by(self.spec, taught_by.spec, taught_by.fitted)
             known = dict(privileged or {})
             check_known(known, [*self.names, *taught_by.names], f"name in privileged of teacher {self.name!r}")
             theirs, privileged = (
-                {name: given for name, given in known.items() if name in teacher.names} for teacher in (taught_by, self)
+                {name: given for name, given in known.items() if name in names}
+                for names in (taught_by.names, self.names)
             )
-            said = taught_by.ask(series, past_covariates, future_covariates, theirs)
-        arguments, view = arguments_of(self, series, past_covariates, future_covariates, privileged, "privileged", rows)
-        held_out = None
-        if val_series is not None and is_torch_model(self.model):
-            found, held_out = arguments_of(
-                self, val_series, val_past_covariates, val_future_covariates, val_privileged, "val_privileged", rows
-            )
-            fit_kwargs |= {f"val_{name}": value for name, value in found.items() if value is not None}
-        keys = self.training_keys(arguments["series"], rows)
-        last = self.horizon[-1]
-        reach = self.lookback + max([last, *(math.ceil(source.reads_until(last)) for source in self.sources)])
-        folds = None if self.cross_fit is None else Folds.of(self.cross_fit, arguments["series"], keys, reach)
-        models = [
-            self._fit_one(arguments, view, held_out, keys, folds, fold, said, fit_kwargs)
-            for fold in range(1 if folds is None else folds.count)
-        ]
-        return Teacher.of_fitted(
-            models,
-            self.sources,
-            self.name,
-            sees_inputs=self.sees_inputs,
-            target=self.target,
-            cross_fit=self.cross_fit,
-            folds=folds,
-            components=components_of(**arguments),
-            seen_until=max(target.end_time() for target in [*arguments["series"], *fit_kwargs.get("val_series", [])]),
-        )
+            labels = taught_by.predictor(series, past_covariates, future_covariates, theirs)
+        data = teacher_data(self.spec, series, past_covariates, future_covariates, privileged)
+        inputs, validation = teacher_inputs(self.spec, data, sampling), None
+        if val_series is not None and self.spec.is_network:
+            given = (val_series, val_past_covariates, val_future_covariates, val_privileged)
+            validation = teacher_inputs(self.spec, teacher_data(self.spec, *given, "val_"), sampling)
+        return self.fit_on(inputs, validation, labels, **fit_kwargs)
 
-    @classmethod
-    def of_fitted(
-        cls,
-        models: Sequence[Any],
-        sources: Sequence[Source],
-        name: str,
-        *,
-        sees_inputs: bool,
-        target: str | None,
-        cross_fit: CrossFit | None,
-        folds: Folds | None,
-        components: dict[str, list[str]],
-        seen_until: Any,
+    def fit_on(
+        self,
+        inputs: ModelInputs,
+        validation: ModelInputs | None = None,
+        taught_by: TeacherPredictor | None = None,
+        **fit_kwargs: Any,
     ) -> Teacher:
-        """A teacher put together from what `fit` made: its models, one for each fold, and what they were fitted on."""
-        teacher = cls(models[0], sources, name, sees_inputs=sees_inputs, target=target)
-        teacher.cross_fit = cross_fit
-        teacher.models = tuple(models)
-        teacher.folds = folds
-        teacher.components = components
-        teacher.seen_until = seen_until
-        return teacher
+        """`fit` on inputs that are checked and widened already.
+
+        Args:
+            inputs, validation: of training and validation part, with their keys; no validation part for a model that is
+                no network.
+            taught_by: a teacher whose forecasts take the place of the labels.
+        """
+        self._check_fitted(False)
+        result = FittedModels.fit(self.spec, inputs, validation, taught_by, **fit_kwargs)
+        return Teacher.of_fitted(replace(self.spec, model=result.models[0]), result)
 
     def unfitted(self) -> Teacher:
         """The same teacher, to be fitted anew."""
-        return Teacher(
-            self.model.untrained_model(),
-            self.sources,
-            self.name,
-            sees_inputs=self.sees_inputs,
-            target=self.target,
-            cross_fit=self.cross_fit,
-        )
+        model = self.model.untrained_model()
+        return Teacher.of_fitted(replace(self.spec, model=model), FittedModels((model,), None, {}, None))
 
-    def ask(
+    def predictor(
         self,
         series: SeriesLike,
         past_covariates: SeriesLike | None = None,
         future_covariates: SeriesLike | None = None,
         privileged: Mapping[str, SeriesLike] | None = None,
     ) -> TeacherPredictor:
-        """The fitted teacher in front of some series, to be asked about any of their windows.
+        """The fitted teacher in front of some series, which gives its outputs for any of their windows.
 
         Raises:
             ValueError: it is not fitted, or was fitted with other components.
         """
-        if not self.fitted:
-            raise ValueError(f"teacher {self.name!r} is not fitted; call fit() first")
-        arguments, view = arguments_of(self, series, past_covariates, future_covariates, privileged, "privileged")
-        for slot, expected in self.components.items():
-            if arguments[slot] is None:
-                raise ValueError(f"teacher {self.name!r} was fitted with {slot} {expected}, but is given none")
-            check_same_components(arguments[slot], expected, f"{slot} of teacher {self.name!r}")
-        answers: networks.NetworkPredictor | global_models.RegressionPredictor
-        if is_torch_model(self.model):
-            try:
-                answers = networks.NetworkPredictor(self.models, networks.windows(self.model, arguments, view))
-            except ValueError as error:
-                raise ValueError(f"teacher {self.name!r}: {error}") from None
-        else:
-            answers = global_models.RegressionPredictor(self.models, arguments)
-        wanted, own = (list(items[0].components) for items in (as_list(series, "series") or [], arguments["series"]))
-        columns = None if wanted == own else tuple(own.index(component) for component in wanted)
-        return TeacherPredictor(arguments["series"], answers, len(self.models), self.folds, columns)
+        self._check_fitted(True)
+        data = teacher_data(self.spec, series, past_covariates, future_covariates, privileged)
+        return self.predictor_on(teacher_inputs(self.spec, data), data.series)
 
-    def check_usable(self, rows: Mapping[str, Any], what: str = "privileged", **data: Any) -> None:
-        """Raise a ValueError for series, covariates or privileged series (as in `ask`) that cannot be used in `fit`.
+    def predictor_on(self, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
+        """`predictor` on inputs that are checked and widened already.
 
         Args:
-            rows: darts' `stride` and `max_samples_per_ts`.
+            targets: the student's target series.
         """
-        arguments_of(self, **data, what=what, rows=rows)
+        self._check_fitted(True)
+        return self._result.predictor(self.name, inputs, targets)
 
     def historical_forecasts(
         self,
@@ -251,51 +245,16 @@ class Teacher:
         `retrain=False, last_points_only=False`; windows whose inputs do not exist are left out.
 
         Returns:
-            A list of forecasts for one series, a list of lists for as_tuple.
+            A list of forecasts for one series, a list of lists for several.
         """
         targets = as_list(series, "series") or []
-        asked = self.ask(targets, past_covariates, future_covariates, privileged)
-        keys = self.training_keys(targets, {}).unique(dim=0)
-        values, covered = asked.forecasts(keys)
-        answers: list[list[TimeSeries]] = [[] for _ in targets]
-        for (index, origin), forecast in zip(keys[covered].tolist(), values[covered].numpy(), strict=True):
-            target = targets[index]
-            first = origin + self.horizon[0]
-            times = target.time_index[first : first + len(forecast)]
-            answers[index].append(TimeSeries.from_times_and_values(times, forecast, columns=target.components))
-        return answers[0] if isinstance(series, TimeSeries) else answers
+        predictor = self.predictor(targets, past_covariates, future_covariates, privileged)
+        keys = self.spec.training_keys(targets, WindowSampling()).unique(dim=0)
+        found = predictor.forecast_series(keys, targets, self.horizon[0])
+        return found[0] if isinstance(series, TimeSeries) else found
 
-    def _fit_one(
-        self,
-        arguments: dict[str, Any],
-        view: View,
-        held_out: View | None,
-        keys: Tensor,
-        folds: Folds | None,
-        fold: int,
-        said: TeacherPredictor | None,
-        fit_kwargs: Mapping[str, Any],
-    ) -> Any:
-        model = self.model.untrained_model()
-
-        def keep(some: Tensor) -> Tensor:
-            assert folds is not None
-            return folds.trains(arguments["series"], some, fold)
-
-        chosen = None if folds is None else keep
-        if is_torch_model(model):
-            networks.fit(model, arguments, view, held_out, chosen, said, **fit_kwargs)
-        else:
-            global_models.fit(model, arguments, keys, chosen, **fit_kwargs)
-        return model
-
-    def training_keys(self, targets: Sequence[TimeSeries], rows: Mapping[str, Any]) -> Tensor:
-        """Keys `[N, 2]` of the training windows, with darts' `stride` and `max_samples_per_ts` in `rows`."""
-        return training_keys(
-            [len(target) for target in targets],
-            self.lookback,
-            len(self.horizon),
-            self.horizon[0] - 1,
-            rows.get("stride", 1),
-            rows.get("max_samples_per_ts"),
-        )
+    def _check_fitted(self, wanted: bool) -> None:
+        if self.fitted and not wanted:
+            raise ValueError(f"teacher {self.name!r} is fitted already, and fitted teachers are never changed")
+        if wanted and not self.fitted:
+            raise ValueError(f"teacher {self.name!r} is not fitted; call fit() first")

@@ -1,37 +1,34 @@
-"""Which darts models can be a teacher or a student, and why another cannot."""
+"""Which darts models can be a teacher, and why another cannot."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from darts.models.forecasting.forecasting_model import ForecastingModel, GlobalForecastingModel
 
-from tskd._core.darts.capabilities import (
-    RNNModel,
-    is_torch_model,
-    models_reading,
-    needs_target,
-    reads_covariates,
-)
-from tskd._core.darts.inspect import label_steps
-
-if TYPE_CHECKING:
-    from tskd.teachers.teacher import Teacher
 from tskd._core.checks import type_name
+from tskd._core.darts.capabilities import RNNModel, models_reading, needs_target, reads_covariates
+from tskd._core.darts.inspect import label_steps
+from tskd.teachers.spec import TeacherSpec
 
 
 def check_teachable(model: Any) -> Any:
-    """The model, if it can be a teacher; the reason why not otherwise."""
+    """The model, if it can be a teacher.
+
+    Raises:
+        TypeError: it cannot; the message says why.
+    """
     kind = type_name(model)
     if isinstance(model, RNNModel):
         raise TypeError(f"{kind} predicts one step at a time and cannot be a teacher; use BlockRNNModel")
     if isinstance(model, GlobalForecastingModel) and model.supports_transferable_series_prediction:
         return model
-    reason = "; a local model would have to be fitted anew for every window" if _is_model(model) else ""
+    local = isinstance(model, ForecastingModel)
+    reason = "; a local model would have to be fitted anew for every window" if local else ""
     raise TypeError(f"a teacher must be one of darts' global models, got {kind}{reason}")
 
 
-def check_possible(teacher: Teacher) -> None:
+def check_possible(teacher: TeacherSpec, fitted: bool) -> None:
     """Raise a ValueError for a teacher that cannot work, whatever the data."""
     model = type(teacher.model).__name__
     if not isinstance(teacher.name, str) or not teacher.name:
@@ -48,7 +45,7 @@ def check_possible(teacher: Teacher) -> None:
             raise ValueError(f"teacher {teacher.name!r}, {model}: {error}") from None
     if len(set(teacher.sources)) < len(teacher.sources):
         raise ValueError(f"teacher {teacher.name!r} lists a source twice: {list(teacher.sources)}")
-    if teacher.cross_fit is not None and teacher.fitted:
+    if teacher.cross_fit is not None and fitted:
         raise ValueError(f"teacher {teacher.name!r} is fitted; cross_fit needs a model that is not")
     if teacher.sees_inputs:
         return
@@ -59,25 +56,23 @@ def check_possible(teacher: Teacher) -> None:
         raise ValueError(f"teacher {teacher.name!r} with sees_inputs=False: {model} {reason}")
 
 
-def check_taught_by(teacher: Teacher, by: Teacher) -> None:
-    """Raise a ValueError for a teacher that cannot be taught by another."""
+def check_taught_by(teacher: TeacherSpec, by: TeacherSpec, fitted: bool) -> None:
+    """Raise a ValueError for a teacher that cannot be taught by another.
+
+    Args:
+        fitted: whether the other is.
+    """
     kind = type(teacher.model).__name__
-    if not isinstance(by, type(teacher)):
-        raise TypeError(f"taught_by must be a Teacher, got {type_name(by)}")
-    if not is_torch_model(teacher.model):
+    if not teacher.is_network:
         raise ValueError(f"teacher {teacher.name!r}, a {kind}, is no network, and cannot be taught by another")
     if label_steps(teacher.model) != teacher.horizon:
         raise ValueError(f"teacher {teacher.name!r}: a {kind} has labels in its lookback, which no teacher forecasts")
     if teacher.target is not None:
         raise ValueError(f"teacher {teacher.name!r} forecasts a target of its own, and cannot be taught by another")
-    if not by.fitted:
+    if not fitted:
         raise ValueError(f"teacher {by.name!r} is to teach {teacher.name!r}, and is not fitted; call its fit() first")
     if by.horizon != teacher.horizon:
         raise ValueError(
             f"teacher {by.name!r} forecasts steps {by.horizon[0]} to {by.horizon[-1]}, and {teacher.name!r}, which it "
             f"is to teach, {teacher.horizon[0]} to {teacher.horizon[-1]}: give them one horizon"
         )
-
-
-def _is_model(value: Any) -> bool:
-    return isinstance(value, ForecastingModel)

@@ -1,1 +1,5 @@
-"""Batteries of tests that a new part inherits."""
+"""Conformance tests that a new weighting inherits."""
+
+from tskd.testing.weighting import WeightingConformance
+
+__all__ = ["WeightingConformance"]

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from tskd.weighting.base import CalibrationSet, CalibrationWindows, Hint, Step
+from tskd.weighting.calibration_set import CalibrationSet, CalibrationWindows
+from tskd.weighting.step import Step, StepContext, StepFeatures
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class WeightingCase:
             valid=self.step.valid[rows],
             covers=self.step.covers[rows],
             spread=None if self.step.spread is None else self.step.spread[rows],
-            hint=_hint(self.step.hint, lambda values: [values[k] for k in rows], lambda said: said[rows]),
+            features=_features(self.step.features, lambda values: [values[k] for k in rows], lambda said: said[rows]),
         )
         chunks = [
             replace(one, forecasts=one.forecasts[rows], valid=one.valid[rows], spread=one.spread[rows])
@@ -72,7 +73,7 @@ class WeightingCase:
             gradients = torch.einsum("nbhc,bhcp->np", cotangents.double(), slopes)
             return gradients @ gradients.T
 
-        return replace(self, slopes=slopes, step=replace(self.step, gram=gram))
+        return replace(self, slopes=slopes, step=replace(self.step, context=StepContext(gram=gram)))
 
     def windows_in(self, rows: Tensor) -> WeightingCase:
         """Some windows of the step, in an order."""
@@ -87,7 +88,9 @@ class WeightingCase:
                 target=self.step.target[rows],
                 keys=self.step.keys[rows],
                 spread=None if self.step.spread is None else self.step.spread[:, rows],
-                hint=_hint(self.step.hint, lambda values: [v[rows] for v in values], lambda said: said[:, rows]),
+                features=_features(
+                    self.step.features, lambda values: [v[rows] for v in values], lambda said: said[:, rows]
+                ),
             ),
         )
 
@@ -105,8 +108,8 @@ class WeightingCase:
             student=moved(self.step.student),
             target=moved(self.step.target),
             spread=None if spread is None else scale * spread,
-            hint=_hint(
-                self.step.hint,
+            features=_features(
+                self.step.features,
                 # hidden layers have units of their own
                 lambda values: [(1 + k) * moved(v) for k, v in enumerate(values)],
                 lambda said: moved(said).where(self.usable, 0),
@@ -131,12 +134,12 @@ class WeightingCase:
         chunks = [
             replace(one, forecasts=one.forecasts.where(one.valid[:, :, None, None], invalid)) for one in self.chunks
         ]
-        hint = _hint(
-            self.step.hint,
+        features = _features(
+            self.step.features,
             lambda values: [v.where(ok[:, None, None], invalid) for v, ok in zip(values, self.step.valid, strict=True)],
             lambda said: said.where(self.usable, elsewhere).where(valid, invalid),
         )
-        return replace(self, step=replace(self.step, forecasts=forecasts, hint=hint), chunks=tuple(chunks))
+        return replace(self, step=replace(self.step, forecasts=forecasts, features=features), chunks=tuple(chunks))
 
     def without_teachers(self) -> WeightingCase:
         """Nobody is valid anywhere in the evidence."""
@@ -146,7 +149,7 @@ class WeightingCase:
         ]
         return replace(self, chunks=tuple(chunks))
 
-    def with_hint(self, alike: bool = False) -> WeightingCase:
+    def with_features(self, alike: bool = False) -> WeightingCase:
         """With hidden layers to compare, mixed from the forecasts of student and teachers.
 
         Args:
@@ -163,8 +166,8 @@ class WeightingCase:
         ours = [hidden(step.student, count) for count in units]
         theirs = [hidden(said, count) for said, count in zip(step.forecasts, units, strict=True)]
         theirs = [v.where(ok[:, None, None], 0) for v, ok in zip(theirs, step.valid, strict=True)]
-        hint = Hint(ours, theirs, ((step.student + step.forecasts) / 2).where(self.usable, 0))
-        return replace(self, step=replace(step, hint=hint))
+        features = StepFeatures(ours, theirs, ((step.student + step.forecasts) / 2).where(self.usable, 0))
+        return replace(self, step=replace(step, features=features))
 
     def perfect(self) -> WeightingCase:
         """The first teacher says the labels, and is sure of it."""
@@ -176,18 +179,15 @@ class WeightingCase:
             return torch.cat([spread[:1] * 0, spread[1:]])
 
         step, spread = self.step, self.step.spread
+        features = _features(step.features, list, lambda forecasts: said(forecasts, step.target).where(self.usable, 0))
+        if features is not None:
+            # the student's hidden layer is the teacher's, which knows the labels
+            features = replace(features, student=[features.teachers[0], *features.student[1:]])
         step = replace(
             step,
             forecasts=said(step.forecasts, step.target).where(self.usable, 0),
             spread=None if spread is None else sure(spread),
-            # the student's hidden layer is the teacher's, which knows the labels
-            hint=None
-            if step.hint is None
-            else Hint(
-                [step.hint.teachers[0], *step.hint.student[1:]],
-                step.hint.teachers,
-                None if step.hint.forecasts is None else said(step.hint.forecasts, step.target).where(self.usable, 0),
-            ),
+            features=features,
         )
         chunks = [
             replace(
@@ -200,11 +200,13 @@ class WeightingCase:
         return replace(self, step=step, chunks=tuple(chunks))
 
 
-def _hint(
-    hint: Hint | None, layers: Callable[[Sequence[Tensor]], list[Tensor]], said: Callable[[Tensor], Tensor]
-) -> Hint | None:
-    """A hint with other layers and other forecasts."""
-    if hint is None:
+def _features(
+    features: StepFeatures | None,
+    layers: Callable[[Sequence[Tensor]], list[Tensor]],
+    forecasts: Callable[[Tensor], Tensor],
+) -> StepFeatures | None:
+    """Features with other layers and other forecasts of the probes."""
+    if features is None:
         return None
-    forecasts = None if hint.forecasts is None else said(hint.forecasts)
-    return Hint(layers(hint.student), layers(hint.teachers), forecasts)
+    probe = None if features.probe_forecasts is None else forecasts(features.probe_forecasts)
+    return StepFeatures(layers(features.student), layers(features.teachers), probe)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from tskd.testing._cases import WeightingCase
-from tskd.weighting.base import CalibrationWindows, Step, Weighting
+from tskd.weighting.base import Weighting
+from tskd.weighting.calibration_set import CalibrationWindows
+from tskd.weighting.step import Step
 
+Spread = Literal["none", "some", "all"]
 LOOKBACK = 6
-# windows of the chunks of evidence
+# windows of the chunks of the calibration set
 CHUNKS = (7, 12, 4)
 
 
@@ -25,52 +29,59 @@ def random_cases(
     partial: bool = True,
     agree: bool = False,
 ) -> Iterator[WeightingCase]:
-    """Cases with what this weighting asks for, the same at every call.
+    """Cases with what this weighting needs, the same at every call.
 
     Args:
         teachers, dtype: of all of them.
         partial: whether some have teachers of a part of the horizon.
-        agree: whether the teachers say the same.
+        agree: whether the teachers have the same forecasts.
     """
     generator = torch.Generator().manual_seed(0)
-    spreads = ("all", "some", "none") if weighting.uses_spread else ("none", "all")
+    spreads: tuple[Literal["none", "some", "all"], ...] = (
+        ("all", "some", "none") if weighting.needs.spread else ("none", "all")
+    )
     for index in range(count):
         steps, components = (int(torch.randint(1, 1 + most, (), generator=generator)) for most in (5, 3))
-        made = random_case(
-            generator,
+        options = CaseOptions(
             (teachers or 1 + index % 5, 1 + index % 6, steps, components),
             dtype or (torch.float32, torch.float64)[index // 2 % 2],
             spread=spreads[index % len(spreads)],
             partial=partial and not agree and index % 3 == 0,
             agree=agree,
-            gram=weighting.uses_gram is not None,
+            gram=weighting.needs.gram is not None,
         )
-        # a weighting that asks for the spread gets one, of which a teacher of point forecasts has NaN
+        made = random_case(generator, options)
+        # a weighting that needs the spread gets one, which is NaN for a teacher of point forecasts
         if len(spreads) == 3 and made.step.spread is None:
             made = replace(made, step=replace(made.step, spread=torch.full_like(made.step.forecasts, torch.nan)))
         yield made
 
 
-def random_case(
-    generator: torch.Generator,
-    size: tuple[int, int, int, int],
-    dtype: torch.dtype,
-    *,
-    spread: str = "none",
-    partial: bool = False,
-    agree: bool = False,
-    gram: bool = False,
-) -> WeightingCase:
-    """A case `[K, B, H, C]` of teachers with biases and variances of their own.
+@dataclass(frozen=True)
+class CaseOptions:
+    """What a random case is like.
 
-    Args:
-        spread: `"none"`, `"some"` (of the teachers have one) or `"all"`; the evidence has one of nobody, too, with
-            `"none"`.
-        partial: whether each teacher forecasts a part of the horizon only.
-        agree: whether all teachers say the same, of the same windows.
-        gram: whether the step has a `gram`, of a student with one to eight parameters.
+    Attributes:
+        size: numbers of teachers, windows, steps and components `(K, B, H, C)`.
+        dtype: of all forecasts and labels.
+        spread: which teachers forecast one; with `"none"` the step has no spread, and the calibration set only NaN.
+        partial: whether each teacher forecasts only a part of the horizon.
+        agree: whether all teachers have the same forecasts of the same windows.
+        gram: whether the step's context has a `gram`, that of a student with one to eight parameters.
     """
-    teachers, windows, steps, components = size
+
+    size: tuple[int, int, int, int]
+    dtype: torch.dtype
+    spread: Spread = "none"
+    partial: bool = False
+    agree: bool = False
+    gram: bool = False
+
+
+def random_case(generator: torch.Generator, options: CaseOptions) -> WeightingCase:
+    """A case of teachers with biases and variances of their own."""
+    teachers, windows, steps, components = options.size
+    spread, dtype = options.spread, options.dtype
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
@@ -81,7 +92,7 @@ def random_case(
     bias, noise = 0.3 * normal(teachers, 1, 1, 1), 0.2 + chance(teachers, 1, 1, 1)
     points = chance(teachers) < 0.5 if spread == "some" else torch.full((teachers,), spread == "none")
 
-    def told(count: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def drawn(count: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Lookback, labels, forecasts, validity, spread."""
         past = normal(count, LOOKBACK, components).cumsum(1)
         target = past[:, -1:] + 0.5 * normal(count, steps, components).cumsum(1)
@@ -90,7 +101,7 @@ def random_case(
         width = (noise * (0.5 + chance(teachers, count, steps, components))).index_fill(
             0, torch.nonzero(points)[:, 0], torch.nan
         )
-        if agree:
+        if options.agree:
             forecasts, valid, width = (values[:1].expand_as(values) for values in (forecasts, valid, width))
         usable = valid[:, :, None, None]
         return past, target, forecasts.where(usable, 0), valid.clone(), width.where(usable, torch.nan)
@@ -98,16 +109,16 @@ def random_case(
     chunks = []
     origin = LOOKBACK
     for count in CHUNKS:
-        past, target, forecasts, valid, width = (_as(values, dtype) for values in told(count))
+        past, target, forecasts, valid, width = (_as(values, dtype) for values in drawn(count))
         keys = torch.stack([torch.zeros(count).long(), torch.arange(origin, origin + count)], 1)
         inputs = {"past_target": past, "future_covariates": _as(normal(count, steps, 2), dtype)}
         chunks.append(CalibrationWindows(keys, inputs, forecasts, valid, width, target))
         origin += count
-    _, target, forecasts, valid, width = (_as(values, dtype) for values in told(windows))
+    _, target, forecasts, valid, width = (_as(values, dtype) for values in drawn(windows))
     if windows > 1:
         valid[:, int(chance(1) * windows)] = False
     covers = torch.ones(teachers, steps, dtype=torch.bool)
-    if partial:
+    if options.partial:
         ends = (chance(teachers, 2) * steps).long().sort(1).values
         at = torch.arange(steps)
         covers = (at >= ends[:, :1]) & (at <= ends[:, 1:])
@@ -124,7 +135,7 @@ def random_case(
     )
     names = [f"teacher {k}" for k in range(teachers)]
     case = WeightingCase(names, step, tuple(chunks), held_out=bool(chance(1) < 0.5))
-    return case.with_slopes(normal(windows, steps, components, 1 + int(chance(1) * 8))) if gram else case
+    return case.with_slopes(normal(windows, steps, components, 1 + int(chance(1) * 8))) if options.gram else case
 
 
 def _as(values: Tensor, dtype: torch.dtype) -> Tensor:

@@ -11,7 +11,8 @@ from torch import Tensor
 from tskd._core.aspects import Aspect
 from tskd.testing._cases import WeightingCase
 from tskd.testing._random_cases import random_cases
-from tskd.weighting.base import Step, Weighting
+from tskd.weighting.base import Weighting
+from tskd.weighting.step import Step
 
 
 class Trial:
@@ -50,7 +51,7 @@ class Trial:
         """
         asking = self.make_for(["teacher 0"])
         for made in random_cases(asking, self.count, teachers=teachers, dtype=dtype, partial=partial, agree=agree):
-            yield made.with_hint(alike=agree) if self.aspect == "features" else made
+            yield made.with_features(alike=agree) if self.aspect == "features" else made
 
     def ready(self, case: WeightingCase, weighting: Weighting | None = None) -> Weighting:
         """A weighting as it is at its first step: set up, and acquainted with the evidence."""
@@ -75,7 +76,7 @@ class Trial:
         torch.testing.assert_close(found, expected, rtol=0, atol=tolerance, msg=lambda text: f"{what}: {text}")
 
     def _learn(self, weighting: Weighting, case: WeightingCase) -> None:
-        if weighting.calibrates:
+        if weighting.needs.calibration:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 weighting.calibrate(case.calibration)
@@ -84,7 +85,7 @@ class Trial:
             weighting.double()
 
     def _start(self, weighting: Weighting, case: WeightingCase) -> None:
-        if weighting.calibrates:
+        if weighting.needs.calibration:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 weighting.start_epoch(case.step.epoch, case.calibration)

@@ -20,7 +20,8 @@ from tskd.distillation.paired_loss import StudentOutput
 from tskd.losses import OutputKD
 from tskd.testing._cases import WeightingCase
 from tskd.testing._trial import Trial, for_each, require, whole
-from tskd.weighting.base import Hint, Weighting
+from tskd.weighting.base import Weighting
+from tskd.weighting.step import StepFeatures
 
 NAN, FAR = float("nan"), 1e4
 
@@ -204,9 +205,10 @@ class WeightingConformance(Trial):
         if self.aspect != "forecast":
             return
         step, names = case.filled(invalid=NAN).step, case.names
-        shown = [ModelInterface("teacher", _span(covers)) for covers in step.covers]
-        objective = Objective([OutputKD()], names, self.make_for(names))
-        objective.set_up(ModelInterface("student", range(1, 1 + step.target.shape[1])), shown, step.target)
+        interface = ModelInterface("student", range(1, 1 + step.target.shape[1]))
+        spans = map(_span, step.covers)
+        teachers = {name: ModelInterface("teacher", span) for name, span in zip(names, spans, strict=True)}
+        objective = Objective([OutputKD()], self.make_for(names), interface, teachers, step.target)
         weights = whole(self.ready(case, objective.weighting)(step), case)
         student = step.student.clone().requires_grad_()
         found = objective(StudentOutput(student), step, [{} for _ in names], None)
@@ -236,7 +238,7 @@ def _span(covers: Tensor) -> range:
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
-    if isinstance(one, Hint):
+    if isinstance(one, StepFeatures):
         return _same(vars(one), vars(other))
     if isinstance(one, list):
         return len(one) == len(other) and all(map(_same, one, other))

@@ -1,8 +1,9 @@
 """Multi-teacher weightings: how several teachers are combined. None knows which loss it weighs."""
 
 from tskd.weighting.aekd import AEKD
-from tskd.weighting.base import CalibrationSet, CalibrationWindows, Hint, MetaStep, Step, Weighting
+from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.bates_granger import BatesGranger
+from tskd.weighting.calibration_set import CalibrationSet, CalibrationWindows
 from tskd.weighting.camkd import CAMKD
 from tskd.weighting.demkd import DEMKD
 from tskd.weighting.fixed import Fixed
@@ -10,6 +11,7 @@ from tskd.weighting.imitability import Imitability
 from tskd.weighting.inverse_error import InverseError
 from tskd.weighting.lfme import LFME
 from tskd.weighting.mmkd import MMKD
+from tskd.weighting.step import MetaStep, Step, StepContext, StepFeatures
 from tskd.weighting.uniform import Uniform
 
 __all__ = [
@@ -22,11 +24,13 @@ __all__ = [
     "CalibrationSet",
     "CalibrationWindows",
     "Fixed",
-    "Hint",
     "Imitability",
     "InverseError",
     "MetaStep",
     "Step",
+    "StepContext",
+    "StepFeatures",
     "Uniform",
     "Weighting",
+    "WeightingNeeds",
 ]

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from tskd.weighting._calibration_errors import FLOOR
-from tskd.weighting.base import CalibrationWindows, Hint
+from tskd.weighting.calibration_set import CalibrationWindows
+from tskd.weighting.step import StepFeatures
 
 # of ½(z² − 1 − log z²), z a standard normal: ½(γ + log 2), and its standard deviation
 CALIBRATED = 0.5 * (0.5772156649015329 + math.log(2))
@@ -51,14 +52,19 @@ def _squares_over(errors: Tensor) -> Tensor:
 
 
 def spread_divergence(judged: Iterable[tuple[CalibrationWindows, Tensor]], windows: Tensor) -> Tensor:
-    """Of each teacher, the divergence of the claimed spread from the real one `[K, H, C]`, see `DEMKD`.
+    """Divergence of each teacher's predicted spread from the real one, D_k = E[½(z² − 1 − log z²)] − 0.635.
+
+    z = (y − m)/σ_k, with m the combination of the teachers' means: the student learns a spread around what it will
+    itself forecast. D_k is the spread part of `LikelihoodKD` at temperature 1. It is 0 for a right spread, and
+    b² + τ² to second order if log σ_k is off by b on average and by τ at random. The constant is exact for Gaussian
+    errors; heavier tails make D larger for all teachers. It is at least its standard error for a right spread, .857/√n.
 
     Args:
         judged: windows, and the combination of the teachers' means there `[m, H, C]`.
-        windows: by how many that do not overlap each was judged `[K]`.
+        windows: number n of windows without overlap of each teacher `[K]`.
 
     Returns:
-        In float64; NaN of a teacher of point forecasts.
+        `[K, H, C]` in float64; NaN of a teacher of point forecasts.
     """
     sums = []
     for chunk, mean in judged:
@@ -72,14 +78,14 @@ def spread_divergence(judged: Iterable[tuple[CalibrationWindows, Tensor]], windo
     return (total / count - CALIBRATED).clamp(min=least[:, None, None])
 
 
-def unexplained(hint: Hint, valid: Tensor) -> Tensor:
+def unexplained(features: StepFeatures, valid: Tensor) -> Tensor:
     """Share of the variance of each teacher's features over the batch that the student's do not explain `[K]`; NaN of
     features that do not vary there.
 
     Args:
         valid: `[K, B]`.
     """
-    return torch.stack([_residual(*one) for one in zip(hint.student, hint.teachers, valid, strict=True)])
+    return torch.stack([_residual(*one) for one in zip(features.student, features.teachers, valid, strict=True)])
 
 
 def _residual(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:

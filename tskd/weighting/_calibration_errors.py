@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tskd.weighting.base import CalibrationWindows
+from tskd.weighting.calibration_set import CalibrationWindows
 
 # a squared error below this share of the worst teacher's is as good as none
 FLOOR = 1e-12

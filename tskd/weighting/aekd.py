@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from tskd._core.checks import check_real, check_whole
-from tskd.weighting.base import Step, Weighting
+from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.capped_simplex import shortest
+from tskd.weighting.step import Step
 
 Space = Literal["output", "head", "parameters"]
 
@@ -32,35 +33,23 @@ def output_gradients(step: Step) -> Tensor:
 class AEKD(Weighting):
     """Weights with which the teachers' gradients add up to the shortest vector.
 
-    Du, You, Li, Wu, Wang, Qian and Zhang (2020, NeurIPS, "Agree to Disagree: Adaptive Ensemble Knowledge Distillation
-    in Gradient Space"): min over α of ½‖Σ α_k g_k‖² with Σ α_k = 1 and 0 ≤ α_k ≤ C, where g_k is the gradient of the
-    student's divergence from teacher k; C = 1 is the multiple-gradient descent algorithm, along whose direction no
-    teacher's term rises, and C = 1/K is `Uniform`.
+    Du et al. (2020, NeurIPS, "Agree to Disagree: Adaptive Ensemble Knowledge Distillation in Gradient Space"):
+    min over α of ½‖Σ α_k g_k‖² with Σ α_k = 1 and 0 ≤ α_k ≤ C, g_k the gradient of the student's divergence from
+    teacher k. C = 1 is the multiple-gradient descent algorithm, C = 1/K is `Uniform`.
 
-    Here the gradient is that of half the squared error over the windows of the batch, whatever the losses are. With
-    respect to the student's forecast (`space="output"`) it is s − t_k, and costs no backward pass: with an MSE loss the
-    weighted target Σ α_k t_k is then the projection of the student's forecast on the convex hull of the teachers',
-    shrunk by C. What the student cannot express does not count in the other spaces: with respect to its last linear
-    layers (`"head"`: those of all branches or blocks that are added up), inner products of gradients come from the
-    layers' inputs and from s − t_k pulled back to their outputs; with respect to all trainable parameters
-    (`"parameters"`) they take a backward pass a teacher. The published solver stops at an absolute tolerance, which
-    small gradients meet at its start; here the problem is normalised first, and solved exactly.
+    For regression g_k is the gradient of half the squared error over the batch of all processes, whatever the losses
+    are: s − t_k with respect to the forecast. The published solver stops at an absolute tolerance, which small
+    gradients meet at its start; here the problem is normalised and solved exactly. A teacher counts as the mean of
+    the others in windows where it is not valid and at steps that it does not forecast. Weights `[K, B]`, one a batch.
 
-    One weight a teacher and batch: windows in which it is not valid, and steps that it does not forecast, count for it
-    as the mean of the other teachers does. Of K teachers with a valid window in the batch none has more than
-    max(C, 1/K); in a window that some of them leave to the others, weights are normalised anew and may exceed it. A
-    batch in which all gradients are 0 is weighted evenly.
-
-    It follows the teachers that are nearest to the student. With C = 1 and nothing but teachers in the loss, a student
-    that starts near a useless one, such as a constant 0, stays there. Some of the labels (a balance of .95) or a start
-    with even weights help it, as far as it can follow the other teachers: what it cannot explain of them draws it back.
-    A smaller C always leaves the others a share. It asks for the student's forecast, and outside `"output"` for
-    gradients of it. The batch is that of all processes that train together.
+    It follows the teachers nearest to the student: with C = 1, and no labels in the loss, a student that starts near a
+    useless teacher, such as a constant 0, stays there. Labels, a warm-up or a smaller C help.
 
     Args:
-        cap: C, largest weight of a teacher, above 0 and up to 1.
+        cap: C, largest weight of a teacher, above 0 and up to 1; exceeded in windows that some teachers lack.
         warm_up: epochs with even weights before.
-        space: with respect to what gradients are taken: `"output"`, `"head"` or `"parameters"`.
+        space: with respect to what gradients are taken: the forecast (`"output"`), the student's last linear layers
+            (`"head"`), or all trainable parameters (`"parameters"`, at the cost of a backward pass a teacher).
 
     Raises:
         ValueError: an argument out of its range; (at the start of fit) `"head"` for a student without a linear layer.
@@ -77,13 +66,16 @@ class AEKD(Weighting):
         self.cap = cap
         self.warm_up = warm_up
         self.space: Space = space
-        self.uses_gram = None if space == "output" else space
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(gram=None if self.space == "output" else self.space)
 
     def scores(self, step: Step) -> Tensor:
         dtype = torch.promote_types(step.forecasts.dtype, torch.float32)
         if step.epoch < self.warm_up:
             return step.valid.to(dtype)
-        known = step.over_ranks(step.valid.any(1).to(dtype)) > 0
+        known = step.context.mean_over_ranks(step.valid.any(1).to(dtype)) > 0
         if not bool(known.any()):
             return step.valid.to(dtype)
         gradients = output_gradients(step)
@@ -97,9 +89,9 @@ class AEKD(Weighting):
 
     def _gram(self, step: Step, gradients: Tensor) -> Tensor:
         """Inner products of the gradients in their space, from those with respect to the forecast `[n, B, H, C]`."""
-        if self.uses_gram is None:
+        if self.space == "output":
             vectors = gradients.flatten(1)
             # windows of other processes are dimensions of their own
-            return step.over_ranks(vectors @ vectors.T)
-        assert step.gram is not None
-        return step.gram(gradients)
+            return step.context.mean_over_ranks(vectors @ vectors.T)
+        assert step.context.gram is not None
+        return step.context.gram(gradients)

@@ -1,181 +1,84 @@
-"""What a multi-teacher weighting is."""
+"""The base class of multi-teacher weightings."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from tskd._core.aspects import Aspect
-from tskd._core.distributed import OverRanks, alone
 from tskd._core.object_spec import Described
+from tskd.weighting.calibration_set import CalibrationSet
+from tskd.weighting.step import MetaStep, Step
 
 
 @dataclass(frozen=True)
-class Hint:
-    """What a loss compares of hidden layers in a step: of each teacher, in its own space.
+class WeightingNeeds:
+    """What a weighting needs beside the forecasts and labels of a step.
 
     Attributes:
-        student: the student's representation, as the loss projects it, `[B, T, D]` each, detached.
-        teachers: the teachers' own `[B, T, D]`, 0 where not valid.
-        forecasts: what the teachers' last layers make of the student's `[K, B, H, C]`, 0 where not valid; None unless
-            the weighting asks for it and it is known of all.
+        calibration: whether it compares teachers on a `CalibrationSet`, before the training and before every epoch.
+        spread: whether it reads the standard deviation of the teachers' forecasts in every step.
+        gram: whose gradients' inner products it reads in every step: the student's last linear layers' or all its
+            trainable parameters'; None for neither.
+        linear_probe: whether, for the aspect `"features"`, it reads forecasts of the teachers' linear probes.
+        meta_step_every: number of training steps from one `MetaStep` to the next; 0 for none.
+        validation: whether it cannot do without a validation part.
     """
 
-    student: Sequence[Tensor]
-    teachers: Sequence[Tensor]
-    forecasts: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Step:
-    """What a weighting is told of a step.
-
-    Attributes:
-        forecasts: teachers' forecasts `[K, B, H, C]`, 0 where not valid.
-        valid: `[K, B]`.
-        student: the student's forecast `[B, H, C]`, detached.
-        target: the labels `[B, H, C]`.
-        keys: (series, origin) of the windows `[B, 2]`.
-        epoch: epochs completed.
-        covers: which steps each teacher forecasts `[K, H]`, or broadcastable to it.
-        spread: standard deviation of the teachers' forecasts `[K, B, H, C]`, NaN of a teacher of point forecasts; None
-            unless the weighting asks for it.
-        gram: inner products `[n, n]`, in float64, of the gradients of ⟨student, c⟩ for each of n cotangents c
-            `[n, B, H, C]`, summed over windows, and meant over processes that train together, which must all call it.
-            Computed when called, within the step; None unless the weighting asks for it.
-        over_ranks: the mean of values over the processes that train together, each with windows of its own. All of them
-            must ask, equally often in a step.
-        hint: for weights of the aspect `"features"`: what the loss compares whose teachers are weighed.
-    """
-
-    forecasts: Tensor
-    valid: Tensor
-    student: Tensor
-    target: Tensor
-    keys: Tensor
-    epoch: int
-    covers: Tensor = field(default_factory=lambda: torch.ones(1, 1, dtype=torch.bool))
-    spread: Tensor | None = None
-    gram: Callable[[Tensor], Tensor] | None = None
-    over_ranks: OverRanks = alone
-    hint: Hint | None = None
-
-
-@dataclass(frozen=True)
-class CalibrationWindows:
-    """Windows by which teachers are judged.
-
-    Attributes:
-        keys: (series, origin) `[m, 2]`.
-        inputs: what the student sees of them: `past_target [m, L, C]`, covariates `[m, steps, components]`.
-        forecasts: the teachers' `[K, m, H, C]`, 0 where not valid.
-        valid: `[K, m]`.
-        spread: see `Step`; NaN of a teacher of point forecasts.
-        target: the labels `[m, H, C]`.
-        covers: see `Step`; elsewhere forecasts are 0 and mean nothing.
-    """
-
-    keys: Tensor
-    inputs: Mapping[str, Tensor]
-    forecasts: Tensor
-    valid: Tensor
-    spread: Tensor
-    target: Tensor
-    covers: Tensor = field(default_factory=lambda: torch.ones(1, 1, dtype=torch.bool))
-
-
-@dataclass(frozen=True)
-class CalibrationSet:
-    """What teachers are judged by: the windows of the validation part, if teachers and student have what they read
-    there, else those of the training part (on which a teacher that was fitted on them looks better than it is).
-
-    Attributes:
-        held_out: whether it is the validation part.
-        chunks: gives the windows, in chunks, the same at every call.
-        student: the student's forecasts `[m, H, C]` of a chunk as it now is, in evaluation mode, without gradient.
-    """
-
-    held_out: bool
-    chunks: Callable[[], Iterable[CalibrationWindows]]
-    student: Callable[[CalibrationWindows], Tensor]
-
-
-@dataclass(frozen=True)
-class MetaStep:
-    """A look at what a step of the student would lead to, before it is taken.
-
-    Attributes:
-        step: the step.
-        losses: squared distances of the student, as its parameters now are, from every teacher `[K, B]`, mean over
-            steps and components; in evaluation mode, without gradient.
-        outer: the student's label loss on some windows that it is judged by, with gradient; in evaluation mode.
-        parameters: the student's.
-    """
-
-    step: Step
-    losses: Callable[[], Tensor]
-    outer: Callable[[], Tensor]
-    parameters: list[nn.Parameter]
+    calibration: bool = False
+    spread: bool = False
+    gram: Literal["head", "parameters"] | None = None
+    linear_probe: bool = False
+    meta_step_every: int = 0
+    validation: bool = False
 
 
 class Weighting(Described, nn.Module, ABC):
-    """How far each of K teachers is followed.
+    """Weights of K teachers in every window, and, if it likes, at every step and in every component.
 
     Weights are detached, at least float32, non-negative, and sum to one over the valid teachers of a window; where some
-    teachers forecast only a part of the horizon, they do so at every step. Where there is no valid teacher they are 0.
-    A method's state (scales, gates, meta-networks) is what its `state_dict` holds. What was learned has the shape of
-    the teachers, steps and components that it was learned of: a fresh weighting must be set up and `calibrate` from
-    evidence of the same shape before it can load it, as a training does that is resumed.
+    teachers forecast only a part of the horizon, they do so at every step. Without a valid teacher they are 0.
 
-    Attributes:
-        judges: whether it wants `CalibrationSet`.
-        uses_spread: whether it wants the spread of the teachers' forecasts in every step.
-        uses_gram: with respect to what it wants inner products of gradients in every step: the student's last linear
-            layers, or all its trainable parameters; None if it does not.
-        reads_out: whether it wants to know, for the aspect `"features"`, what the teachers' last layers make of the
-            student's representation.
-        rehearses: in which steps it wants a `MetaStep`, one of so many; 0 for none.
-        needs_validation: whether it cannot do without a validation part.
+    A weighting keeps its state (scales, gates, meta-networks) in its `state_dict`. Calibrated state has the shape of
+    the teachers, steps and components of its calibration set: a fresh weighting must be set up and calibrated on one of
+    the same shape before it can load such a state, as a resumed training does.
     """
-
-    calibrates = False
-    uses_spread = False
-    uses_gram: Literal["head", "parameters"] | None = None
-    probes_teachers = False
-    meta_every: int = 0
-    needs_validation: bool = False
 
     def __init__(self) -> None:
         super().__init__()
 
     @property
-    def aspects(self) -> frozenset[Aspect]:
-        """Those for which teachers have weights of their own; for others they have those of their forecasts.
+    def needs(self) -> WeightingNeeds:
+        """What it needs beside the forecasts and labels of a step."""
+        return WeightingNeeds()
 
-        A fit in which no loss has `"features"`, or none any of the others, is refused where these are among them.
+    @property
+    def aspects(self) -> frozenset[Aspect]:
+        """Aspects for which teachers have weights of their own; for others they have those of their forecasts.
+
+        A fit raises a ValueError where no loss has `"features"`, or none any of the others, and these are among them.
         """
         return frozenset()
 
     def set_up(self, names: list[str]) -> None:
-        """Learn the teachers' names, in order.
+        """Take the teachers' names, in order.
 
         Raises:
             ValueError: the weighting does not fit them.
         """
 
     def calibrate(self, calibration: CalibrationSet) -> None:
-        """Take in, before the training, what the teachers are worth."""
+        """Compare the teachers with the labels, once before the training."""
 
     def start_epoch(self, epoch: int, calibration: CalibrationSet) -> None:
-        """Take in, before every epoch in which teachers have a share, how far the student has come."""
+        """Compare the student with the labels, before every epoch in which teachers have a share."""
 
     def meta_update(self, meta_step: MetaStep) -> None:
-        """Learn from what the student's step would lead to, before the weights of the step are asked for."""
+        """Update the weighting's own parameters, before the weights of the step are computed."""
 
     @abstractmethod
     def scores(self, step: Step) -> Tensor:
@@ -184,8 +87,8 @@ class Weighting(Described, nn.Module, ABC):
     def scores_of(self, step: Step, aspect: Aspect) -> Tensor:
         """The same for one of its `aspects`.
 
-        Asked for only in steps in which a loss has something to say of it, which of several processes need not be all:
-        here `step.over_ranks` is that of one process alone, and `step.gram` is None.
+        Called only in steps in which a loss has a value for it. Of several processes, some may then not call it, so
+        that no collective may run: here `step.context` is that of a single process, without `gram`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no scores for {aspect!r}")
 

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from tskd._core.checks import check_real
 from tskd.weighting._calibration_errors import WINDOWS, believed, blocks, disjoint, log_mean, weight_dtype
-from tskd.weighting.base import CalibrationSet, CalibrationWindows, Step, Weighting
+from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.calibration_set import CalibrationSet, CalibrationWindows
+from tskd.weighting.step import Step
 
 # the least eigenvalue of correlations: teachers closer than this are one
 LEAST = 1e-4
@@ -105,7 +107,6 @@ class BatesGranger(Weighting):
         ValueError: shrinkage is negative or not a finite number.
     """
 
-    calibrates = True
     moments: Tensor
     weights: Tensor
 
@@ -115,6 +116,10 @@ class BatesGranger(Weighting):
         self.shrinkage = shrinkage
         self.register_buffer("moments", torch.empty(0))
         self.register_buffer("weights", torch.empty(0))
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(calibration=True)
 
     def calibrate(self, calibration: CalibrationSet) -> None:
         dtype = weight_dtype(next(iter(calibration.chunks())))

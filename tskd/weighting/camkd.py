@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from tskd._core.aspects import Aspect
-from tskd._core.checks import check_real
+from tskd._core.checks import check_positive
 from tskd.weighting._calibration_errors import FLOOR
-from tskd.weighting.base import CalibrationSet, Step, Weighting
+from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.calibration_set import CalibrationSet
+from tskd.weighting.step import Step
 
 Mode = Literal["paper", "softmin"]
 Granularity = Literal["sample", "horizon"]
@@ -67,54 +69,31 @@ def confidence_weights(losses: Tensor, valid: Tensor, mode: Mode) -> Tensor:
 
 
 class CAMKD(Weighting):
-    """The nearer a teacher is to the label of a window, the more it counts there.
+    """Weights in each window by how close the teachers' forecasts are to the label.
 
-    Zhang, Chen and Wang (2022, ICASSP, arXiv:2201.00007, "Confidence-aware multi-teacher knowledge distillation"): w_k
-    = (1 − softmax(L)_k)/(K − 1), L_k the cross-entropy of teacher k with the label; none has more than 1/(K − 1). That
-    is the form for outputs, which serves all losses. With `features`, hidden layers have the published form of their
-    own: L_k is that of the student's features, passed through the last layers of teacher k, with the label, and the
-    weights are those of the loss that compares the features (`FeatureKD`, not of relations).
+    Zhang, Chen and Wang (2022, ICASSP, arXiv:2201.00007): w_k = (1 − softmax(r)_k)/(K − 1), at most 1/(K − 1), with
+    r_k the cross-entropy of teacher k. For regression r_k = e_k/(τ·s), free of units: e_k is the teacher's squared
+    error in the window, s the teachers' mean squared error on the calibration set, by step and component; where that
+    is 0, the step is left out. τ = 1 tells apart teachers whose errors differ several times over. Weights `[K, B]`.
 
-    Here r_k = e_k/(τ·s) takes the place of L_k: e_k is the squared error of the teacher in the window, s the mean
-    squared error of all teachers over the evidence, so that weights have no units; every step and component is divided
-    by its own s before the mean over the window. So r is 1/τ on average, whatever the teachers are worth: τ = 1 sees
-    that a teacher is several times worse than usual, and little between teachers that are about equally good. A teacher
-    that is bad everywhere raises s too: of K teachers its r is K/τ at most on average, and it keeps a few percent
-    unless τ is smaller. Steps and components in which all teachers are exact over the evidence are left out: the first
-    error there would outweigh all others. Where teachers know the training windows by heart, and others are held out, r
-    is small and weights are flat: of their confidence there, little is to be believed.
-
-    For features, e_k is the squared error of what the teacher's last layers make of the student's projected features,
-    and s the mean of these errors over the teachers and windows of the batch (of several processes, each its own part
-    of it), since they fall as the student learns. A darts network's last layers cannot be run on a feature alone, whose
-    further inputs (the scale of the window, covariates) are gone: they are found by least squares, as the affine map of
-    the teacher's features to its forecasts over up to 4,096 windows of the training part. That is exact where linear
-    layers alone follow and there are clearly more windows than units. If, for one of the teachers, it explains less
-    than 90 % of the forecasts' variance in windows that are held apart, the weights of the forecasts are used, and the
-    log says so: confidences of two kinds do not compare.
-
-    With `confidence="likelihood"`, r_k is the negative log-likelihood of the label over τ, the teacher's forecast a
-    Gaussian of its own spread; that of a teacher of point forecasts is its error over the evidence, or an average
-    teacher's if it has not been judged. A teacher that claims to be sure and is wrong is then followed least.
-
-    One weight a teacher and window. One a step and component, `granularity="horizon"`, leaks the noise of the labels:
-    the teacher that happens to agree with the noise is followed. It trusts labels: what a privileged teacher knows of
-    the noise makes it look confident. Asks for `CalibrationSet`, and the spread where the likelihood is used. Where no
-    teacher has been judged, weights are even.
+    It trusts labels: a teacher that was fitted on the training windows, or whose privileged information holds the
+    labels' noise, looks confident there. Uncalibrated, weights are even.
 
     Args:
         mode: `"paper"`, as above; `"softmin"`: softmax(−r). The same for two teachers.
         temperature: τ, above 0; the smaller, the harder the choice.
-        granularity: `"sample"` or `"horizon"`.
-        confidence: `"error"` or `"likelihood"`, of forecasts; features have no spread, and are judged by errors.
-        features: whether hidden layers have weights of their own.
+        granularity: `"sample"`; `"horizon"` for weights by step and component, which leak the labels' noise.
+        confidence: `"error"`, or `"likelihood"`: r_k is the Gaussian negative log-likelihood of the label under the
+            teacher's own spread, over τ, with its calibration error as the variance of point forecasts.
+        features: whether `FeatureKD` (not of relations) has weights of its own: e_k is then, as published, the error
+            of teacher k's last layers (here its linear probe) on the student's projected features, s a mean over the
+            batch. If a probe explains less than 90 %, the weights of the forecasts are used, with a warning.
 
     Raises:
         ValueError: an argument out of its range.
         TypeError: features is not a bool.
     """
 
-    calibrates = True
     errors: Tensor
 
     def __init__(
@@ -133,9 +112,7 @@ class CAMKD(Weighting):
         ):
             if value not in allowed:
                 raise ValueError(f"{name}={value!r}: give {' or '.join(map(repr, allowed))}")
-        check_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
-        if not temperature:
-            raise ValueError(f"temperature={temperature!r}: give a finite number above 0")
+        check_positive(temperature, "temperature")
         if not isinstance(features, bool):
             raise TypeError(f"features={features!r}: give True or False")
         if granularity == "horizon":
@@ -148,10 +125,13 @@ class CAMKD(Weighting):
         self.temperature = temperature
         self.granularity: Granularity = granularity
         self.confidence: Confidence = confidence
-        self.features = self.probes_teachers = features
-        self.uses_spread = confidence == "likelihood"
+        self.features = features
         # mean squared error of each teacher over the evidence [K, H, C]
         self.register_buffer("errors", torch.full((1, 1, 1), torch.nan))
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(calibration=True, spread=self.confidence == "likelihood", linear_probe=self.features)
 
     @property
     def aspects(self) -> frozenset[Aspect]:
@@ -164,10 +144,10 @@ class CAMKD(Weighting):
         return self._scores(self._losses(step), step, AVERAGE[self.confidence])
 
     def scores_of(self, step: Step, aspect: Aspect) -> Tensor:
-        assert step.hint is not None
-        if step.hint.forecasts is None:
+        assert step.features is not None
+        if step.features.probe_forecasts is None:
             return self.scores(step)
-        return self._scores(relative_errors(step, step.hint.forecasts), step, AVERAGE["error"])
+        return self._scores(relative_errors(step, step.features.probe_forecasts), step, AVERAGE["error"])
 
     def _scores(self, losses: Tensor, step: Step, average: float) -> Tensor:
         present = (step.valid[:, :, None] & step.covers[:, None])[..., None].expand(step.forecasts.shape)

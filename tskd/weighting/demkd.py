@@ -11,7 +11,9 @@ from tskd._core.aspects import Aspect
 from tskd._core.checks import check_real
 from tskd.weighting._aspect_errors import level_and_shape_squares, spread_divergence, unexplained
 from tskd.weighting._calibration_errors import FLOOR, WINDOWS, Errors, believed, judged_errors
-from tskd.weighting.base import CalibrationSet, CalibrationWindows, Step, Weighting
+from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.calibration_set import CalibrationSet, CalibrationWindows
+from tskd.weighting.step import Step
 
 DECOUPLED: tuple[Aspect, ...] = ("level", "shape", "spread")
 
@@ -36,65 +38,29 @@ def by_entropy(deviations: Tensor, valid: Tensor, power: float) -> Tensor:
 
 
 class DEMKD(Weighting):
-    """The surer a teacher is of a value, the more it is followed there: w_k = softmax_k(−power · log σ_k).
+    """Weights by the entropies of the teachers' forecasts: w_k = softmax_k(−power · log σ_k) `[K, B, H, C]`.
 
-    An interpretation, for regression, of "Decoupled Multi-Teacher Knowledge Distillation Based on Entropy" (Cheng,
-    Tang, Zhang, Yu, Jiang and Zhou, ISCAS 2024; Cheng, Zhang, Weng, Yu and Zhou, Mathematics 12(11), 2024), of which
-    there is no official code. Published for classification: teachers weighed by the entropies of their predicted
-    classes, in a loss decoupled into target class and others. A normal distribution has the entropy log σ + const,
-    which may be negative and moves with the units: ratios of entropies mean nothing, differences are free of units,
-    hence the softmax. power=2 gives weights 1/σ², the best unbiased combination of independent forecasts; power=1 is
-    the softmax of the entropies themselves.
-
-    σ_k is the spread of the teacher's forecast where it forecasts a distribution; else the root of its mean squared
-    error on the windows it is judged by, per step and component, with `InverseError`'s shrinkage (for point forecasts
-    and power=2, it is `InverseError`). A teacher may be confident but wrong: with `recalibrate` its spread is
-    multiplied by a factor per step and component, so that on these windows its mean σ² is its mean squared error,
-    shrunk alike; one that claims σ = 0 in all of them is given its errors' σ. Of a teacher of which neither is known, σ
-    is the others' geometric mean.
-
-    `decoupled`: a loss of two parts has two sets of weights, each inverse to what the teacher's variance is in that
-    part. The published two are those of the target class and of the others; here:
-
-    - Level and shape (`LevelShapeKD`): σ² is the mean squared error on the windows it is judged by of the mean over the
-      horizon, or of what is left without it; one weight a component for the whole shape, which is no longer one where
-      its steps are mixed unequally. Where some teachers forecast a part of the horizon, those that forecast a step are
-      compared, there, on the steps that all of them forecast: a full teacher's late steps do not count against it
-      beside one that has none.
-    - Mean and spread (`LikelihoodKD` between Gaussians): the mean has the weights above. For the spread, σ² is what
-      log σ_k is off by, in the mean square: as log(error²) is too noisy to show it, it is read from the divergence,
-      D_k = E[½(z² − 1 − log z²)] − 0.635, z = (y − m)/σ_k. That is the spread part of the loss, at its
-      temperature 1, between the real distribution and the claimed one: 0 for one that is right, b² + τ² to second order
-      if log σ_k is off by b on average and τ at random. m is the combination of the teachers' means with their own
-      weights, not the teacher's mean: the spread that the student needs is that of labels about what it will itself
-      say, and a teacher whose mean is poor may know it. Claims are taken as they are: with another temperature T the
-      loss teaches T·σ_k, and the weights, which do not know of it, are still by how far σ_k is off. The constant is
-      exact for Gaussian errors; where they have heavier tails, D is too large for all, and weights are flatter. No D is
-      believed to be less than its standard error for a right claim, .857/√n.
-
-    `features`: the term of hidden layers (`FeatureKD`) has weights of its own, one a teacher and batch (of several
-    processes, each its own part of it): σ² is the share of the variance of the teacher's features over the batch that
-    the student's, projected, leave unexplained: Σ residual² over Σ deviation² from the mean of the batch, both over
-    positions and units. Features with what the student cannot know leave more of it. For relations of features, and
-    all other losses, weights are those of the forecasts.
-
-    Judges teachers once, before the training; wants the spread of the forecasts. Weights per window, step and component
-    `[K, B, H, C]`.
+    For regression after "Decoupled Multi-Teacher Knowledge Distillation Based on Entropy" (Cheng et al., ISCAS 2024;
+    Mathematics 12(11), 2024; no official code), which weighs by entropies of class probabilities. A Gaussian's is
+    log σ + const: only differences are free of units, hence the softmax. σ_k is the spread of the teacher's forecast,
+    of a point forecast the root of its mean squared error on the calibration set, shrunk as in `InverseError`; where
+    neither is known, the others' geometric mean.
 
     Args:
-        power: how sharply weights fall with σ; 0 is uniform.
-        recalibrate: whether claims are checked against errors.
-        shrinkage: as many windows weigh as much as the belief that all are equally good.
-        decoupled: whether level and shape, or mean and spread, have weights of their own.
-        features: whether hidden layers have.
+        power: how sharply weights fall with σ; 0 is uniform, 1 as published, 2 best for independent unbiased teachers.
+        recalibrate: whether spreads are scaled, by step and component, to the errors on the calibration set.
+        shrinkage: number of windows that weigh as much as the prior that all teachers are equally good.
+        decoupled: whether the parts of a loss (published: target class and others) have weights of their own: level
+            and shape of `LevelShapeKD`, with the errors of the horizon's mean and of the rest as σ²; mean and spread
+            of `LikelihoodKD` between Gaussians, with the `spread_divergence` as σ² of the spread.
+        features: whether `FeatureKD` (not of relations) has weights of its own `[K, B]`, with σ² the share of the
+            variance of the teacher's features over the batch that the student's, projected, do not explain.
 
     Raises:
         ValueError: power or shrinkage is negative or not a finite number.
         TypeError: recalibrate, decoupled or features is not a bool.
     """
 
-    calibrates = True
-    uses_spread = True
     residuals: Tensor
     factors: Tensor
 
@@ -122,6 +88,10 @@ class DEMKD(Weighting):
         # σ of each aspect [K, 1, H, C]
         for aspect in DECOUPLED if decoupled else ():
             self.register_buffer(aspect, torch.full((1, 1, 1, 1), torch.nan))
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(calibration=True, spread=True)
 
     @property
     def aspects(self) -> frozenset[Aspect]:
@@ -175,8 +145,8 @@ class DEMKD(Weighting):
 
     def scores_of(self, step: Step, aspect: Aspect) -> Tensor:
         if aspect == "features":
-            assert step.hint is not None
-            deviations = unexplained(step.hint, step.valid).sqrt()[:, None].expand(step.valid.shape)
+            assert step.features is not None
+            deviations = unexplained(step.features, step.valid).sqrt()[:, None].expand(step.valid.shape)
             return by_entropy(deviations, step.valid, self.power)
         deviations = getattr(self, aspect).to(step.forecasts.device).expand_as(step.forecasts)
         valid = (step.valid[:, :, None, None] & step.covers[:, None, :, None]).expand_as(deviations)

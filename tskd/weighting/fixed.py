@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from tskd._core.checks import check_known, check_real
-from tskd.weighting.base import Step, Weighting
+from tskd.weighting.base import Weighting
+from tskd.weighting.step import Step
 
 
 def proportions(values: Sequence[float]) -> list[float]:

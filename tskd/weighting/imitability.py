@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from tskd._core.checks import check_real
-from tskd.weighting.base import CalibrationSet, Step, Weighting
+from tskd._core.checks import check_positive
+from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.calibration_set import CalibrationSet
+from tskd.weighting.step import Step
 
 # windows of a fold: fewer say nothing, of more (which overlap) an even selection says as much
 LEAST, MOST = 8, 2000
@@ -108,51 +109,45 @@ def preferences(risks: Tensor, floor: Tensor, temperature: float) -> Tensor:
 
 
 class Imitability(Weighting):
-    """Teachers by how well a student forecasts that has learned from them alone.
+    """Weights by how well a student forecasts that has learned from one teacher alone.
 
-        w_k ∝ exp(−R_k/(temperature · min R)),
+    w_k ∝ exp(−R_k/(temperature · min R)), R_k the mean squared error against the labels of a probe student fitted to
+    teacher k's forecasts in other windows. With an MSE loss a student learns E[forecast | its inputs]: what a teacher
+    knows beyond these inputs is noise in the probe, and its bias stays bias, so that oracles and trivial teachers both
+    have a high risk. A method of this package, for regression; it is not published.
 
-    R_k the mean squared error, against the labels, of a probe student that was fitted to teacher k's forecasts in other
-    windows. With an MSE loss the student's best target is E[y|x], which need not be the forecasts nearest to y: what a
-    teacher knows and the student's inputs do not tell is noise to the student. A probe has that noise in its risk, and
-    a teacher's bias too, so that oracles and trivial teachers are caught alike, which no comparison of the teachers'
-    forecasts with the labels does. A method of this package; there is no publication, and it is for regression.
-
-    The probe is an affine map of the student's inputs (flattened, standardised) by ridge regression in closed form. It
-    ranks teachers as a network would as far as what makes them hard to imitate is not in the student's inputs at all.
-
-    Folds are the earlier and the later windows of each series, a lookback and a horizon apart, or if series are too
-    short for that, every other series; probes are fitted in each and scored in the other. Where more than 2,000 windows
-    are in a fold, an even selection is taken; probes take time and memory with inputs × windows. With too few windows,
-    weights are uniform, with a warning; a teacher with too few valid forecasts has the mean weight of the others.
+    The probe is a ridge regression on the student's standardised inputs. Probes are fitted on the earlier and scored on
+    the later windows of each series, a lookback and a horizon apart, and the other way round; if series are too short,
+    on every other series. Of more than 2,000 windows in a fold, an even selection is used. With too few windows,
+    weights are uniform, with a warning; a teacher with too few valid forecasts has the others' mean weight.
 
     Weights `[K, 1]`, the same for all windows and epochs; per step with teachers of a part of the horizon.
 
     Args:
         temperature: by how much, relative to the best, a risk must be higher for 1/e of the weight.
-        ridge: penalty, relative to the number of windows; by generalised cross-validation if None, which with windows
-            that overlap tends to be small.
+        ridge: penalty, relative to the number of windows; None for generalised cross-validation, which with windows
+            that overlap tends to choose a small one.
 
     Raises:
         ValueError: an argument is not positive and finite.
     """
 
-    calibrates = True
     risks: Tensor
     floor: Tensor
 
     def __init__(self, temperature: float = 0.1, ridge: float | None = None) -> None:
         super().__init__()
-        for name, value in (("temperature", temperature), ("ridge", ridge)):
-            if name == "ridge" and value is None:
-                continue
-            check_real(value, 0, math.inf, name, "a finite number above 0")
-            if not value:
-                raise ValueError(f"{name}={value!r}: give a finite number above 0")
+        check_positive(temperature, "temperature")
+        if ridge is not None:
+            check_positive(ridge, "ridge")
         self.temperature = temperature
         self.ridge = ridge
         self.register_buffer("risks", torch.zeros(0, 1))
         self.register_buffer("floor", torch.zeros(1))
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(calibration=True)
 
     def calibrate(self, calibration: CalibrationSet) -> None:
         keys, span, like = [], 0, None

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from tskd._core.checks import check_real
 from tskd.weighting._calibration_errors import WINDOWS, believed, judged_errors, over_largest
-from tskd.weighting.base import CalibrationSet, Step, Weighting
+from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.calibration_set import CalibrationSet
+from tskd.weighting.step import Step
 
 
 def inverse(squares: Tensor) -> Tensor:
@@ -44,7 +46,6 @@ class InverseError(Weighting):
         ValueError: shrinkage is negative or not a finite number.
     """
 
-    calibrates = True
     weights: Tensor
 
     def __init__(self, shrinkage: float = 8.0) -> None:
@@ -52,6 +53,10 @@ class InverseError(Weighting):
         check_real(shrinkage, 0, math.inf, "shrinkage", WINDOWS)
         self.shrinkage = shrinkage
         self.register_buffer("weights", torch.empty(0))
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(calibration=True)
 
     def calibrate(self, calibration: CalibrationSet) -> None:
         errors = judged_errors(calibration.chunks())

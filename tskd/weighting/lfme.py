@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from tskd._core.checks import check_known, check_real, check_whole
-from tskd.weighting.base import CalibrationSet, Step, Weighting
+from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.fixed import proportions
+from tskd.weighting.step import Step
 
 Regimes = Literal["none", "quantile", "horizon"]
 
@@ -49,48 +51,30 @@ def regime_sums(errors: Tensor, valid: Tensor, regime: Tensor, count: int) -> tu
 
 
 class LFME(Weighting):
-    """Each teacher is followed in the regimes in which it is responsible, and there as long as it leads the student.
+    """Teachers by regime, each as long as it leads the student: weight = gate · responsibility · curriculum.
 
-    weight = gate · responsibility · curriculum. Per regime, with ρ_k = student's error / teacher's,
+    Learning From Multiple Experts (Xiang, Ding and Han, ECCV 2020, arXiv:2001.01536), with regimes of a series in place
+    of many-, medium- and few-shot classes, and inverse mean squared errors in place of accuracies. In each regime
+    g_k = clip((ρ_k − 1)/(lead − 1), 0, 1), ρ_k = student's error / teacher's on the calibration set before every epoch
+    (published: linear in accuracies, β = 1/lead). Windows enter by v_i0 + (1 − v_i0)·min(e/E, 1), v_i0 = 1 − rank of
+    the teacher's error among the regime's windows in the batch (published: the teacher's confidence).
 
-        g_k = clip((ρ_k − 1)/(lead − 1), 0, 1),
-
-    so that a teacher that the student has caught up with is dropped, and what is wrong with it does not stay in the
-    student. Windows come in by v_i(e) = v_i0 + (1 − v_i0)·min(e/E, 1), v_i0 = 1 − rank of the teacher's error: those
-    that it forecasts well first.
-
-    Learning From Multiple Experts (Xiang, Ding, Han, ECCV 2020, arXiv:2001.01536) has experts of the many-, medium-
-    and few-shot classes of a long-tailed classification: w = 1 if Acc_S ≤ β·Acc_E, else
-    (Acc_E − Acc_S)/(Acc_E·(1 − β)), and v by the experts' confidence, relative to the sizes of the parts. Here the
-    parts are regimes of a series, accuracies are inverse mean squared errors and the gate is linear in their ratio
-    (β = 1/lead), confidence is the rank of the teacher's error in its regime, among the batch, and v is multiplied on
-    the loss, where the released code multiplies logits.
-
-    Responsibilities sum to one over the valid teachers; gates are at most one each and are *not* renormalised: where
-    all are shut, labels alone teach. So weights sum to at most one, also with one teacher, and to one where all gates
-    are 1 and the curriculum is over.
-
-    The student is compared on the evidence before every epoch. A teacher that sees what the student cannot is never
-    caught up with: its gate stays open, and the weighting is then its responsibilities. For gates to mean something,
-    the teacher's error should be within the student's reach.
-
-    Weights per window `[K, B]`; per step `[K, B, H]` with `regimes="horizon"` and teachers of a part of the horizon.
+    Responsibilities sum to one over the valid teachers; gates are *not* renormalised, and where all are shut only
+    labels teach. A teacher with information that the student lacks is never caught up with: its gate stays open.
+    Weights `[K, B]`; `[K, B, H]` with `regimes="horizon"` and with teachers of a part of the horizon.
 
     Args:
-        regimes: `"none"`; `"quantile"`, bins of the window's level (mean label over steps and components) with equally
-            many windows of the evidence each; `"horizon"`, blocks of steps.
-        bins: how many regimes there are.
-        responsibility: `"equal"`; `"best"`, in each regime the teacher with the smallest error there; or by teacher
-            name, one non-negative number for each regime, from low levels to high or early steps to late.
-        lead: how many times the student's mean squared error must be the teacher's for it to be followed in full.
-        curriculum: epochs E over which hard windows come in; 0 for all from the start.
+        regimes: `"none"`; `"quantile"`, equally large bins of the window's mean label; `"horizon"`, blocks of steps.
+        bins: number of regimes.
+        responsibility: `"equal"`; `"best"`, the teacher with the smallest error in the regime; or by teacher name,
+            one non-negative number for each regime, from low levels to high or early steps to late.
+        lead: ratio of the student's mean squared error to the teacher's from which it is followed in full.
+        curriculum: epochs E over which hard windows enter; 0 for all from the start.
 
     Raises:
-        ValueError: an argument is out of range; (at the start of fit) names other than the teachers', more blocks than
-            steps.
+        ValueError: an argument out of range; (at the start of fit) names other than the teachers', too many blocks.
     """
 
-    calibrates = True
     teacher_error: Tensor
     student_error: Tensor
     edges: Tensor
@@ -126,6 +110,10 @@ class LFME(Weighting):
         self.register_buffer("teacher_error", torch.zeros(0, 1, 1))
         self.register_buffer("student_error", torch.zeros(0, 1, 1))
         self.register_buffer("edges", torch.zeros(0))
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(calibration=True)
 
     def _check_shares(self, given: Mapping[str, Sequence[float]]) -> None:
         if not given:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from tskd._core.checks import check_real, check_whole
 from tskd._core.distributed import average_over_ranks
-from tskd.weighting.base import MetaStep, Step, Weighting
+from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.step import MetaStep, Step
 
 Outer = Literal["validation", "training"]
 STATES = 4
@@ -97,8 +98,6 @@ class MMKD(Weighting):
         ValueError: (at the start of fit) no `val_series` for `outer="validation"`.
     """
 
-    uses_spread = True
-
     def __init__(self, every: int = 5, lr: float = 1e-2, outer: Outer = "validation") -> None:
         super().__init__()
         check_whole(every, 1, "every", "a number of steps")
@@ -108,8 +107,6 @@ class MMKD(Weighting):
         self.every = every
         self.lr = lr
         self.outer = outer
-        self.meta_every = every
-        self.needs_validation = outer == "validation"
         last = nn.Linear(HIDDEN, 1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
@@ -117,6 +114,10 @@ class MMKD(Weighting):
         # the distillation must not train it with the projectors
         self.scorer.requires_grad_(False)
         self._optimizer = torch.optim.Adam(self.scorer.parameters(), lr=lr)
+
+    @property
+    def needs(self) -> WeightingNeeds:
+        return WeightingNeeds(spread=True, meta_step_every=self.every, validation=self.outer == "validation")
 
     def scores(self, step: Step) -> Tensor:
         return self._weights(step)
@@ -132,7 +133,7 @@ class MMKD(Weighting):
             loss = -(self._weights(meta_step.step) * gain / size.where(size > 0, 1)).sum(0).mean()
             loss.backward()
         # also where nothing is gained: the other processes wait
-        average_over_ranks(self.scorer.parameters(), meta_step.step.over_ranks)
+        average_over_ranks(self.scorer.parameters(), meta_step.step.context.mean_over_ranks)
         gradients = [p.grad for p in self.scorer.parameters() if p.grad is not None]
         # averaged, and so the same in all of them; Adam would keep what is not finite for good
         if all(bool(g.isfinite().all()) for g in gradients) and any(bool(g.any()) for g in gradients):

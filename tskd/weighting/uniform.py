@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from tskd.weighting.base import Step, Weighting
+from tskd.weighting.base import Weighting
+from tskd.weighting.step import Step
 
 
 class Uniform(Weighting):

@@ -17,7 +17,7 @@ from darts import TimeSeries
 from darts.models import NLinearModel
 from pydantic import ValidationError
 
-from tests.helpers.toy import HORIZON, LOOKBACK, STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model
+from tests.helpers.experiments import HORIZON, LOOKBACK, STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model
 from tskd import DistilledModel, Teacher
 from tskd.experiment import Arm, ConfigError, Experiment, Results, RunError
 from tskd.experiment.config.objects import MODEL, Spec

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from tests.helpers.toy import toy_config, toy_model
+from tests.helpers.experiments import toy_config, toy_model
 from tskd.experiment import ConfigError, Experiment, Study
 from tskd.experiment.controls.registry import CONTROL_NAMES
 

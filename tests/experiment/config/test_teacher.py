@@ -15,7 +15,17 @@ from darts.models import LinearRegressionModel, NLinearModel
 from darts.utils.utils import NotImportedModule
 from pydantic import ValidationError
 
-from tests.helpers.toy import HORIZON, LOOKBACK, STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model, toy_stations
+from tests.helpers.experiments import (
+    HORIZON,
+    LOOKBACK,
+    STEPS,
+    TEST,
+    VALIDATION,
+    toy_config,
+    toy_data,
+    toy_model,
+    toy_stations,
+)
 from tskd import Teacher
 from tskd.datasets import DataSet
 from tskd.experiment import ConfigError, Experiment, TeacherConfig

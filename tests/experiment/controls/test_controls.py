@@ -10,7 +10,7 @@ import pytest
 import torch
 from darts.models import NLinearModel
 
-from tests.helpers.toy import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_data, toy_model, toy_stations
+from tests.helpers.experiments import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_data, toy_model, toy_stations
 from tskd.experiment import Arm, ConfigError, Experiment
 from tskd.experiment.config.quiet import quiet
 from tskd.experiment.controls.expansion import Expanded, expanded

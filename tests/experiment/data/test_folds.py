@@ -12,7 +12,17 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.helpers.toy import HORIZON, LOOKBACK, STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model, toy_stations
+from tests.helpers.experiments import (
+    HORIZON,
+    LOOKBACK,
+    STEPS,
+    TEST,
+    VALIDATION,
+    toy_config,
+    toy_data,
+    toy_model,
+    toy_stations,
+)
 from tskd import datasets
 from tskd.datasets import DataSet
 from tskd.experiment import ConfigError, Experiment

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from darts import TimeSeries
 
-from tests.helpers.toy import STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model, toy_stations
+from tests.helpers.experiments import STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model, toy_stations
 from tskd.experiment import ConfigError, Experiment
 from tskd.experiment.data.validation import check_data
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import synthetic
 from tests.helpers.browser import BINARY, Browser
+from tests.helpers.results import made_up_results, made_up_study
 from tskd.experiment.report import write_page
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="no Chromium is installed")
@@ -42,10 +42,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One case with all figures and with failures; several cases."""
     folder = tmp_path_factory.mktemp("pages")
     common: dict[str, Any] = {"windows": 300, "seeds": 2}
-    one = synthetic.results(sizes=(1000, None), failing=("tuned",), **common)
+    one = made_up_results(sizes=(1000, None), failing=("tuned",), **common)
     return {
         "one": write_page(one, folder / "one"),
-        "many": write_page(synthetic.study(2, **common), folder / "many"),
+        "many": write_page(made_up_study(2, **common), folder / "many"),
     }
 
 

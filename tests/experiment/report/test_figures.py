@@ -12,7 +12,7 @@ import matplotlib
 import pandas as pd
 import pytest
 
-from tests.helpers import synthetic
+from tests.helpers.results import TEACHERS, made_up_results, with_info
 from tskd.experiment import Results
 from tskd.experiment.report.figures import Drawing, cases, figures
 from tskd.experiment.report.figures.style import STYLE, _short, _ungrouped, inline
@@ -22,7 +22,7 @@ from tskd.experiment.statistics.rank_tests import RankTest
 
 @pytest.fixture(scope="module")
 def results() -> Results:
-    return synthetic.results(windows=360, seeds=2, sizes=(1000, None))
+    return made_up_results(windows=360, seeds=2, sizes=(1000, None))
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +47,19 @@ def test_all_that_has_something_to_say_is_drawn(drawn: dict[str, Drawing]) -> No
 
 
 def test_nothing_is_drawn_that_has_nothing_to_say() -> None:
-    found = synthetic.results(effects={"alone": 1.0, "future": 0.9}, windows=300, seeds=1)
+    found = made_up_results(effects={"alone": 1.0, "future": 0.9}, windows=300, seeds=1)
     # one size, one teacher, no control
-    assert names(synthetic.with_info(found, controls={})) == ["arms", "steps", "forecasts"]
+    assert names(with_info(found, controls={})) == ["arms", "steps", "forecasts"]
     even = found.weights.assign(weight=1.0)
     assert "profiles" not in names(replace(found, weights=even))
-    only = synthetic.results(effects={"alone": 1.0}, windows=300, seeds=1)
+    only = made_up_results(effects={"alone": 1.0}, windows=300, seeds=1)
     assert names(only) == ["arms", "steps", "forecasts"]
 
 
 def test_figures_show_every_arm_and_teacher(results: Results, drawn: dict[str, Drawing]) -> None:
     for arm in ("future", "both", "tuned", "self-distilled", "placebo"):
         assert all(f">{arm}<" in drawn[name].svg for name in ("arms", "steps", "sizes"))
-    for teacher in synthetic.TEACHERS:
+    for teacher in TEACHERS:
         assert f">{teacher}<" in drawn["arms"].svg and f">teacher {teacher}<" in drawn["steps"].svg
     assert shown_arm(results) == "both" and shown_teacher(results) == "season"
     assert all(f">{line}<" in drawn["forecasts"].svg for line in ("truth", "alone", "both", "teacher season", "°C"))
@@ -75,7 +75,7 @@ def test_where_lines_would_be_too_many_those_with_privilege_come_first(results: 
 
 
 def test_an_arm_without_results_is_left_out() -> None:
-    found = synthetic.results(windows=300, seeds=1, failing=("both", "weekly"))
+    found = made_up_results(windows=300, seeds=1, failing=("both", "weekly"))
     assert shown_arm(found) == "future"
     drawn = {drawing.name: drawing.svg for drawing in figures(found)}
     assert "weights" not in drawn and not any(">both<" in svg for svg in drawn.values())

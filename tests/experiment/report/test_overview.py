@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.experiment.report.test_page import Text
-from tests.helpers import synthetic
+from tests.helpers.page import Text
+from tests.helpers.results import made_up_results, study_info
 from tskd.experiment.report import page, write_page
 from tskd.experiment.report.page import slugs
 from tskd.experiment.results.overview import overview
@@ -23,14 +23,14 @@ def study() -> StudyResults:
     common = {"windows": 360, "seeds": 2, "horizon": 96, "lookback": 24}
     effects = {"alone": 1.0, "future": 0.8, "both": 0.85, "self-distilled": 0.97, "placebo": 0.98}
     found = {
-        "ETTh1 · 96": synthetic.results(effects=effects, random=1, windows=600, seeds=2, horizon=96, lookback=24),
-        "ETTh1 / 96": synthetic.results(effects={**effects, "placebo": 0.7}, random=2, **(common | {"windows": 600})),
-        "ETTm1": synthetic.results(effects=dict.fromkeys(effects, 1.0), random=3, **(common | {"windows": 600})),
+        "ETTh1 · 96": made_up_results(effects=effects, random=1, windows=600, seeds=2, horizon=96, lookback=24),
+        "ETTh1 / 96": made_up_results(effects={**effects, "placebo": 0.7}, random=2, **(common | {"windows": 600})),
+        "ETTm1": made_up_results(effects=dict.fromkeys(effects, 1.0), random=3, **(common | {"windows": 600})),
     }
     last = found["ETTm1"]
     lost = {name: getattr(last, name) for name in ("rows", "windows", "steps")}
     found["ETTm1"] = replace(last, **{name: table[table.name != "both"] for name, table in lost.items()})
-    info = synthetic.study_info(
+    info = study_info(
         command="tskd run all.yaml",
         config="name: all\n",
         left_out={"Exchange": "the student alone is not finished."},
@@ -87,7 +87,7 @@ def test_ranks_are_of_the_cases_where_every_arm_has_a_result(study: StudyResults
 
 def test_an_arm_that_failed_in_a_hard_fold_is_neither_best_nor_ranked() -> None:
     effects = {"alone": 1.0, "future": 0.8, "self-distilled": 0.97, "placebo": 0.98}
-    cases = {str(i): synthetic.results(effects=effects, folds=2, seeds=2, windows=300, random=i) for i in range(3)}
+    cases = {str(i): made_up_results(effects=effects, folds=2, seeds=2, windows=300, random=i) for i in range(3)}
     assert [row.entries[1].best for row in overview(cases, []).rows] == [True] * 3
     hard, lost = cases["0"], {}
     for name in ("rows", "windows", "steps"):

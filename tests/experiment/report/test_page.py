@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.helpers import synthetic
-from tests.helpers.synthetic import with_info
-from tests.helpers.toy import HORIZON, LOOKBACK, toy_config, toy_data
+from tests.helpers.experiments import HORIZON, LOOKBACK, toy_config, toy_data
+from tests.helpers.page import Text, plain
+from tests.helpers.results import made_up_results, with_info
 from tskd.experiment import Experiment, Results
 from tskd.experiment.report import page, write_page
 from tskd.experiment.report.page import render
@@ -27,7 +26,7 @@ Undrawn = Callable[[Results | StudyResults], str]
 
 @pytest.fixture(scope="module")
 def results() -> Results:
-    return synthetic.results(windows=360, seeds=2)
+    return made_up_results(windows=360, seeds=2)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def shown(results: Results) -> str:
 @pytest.fixture(scope="module")
 def broken() -> Results:
     """Arm 'tuned' and teacher 'weekly' lack a seed, arm 'both' has none; two folds, three sizes."""
-    found = synthetic.results(sizes=(500, 1000, None), folds=2, seeds=2, windows=200, failing=("tuned", "weekly"))
+    found = made_up_results(sizes=(500, 1000, None), folds=2, seeds=2, windows=200, failing=("tuned", "weekly"))
     lost = {name: getattr(found, name) for name in ("rows", "windows", "steps")}
     return replace(found, **{name: table[table.name != "both"] for name, table in lost.items()})
 
@@ -49,46 +48,6 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> Undrawn:
     monkeypatch.setattr(page, "figures", lambda *_: [])
     monkeypatch.setattr(page, "overview_figures", lambda *_: [])
     return lambda found: render(found).html
-
-
-def plain(text: str) -> str:
-    return re.sub(r"\s+", " ", text.replace("\u00a0", " "))
-
-
-class Text(HTMLParser):
-    """What a reader sees of a page, the tags in it, and the text of its cells by row and their classes."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.seen: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.rows: list[list[tuple[str, str]]] = []
-        self._cell: list[str] | None = None
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self._cell, self._class = [], dict(attrs).get("class") or ""
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("td", "th") and self._cell is not None:
-            self.rows[-1].append((plain(" ".join(self._cell)).strip(), self._class))
-            self._cell = None
-
-    def handle_data(self, data: str) -> None:
-        self.seen.append(data)
-        if self._cell is not None:
-            self._cell.append(data)
-
-    @property
-    def text(self) -> str:
-        return plain(" ".join(self.seen))
-
-    def row(self, start: str) -> list[tuple[str, str]]:
-        return next(row for row in self.rows if row and re.match(rf"{start}\b", row[0][0]))
 
 
 def test_the_table_holds_the_means_over_seeds(results: Results) -> None:
@@ -107,7 +66,7 @@ def test_the_table_holds_the_means_over_seeds(results: Results) -> None:
 
 def test_the_best_arm_and_those_not_significantly_worse_are_marked() -> None:
     effects = {"alone": 1.0, "future": 0.8, "both": 0.8, "placebo": 0.97}
-    found = synthetic.results(effects=effects, windows=360, seeds=2)
+    found = made_up_results(effects=effects, windows=360, seeds=2)
     windows = found.windows.copy()
     both, future = (windows[windows.name == name].index for name in ("both", "future"))
     noise = 1 + 0.05 * np.random.default_rng(0).normal(size=len(both))
@@ -223,7 +182,7 @@ def without(results: Results, *lost: tuple[str, int | None, int | None]) -> Resu
 @pytest.fixture(scope="module")
 def hard() -> Results:
     """Two folds, of which the second is five times as hard."""
-    found = synthetic.results(folds=2, seeds=2, windows=300)
+    found = made_up_results(folds=2, seeds=2, windows=300)
     scaled = {
         name: table.assign(mse=table.mse * np.where(table.fold == 2, 5, 1))
         for name, table in (("rows", found.rows), ("windows", found.windows), ("steps", found.steps))
@@ -274,7 +233,7 @@ def test_what_is_not_computed_yet_has_not_failed(results: Results, undrawn: Undr
 
 
 def test_training_sizes_that_are_not_computed_yet_have_not_failed() -> None:
-    found = synthetic.results(sizes=(500, None), seeds=2, windows=300)
+    found = made_up_results(sizes=(500, None), seeds=2, windows=300)
     early = {name: getattr(found, name) for name in ("rows", "windows", "steps")}
     early = {name: table[table["size"].notna()] for name, table in early.items()}
     named = [("student", arm["name"]) for arm in found.facts["arms"]]
@@ -378,7 +337,7 @@ def test_the_terminal_table_is_aligned_and_fits(broken: Results) -> None:
 def test_the_terminal_table_fits_long_names_and_many_sizes() -> None:
     effects = {"alone": 1.0, "future": 0.9, "a control whose name is longer than any name should be": 1.0}
     sizes = (100, 200, 400, 800, 1600, 3200, None)
-    text = str(synthetic.results(effects=effects, sizes=sizes, seeds=1, windows=300))
+    text = str(made_up_results(effects=effects, sizes=sizes, seeds=1, windows=300))
     assert all(len(line) <= 100 for line in text.splitlines())
     assert text.count("MSE against alone at") == 2
 

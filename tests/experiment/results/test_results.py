@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.helpers.synthetic import experiment_info, study_info, with_info
+from tests.helpers.results import experiment_info, study_info, with_info
 from tskd.experiment.results import tables
 from tskd.experiment.results.measurements import of_size
 from tskd.experiment.results.results import Results

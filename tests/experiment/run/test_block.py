@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from darts import TimeSeries
 
-from tests.helpers.toy import HORIZON, LOOKBACK, toy_config, toy_data, toy_model, toy_stations
+from tests.helpers.experiments import HORIZON, LOOKBACK, toy_config, toy_data, toy_model, toy_stations
 from tskd import DistilledModel, Teacher
 from tskd.datasets import DataSet
 from tskd.experiment import Experiment

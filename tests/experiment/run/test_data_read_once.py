@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.toy import toy_config, toy_data, toy_model
+from tests.helpers.experiments import toy_config, toy_data, toy_model
 from tskd.experiment import Experiment, Study
 from tskd.experiment.data import folds, loading
 from tskd.experiment.run import block

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import tskd
-from tests.helpers.toy import toy_config, toy_model
+from tests.helpers.experiments import toy_config, toy_model
 from tskd.distillation.model import DistilledModel
 from tskd.experiment import Experiment
 from tskd.experiment.data.loading import load

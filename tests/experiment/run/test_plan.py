@@ -22,64 +22,17 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.helpers.toy import toy_config, toy_data, toy_model, toy_stations
+from tests.helpers.cells import adding, cells_of, config
+from tests.helpers.experiments import toy_config, toy_data, toy_model, toy_stations
 from tskd.experiment import ConfigError, Experiment
-from tskd.experiment.controls.expansion import expanded
 from tskd.experiment.run.cell_key import canonical, key_of
-from tskd.experiment.run.plan import PlannedCell, blocks_of, planned
+from tskd.experiment.run.plan import blocks_of
 from tskd.losses import HorizonWeighted, OutputKD
 from tskd.weighting import Fixed
 
 
-def cells_of(experiment: Experiment, fingerprint: str = "data") -> list[PlannedCell]:
-    whole = expanded(experiment).experiment
-    return [cell for block in blocks_of("c", whole) for cell in planned(block, fingerprint)]
-
-
 def keys(experiment: Experiment, fingerprint: str = "data") -> set[str]:
     return {cell.key for cell in cells_of(experiment, fingerprint)}
-
-
-def config() -> dict[str, Any]:
-    """Every field of a configuration has a value that another can take the place of."""
-    kwargs = {"optimizer_kwargs": {"lr": 0.01, "weight_decay": 0.1}, "optimizer_cls": "AdamW", "batch_size": 16}
-    return {
-        "name": "toy",
-        "data": toy_stations(),
-        "student": toy_model(**kwargs),
-        "teachers": {
-            "own": {
-                "model": toy_model(),
-                "privileged": [{"class": "CostlySensors", "kwargs": {"name": "own", "until": 0}}],
-                "sees_inputs": True,
-                "cross_fit": {"folds": 3, "block": 40},
-                "archive": False,
-                "taught_by": "last",
-            },
-            "last": {
-                "model": toy_model(),
-                "privileged": [{"class": "FutureHorizon", "kwargs": {"start": 1, "end": 2}}],
-            },
-            "elsewhere": {"model": toy_model(), "archive": True},
-        },
-        "arms": [
-            {"name": "alone"},
-            {
-                "name": "taught",
-                "teachers": ["own", "elsewhere"],
-                "losses": [{"class": "OutputKD", "kwargs": {"metric": "mse", "weight": 1.0}}],
-                "weighting": {"class": "Fixed", "kwargs": {"weights": {"own": 1.0, "elsewhere": 2.0}}},
-                "balance": [0.25, {"class": "ScheduledBalance", "kwargs": {"value": 0.5, "warm_up": 1}}],
-                "placebo": False,
-            },
-            {"name": "tuned", "students": [{"optimizer_kwargs": {"weight_decay": 2.0}}], "archive": "pooled"},
-        ],
-        "seeds": [3, 5],
-        "soft_sensor": False,
-        "scored": [1, 3],
-        "sizes": [100],
-        "folds": 1,
-    }
 
 
 CHANGES: list[tuple[tuple[str | int, ...], Any]] = [
@@ -238,7 +191,7 @@ def test_python_objects_are_named_by_what_they_hold() -> None:
     assert same(np.arange(3), np.arange(3)) and not same(np.arange(3), np.arange(1, 4))
     assert not same(torch.arange(3), torch.arange(3.0))
     assert not same(lambda x: x + 1, lambda x: x + 2)
-    assert not same(_adding(1), _adding(2)) and same(_adding(1), _adding(1))
+    assert not same(adding(1), adding(2)) and same(adding(1), adding(1))
     circle: dict[str, Any] = {}
     circle["self"] = circle
     assert canonical(circle) == {"self": "..."}
@@ -266,8 +219,8 @@ def _optional(number: int) -> Callable[..., int]:
     [
         Slotted,
         lambda x: Slotted(x).of,
-        lambda x: functools.partial(_adding, x),
-        lambda x: functools.partial(_adding, number=x),
+        lambda x: functools.partial(adding, x),
+        lambda x: functools.partial(adding, number=x),
         _optional,
         lambda x: pd.Timestamp(x, unit="D"),
         lambda x: pd.Timedelta(x, unit="D"),
@@ -300,7 +253,7 @@ def test_the_source_of_a_users_class_and_of_its_bases_counts(tmp_path: Path, mon
         found.append(canonical(module.Mine("mae")))
     assert found[0] == found[2] != found[1]
     # tskd's own do not change with a comment
-    assert canonical(OutputKD) == "tskd.losses.output.OutputKD"
+    assert canonical(OutputKD) == "tskd.losses.output_kd.OutputKD"
 
 
 @pytest.mark.parametrize("value", [(i for i in range(3)), threading.Lock()])
@@ -309,24 +262,15 @@ def test_what_cannot_be_told_apart_is_refused(value: Any) -> None:
         canonical([value])
 
 
-def _adding(number: int) -> Callable[[int], Callable[[int], int]]:
-    """A function with one within it, whose code has no name of its own."""
-
-    def outer(x: int) -> Callable[[int], int]:
-        return lambda y: x + y + number
-
-    return outer
-
-
 def test_keys_are_the_same_in_another_process() -> None:
     code = (
-        "from tests.experiment.run.test_plan import _adding, canonical, cells_of, config; "
+        "from tests.helpers.cells import adding, cells_of, config; from tskd.experiment.run.cell_key import canonical; "
         "from tskd.experiment import Experiment; "
-        "print(canonical(_adding(1)).split()[-1], *[cell.key for cell in cells_of(Experiment(**config()))])"
+        "print(canonical(adding(1)).split()[-1], *[cell.key for cell in cells_of(Experiment(**config()))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found = [cell.key for cell in cells_of(Experiment(**config()))]
-    assert done.stdout.split() == [canonical(_adding(1)).split()[-1], *found]
+    assert done.stdout.split() == [canonical(adding(1)).split()[-1], *found]
     assert all(len(key) == 20 and set(key) <= set("0123456789abcdef") for key in found)
 
 

@@ -17,7 +17,7 @@ from filelock import FileLock
 from torch import Tensor
 from torch.nn import L1Loss
 
-from tests.helpers.toy import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_data, toy_model
+from tests.helpers.experiments import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_data, toy_model
 from tskd.cli import main
 from tskd.experiment import ConfigError, Experiment, Results, RunError, Study
 from tskd.experiment.config.objects import reproducible

@@ -12,18 +12,13 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from tests.helpers.series import moving_average
 from tskd.experiment.controls.registry import CONTROL_RULES
 from tskd.experiment.statistics.comparison import Comparison, block_bootstrap_variance, compare
 from tskd.experiment.statistics.verdict import describe, interval, percent
 from tskd.experiment.statistics.verdict import judge as judge_by
 
 judge = partial(judge_by, rules=CONTROL_RULES)
-
-
-def noise(windows: int, seed: int = 0, smooth: int = 1) -> np.ndarray:
-    """[windows] moving averages of white noise, of standard deviation 1."""
-    white = np.random.default_rng(seed).normal(size=windows + smooth - 1)
-    return np.convolve(white, np.ones(smooth) / math.sqrt(smooth), mode="valid")
 
 
 def folds_of(windows: int, *ends: int) -> list[list[int]]:
@@ -61,12 +56,12 @@ def test_variance_is_that_of_all_resamples(folds: list[list[int]], block: int) -
 
 
 def test_independent_windows_give_the_analytic_variance() -> None:
-    values = noise(2000)
+    values = moving_average(2000)
     assert block_bootstrap_variance(values, 1) == pytest.approx(values.var() / 2000)
 
 
 def test_few_blocks_widen_the_interval() -> None:
-    errors = np.exp(noise(100))[None]
+    errors = np.exp(moving_average(100))[None]
     comparison = compare(errors, np.ones_like(errors), block=20)
     # five blocks: Student's t with (5 - 1) / 2 degrees of freedom, and the square root of 5 / 4
     half = 4.3027 * math.sqrt(5 / 4 * block_bootstrap_variance(errors[0], 20))
@@ -86,7 +81,7 @@ def expected_half(errors: np.ndarray, block: int, blocks: float, dof: float, *fo
 
 def test_dependence_that_outlasts_a_block_widens_the_interval() -> None:
     """Steps of 50 windows: a quarter of 200 windows sees them, blocks of 5 take them for 40 draws."""
-    errors = 2 + np.array([0.0, 1, 1, 0]).repeat(50) + 0.01 * noise(200)
+    errors = 2 + np.array([0.0, 1, 1, 0]).repeat(50) + 0.01 * moving_average(200)
     short, long = expected_half(errors, 5, 40, 39 / 2), expected_half(errors, 50, 4, 3)
     assert long > 2 * short
     assert half_width(compare(errors[None], np.ones((1, 200)), 5)) == pytest.approx(long)
@@ -105,7 +100,7 @@ def test_dependence_within_a_block_leaves_the_interval_to_short_blocks() -> None
 
 def test_dependent_windows_need_blocks() -> None:
     # the mean of an MA(10) with equal weights has variance close to 10 / n
-    values = np.stack([noise(3000, seed, smooth=10) for seed in range(20)])
+    values = np.stack([moving_average(3000, seed, smooth=10) for seed in range(20)])
     blocked = np.mean([block_bootstrap_variance(v, 100) for v in values])
     single = np.mean([block_bootstrap_variance(v, 1) for v in values])
     assert blocked == pytest.approx(10 / 3000, rel=0.15)
@@ -113,7 +108,7 @@ def test_dependent_windows_need_blocks() -> None:
 
 
 def test_arms_are_resampled_together() -> None:
-    errors = np.exp(noise(400))[None]
+    errors = np.exp(moving_average(400))[None]
     comparison = compare(0.9 * errors, errors, block=10)
     assert comparison.relative == pytest.approx(-0.1)
     assert comparison.low == pytest.approx(-0.1) and comparison.high == pytest.approx(-0.1)
@@ -121,7 +116,7 @@ def test_arms_are_resampled_together() -> None:
 
 def test_a_proportional_effect_scales_the_interval() -> None:
     """So it changes no interval's coverage."""
-    arm, baseline = (np.exp(np.stack([noise(200, seed + s) for seed in range(3)])) for s in (0, 3))
+    arm, baseline = (np.exp(np.stack([moving_average(200, seed + s) for seed in range(3)])) for s in (0, 3))
     one, two = compare(arm, baseline, 5), compare(0.8 * arm, baseline, 5)
     for bound in ("relative", "low", "high"):
         assert 1 + getattr(two, bound) == pytest.approx(0.8 * (1 + getattr(one, bound)))
@@ -129,7 +124,7 @@ def test_a_proportional_effect_scales_the_interval() -> None:
 
 def test_luck_of_the_seeds_is_part_of_the_interval() -> None:
     """Two seeds that differ by 20 % either way: standard error .2, one degree of freedom, t = 12.706."""
-    baseline = np.exp(noise(200))[None].repeat(2, axis=0)
+    baseline = np.exp(moving_average(200))[None].repeat(2, axis=0)
     comparison = compare(baseline * np.array([[0.8], [1.2]]), baseline, block=5)
     assert comparison.relative == pytest.approx(0)
     assert comparison.high == pytest.approx(12.7062 * 0.2, rel=1e-4)
@@ -167,14 +162,14 @@ def test_coverage(windows: int, block: int, smooth: int) -> None:
     """Within three Monte Carlo errors of 90 %, up to dependence that reaches as far as a block."""
     held = 0
     for seed in range(1000):
-        difference = noise(windows, seed, smooth)[None]
+        difference = moving_average(windows, seed, smooth)[None]
         comparison = compare(10 + difference, np.full_like(difference, 10), block)
         held += comparison.low < 0 < comparison.high
     assert 0.90 - 3 * math.sqrt(0.9 * 0.1 / 1000) < held / 1000 < 0.995
 
 
 def test_windows_without_an_error_are_left_out_in_both() -> None:
-    arm, baseline = np.exp(noise(300, 1))[None], np.exp(noise(300, 2))[None]
+    arm, baseline = np.exp(moving_average(300, 1))[None], np.exp(moving_average(300, 2))[None]
     holes = arm.copy()
     holes[0, ::3] = np.nan
     comparison = compare(holes, baseline, 5)
@@ -185,7 +180,7 @@ def test_windows_without_an_error_are_left_out_in_both() -> None:
 
 def test_folds_are_not_neighbours() -> None:
     """Two folds of opposite sign: a block of both ends would average to nothing."""
-    fold = 1 + noise(40)
+    fold = 1 + moving_average(40)
     errors = np.concatenate([fold, 6 - fold])
     apart = compare(errors[None], np.ones((1, 80)), 10, segments=[40, 40])
     together = compare(errors[None], np.ones((1, 80)), 10)
@@ -207,7 +202,7 @@ def test_folds_are_the_longest_blocks() -> None:
 
 
 def test_a_seed_that_lacks_a_fold_is_left_out() -> None:
-    baseline = np.exp(np.stack([noise(60, seed) for seed in range(3)]))
+    baseline = np.exp(np.stack([moving_average(60, seed) for seed in range(3)]))
     arm = 0.9 * baseline[::-1]
     lacking = arm.copy()
     lacking[1, 20:40] = np.nan
@@ -222,14 +217,14 @@ def test_a_seed_that_lacks_a_fold_is_left_out() -> None:
 
 def test_luck_of_a_seed_may_be_the_same_in_every_fold() -> None:
     """Seeds that differ by 20 % either way in both folds: as in one fold of both."""
-    baseline = np.exp(noise(200))[None].repeat(2, axis=0)
+    baseline = np.exp(moving_average(200))[None].repeat(2, axis=0)
     arm = baseline * np.array([[0.8], [1.2]])
     half = 12.7062 * 0.2
     assert compare(arm, baseline, 5, segments=[100, 100]).high == pytest.approx(half, rel=1e-4)
 
 
 def test_too_few_blocks_give_no_interval() -> None:
-    errors = np.exp(noise(99))[None]
+    errors = np.exp(moving_average(99))[None]
     few = compare(0.5 * errors, errors, block=25)
     assert math.isnan(few.low) and math.isnan(few.high) and few.blocks == pytest.approx(3.96)
     assert not few.enough and not few.lower and not few.higher

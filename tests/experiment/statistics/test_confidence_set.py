@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.experiment.statistics.test_comparison import noise
+from tests.helpers.series import moving_average
 from tskd.experiment.statistics.confidence_set import REPETITIONS, confidence_set
 
 bootstrap = pytest.importorskip("arch.bootstrap")
@@ -16,7 +16,7 @@ bootstrap = pytest.importorskip("arch.bootstrap")
 
 def table(windows: int = 200, **levels: float) -> pd.DataFrame:
     """Errors [W, arms] of these means."""
-    arms = {arm: level + 0.5 * noise(windows, seed) for seed, (arm, level) in enumerate(levels.items())}
+    arms = {arm: level + 0.5 * moving_average(windows, seed) for seed, (arm, level) in enumerate(levels.items())}
     return pd.DataFrame(arms)
 
 
@@ -63,7 +63,7 @@ def test_too_few_blocks_exclude_no_arm() -> None:
 
 def test_a_longer_block_is_more_careful() -> None:
     drift = np.sin(np.arange(400) * 2 * np.pi / 100)
-    errors = pd.DataFrame({"a": 1 + 0.01 * noise(400), "b": 1.12 + drift})
+    errors = pd.DataFrame({"a": 1 + 0.01 * moving_average(400), "b": 1.12 + drift})
     assert confidence_set(errors, 1) == ["a"]
     assert confidence_set(errors, 50) == ["a", "b"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from tests.experiment.statistics.test_comparison import noise
+from tests.helpers.series import moving_average
 from tskd.experiment.statistics.diebold_mariano import diebold_mariano
 
 stattools = pytest.importorskip("statsmodels.tsa.stattools")
@@ -17,8 +17,8 @@ if not hasattr(stattools, "diebold_mariano_test"):
 
 
 def errors(seeds: int = 3, windows: int = 200, smooth: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    arm = np.stack([noise(windows, seed, smooth) for seed in range(seeds)]) ** 2
-    baseline = np.stack([noise(windows, 10 + seed, smooth) for seed in range(seeds)]) ** 2
+    arm = np.stack([moving_average(windows, seed, smooth) for seed in range(seeds)]) ** 2
+    baseline = np.stack([moving_average(windows, 10 + seed, smooth) for seed in range(seeds)]) ** 2
     return arm, 1.2 * baseline
 
 

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from tests.experiment.statistics.test_comparison import noise
+from tests.helpers.series import moving_average
 from tskd.experiment.statistics.comparison import Comparison, compare
 from tskd.experiment.statistics.lift import lift, net_lift
 
-BASE = np.exp(np.stack([noise(200, seed) for seed in range(3)]))
+BASE = np.exp(np.stack([moving_average(200, seed) for seed in range(3)]))
 
 
 def test_the_best_control_is_the_one_that_counts() -> None:

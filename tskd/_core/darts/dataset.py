@@ -7,13 +7,12 @@ from typing import Any
 
 from darts.utils.data.torch_datasets._data_module import TorchDataModule
 from darts.utils.data.torch_datasets.training_dataset import ShiftedTorchTrainingDataset
-from darts.utils.data.torch_datasets.utils import (
-    TorchTrainingBatch,
-)
+from darts.utils.data.torch_datasets.utils import TorchTrainingBatch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tskd._core.window_keys import training_keys
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.window_keys import WindowSpan
 from tskd._core.windows import Windows
 
 
@@ -56,10 +55,19 @@ def train(trainer: Any, module: Any, data: Any, sets: Sequence[WindowData], chec
             items.release()
 
 
-def training_windows(
-    dataset: ShiftedTorchTrainingDataset, visible: Mapping[str, Tensor] | None = None
-) -> tuple[Tensor, Windows]:
-    """Keys `[N, 2]` in the data set's own order, and the windows they name."""
+def dataset_windows(
+    dataset: ShiftedTorchTrainingDataset, keys: Tensor, visible: Mapping[str, Tensor] | None = None
+) -> Windows:
+    """The windows of one of darts' data sets.
+
+    Args:
+        keys: `[N, 2]`, in the order of the data set, as `training_keys` lists them.
+        visible: masks of the slots in which something is hidden, see `ModelInputs`.
+
+    Raises:
+        TypeError: the data set is of another kind.
+        ValueError: its windows vary in length, or are not as many as there are keys.
+    """
     if not isinstance(dataset, ShiftedTorchTrainingDataset):
         raise TypeError(f"expected a training data set of darts, got {type(dataset).__name__}")
     if dataset.min_input_chunk_length != dataset.input_chunk_length:
@@ -67,29 +75,13 @@ def training_windows(
             f"input_chunk_length is the range {(dataset.min_input_chunk_length, dataset.input_chunk_length)}; "
             "give one number: windows of varying lookback are not supported"
         )
-    # negative for TCN, whose labels begin within the lookback
-    lookback, horizon = dataset.input_chunk_length, dataset.output_chunk_length
-    output_shift = dataset.shift - lookback
-    keys = training_keys(
-        [len(s) for s in dataset.series],
-        lookback,
-        horizon,
-        output_shift,
-        dataset.stride,
-        dataset.max_samples_per_ts,
-    )
-    windows = Windows.of(
-        dataset.series,
-        dataset.past_covariates,
-        dataset.future_covariates,
-        dataset.sample_weight,
-        lookback=lookback,
-        horizon=horizon,
-        output_shift=output_shift,
-        static_covariates=dataset.uses_static_covariates_covariates,
-        visible=visible,
-    )
-    return keys, windows
+    if len(dataset) != len(keys):
+        raise ValueError(f"the data set has {len(dataset)} windows, and {len(keys)} are listed")
+    inputs = ModelInputs(dataset.series, dataset.past_covariates, dataset.future_covariates, visible or {})
+    # the shift is negative for TCN, whose labels begin within the lookback
+    lookback = dataset.input_chunk_length
+    span = WindowSpan(lookback, dataset.output_chunk_length, dataset.shift - lookback)
+    return Windows.of(inputs, span, dataset.sample_weight, dataset.uses_static_covariates_covariates)
 
 
 def datasets_of(data: TorchDataModule) -> tuple[ShiftedTorchTrainingDataset, ShiftedTorchTrainingDataset | None]:

@@ -96,7 +96,7 @@ class BlockRun:
             soft_sensor=self.experiment.soft_sensor,
         )
         names = dict.fromkeys(name for teacher in model.teachers for name in teacher.names)
-        validates = model.weighting.calibrates or model.weighting.needs_validation
+        validates = model.weighting.needs.calibration or model.weighting.needs.validation
         data = self.supply.training(self.experiment.student, names, validates)
         return model.fit(**data, cache=self._outputs.name, verbose=False)
 

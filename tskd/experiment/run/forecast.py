@@ -16,9 +16,9 @@ from torch import Tensor
 
 from tskd._core.darts.capabilities import max_batch_size
 from tskd._core.darts.forward import roll_starts, rolled_forecast
+from tskd._core.model_inputs import ModelInputs
 from tskd.experiment.data.preparation import DataPart
-from tskd.teachers import network as networks
-from tskd.teachers.inputs import View
+from tskd.teachers.network import NetworkPredictor, model_windows
 from tskd.teachers.teacher import Teacher
 
 Forecasts = Iterator[tuple[np.ndarray, np.ndarray, int]]
@@ -33,18 +33,20 @@ def of_student(model: Any, part: DataPart, covariates: Mapping[str, TimeSeries],
 
     Args:
         model: a fitted darts model, or the `DistilledModel` that holds it.
+        part: with the windows.
         covariates: by darts' names.
+        soft_sensor: whether the past of the target is hidden.
     """
     student = getattr(model, "student", model)
     hidden = torch.zeros(student.input_chunk_length, part.truth.shape[2], dtype=torch.bool)
-    view = View(None, None, {"past_target": hidden} if soft_sensor else {})
-    given: dict[str, Any] = {"series": [part.series], "past_covariates": None, "future_covariates": None}
-    seen = networks.windows(student, given | {slot: [series] for slot, series in covariates.items()}, view)
+    given: dict[str, Any] = {slot: [series] for slot, series in covariates.items()}
+    inputs = ModelInputs([part.series], **given, visible={"past_target": hidden} if soft_sensor else {})
+    seen = model_windows(student, inputs)
     keys = _keys(part)
     beyond = part.truth.shape[1] - student.output_chunk_shift - student.output_chunk_length
     if beyond <= 0:
         known = seen.covers(keys).nonzero()[:, 0]
-        for rows, found in networks.NetworkPredictor([student], seen).of(0, keys[known]):
+        for rows, found in NetworkPredictor([student], seen).outputs(0, keys[known]):
             yield known[rows].numpy(), found["forecasts"].numpy(), student.output_chunk_shift + 1
         return
     starts = roll_starts(student.output_chunk_length, beyond)
@@ -60,12 +62,12 @@ def of_teacher(teacher: Teacher, part: DataPart, covariates: Mapping[str, TimeSe
     """Forecasts of a teacher for the windows of a part, but for those whose inputs are missing or that its own horizon
     runs over."""
     known = {name: part.privileged[name] for name in teacher.names}
-    predictor = teacher.ask(part.series, **covariates, privileged=known)
+    predictor = teacher.predictor(part.series, **covariates, privileged=known)
     keys = _keys(part)
     keys = keys[keys[:, 1] + teacher.horizon[-1] < len(part.series)]
     covered = predictor.covers(keys)
     positions = covered.nonzero()[:, 0]
-    for rows, found in predictor.of(keys[covered]):
+    for rows, found in predictor.outputs(keys[covered]):
         yield positions[rows].numpy(), found["forecasts"].numpy(), teacher.horizon[0]
 
 

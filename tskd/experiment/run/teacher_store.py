@@ -16,13 +16,14 @@ import tempfile
 import time
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tskd._core.darts.fit import load_model
 from tskd.experiment.config.quiet import TRAINER
 from tskd.teachers.crossfit import Folds, stamp, stamp_text
+from tskd.teachers.fitted import FittedModels
 from tskd.teachers.output_cache import ABANDONED
 from tskd.teachers.teacher import Teacher
 
@@ -61,17 +62,13 @@ def load_teacher(folder: Path, key: str, unfitted: Teacher) -> FittedTeacher | N
         # a class that darts' safe loading does not know, or a model of another version of a library
         return None
     folds = description["folds"]
-    teacher = Teacher.of_fitted(
-        fitted,
-        unfitted.sources,
-        unfitted.name,
-        sees_inputs=unfitted.sees_inputs,
-        target=unfitted.target,
-        cross_fit=unfitted.cross_fit,
-        folds=None if folds is None else Folds.described(folds),
-        components=description["components"],
-        seen_until=stamp(description["seen_until"]),
+    result = FittedModels(
+        tuple(fitted),
+        None if folds is None else Folds.described(folds),
+        description["components"],
+        stamp(description["seen_until"]),
     )
+    teacher = Teacher.of_fitted(replace(unfitted.spec, model=fitted[0]), result)
     return FittedTeacher(teacher, description["seconds"], tuple(description["warnings"]))
 
 

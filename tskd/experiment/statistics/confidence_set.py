@@ -37,7 +37,7 @@ def confidence_set(errors: pd.DataFrame, block: int, level: float = 0.95) -> lis
         raise ValueError(f"block must be at least 1 window; it is {block}.")
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1; it is {level}.")
-    bootstrap = import_optional("arch.bootstrap", "The model confidence set")
+    bootstrap = import_optional("arch.bootstrap", "The model confidence set", "statistics")
     known = errors.dropna()
     order = known.mean().sort_values(kind="stable").index.tolist()
     distinct = known.T.drop_duplicates().T

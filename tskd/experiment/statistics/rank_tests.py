@@ -51,7 +51,7 @@ def ranks(errors: pd.DataFrame) -> RankTest:
         ValueError: fewer than two arms, two arms of one name, no case, or an error is not a number.
     """
     _check(errors)
-    posthocs = import_optional("scikit_posthocs", "Nemenyi's test")
+    posthocs = import_optional("scikit_posthocs", "Nemenyi's test", "statistics")
     from scipy.stats import friedmanchisquare, studentized_range
 
     cases, arms = errors.shape

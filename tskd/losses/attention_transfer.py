@@ -10,7 +10,7 @@ from torch.nn import functional
 from tskd._core.checks import check_real
 from tskd.losses._numerics import at_least_single
 from tskd.losses.base import AUTO, DistillationLoss, Needs, StudentTeacherPair
-from tskd.losses.features import as_sequence, check_path
+from tskd.losses.feature_kd import as_sequence, check_path
 
 
 def activation_map(features: Tensor, power: float, positions: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +12,11 @@ import torch
 from darts import TimeSeries
 from torch import Tensor
 
-from tests.distillation.test_closed_form import H, L, descending, windows
+from tests.helpers.closed_form import H, L, descending, windows
 from tskd import Teacher
+from tskd._core.model_inputs import ModelInputs
 from tskd.teachers import network as networks
-from tskd.teachers.predictor import TeacherPredictor
+from tskd.teachers.predictor import Chunks, TeacherPredictor
 from tskd.weighting import CalibrationSet, CalibrationWindows, Step, Weighting
 
 # labels [M, H, C] and whether they are held out → a teacher's forecasts, and spread
@@ -83,25 +84,25 @@ class Saying(Teacher):
         super().__init__(descending(n_epochs=1), source, name=name)
         self.forecast, self.spread, self.trained = forecast, spread, 0
 
-    def fit(self, series: Any, *args: Any, **kwargs: Any) -> Saying:
+    def fit_on(self, inputs: ModelInputs, *args: Any, **kwargs: Any) -> Saying:
         fitted = copy.copy(self)
-        fitted.__dict__.update(super().fit(series, *args, **kwargs).__dict__)
-        fitted.trained = len(windows(series[0])[0])
+        fitted.__dict__.update(super().fit_on(inputs, *args, **kwargs).__dict__)
+        fitted.trained = len(windows(inputs.series[0])[0])
         return fitted
 
-    def ask(self, *args: Any, **kwargs: Any) -> TeacherPredictor:
-        asked = super().ask(*args, **kwargs)
-        assert isinstance(asked.answers, networks.NetworkPredictor)
-        return replace(asked, answers=_Said(asked.answers, self))
+    def predictor_on(self, *args: Any, **kwargs: Any) -> TeacherPredictor:
+        asked = super().predictor_on(*args, **kwargs)
+        assert isinstance(asked.base, networks.NetworkPredictor)
+        return replace(asked, base=_Said(asked.base, self))
 
 
 class _Said(networks.NetworkPredictor):
     def __init__(self, honest: networks.NetworkPredictor, teacher: Saying) -> None:
-        super().__init__(honest.models, honest.seen)
+        super().__init__(honest.models, honest.windows)
         self.teacher = teacher
 
-    def of(self, model: int, keys: Tensor, extra: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
-        labels = self.seen.gather(keys)["future_target"].numpy()
+    def outputs(self, model: int, keys: Tensor, fields: Sequence[str] = ()) -> Chunks:
+        labels = self.windows.gather(keys)["future_target"].numpy()
         held_out = len(labels) != self.teacher.trained
         found = {"forecasts": torch.from_numpy(self.teacher.forecast(labels, held_out))}
         if self.teacher.spread is not None:
@@ -129,3 +130,13 @@ def believing(series: TimeSeries, shrinkage: float) -> float:
     """n / (n + shrinkage), n the number of blocks of H steps in which windows of the series begin."""
     blocks = len({origin // H for origin in range(L - 1, len(series) - H)})
     return blocks / (blocks + shrinkage)
+
+
+def corrupted(seed: int, bad: float = 2.0) -> tuple[Tensor, Tensor, Tensor]:
+    """Case A: truth, labels and teachers, the third of which is `bad` on a random half of the windows."""
+    draw = np.random.default_rng(seed)
+    truth = np.sin(2 * np.pi * np.arange(24) / 24)[None, :, None] + draw.normal(size=(400, 1, 7))
+    labels = truth + 0.5 * draw.normal(size=truth.shape)
+    said = truth + 0.3 * draw.normal(size=(3, *truth.shape))
+    said[2] += bad * draw.normal(size=(400, 1, 7)) * draw.permutation(np.arange(400) < 200)[:, None, None]
+    return torch.from_numpy(truth), torch.from_numpy(labels), torch.from_numpy(said)

@@ -30,7 +30,7 @@ VERSIONS = {"python": "3.11.9", "tskd": "0.1.0", "darts": "0.48.0", "torch": "2.
 VERSIONS |= {"pytorch_lightning": "2.5.0", "pandas": "2.3.0"}
 
 
-def results(
+def made_up_results(
     name: str = "toy",
     case: str = "toy",
     effects: Mapping[str, float] = EFFECTS,
@@ -104,7 +104,7 @@ def results(
     )
 
 
-def study(cases: int = 3, name: str = "benchmark", **changes: Any) -> StudyResults:
+def made_up_study(cases: int = 3, name: str = "benchmark", **changes: Any) -> StudyResults:
     """As many cases, with effects that differ."""
     rng = np.random.default_rng(5)
     data, found = ("ETTh1", "ETTh2", "ETTm1", "ETTm2", "weather", "exchange"), {}
@@ -113,7 +113,7 @@ def study(cases: int = 3, name: str = "benchmark", **changes: Any) -> StudyResul
             f"{data[number % 6]} · {(24, 48, 96, 192, 336)[number // 6 % 5]} · {('DLinear', 'TiDE')[number // 30 % 2]}"
         )
         effects = {arm: effect + 0.02 * rng.normal() * (arm != "alone") for arm, effect in EFFECTS.items()}
-        found[label] = results(name, label, effects, random=number, **changes)
+        found[label] = made_up_results(name, label, effects, random=number, **changes)
     counts = {"planned": 20 * cases, "finished": 20 * cases, "failed": 0}
     info = study_info(name=name, command=f"tskd run {name}.yaml", config=f"name: {name}\n", cells=counts)
     return StudyResults(name, found, info)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import torch
 from torch import Tensor, distributions
 from torch.distributions import Distribution, kl_divergence
 
 from tskd._core.aspects import Aspect
-from tskd._core.checks import check_real
-from tskd.losses.base import DistillationLoss, Needs, Predictive, StudentTeacherPair
+from tskd._core.checks import check_positive
+from tskd.losses.base import DistillationLoss, Needs, StudentTeacherPair
 
 SCALED = (distributions.Normal, distributions.Laplace, distributions.Cauchy, distributions.Gumbel)
 
@@ -37,13 +35,6 @@ def spread_part(teacher: distributions.Normal, student: distributions.Normal) ->
     are equal."""
     ratio = (teacher.scale / student.scale).square()
     return (ratio - 1 - ratio.log()) / 2
-
-
-def check_temperature(temperature: float) -> None:
-    """Raise a ValueError unless it is a finite number above 0."""
-    check_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
-    if temperature == 0:
-        raise ValueError("temperature=0: give a finite number above 0")
 
 
 class LikelihoodKD(DistillationLoss):
@@ -72,7 +63,7 @@ class LikelihoodKD(DistillationLoss):
 
     def __init__(self, temperature: float = 1.0, weight: float = 1.0) -> None:
         super().__init__(weight)
-        check_temperature(temperature)
+        check_positive(temperature, "temperature")
         self.temperature = temperature
         self._gaussian = False
 
@@ -119,10 +110,3 @@ def _distributions(pair: StudentTeacherPair) -> tuple[Distribution | None, Distr
     assert pair.predictive is not None
     student, teacher = pair.predictive
     return student.distribution, teacher.distribution
-
-
-def quantiles_at(predictive: Predictive, levels: tuple[float, ...]) -> Tensor:
-    """Those of its quantiles that are of these levels `[B, H, C, Q]`."""
-    assert predictive.quantiles is not None
-    places = [next(i for i, own in enumerate(predictive.levels) if math.isclose(own, level)) for level in levels]
-    return predictive.quantiles[..., torch.tensor(places, device=predictive.quantiles.device)]

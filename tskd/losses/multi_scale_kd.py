@@ -9,7 +9,7 @@ from torch.nn import functional
 from tskd._core.checks import check_whole
 from tskd.losses._numerics import per_window
 from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
-from tskd.losses.output import Metric, check_metric, distance
+from tskd.losses.output_kd import Metric, check_metric, distance
 
 
 def coarse(values: Tensor, scale: int) -> Tensor:

@@ -8,8 +8,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from tskd.losses.base import DistillationLoss, Needs, StudentTeacherPair
-from tskd.losses.likelihood import check_temperature, quantiles_at
+from tskd._core.checks import check_positive
+from tskd.losses.base import DistillationLoss, Needs, Predictive, StudentTeacherPair
 
 QuantileMetric = Literal["pinball", "mse"]
 
@@ -42,7 +42,7 @@ class QuantileKD(DistillationLoss):
         super().__init__(weight)
         if metric not in get_args(QuantileMetric):
             raise ValueError(f"metric={metric!r}: give one of {', '.join(get_args(QuantileMetric))}")
-        check_temperature(temperature)
+        check_positive(temperature, "temperature")
         self.metric = metric
         self.temperature = temperature
 
@@ -64,7 +64,7 @@ class QuantileKD(DistillationLoss):
     def forward(self, pair: StudentTeacherPair) -> Tensor:
         assert pair.predictive is not None
         shared = _shared(pair)
-        student, teacher = (quantiles_at(side, shared) for side in pair.predictive)
+        student, teacher = (_quantiles_at(side, shared) for side in pair.predictive)
         if self.temperature != 1:
             median = pair.teacher.unsqueeze(-1)
             teacher = median + self.temperature * (teacher - median)
@@ -77,3 +77,10 @@ def _shared(pair: StudentTeacherPair) -> tuple[float, ...]:
     assert pair.predictive is not None
     student, teacher = pair.predictive
     return tuple(level for level in student.levels if any(math.isclose(level, other) for other in teacher.levels))
+
+
+def _quantiles_at(predictive: Predictive, levels: tuple[float, ...]) -> Tensor:
+    """Its quantiles at these levels `[B, H, C, Q]`."""
+    assert predictive.quantiles is not None
+    places = [next(i for i, own in enumerate(predictive.levels) if math.isclose(own, level)) for level in levels]
+    return predictive.quantiles[..., torch.tensor(places, device=predictive.quantiles.device)]

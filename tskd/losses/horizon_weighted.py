@@ -10,9 +10,8 @@ from torch import Tensor
 
 from tskd._core.aspects import Aspect
 from tskd._core.checks import check_real
-from tskd.losses.base import DistillationLoss, Needs, StudentTeacherPair
-from tskd.losses.output import OutputKD
-from tskd.losses.wrapping import check_loss
+from tskd.losses.base import DistillationLoss, Needs, StudentTeacherPair, check_loss
+from tskd.losses.output_kd import OutputKD
 
 
 def horizon_weights(steps: int, rate: float, like: Tensor) -> Tensor:

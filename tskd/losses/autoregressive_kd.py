@@ -7,7 +7,7 @@ from torch import Tensor
 from tskd._core.checks import check_whole
 from tskd.losses._numerics import per_window
 from tskd.losses.base import DistillationLoss, Needs, StudentTeacherPair
-from tskd.losses.output import Metric, check_metric, distance
+from tskd.losses.output_kd import Metric, check_metric, distance
 
 
 class AutoregressiveKD(DistillationLoss):

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from tskd._core.aspects import Aspect
 from tskd.losses._numerics import per_window
-from tskd.losses.base import AUTO, DistillationLoss, Needs, StudentTeacherPair
-from tskd.losses.output import OutputKD
-from tskd.losses.wrapping import check_loss
+from tskd.losses.base import AUTO, DistillationLoss, Needs, StudentTeacherPair, check_loss
+from tskd.losses.output_kd import OutputKD
 
 ProjectorKind = Literal["linear", "mlp"]
 

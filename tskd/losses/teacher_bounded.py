@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tskd._core.checks import check_real
 from tskd.losses.base import DistillationLoss, StudentTeacherPair
-from tskd.losses.output import Metric, check_metric, distance
+from tskd.losses.output_kd import Metric, check_metric, distance
 
 
 def bounded(student: Tensor, bound: Tensor, margin: float) -> Tensor:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-from tskd._core.checks import check_real
+from tskd._core.checks import check_positive
 from tskd.losses._numerics import at_least_single, rounding, unit_power
 from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
 
@@ -41,9 +39,7 @@ class MultiPeriodKD(DistillationLoss):
 
     def __init__(self, temperature: float = 1.0, weight: float = 1.0) -> None:
         super().__init__(weight)
-        check_real(temperature, 0, math.inf, "temperature", "a finite number above 0")
-        if temperature == 0:
-            raise ValueError("temperature=0: give a finite number above 0")
+        check_positive(temperature, "temperature")
         self.temperature = temperature
 
     def set_up(self, probe: StudentTeacherPair) -> None:

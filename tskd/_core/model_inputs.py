@@ -1,0 +1,36 @@
+"""The inputs of one model, student or teacher: series and covariates, and which of their steps it may read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from darts import TimeSeries
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """Series and covariates of one part of the data, as one model sees them.
+
+    Attributes:
+        series: target series.
+        past_covariates, future_covariates: one for each target series, or None.
+        visible: masks `[steps, components]` of the slots of a window in which something is hidden from the model.
+        keys: training windows `[N, 2]`, in darts' order; None for inputs that the model only forecasts from.
+    """
+
+    series: Sequence[TimeSeries]
+    past_covariates: Sequence[TimeSeries] | None = None
+    future_covariates: Sequence[TimeSeries] | None = None
+    visible: Mapping[str, Tensor] = field(default_factory=dict)
+    keys: Tensor | None = None
+
+    def arguments(self, prefix: str = "") -> dict[str, Any]:
+        """Series and covariates under darts' names, preceded by `prefix`, `"val_"` for a validation part."""
+        return {
+            f"{prefix}series": self.series,
+            f"{prefix}past_covariates": self.past_covariates,
+            f"{prefix}future_covariates": self.future_covariates,
+        }

@@ -1,0 +1,203 @@
+"""Before a fit: data and models are checked, and everything that could go wrong later is raised before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tskd._core.darts.capabilities import check_weighable_labels
+from tskd._core.darts.inspect import label_steps
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.rng import isolated_randomness
+from tskd._core.series import SeriesBundle, as_list, check_same_components, check_windows
+from tskd._core.window_keys import WindowSampling, WindowSpan, training_keys, unique
+from tskd.distillation.model_interface import ModelInterface, Probing, student_interface, teacher_interface
+from tskd.distillation.objective import Objective
+from tskd.distillation.recipe import Recipe
+from tskd.losses import LabelWeighting
+from tskd.teachers.inputs import teacher_inputs
+from tskd.teachers.predictor import TeacherPredictor
+from tskd.teachers.teacher import Teacher
+
+# windows in a probe of the losses, unless a batch has fewer
+PROBED = 4
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Arguments of a fit that are no data.
+
+    Attributes:
+        sampling: which windows are trained on.
+        sample_weight, val_sample_weight: as darts takes them.
+        trainer, epochs, dataloader_kwargs, load_best, verbose: darts', of the student's fit.
+        cache: folder in which teacher outputs are kept, or None.
+    """
+
+    sampling: WindowSampling = field(default_factory=WindowSampling)
+    sample_weight: Any = None
+    val_sample_weight: Any = None
+    trainer: Any = None
+    epochs: int = 0
+    dataloader_kwargs: Mapping[str, Any] | None = None
+    load_best: bool = False
+    verbose: bool | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherInFit:
+    """A teacher, with what it is given of training and validation part.
+
+    Attributes:
+        teacher: fitted or not.
+        inputs: of the training part; with keys if it is to be fitted.
+        validation: of the validation part; None if that lacks what the teacher reads.
+        targets: the student's, of both parts.
+        predictor: of a fitted teacher, for the training part.
+    """
+
+    teacher: Teacher
+    inputs: ModelInputs
+    validation: ModelInputs | None
+    targets: tuple[Sequence[Any], Sequence[Any]]
+    predictor: TeacherPredictor | None = None
+
+    def fit(self, options: FitOptions) -> tuple[Teacher, TeacherPredictor]:
+        """The teacher, fitted if it was not, and its predictor for the training part."""
+        if self.predictor is not None:
+            return self.teacher, self.predictor
+        rows = {**options.sampling.arguments(), "sample_weight": options.sample_weight}
+        validation = self.validation if self.teacher.spec.is_network else None
+        fitted = self.teacher.fit_on(self.inputs, validation, **rows, verbose=options.verbose)
+        return fitted, fitted.predictor_on(self.inputs, self.targets[0])
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedFit:
+    """A fit of which nothing is known that could fail.
+
+    Attributes:
+        recipe, options: what is fitted, and how.
+        student: inputs of the training part.
+        validation: inputs of the validation part, or None.
+        teachers: with their inputs.
+        interfaces: of student and teachers.
+        like: labels of a few windows `[B, H, C]`, for their shape.
+    """
+
+    recipe: Recipe
+    options: FitOptions
+    student: ModelInputs
+    validation: ModelInputs | None
+    teachers: Sequence[TeacherInFit]
+    interfaces: tuple[ModelInterface, Sequence[ModelInterface]]
+    like: Tensor
+
+    def objective(self) -> Objective:
+        """A fresh objective."""
+        student, teachers = self.interfaces
+        named = dict(zip(self.recipe.names, teachers, strict=True))
+        return Objective(self.recipe.losses, self.recipe.weighting, student, named, self.like)
+
+
+def prepare(
+    recipe: Recipe,
+    train: SeriesBundle,
+    validation: SeriesBundle | None,
+    options: FitOptions,
+    expected: Mapping[str, Any],
+) -> PreparedFit:
+    """Check data and models of a fit.
+
+    Args:
+        train, validation: the two parts, checked one by one.
+        expected: components of the student's inputs, by slot, if it was fitted before.
+
+    Raises:
+        TypeError, ValueError: data that cannot be used, or parts that do not go together.
+    """
+    student = _student_inputs(recipe, train, options, options.sample_weight, expected)
+    held_out = None
+    if validation is not None:
+        held_out = _student_inputs(recipe, validation, options, options.val_sample_weight, expected)
+        validation.check_components_of(train)
+    if "collate_fn" in (options.dataloader_kwargs or {}):
+        raise ValueError("dataloader_kwargs['collate_fn'] is not supported: batches are gathered, not collated")
+    weighting = recipe.weighting
+    teachers = [
+        # a teacher that is fitted meets the validation part only where the weighting is calibrated on it
+        _in_fit(one, train, None if one.fitted and not weighting.needs.calibration else validation, options.sampling)
+        for one in recipe.teachers
+    ]
+    if weighting.needs.validation and recipe.teachers and validation is None:
+        raise ValueError(f"{weighting!r} learns from a validation part: give val_series")
+    if any(isinstance(loss, LabelWeighting) for loss in recipe.losses):
+        check_weighable_labels(recipe.student)
+    inside = any(loss.needs.layers or loss.needs.likelihood for loss in recipe.losses)
+    probing = Probing(options.sampling, inside, bool(recipe.teachers) and weighting.needs.gram == "head")
+    with isolated_randomness():
+        own = student_interface(recipe.student, student, probing, recipe.soft_sensor)
+        if probing.heads and not own.heads:
+            raise ValueError(
+                f"{weighting!r} asks for gradients of the student's last linear layer, and a {own.kind} has none "
+                "that is trained and leads to its forecast"
+            )
+        theirs = [teacher_interface(one.teacher.spec, one.inputs, probing) for one in teachers]
+        like = _like(recipe, student, options)
+        prepared = PreparedFit(recipe, options, student, held_out, teachers, (own, theirs), like)
+        prepared.objective().check_aspects_used()
+    return prepared
+
+
+def _student_inputs(
+    recipe: Recipe, data: SeriesBundle, options: FitOptions, sample_weight: Any, expected: Mapping[str, Any]
+) -> ModelInputs:
+    """The student's inputs of one part, every window of which must be covered."""
+    student, given = recipe.student, data.deployable
+    for what, components in expected.items():
+        check_same_components(given[what], components, f"{data.prefix}{what}")
+    without = data.past_covariates is None and data.future_covariates is None
+    if recipe.soft_sensor and without and not student.model_params.get("add_encoders"):
+        raise ValueError("a soft sensor sees covariates alone: give past_covariates or future_covariates")
+    lookback = student.input_chunk_length
+    span = WindowSpan(lookback, len(recipe.horizon), recipe.horizon[0] - 1)
+    keys = training_keys([len(target) for target in data.series], span, options.sampling)
+    weights = None
+    if not isinstance(sample_weight, str):
+        weights = as_list(sample_weight, f"{data.prefix}sample_weight", len(data.series))
+    check_windows({**given, "sample_weight": weights}, keys, lookback, label_steps(student), data.prefix)
+    visible = {}
+    if recipe.soft_sensor:
+        hidden = torch.zeros(lookback, data.series[0].n_components, dtype=torch.bool)
+        visible = {"past_target": hidden}
+    return ModelInputs(data.series, data.past_covariates, data.future_covariates, visible, keys)
+
+
+def _in_fit(
+    teacher: Teacher, train: SeriesBundle, validation: SeriesBundle | None, sampling: WindowSampling
+) -> TeacherInFit:
+    spec, held_out = teacher.spec, None
+    fitted = None if teacher.fitted else sampling
+    inputs = teacher_inputs(spec, train, fitted)
+    if validation is not None and (validation.privileged is not None or not teacher.names):
+        held_out = teacher_inputs(spec, validation, fitted)
+    targets = (train.series, [] if validation is None else validation.series)
+    predictor = teacher.predictor_on(inputs, train.series) if teacher.fitted else None
+    return TeacherInFit(teacher, inputs, held_out, targets, predictor)
+
+
+def _like(recipe: Recipe, student: ModelInputs, options: FitOptions) -> Tensor:
+    """Zeros in the shape and dtype of the labels of a few windows, no more than a batch has."""
+    assert student.keys is not None
+    batch = (options.dataloader_kwargs or {}).get("batch_size") or recipe.student.batch_size
+    first = student.series[0]
+    dtype = torch.from_numpy(first.values(copy=False)[:0]).dtype
+    return torch.zeros(
+        min(PROBED, len(unique(student.keys)), batch), len(recipe.horizon), first.n_components, dtype=dtype
+    )

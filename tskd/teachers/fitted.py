@@ -1,0 +1,99 @@
+"""The fitted models of a teacher: how they are fitted, out of fold if it is cross-fitted, and their predictor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from darts import TimeSeries
+
+from tskd._core.darts.capabilities import is_torch_model
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.series import check_same_components, components_of
+from tskd.teachers import network, regression
+from tskd.teachers.crossfit import Folds
+from tskd.teachers.predictor import ModelPredictor, TeacherPredictor
+from tskd.teachers.spec import TeacherSpec
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModels:
+    """The result of a teacher's fit.
+
+    Attributes:
+        models: one, or as many as there are folds.
+        folds: of a cross-fitted teacher, or None.
+        components: names of the components that they were fitted with, by slot.
+        seen_until: last time stamp that they were fitted on; None where darts does not keep it, after a fit on several
+            series.
+    """
+
+    models: tuple[Any, ...]
+    folds: Folds | None
+    components: Mapping[str, list[str]]
+    seen_until: Any
+
+    @classmethod
+    def fit(
+        cls,
+        spec: TeacherSpec,
+        inputs: ModelInputs,
+        validation: ModelInputs | None = None,
+        taught_by: TeacherPredictor | None = None,
+        **fit_kwargs: Any,
+    ) -> FittedModels:
+        """Copies of the teacher's model, fitted.
+
+        Args:
+            inputs, validation: of training and validation part, with their keys; no validation part for a model that is
+                no network.
+            taught_by: a teacher whose forecasts take the place of the labels.
+            fit_kwargs: darts' other arguments.
+        """
+        assert inputs.keys is not None
+        folds, models = None, []
+        if spec.cross_fit is not None:
+            last = spec.horizon[-1]
+            span = spec.lookback + max([last, *(math.ceil(source.reads_until(last)) for source in spec.sources)])
+            folds = Folds.of(spec.cross_fit, inputs.series, inputs.keys, span)
+        for fold in range(1 if folds is None else folds.count):
+            model = spec.model.untrained_model()
+            keep = None if folds is None else partial(folds.trains, inputs.series, fold=fold)
+            if spec.is_network:
+                network.fit(model, inputs, validation, keep, taught_by, **fit_kwargs)
+            else:
+                regression.fit(model, inputs, keep, **fit_kwargs)
+            models.append(model)
+        ends = [target.end_time() for part in (inputs, validation) if part is not None for target in part.series]
+        return cls(tuple(models), folds, components_of(**inputs.arguments()), max(ends))
+
+    def predictor(self, name: str, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
+        """The models in front of some series.
+
+        Args:
+            name: the teacher's, for messages.
+            inputs: of the teacher.
+            targets: the student's target series.
+
+        Raises:
+            ValueError: they were fitted with other components.
+        """
+        arguments = inputs.arguments()
+        for slot, expected in self.components.items():
+            if arguments[slot] is None:
+                raise ValueError(f"teacher {name!r} was fitted with {slot} {expected}, but is given none")
+            check_same_components(arguments[slot], expected, f"{slot} of teacher {name!r}")
+        base: ModelPredictor
+        if is_torch_model(self.models[0]):
+            try:
+                base = network.NetworkPredictor(self.models, network.model_windows(self.models[0], inputs))
+            except ValueError as error:
+                raise ValueError(f"teacher {name!r}: {error}") from None
+        else:
+            base = regression.RegressionPredictor(self.models, inputs)
+        wanted, own = (list(items[0].components) for items in (targets, inputs.series))
+        columns = None if wanted == own else tuple(own.index(component) for component in wanted)
+        return TeacherPredictor(inputs.series, base, len(self.models), self.folds, columns)

@@ -1,0 +1,63 @@
+"""The specification of a teacher: its model, and what it may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from darts import TimeSeries
+from torch import Tensor
+
+from tskd._core.darts.capabilities import horizon_of, is_torch_model, lookback_of
+from tskd._core.window_keys import WindowSampling, WindowSpan, training_keys
+from tskd.privileged import Source
+from tskd.teachers.crossfit import CrossFit
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherSpec:
+    """What a teacher is, whether it is fitted or not.
+
+    Attributes:
+        model: a darts global model.
+        sources: of privileged information.
+        name: for messages, logs and weights by name.
+        sees_inputs: whether it sees the deployable inputs too.
+        target: name of the privileged series that it forecasts in place of the student's target, or None.
+        cross_fit: how it is fitted out of fold, or None.
+    """
+
+    model: Any
+    sources: tuple[Source, ...]
+    name: str
+    sees_inputs: bool = True
+    target: str | None = None
+    cross_fit: CrossFit | None = None
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the model is one of darts' torch models."""
+        return is_torch_model(self.model)
+
+    @property
+    def series_names(self) -> list[str]:
+        """Names of the privileged series that the sources read, or the teacher forecasts."""
+        read = [*(source.name for source in self.sources), self.target]
+        return list(dict.fromkeys(name for name in read if name is not None))
+
+    @property
+    def horizon(self) -> range:
+        """Steps after the origin that the model forecasts."""
+        return horizon_of(self.model)
+
+    @property
+    def lookback(self) -> int:
+        """Steps up to the origin that the model reads."""
+        return lookback_of(self.model)
+
+    def training_keys(self, targets: Sequence[TimeSeries], sampling: WindowSampling) -> Tensor:
+        """Keys `[N, 2]` of the training windows of some target series."""
+        horizon = self.horizon
+        span = WindowSpan(self.lookback, len(horizon), horizon[0] - 1)
+        return training_keys([len(target) for target in targets], span, sampling)
