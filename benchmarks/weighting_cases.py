@@ -29,8 +29,9 @@ from tqdm import tqdm
 
 import tskd.weighting
 from tskd import DistilledModel, Teacher
-from tskd.teachers import network as networks
-from tskd.teachers.predictor import TeacherPredictor
+from tskd._core.model_inputs import ModelInputs
+from tskd.teachers.network import NetworkPredictor
+from tskd.teachers.predictor import Chunks, TeacherPredictor
 from tskd.weighting import CalibrationSet, Fixed, Step, Weighting, WeightingNeeds
 
 HERE = Path(__file__).parent
@@ -77,31 +78,31 @@ Data and student of the first table, without the random walk, labels with N(0, .
 
 
 class Told(Teacher):
-    """A fitted teacher that says what it is told.
+    """A fitted teacher of given forecasts.
 
     Args:
-        said: `[n, H, C]`, of the n series that begin at a time stamp.
+        forecasts: `[n, H, C]`, of the n series that begin at a time stamp.
     """
 
-    def __init__(self, model: Any, name: str, said: Mapping[pd.Timestamp, np.ndarray]) -> None:
+    def __init__(self, model: Any, name: str, forecasts: Mapping[pd.Timestamp, np.ndarray]) -> None:
         super().__init__(model, name=name)
-        self.said = said
+        self.forecasts = forecasts
 
-    def ask(self, series: Any, *args: Any, **kwargs: Any) -> TeacherPredictor:
-        asked = super().ask(series, *args, **kwargs)
-        assert isinstance(asked.answers, networks.Answers)
-        said = torch.as_tensor(self.said[series[0].start_time()], dtype=torch.float32)
-        return replace(asked, answers=_Answers(asked.answers, said))
+    def predictor_on(self, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
+        predictor = super().predictor_on(inputs, targets)
+        assert isinstance(predictor.base, NetworkPredictor)
+        forecasts = torch.as_tensor(self.forecasts[inputs.series[0].start_time()], dtype=torch.float32)
+        return replace(predictor, base=_GivenForecasts(predictor.base, forecasts))
 
 
-class _Answers(networks.Answers):
-    def __init__(self, honest: networks.Answers, said: Tensor) -> None:
-        super().__init__(honest.models, honest.seen)
-        self.said = said
+class _GivenForecasts(NetworkPredictor):
+    def __init__(self, base: NetworkPredictor, forecasts: Tensor) -> None:
+        super().__init__(base.models, base.windows)
+        self.forecasts = forecasts
 
-    def of(self, model: int, keys: Tensor, extra: Sequence[str] = ()) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+    def outputs(self, model: int, keys: Tensor, fields: Sequence[str] = ()) -> Chunks:
         # a series is one window
-        yield slice(0, len(keys)), {"forecasts": self.said[keys[:, 0]]}
+        yield slice(0, len(keys)), {"forecasts": self.forecasts[keys[:, 0]]}
 
 
 @dataclass(frozen=True)

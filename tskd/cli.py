@@ -1,5 +1,7 @@
-"""The command line: `tskd run | resume | report | datasets`. What a command needs is imported when it is needed, so
-that `--help` is instant."""
+"""The command line: `tskd run | resume | report | datasets`.
+
+What a command needs is imported when it runs, so that `--help` is instant.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,14 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Returns 0; 1 if cells failed or there is nothing to show, 2 for what cannot be run, 130 if it was
-    interrupted."""
+    """Run a command.
+
+    Args:
+        arguments: of the command line, by default those of the process.
+
+    Returns:
+        The exit code: 0; 1 if cells failed or there are no results, 2 for what cannot be run, 130 if interrupted.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(given)
     with warnings.catch_warnings():
@@ -32,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return code
         except BrokenPipeError:
-            # whoever reads the output has seen enough; Python would flush once more at its end
+            # the reader of the output has closed it; Python would flush once more at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except KeyboardInterrupt:

@@ -12,8 +12,8 @@ from tskd.experiment.run.plan import PlannedCell, blocks_of, planned
 
 
 def cells_of(experiment: Experiment, fingerprint: str = "data") -> list[PlannedCell]:
-    whole = expanded(experiment).experiment
-    return [cell for block in blocks_of("c", whole) for cell in planned(block, fingerprint)]
+    blocks = blocks_of("c", expanded(experiment).experiment)
+    return [cell for block in blocks for cell in planned(block, fingerprint)]
 
 
 def config() -> dict[str, Any]:

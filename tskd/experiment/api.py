@@ -14,7 +14,7 @@ from tskd.experiment.config.experiment import ExperimentConfig, folder_name
 from tskd.experiment.config.grid import expand_grid
 from tskd.experiment.config.objects import nearest
 from tskd.experiment.config.study import StudyConfig
-from tskd.experiment.config.teacher import many
+from tskd.experiment.config.teacher import as_list
 from tskd.experiment.config.yaml_file import read_yaml
 from tskd.experiment.controls.registry import CONTROL_NAMES
 
@@ -33,7 +33,7 @@ class Experiment(ExperimentConfig):
     @field_validator("controls", mode="before")
     @classmethod
     def _controls(cls, value: Any) -> Any:
-        names = many(value)
+        names = as_list(value)
         for name in names:
             if name not in (*CONTROL_NAMES, "all"):
                 raise ValueError(f"there is no control {name!r}. {nearest(str(name), [*CONTROL_NAMES, 'all'])}")

@@ -29,7 +29,7 @@ from tests.helpers.experiments import (
 from tskd import Teacher
 from tskd.datasets import DataSet
 from tskd.experiment import ConfigError, Experiment, TeacherConfig
-from tskd.experiment.config.arm import tuned_by
+from tskd.experiment.config.arm import with_settings
 from tskd.experiment.config.quiet import quiet
 from tskd.experiment.config.teacher import INPUTS
 from tskd.experiment.controls.shuffling import archive_placebo
@@ -232,7 +232,7 @@ def test_a_tuned_student_is_watched_on_the_same_windows() -> None:
     stop = {"class": "EarlyStopping", "kwargs": {"monitor": "val_loss"}}
     student = toy_model(pl_trainer_kwargs={"callbacks": [stop]})
     run = run_of(Experiment(**toy_config(student=student, teachers={}, arms=[])))
-    (rows,) = run.supply.rows(tuned_by(run.experiment.student, {"input_chunk_length": 3}), None)
+    (rows,) = run.supply.rows(with_settings(run.experiment.student, {"input_chunk_length": 3}), None)
     assert rows["val_series"].start_time() == toy_data().series.time_index[VALIDATION - 3]
     assert rows["series"] == run.prepared.train.series
 

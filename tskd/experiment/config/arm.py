@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tskd.experiment.config.objects import BALANCE, LOSS, WEIGHTING, Spec, Strict, make, part
-from tskd.experiment.config.teacher import many
+from tskd.experiment.config.objects import BALANCE, LOSS, WEIGHTING, Spec, Strict, build_object, parse_object
+from tskd.experiment.config.teacher import as_list
 
 CANDIDATES = (0.0, 0.25, 0.5, 1.0)
 
@@ -64,12 +64,12 @@ class Arm(Strict):
     @field_validator("teachers", mode="before")
     @classmethod
     def _teachers(cls, value: Any) -> Any:
-        return tuple(many(value))
+        return tuple(as_list(value))
 
     @field_validator("losses", mode="before")
     @classmethod
     def _losses(cls, value: Any) -> Any:
-        losses = tuple(part(item, LOSS) for item in many(value))
+        losses = tuple(parse_object(item, LOSS) for item in as_list(value))
         if not losses:
             raise ValueError("give at least one loss, not an empty list.")
         return losses
@@ -77,12 +77,12 @@ class Arm(Strict):
     @field_validator("weighting", mode="before")
     @classmethod
     def _weighting(cls, value: Any) -> Any:
-        return part(value, WEIGHTING)
+        return parse_object(value, WEIGHTING)
 
     @field_validator("balance", mode="before")
     @classmethod
     def _balance(cls, value: Any) -> Any:
-        candidates = tuple(_candidate(item) for item in many(value))
+        candidates = tuple(_candidate(item) for item in as_list(value))
         if not candidates:
             raise ValueError("give a number, a balance, or a list of candidates, not an empty list.")
         return candidates
@@ -97,21 +97,21 @@ def candidate_label(candidate: Any) -> str:
     return f"{candidate:g}" if isinstance(candidate, float) else str(candidate)
 
 
-def tuned_by(student: Spec, settings: dict[str, Any]) -> Spec:
+def with_settings(student: Spec, settings: dict[str, Any]) -> Spec:
     """The student with settings merged into its `kwargs`, mappings key by key."""
-    return student.model_copy(update={"kwargs": merged(student.kwargs, settings)})
+    return student.model_copy(update={"kwargs": deep_merge(student.kwargs, settings)})
 
 
-def merged(old: Any, new: Any) -> Any:
+def deep_merge(old: Any, new: Any) -> Any:
     """`new` over `old`: mappings key by key, anything else replaced."""
     if isinstance(old, dict) and isinstance(new, dict):
-        return {**old, **{name: merged(old.get(name), value) for name, value in new.items()}}
+        return {**old, **{name: deep_merge(old.get(name), value) for name, value in new.items()}}
     return new
 
 
 def _candidate(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = float(value)
-        make(Spec.model_validate({"class": "FixedBalance", "kwargs": {"value": value}}), BALANCE)
+        build_object(Spec.model_validate({"class": "FixedBalance", "kwargs": {"value": value}}), BALANCE)
         return value
-    return part(value, BALANCE)
+    return parse_object(value, BALANCE)

@@ -9,7 +9,7 @@ from typing import Any
 from tskd.experiment.config.objects import MODEL, TEACHER, Role, Spec
 
 
-def filled(config: Any, lookback: int | None, horizon: int | None) -> Any:
+def with_default_lengths(config: Any, lookback: int | None, horizon: int | None) -> Any:
     """The configuration of an experiment with `lookback` and `horizon` in the arguments of its student and teachers,
     where these leave them out."""
     if (lookback is None and horizon is None) or not isinstance(config, Mapping):

@@ -11,13 +11,13 @@ from pydantic import Field, field_validator, model_validator
 
 from tskd import datasets
 from tskd.experiment.config.arm import Arm
-from tskd.experiment.config.chunk_lengths import chunks, filled
+from tskd.experiment.config.chunk_lengths import chunks, with_default_lengths
 from tskd.experiment.config.model_arguments import is_whole
 from tskd.experiment.config.names import PLACEBO_SUFFIX
-from tskd.experiment.config.objects import MODEL, TEACHER, Spec, Strict, Whole, nearest, part, plain
+from tskd.experiment.config.objects import MODEL, TEACHER, Spec, Strict, Whole, nearest, parse_object, plain
 from tskd.experiment.config.quiet import quiet
-from tskd.experiment.config.seeds import listed
-from tskd.experiment.config.teacher import TeacherConfig, many, point_forecaster, reach
+from tskd.experiment.config.seeds import parse_seeds
+from tskd.experiment.config.teacher import TeacherConfig, as_list, lookback_and_horizon, point_forecaster
 from tskd.experiment.config.validation import (
     check_arms,
     check_names,
@@ -71,7 +71,7 @@ class ExperimentConfig(Strict):
             return data
         given = (data.get("lookback"), data.get("horizon"))
         # anything but a number is rejected where the field is read
-        return filled(data, *(steps if is_whole(steps, 1) else None for steps in given))
+        return with_default_lengths(data, *(steps if is_whole(steps, 1) else None for steps in given))
 
     @field_validator("name")
     @classmethod
@@ -98,12 +98,12 @@ class ExperimentConfig(Strict):
     @field_validator("student", mode="before")
     @classmethod
     def _student(cls, value: Any) -> Any:
-        return point_forecaster(part(value, MODEL))
+        return point_forecaster(parse_object(value, MODEL))
 
     @field_validator("seeds", mode="before")
     @classmethod
     def _seeds(cls, value: Any) -> Any:
-        return listed(value)
+        return parse_seeds(value)
 
     @field_validator("seeds")
     @classmethod
@@ -116,7 +116,7 @@ class ExperimentConfig(Strict):
     @field_validator("sizes", mode="before")
     @classmethod
     def _sizes(cls, value: Any) -> Any:
-        sizes = tuple(many(value))
+        sizes = tuple(as_list(value))
         wrong = [size for size in sizes if not (size is None or is_whole(size, 1))]
         if wrong or not sizes or len(set(sizes)) < len(sizes):
             raise ValueError(f"give numbers of training windows, none twice, or null for all; not {list(sizes)}.")
@@ -144,7 +144,7 @@ class ExperimentConfig(Strict):
     @property
     def longest(self) -> int:
         """The longest lookback, in steps, of student and teachers."""
-        models = [reach(teacher.model, TEACHER) for teacher in self.teachers.values()]
+        models = [lookback_and_horizon(teacher.model, TEACHER) for teacher in self.teachers.values()]
         return max([self.chunk_lengths(self.student)[0], *(lookback for lookback, _ in models)])
 
     @staticmethod

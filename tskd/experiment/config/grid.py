@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from tskd.experiment.config.arm import merged
+from tskd.experiment.config.arm import deep_merge
 
 BETWEEN = " · "
 
@@ -33,7 +33,7 @@ def expand_grid(config: dict[str, Any], grid: Any) -> dict[str, dict[str, Any]]:
     for labels in combinations:
         case = config
         for overlays, label in zip(grid.values(), labels, strict=True):
-            case = merged(case, overlays[label] or {})
+            case = deep_merge(case, overlays[label] or {})
         cases[BETWEEN.join(map(str, labels))] = case
     if len(cases) < len(combinations):
         raise ValueError(f"grid: two cases have the same label; they are {', '.join(cases)}.")

@@ -115,7 +115,7 @@ class Spec(Strict):
         return f"{self.class_}({', '.join(f'{name}={_shown(value)}' for name, value in self.kwargs.items())})"
 
 
-def part(value: Any, role: Role) -> Any:
+def parse_object(value: Any, role: Role) -> Any:
     """What a configuration gives for `role`, checked: a `Spec`, or a user's own object as it is.
 
     A class name or a mapping becomes a `Spec`, and so does a darts model, since every seed needs a fresh one.
@@ -143,8 +143,8 @@ def part(value: Any, role: Role) -> Any:
     return value
 
 
-def make(value: Any, role: Role) -> Any:
-    """A fresh object for one fit from what `part` returned."""
+def build_object(value: Any, role: Role) -> Any:
+    """A fresh object for one fit from what `parse_object` returned."""
     return value.build(role) if isinstance(value, Spec) else copy.deepcopy(value)
 
 

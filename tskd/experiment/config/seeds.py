@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from tskd.experiment.config.model_arguments import is_whole
-from tskd.experiment.config.teacher import many
+from tskd.experiment.config.teacher import as_list
 
 MOST = 10_000
 """Every seed is all fits once more."""
 
 
-def listed(value: Any) -> tuple[Any, ...]:
+def parse_seeds(value: Any) -> tuple[Any, ...]:
     """The seeds that a configuration gives; what is no whole number is left for the validation of the field. Raises
     ValueError for none or too many."""
     value = _plain(value)
-    seeds: Sequence[Any] = range(value) if is_whole(value, 0) else value if isinstance(value, range) else many(value)
+    seeds: Sequence[Any] = range(value) if is_whole(value, 0) else value if isinstance(value, range) else as_list(value)
     # `len` raises for a range of more than the machine can address
     if not 1 <= len(seeds[: MOST + 1]) <= MOST:
         given = value if isinstance(value, int | range) else len(seeds)

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, field_validator, model_validator
 
 from tskd.datasets import DataSet
-from tskd.experiment.config.objects import MODEL, PRIVILEGED, TEACHER, Role, Spec, Strict, Whole, make, part
+from tskd.experiment.config.objects import (
+    MODEL,
+    PRIVILEGED,
+    TEACHER,
+    Role,
+    Spec,
+    Strict,
+    Whole,
+    build_object,
+    parse_object,
+)
 from tskd.experiment.config.quiet import quiet
 
 if TYPE_CHECKING:
@@ -83,12 +93,12 @@ class TeacherConfig(Strict):
     @field_validator("model", mode="before")
     @classmethod
     def _model(cls, value: Any) -> Any:
-        return point_forecaster(part(value, TEACHER), TEACHER)
+        return point_forecaster(parse_object(value, TEACHER), TEACHER)
 
     @field_validator("privileged", mode="before")
     @classmethod
     def _privileged(cls, value: Any) -> Any:
-        return () if value is None else tuple(part(item, PRIVILEGED) for item in many(value))
+        return () if value is None else tuple(parse_object(item, PRIVILEGED) for item in as_list(value))
 
     @field_validator("cross_fit", mode="before")
     @classmethod
@@ -105,7 +115,7 @@ class TeacherConfig(Strict):
 
     def sources(self) -> list[Source]:
         """Fresh sources."""
-        return [make(source, PRIVILEGED) for source in self.privileged]
+        return [build_object(source, PRIVILEGED) for source in self.privileged]
 
     def teacher(self, name: str, model: Any, sources: Sequence[Source], inputs: Sequence[Source] | None) -> Teacher:
         """The unfitted teacher.
@@ -165,7 +175,7 @@ def with_inputs(data: DataSet, slots: Sequence[str]) -> DataSet:
     return replace(data, privileged=with_covariates(data), archive=archive)
 
 
-def reach(spec: Spec, role: Role) -> tuple[int, int]:
+def lookback_and_horizon(spec: Spec, role: Role) -> tuple[int, int]:
     """Lookback and last step of the horizon of a model."""
     from tskd._core.darts.capabilities import horizon_of, lookback_of
 
@@ -188,6 +198,6 @@ def point_forecaster(spec: Spec, role: Role = MODEL) -> Spec:
     return spec
 
 
-def many(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """A list of what is given alone or as several."""
     return list(value) if isinstance(value, list | tuple) else [value]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tskd.experiment.config.arm import Arm, tuned_by
+from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.names import TEACHER_LINE, TRUTH
 from tskd.experiment.config.objects import MODEL, TEACHER, Spec, nearest
 from tskd.experiment.config.quiet import quiet
-from tskd.experiment.config.teacher import TeacherConfig, point_forecaster, reach
+from tskd.experiment.config.teacher import TeacherConfig, lookback_and_horizon, point_forecaster
 
 
 def check_names(arms: Sequence[Arm], teachers: Mapping[str, TeacherConfig]) -> None:
@@ -65,7 +65,7 @@ def check_settings(arm: Arm, student: Spec, steps: tuple[int, int], soft_sensor:
     """Raise a ValueError, which names the arm, for candidate settings with which the student cannot be used."""
     for settings in arm.students:
         try:
-            tuned = point_forecaster(tuned_by(student, settings))
+            tuned = point_forecaster(with_settings(student, settings))
             _check_forecasts(tuned, steps, soft_sensor)
         except ValueError as error:
             raise ValueError(f"arm {arm.name!r}: students: {error}") from error
@@ -78,7 +78,7 @@ def check_teachers(teachers: Mapping[str, TeacherConfig], horizon: int, soft_sen
     for name, teacher in teachers.items():
         _check_taught_by(teachers, name)
         teacher.check_possible(name, soft_sensor)
-        last = reach(teacher.model, TEACHER)[1]
+        last = lookback_and_horizon(teacher.model, TEACHER)[1]
         if last < horizon:
             raise ValueError(
                 f"teacher {name!r}: it forecasts {last} steps, the student {horizon}; a teacher's horizon must "

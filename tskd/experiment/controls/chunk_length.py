@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tskd.datasets import DataSet
-from tskd.experiment.config.arm import Arm, tuned_by
+from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.controls.base import Control, ControlArm, NotApplicable
@@ -14,7 +14,7 @@ from tskd.experiment.controls.student_settings import candidate_settings
 
 def candidate_chunks(experiment: ExperimentConfig, arm: Arm) -> set[tuple[int, ...]]:
     """First and last step of the horizon with each of the settings of an arm."""
-    return {chunks(tuned_by(experiment.student, settings))[1:] for settings in arm.students}
+    return {chunks(with_settings(experiment.student, settings))[1:] for settings in arm.students}
 
 
 def _other_chunks(experiment: ExperimentConfig, arm: Arm) -> set[tuple[int, ...]]:

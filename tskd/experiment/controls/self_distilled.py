@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tskd.datasets import DataSet
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.experiment import ExperimentConfig
-from tskd.experiment.config.objects import TEACHER, WEIGHTING, Spec, make
-from tskd.experiment.config.teacher import TeacherConfig, point_forecaster, reach
+from tskd.experiment.config.objects import TEACHER, WEIGHTING, Spec, build_object
+from tskd.experiment.config.teacher import TeacherConfig, lookback_and_horizon, point_forecaster
 from tskd.experiment.controls.base import Control, ControlArm, NotApplicable, first_privileged_arm
 from tskd.experiment.controls.student_settings import largest_balances
 
@@ -37,7 +37,7 @@ def _build(experiment: ExperimentConfig, data: DataSet) -> ControlArm:
         raise NotApplicable(f"there is a teacher named {TEACHER_NAME!r} already: give that another name")
     teacher = _without_privilege(experiment, data)
     # some weightings trust a single teacher less than wholly; fixed weights by name have none for this one
-    weighting = "Uniform" if isinstance(make(arm.weighting, WEIGHTING), Fixed) else arm.weighting
+    weighting = "Uniform" if isinstance(build_object(arm.weighting, WEIGHTING), Fixed) else arm.weighting
     made = Arm(
         name=NAME,
         teachers=(TEACHER_NAME,),
@@ -74,7 +74,7 @@ def _matches(experiment: ExperimentConfig, arm: Arm) -> bool:
 
 def _sees_no_more(experiment: ExperimentConfig, name: str) -> bool:
     teacher = experiment.teachers[name]
-    longer = reach(teacher.model, TEACHER)[0] > experiment.chunk_lengths(experiment.student)[0]
+    longer = lookback_and_horizon(teacher.model, TEACHER)[0] > experiment.chunk_lengths(experiment.student)[0]
     return not (teacher.privileged or teacher.archive or longer)
 
 

@@ -12,7 +12,7 @@ import inspect
 import itertools
 from typing import Any
 
-from tskd.experiment.config.arm import CANDIDATES, merged, tuned_by
+from tskd.experiment.config.arm import CANDIDATES, deep_merge, with_settings
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.objects import MODEL, OPTIMIZER
@@ -50,7 +50,7 @@ def candidate_settings(
     for at in ranked:
         settings = dict(always or {})
         for axis, level in zip(axes, at, strict=True):
-            settings = merged(settings, axis[level])
+            settings = deep_merge(settings, axis[level])
         if _can_be_made(experiment, settings):
             found.append(settings)
         if len(found) == budget:
@@ -89,7 +89,7 @@ def _dropouts(experiment: ExperimentConfig) -> list[dict[str, Any]]:
 
 def _can_be_made(experiment: ExperimentConfig, settings: dict[str, Any]) -> bool:
     try:
-        point_forecaster(tuned_by(experiment.student, settings))
+        point_forecaster(with_settings(experiment.student, settings))
     except ValueError:
         return False
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from darts import TimeSeries
 
@@ -11,6 +11,19 @@ from tskd.datasets import ArchiveSeries
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.objects import Spec
 from tskd.experiment.data.preparation import DataPart, Prepared
+
+
+class FitArguments(TypedDict, total=False):
+    """Arguments of `fit`, under the names that darts and tskd have for them."""
+
+    series: TimeSeries | list[TimeSeries]
+    past_covariates: TimeSeries | list[TimeSeries]
+    future_covariates: TimeSeries | list[TimeSeries]
+    privileged: dict[str, Any]
+    val_series: TimeSeries
+    val_past_covariates: TimeSeries
+    val_future_covariates: TimeSeries
+    val_privileged: dict[str, TimeSeries]
 
 
 class FitData:
@@ -30,7 +43,7 @@ class FitData:
 
     def training(
         self, model: Spec, privileged: Iterable[str] = (), validates: bool = False, lookback: int | None = None
-    ) -> dict[str, Any]:
+    ) -> FitArguments:
         """The training part, and the validation part for a model whose callbacks or weighting need it.
 
         Args:
@@ -50,25 +63,28 @@ class FitData:
             data["val_series"] = held_out.series[held_out.reach - (lookback or self.lookback) :]
             if names:
                 data["val_privileged"] = {name: held_out.privileged[name] for name in names}
-        return data
+        return cast("FitArguments", data)
 
-    def rows(self, model: Spec, archive: str | None) -> list[dict[str, Any]]:
-        """What a student that learns from labels alone is fitted on, one fit after the other.
+    def rows(self, model: Spec, archive: str | None) -> list[FitArguments]:
+        """Arguments for a student that learns from labels alone, of one fit after the other.
 
         Args:
+            model: the student.
             archive: None for the training part, `"pooled"` for that and the archive in one fit, `"pre-trained"` for the
                 archive first.
         """
         own = self.training(model, lookback=chunks(model)[0])
         if archive is None:
             return [own]
-        elsewhere = {**own, **self.archive(())}
+        elsewhere = self.archive(())
         if archive == "pre-trained":
-            return [elsewhere, own]
-        both = {name: [own[name], *items] for name, items in self.archive(()).items()}
-        return [{**own, **both}]
+            return [{**own, **elsewhere}, own]
+        mine: dict[str, Any] = {**own}
+        theirs: dict[str, Any] = {**elsewhere}
+        both = {name: [mine[name], *items] for name, items in theirs.items()}
+        return [cast("FitArguments", {**mine, **both})]
 
-    def archive(self, privileged: Iterable[str]) -> dict[str, Any]:
+    def archive(self, privileged: Iterable[str]) -> FitArguments:
         """The archive, in place of the training part."""
         items = self.prepared.archive
         each = [self.covariates(item) for item in items]
@@ -76,7 +92,7 @@ class FitData:
         names = list(privileged)
         if names:
             data["privileged"] = {name: [item.privileged[name] for item in items] for name in names}
-        return {"series": [item.series for item in items], **data}
+        return cast("FitArguments", {"series": [item.series for item in items], **data})
 
     def covariates(self, part: DataPart | ArchiveSeries) -> dict[str, TimeSeries]:
         """Covariates of a part that a deployed student reads; teachers get no more of it but by their sources."""

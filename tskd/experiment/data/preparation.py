@@ -1,4 +1,4 @@
-"""A data set made ready: scaled with statistics of the training part alone, and cut at the split."""
+"""A data set prepared for fits: scaled with statistics of the training part alone, and cut at the split."""
 
 from __future__ import annotations
 
@@ -68,11 +68,16 @@ def prepare(data: DataSet, lookback: int, steps: tuple[int, int], longest: int |
     """Scale `data` and cut it into windows of `lookback` steps and those up to the last that is scored.
 
     A privileged or covariate component named like a target component is scaled like it, any other by its own mean and
-    deviation before the end of the training part. A part holds no target or privileged value from after its end. Raises
-    ValueError for a part without a single window.
+    deviation before the end of the training part. A part holds no target or privileged value from after its end.
 
-    `steps`: the first and last step that are scored. `longest`: rows that validation and test part reach back, if a
-    teacher's lookback is longer than the student's.
+    Args:
+        data: of one fold and size.
+        lookback: of the student.
+        steps: first and last step that are scored.
+        longest: rows that validation and test part reach back, if a teacher's lookback is longer than the student's.
+
+    Raises:
+        ValueError: a part has not a single window.
     """
     longest = lookback if longest is None else longest
     horizon = steps[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tskd._core.series import as_list
 from tskd.datasets import ArchiveSeries, DataSet
-from tskd.experiment.config.arm import tuned_by
+from tskd.experiment.config.arm import with_settings
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.errors import ConfigError
 from tskd.experiment.config.experiment import ExperimentConfig
@@ -115,7 +115,7 @@ def _check_past_covariates(experiment: ExperimentConfig, data: DataSet) -> None:
     if "past" not in experiment.readable or data.past_covariates is None:
         return
     students = [("the student", experiment.student)] + [
-        (f"arm {arm.name!r}", tuned_by(experiment.student, settings))
+        (f"arm {arm.name!r}", with_settings(experiment.student, settings))
         for arm in experiment.arms
         for settings in arm.students
     ]

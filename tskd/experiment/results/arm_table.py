@@ -49,7 +49,13 @@ class Line:
 
 
 def lines(results: Measurements, kept: Collection[str] = (), p_values: Mapping[str, str] = NONE) -> list[Line]:
-    """The arms in their order, then the teachers; at the largest training size. `kept`: the model confidence set."""
+    """The arms in their order, then the teachers; at the largest training size.
+
+    Args:
+        results: of a case.
+        kept: the model confidence set.
+        p_values: of arms, as text.
+    """
     rows = of_size(results.rows, largest(results))
     groups = rows.groupby(["kind", "name"], sort=False)
     balance, fits = groups.balance.first(), len(results.info.seeds) * results.info.folds

@@ -161,7 +161,11 @@ class ExperimentInfo(Info):
 
 
 class StudyInfo(Info):
-    """A study; the fields as in `ExperimentInfo`. `left_out`: cases that have no results, each with the reason."""
+    """A study; the fields are those of `ExperimentInfo`.
+
+    Attributes:
+        left_out: cases that have no results, each with the reason.
+    """
 
     name: str
     command: str | None

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tskd.distillation.model import DistilledModel
-from tskd.experiment.config.arm import Arm, tuned_by
+from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.errors import RunError
-from tskd.experiment.config.objects import BALANCE, LOSS, WEIGHTING, make, seeded_model
+from tskd.experiment.config.objects import BALANCE, LOSS, WEIGHTING, build_object, seeded_model
 from tskd.experiment.config.quiet import quiet
 from tskd.experiment.config.teacher import with_inputs
 from tskd.experiment.controls.teacher_variants import TeacherVariant, with_placebo_series
@@ -71,7 +71,7 @@ class BlockRun:
         settings. Balance 0 is the student alone."""
         spec = self.experiment.student
         if arm.students:
-            spec = tuned_by(spec, arm.students[candidate])
+            spec = with_settings(spec, arm.students[candidate])
         student: Any = seeded_model(spec, self.block.seed)
         if self.experiment.soft_sensor:
             student = DistilledModel(student, soft_sensor=True)
@@ -90,9 +90,9 @@ class BlockRun:
         model = DistilledModel(
             student=seeded_model(self.experiment.student, self.block.seed),
             teachers=[self.teacher(name, arm.placebo) for name in arm.teachers],
-            losses=[make(loss, LOSS) for loss in arm.losses],
-            weighting=make(arm.weighting, WEIGHTING),
-            balance=balance if isinstance(balance, float) else make(balance, BALANCE),
+            losses=[build_object(loss, LOSS) for loss in arm.losses],
+            weighting=build_object(arm.weighting, WEIGHTING),
+            balance=balance if isinstance(balance, float) else build_object(balance, BALANCE),
             soft_sensor=self.experiment.soft_sensor,
         )
         names = dict.fromkeys(name for teacher in model.teachers for name in teacher.names)

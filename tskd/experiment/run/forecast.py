@@ -33,7 +33,9 @@ def of_student(model: Any, part: DataPart, covariates: Mapping[str, TimeSeries],
 
     Args:
         model: a fitted darts model, or the `DistilledModel` that holds it.
+        part: with the windows.
         covariates: by darts' names.
+        soft_sensor: whether the past of the target is hidden.
     """
     student = getattr(model, "student", model)
     hidden = torch.zeros(student.input_chunk_length, part.truth.shape[2], dtype=torch.bool)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tskd.experiment.config.arm import Arm, tuned_by
+from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.controls.teacher_variants import TeacherVariant, teacher_variants
 from tskd.experiment.data.folds import FoldSize
@@ -129,7 +129,7 @@ def _teacher_cell(block: Block, common: dict[str, Any], variant: TeacherVariant)
 def _student_cell(block: Block, common: dict[str, Any], arm: Arm, candidate: int) -> PlannedCell:
     experiment, student, lesson = block.experiment, block.experiment.student, None
     if arm.students:
-        student = tuned_by(student, arm.students[candidate])
+        student = with_settings(student, arm.students[candidate])
     # a balance of 0 is the student alone, whatever the teachers are
     distils = bool(arm.teachers) and not arm.is_alone(candidate)
     if distils:

@@ -18,11 +18,13 @@ AT_ONCE = 2**21
 
 @dataclass(frozen=True)
 class Score:
-    """Mean errors on the z-scored scale: of the windows `mse`, `mae` [W], of the steps `step_mse`, `step_mae` [H]; NaN
-    where there is no forecast, or nothing that is scored.
+    """Mean errors on the z-scored scale; NaN where there is no forecast, or nothing that is scored.
 
-    `forecasts` [E, H] of the first component are of the example windows. `whole`: whether there is a finite forecast of
-    every window and step, from the first step that is scored.
+    Attributes:
+        mse: of the windows `[W]`; so is `mae`.
+        step_mse: of the steps `[H]`; so is `step_mae`.
+        forecasts: `[E, H]` of the first component, of the example windows.
+        whole: whether there is a finite forecast of every window and step, from the first step that is scored.
     """
 
     mse: np.ndarray
@@ -37,13 +39,15 @@ def score(forecasts: Forecasts, part: DataPart, first: int) -> Score:
     """The errors of all forecasts of a part.
 
     Args:
+        forecasts: of windows of the part, some at a time.
+        part: with the true values.
         first: the first step that is scored.
     """
     windows, horizon, components = part.truth.shape
     of_windows = np.full((2, windows), np.nan)
     sums, counts = np.zeros((2, horizon)), np.zeros(horizon)
-    shown = part.examples
-    kept = np.full((len(shown), horizon), np.nan)
+    examples = part.examples
+    kept = np.full((len(examples), horizon), np.nan)
     finite = 0
     for positions, values, start in forecasts:
         steps = slice(start - 1, min(start - 1 + values.shape[1], horizon))
@@ -53,7 +57,7 @@ def score(forecasts: Forecasts, part: DataPart, first: int) -> Score:
             some = np.full((len(rows), horizon, components), np.nan)
             some[:, steps] = values[begin : begin + size, : steps.stop - steps.start]
             finite += int(np.isfinite(some[:, first - 1 :]).all(axis=(1, 2)).sum())
-            chosen, where = np.nonzero(rows[:, None] == shown)
+            chosen, where = np.nonzero(rows[:, None] == examples)
             kept[where] = some[chosen, :, 0]
             some -= part.truth[rows]
             some[~part.scored[rows]] = np.nan

@@ -117,7 +117,12 @@ def block_bootstrap_variance(values: np.ndarray, block: int, segments: Sequence[
     """Variance of the mean of `values` [W] over all resamples of the circular block bootstrap.
 
     A resample is ceil(W / block) blocks that start anywhere, run on from the last window of a fold to its first, and
-    are cut to W windows in all. `segments`: windows in each fold, one after the other; one fold if left out.
+    are cut to W windows in all.
+
+    Args:
+        values: one a window, in order of time.
+        block: windows in a block.
+        segments: windows in each fold, by default one fold.
     """
     windows = len(values)
     block = min(block, windows)

@@ -19,7 +19,12 @@ from tskd.experiment.statistics.comparison import MINIMUM_BLOCKS, paired
 
 @dataclass(frozen=True)
 class Test:
-    """`statistic`: negative where the arm's error is lower. `p_value`: two-sided, of "both errors are the same"."""
+    """The outcome of the test.
+
+    Attributes:
+        statistic: negative where the arm's error is lower.
+        p_value: two-sided, of "both errors are the same".
+    """
 
     __test__ = False  # pytest takes classes of this name for tests
 

@@ -21,7 +21,13 @@ Draw = Callable[["Measurements", str], Drawing | None]
 
 
 def figures(results: Measurements, label: str = "", brief: bool = False) -> list[Drawing]:
-    """The figures of one case. `label` keeps their ids apart from other cases'; `brief`: as one of many."""
+    """The figures of one case.
+
+    Args:
+        results: of the case.
+        label: keeps the ids of their parts apart from those of other cases.
+        brief: whether it is one case of many.
+    """
     draw: list[Draw] = [intervals.arms, intervals.lift, sizes.sizes, steps.steps]
     draw += [partial(forecasts.forecasts, most=1 if brief else 3), partial(weights.weights, most=1 if brief else 4)]
     draw += [] if brief else [weights.profiles]
