@@ -187,7 +187,7 @@ def test_a_teacher_is_asked_once_for_all_candidates(monkeypatch: pytest.MonkeyPa
     answer = global_models._historical
 
     def counted(model: Any, arguments: Any) -> Any:
-        asked.append(len(arguments["series"][0]))
+        asked.append(len(arguments.series[0]))
         return answer(model, arguments)
 
     monkeypatch.setattr(global_models, "_historical", counted)
