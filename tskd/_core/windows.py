@@ -76,7 +76,7 @@ class Slot:
         lengths = torch.tensor([len(v) for v in values])
         end = lengths.cumsum(0)
         begin = end - lengths
-        lead = [steps_between(v, s) for v, s in zip(values, series, strict=True)]
+        lead = [0 if v is s else steps_between(v, s) for v, s in zip(values, series, strict=True)]
         tables = [_tensor(v.values(copy=False)) for v in values]
         table = torch.cat(tables) if len(tables) > 1 else tables[0]
         return cls(table.contiguous(), begin, end, begin + torch.tensor(lead), first, length, visible)

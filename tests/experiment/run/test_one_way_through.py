@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -16,29 +18,33 @@ from tskd.experiment import Experiment
 from tskd.experiment.data.loading import load
 from tskd.experiment.run.block import BlockRun
 from tskd.experiment.run.plan import Block, planned
+from tskd.experiment.run.worker import Task, work
 
 PACKAGE = Path(tskd.__file__).parent
 MOST, MOST_OF_EXPERIMENT = 18, 9
 
 
 @pytest.fixture(scope="module")
-def entered() -> set[str]:
-    """Files of tskd that are entered by a student cell with one fitted teacher, but for the distillation itself."""
+def task() -> Task:
+    """The cells of the student alone, of one teacher and of the arm that it teaches."""
     future = {"class": "FutureHorizon", "kwargs": {"end": 2}}
     config = toy_config(
         teachers={"future": {"model": toy_model(), "privileged": future}},
-        arms=[{"name": "taught", "teachers": "future", "balance": [0.5, 0.25]}],
+        arms=[{"name": "alone"}, {"name": "taught", "teachers": "future", "balance": [0.5, 0.25]}],
         seeds=[3],
     )
     experiment = Experiment(**config)
-    run = BlockRun(Block("toy", experiment, 1, None, 3), load(experiment))
-    first, second = (cell for cell in planned(run.block, "") if cell.name == "taught")
-    run.cell(first)
-    files, depth, fit = set(), 0, DistilledModel.fit.__code__
+    block, loaded = Block("toy", experiment, 1, None, 3), load(experiment)
+    return Task(block, tuple(planned(block, loaded.fingerprint)), loaded.fingerprint, None)
+
+
+def entered(call: Callable[[], Any], beside: CodeType | None = None) -> set[str]:
+    """Files of tskd in which a function is called, but for those that are called within the code `beside`."""
+    files, depth = set(), 0
 
     def watch(frame: FrameType, event: str, _: Any) -> None:
         nonlocal depth
-        if frame.f_code is fit:
+        if frame.f_code is beside:
             depth += (event == "call") - (event == "return")
         path = Path(frame.f_code.co_filename)
         if event == "call" and not depth and path.is_relative_to(PACKAGE):
@@ -46,16 +52,26 @@ def entered() -> set[str]:
 
     sys.setprofile(watch)
     try:
-        run.cell(second)
+        call()
     finally:
         sys.setprofile(None)
     return files
 
 
-def test_a_cell_enters_few_files_of_an_experiment(entered: set[str]) -> None:
-    own = {path for path in entered if path.startswith("experiment/")}
+def test_a_cell_enters_few_files(task: Task) -> None:
+    """That of the student alone, from its task to what is stored of it, in a process that has computed others."""
+    alone = replace(task, cells=tuple(cell for cell in task.cells if cell.name == "alone"))
+    assert len(list(work(alone))) == 1
+    files = entered(lambda: list(work(alone)))
+    assert {"experiment/run/worker.py", "experiment/run/block.py", "experiment/run/stored_cell.py"} <= files
+    assert len(files) <= MOST, sorted(files)
+
+
+def test_a_cell_with_teachers_enters_few_files_of_an_experiment(task: Task) -> None:
+    """A student cell whose teacher is fitted, but for the distillation itself."""
+    run = BlockRun(task.block, load(task.block.experiment))
+    first, second = (cell for cell in task.cells if cell.name == "taught")
+    run.cell(first)
+    files = entered(lambda: run.cell(second), DistilledModel.fit.__code__)
+    own = {path for path in files if path.startswith("experiment/")}
     assert len(own) <= MOST_OF_EXPERIMENT, sorted(own)
-
-
-def test_a_cell_enters_few_files(entered: set[str]) -> None:
-    assert len(entered) <= MOST, sorted(entered)

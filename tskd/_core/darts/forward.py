@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -116,8 +116,10 @@ def model_outputs(
         `parameters [B, H, C, P]`.
     """
     network = model.model
-    count = len(next(iter(slots.values())))
-    with evaluating(network), listening(network, layers or {}, count) as features:
+    features: Mapping[str, Tensor] = {}
+    with evaluating(network), ExitStack() as stack:
+        if layers:
+            features = stack.enter_context(listening(network, layers, len(next(iter(slots.values())))))
         prediction = network_prediction(network, slots)
         found = {"forecasts": point_forecast(network, prediction)}
         deviation = forecast_std(network, prediction)

@@ -10,7 +10,7 @@ import copy
 import difflib
 import importlib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -101,10 +101,14 @@ class Spec(Strict):
 
     def build(self, role: Role) -> Any:
         """A fresh object. Raises ValueError for a class that is not allowed or arguments that it rejects."""
+        return self.build_checked(role, check_arguments if role in (MODEL, TEACHER) else None)
+
+    def build_checked(self, role: Role, check: Callable[[Mapping[str, Any]], None] | None = None) -> Any:
+        """A fresh object, of arguments that are checked first; without `check`, of those that were."""
         made = role.allowed(self.class_)
         try:
-            if role in (MODEL, TEACHER):
-                check_arguments(self.kwargs)
+            if check is not None:
+                check(self.kwargs)
             return made(**{name: _built(name, value) for name, value in self.kwargs.items()})
         except Exception as error:
             # whatever a class of another package makes of arguments that it cannot use
@@ -156,11 +160,11 @@ def seeded_model(spec: Spec, seed: int, role: Role = MODEL) -> Any:
     if members is not None:
         # an ensemble has no random state of its own
         seeded = [seeded_model(Spec.model_validate(member), seed, role) for member in members]
-        return spec.model_copy(update={"kwargs": {**spec.kwargs, "forecasting_models": seeded}}).build(role)
+        return spec.model_copy(update={"kwargs": {**spec.kwargs, "forecasting_models": seeded}}).build_checked(role)
     kwargs = {**spec.kwargs, "random_state": seed}
     if issubclass(role.allowed(spec.class_), TorchForecastingModel):
         kwargs["pl_trainer_kwargs"] = {**TRAINER, **spec.kwargs.get("pl_trainer_kwargs", {})}
-    return spec.model_copy(update={"kwargs": kwargs}).build(role)
+    return spec.model_copy(update={"kwargs": kwargs}).build_checked(role)
 
 
 def plain(value: Any) -> Any:

@@ -38,7 +38,7 @@ def teacher_variants(experiment: ExperimentConfig) -> list[TeacherVariant]:
 def with_placebo_series(
     experiment: ExperimentConfig, data: DataSet, seed: int
 ) -> tuple[DataSet, Mapping[TeacherVariant, list[Source]]]:
-    """The data with shuffled copies of what placebos read, and fresh sources of every teacher variant.
+    """The data with shuffled copies of what placebos read, and sources that read these, of each placebo.
 
     Args:
         experiment: with its controls among its arms.
@@ -49,16 +49,16 @@ def with_placebo_series(
     privileged = dict(data.privileged)
     archive = [dict(item.privileged) for item in data.archive]
     for variant in teacher_variants(experiment):
+        if not variant.shuffled:
+            continue
         config = experiment.teachers[variant.name]
         own = config.sources()
-        if variant.shuffled:
-            for number, item in enumerate(data.archive if config.archive else ()):
-                for source in own:
-                    archive[number] |= archive_placebo(source, item, data, seed)
-            replaced = [placebo(source, data, seed) for source in own]
-            own = [source for source, _ in replaced]
-            for _, series in replaced:
-                privileged |= series
-        sources[variant] = own
+        for number, item in enumerate(data.archive if config.archive else ()):
+            for source in own:
+                archive[number] |= archive_placebo(source, item, data, seed)
+        replaced = [placebo(source, data, seed) for source in own]
+        for _, series in replaced:
+            privileged |= series
+        sources[variant] = [source for source, _ in replaced]
     items = tuple(replace(item, privileged=series) for item, series in zip(data.archive, archive, strict=True))
     return replace(data, privileged=privileged, archive=items), sources

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.forecast import Forecasts, of_student, of_teacher
 from tskd.experiment.run.plan import Block, PlannedCell
 from tskd.experiment.run.scoring import Score, mean, score
+from tskd.privileged import Source
 from tskd.teachers.teacher import Teacher
 
 
@@ -48,13 +50,20 @@ class BlockRun:
         data, readable = cut(experiment, loaded.data, block.fold, block.size), experiment.readable
         if experiment.soft_sensor:
             data = with_inputs(data, readable)
-        data, sources = with_placebo_series(experiment, data, block.seed)
+        self._placebo_sources: Mapping[TeacherVariant, Sequence[Source]] = {}
+        if any(arm.placebo for arm in experiment.arms):
+            data, self._placebo_sources = with_placebo_series(experiment, data, block.seed)
         lookback, _ = experiment.chunk_lengths(experiment.student)
         self.first_step, _ = experiment.steps
         self.prepared: Prepared = prepare(data, lookback, experiment.steps, experiment.longest)
         self.supply = FitData(self.prepared, readable, lookback)
-        folder = models or Path(self._outputs.name) / "models"
-        self.teachers = BlockTeachers(block, loaded.fingerprint, sources, self.supply, folder)
+        self._models = models or Path(self._outputs.name) / "models"
+        self._fingerprint = loaded.fingerprint
+
+    @cached_property
+    def teachers(self) -> BlockTeachers:
+        """The fitted teachers of the block."""
+        return BlockTeachers(self.block, self._fingerprint, self._placebo_sources, self.supply, self._models)
 
     def cell(self, planned: PlannedCell) -> Cell:
         """Fit and score one cell. The numbers do not depend on which cells were computed before.

@@ -24,7 +24,7 @@ class BlockTeachers:
     Args:
         block: of which the teachers are.
         fingerprint: of the whole data set.
-        sources: what each of them sees beside its inputs.
+        placebo_sources: those of each placebo, which read shuffled series.
         supply: the data of the block.
         folder: of fitted teachers, which are looked up there by their key.
     """
@@ -33,12 +33,12 @@ class BlockTeachers:
         self,
         block: Block,
         fingerprint: str,
-        sources: Mapping[TeacherVariant, Sequence[Source]],
+        placebo_sources: Mapping[TeacherVariant, Sequence[Source]],
         supply: FitData,
         folder: Path,
     ) -> None:
         self.block, self.experiment, self.fingerprint = block, block.experiment, fingerprint
-        self.sources, self.supply, self.folder = sources, supply, folder
+        self.placebo_sources, self.supply, self.folder = placebo_sources, supply, folder
         self._fitted: dict[TeacherVariant, FittedTeacher] = {}
 
     def fitted(self, variant: TeacherVariant) -> FittedTeacher:
@@ -79,7 +79,8 @@ class BlockTeachers:
         # with the student's own seed, a teacher like the student would be its twin and teach it nothing
         model = seeded_model(config.model, zlib.crc32(f"{name} {self.block.seed}".encode()), TEACHER)
         inputs = inputs_of(model, self.supply.slots) if self.experiment.soft_sensor else None
-        return config.teacher(name, model, self.sources[variant], inputs)
+        sources = self.placebo_sources[variant] if variant.shuffled else config.sources()
+        return config.teacher(name, model, sources, inputs)
 
     def _key(self, variant: TeacherVariant) -> str:
         return teacher_key(self.block, self.fingerprint, variant)
