@@ -17,7 +17,8 @@ import pandas as pd
 from darts import TimeSeries
 
 from tskd._core.darts.capabilities import reads_covariates
-from tskd._core.darts.fit import kept_components, load_model, trained_until
+from tskd._core.darts.inspect import kept_components, trained_until
+from tskd._core.darts.storage import load_model
 from tskd.distillation.model import DistilledModel
 from tskd.distillation.soft_sensor import blanked
 

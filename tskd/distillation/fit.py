@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from tskd._core.darts.dataset import dataset_windows, datasets_of
-from tskd._core.darts.dataset import train as train_on
-from tskd._core.darts.fit import fit_through, forget_target
+from tskd._core.darts.fit import fit_through, train_on
 from tskd._core.darts.forward import roll_starts
+from tskd._core.darts.storage import forget_target
 from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows
 from tskd.distillation.batches import DistillationData

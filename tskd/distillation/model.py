@@ -10,7 +10,7 @@ from darts import TimeSeries
 
 from tskd._core.checks import as_tuple
 from tskd._core.darts.capabilities import TorchForecastingModel
-from tskd._core.darts.fit import kept_components
+from tskd._core.darts.inspect import kept_components
 from tskd._core.series import SeriesBundle, SeriesLike, check_same_components
 from tskd._core.window_keys import WindowSampling
 from tskd.balance import Balance, FixedBalance

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from tskd._core.aspects import Aspect
-from tskd._core.darts.capabilities import covered, shared_steps
 from tskd._core.layers import FEATURES, Layer
+from tskd._core.window_keys import covered_steps, shared_steps
 from tskd.distillation.linear_probe import fit_linear_probe
 from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.paired_loss import PairedLoss, StudentOutput, Take
@@ -67,7 +67,7 @@ class Objective(nn.Module):
         self.weighting.set_up(self.names)
         self._student = student
         spans = [shared_steps(student.horizon, teacher.horizon) for teacher in teachers.values()]
-        self.covers = covered(spans, len(student.horizon))
+        self.covers = covered_steps(spans, len(student.horizon))
         self.pairs: list[PairedLoss] = []
         for number, loss in enumerate(loss for loss in losses if loss.weight):
             for k, (name, teacher) in enumerate(teachers.items()):

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tskd._core.darts.capabilities import check_weighable_labels
-from tskd._core.darts.inspect import label_steps
+from tskd._core.darts.capabilities import check_weighable_labels, label_steps
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.rng import isolated_randomness
 from tskd._core.series import SeriesBundle, as_list, check_same_components, check_windows

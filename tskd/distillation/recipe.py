@@ -15,8 +15,8 @@ from tskd._core.darts.capabilities import (
     is_torch_model,
     is_trainable,
     needs_target,
-    shared_steps,
 )
+from tskd._core.window_keys import shared_steps
 from tskd.balance import Balance
 from tskd.losses import LossTerm
 from tskd.teachers.teacher import Teacher

@@ -11,7 +11,7 @@ from typing import Any
 
 from tskd import balance, losses, privileged, weighting
 from tskd._core.darts.capabilities import is_fitted
-from tskd._core.darts.fit import load_model
+from tskd._core.darts.storage import load_model
 from tskd._core.object_spec import described, restored
 from tskd.distillation.recipe import Recipe
 from tskd.teachers.crossfit import CrossFit, Folds, stamp, stamp_text

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from tskd._core.darts.capabilities import max_batch_size, uses_static_covariates
-from tskd._core.darts.dataset import WindowData, dataset_windows, datasets_of, train
-from tskd._core.darts.fit import fit_through
+from tskd._core.darts.dataset import WindowData, dataset_windows, datasets_of
+from tskd._core.darts.fit import fit_through, train_on
 from tskd._core.darts.forward import model_outputs
 from tskd._core.darts.inspect import encoded_covariates, hidden_layers, input_shapes
 from tskd._core.layers import FEATURES, Layer
@@ -48,7 +48,7 @@ def fit(
         sets = [_training_data(found, inputs, keep, taught_by)]
         if found_val is not None and validation is not None:
             sets.append(_training_data(found_val, validation, None, None))
-        train(trainer, network, data, sets, checkpoint)
+        train_on(trainer, network, data, sets, checkpoint)
 
     if fit_kwargs.get("dataloader_kwargs"):
         # darts takes entries out of it

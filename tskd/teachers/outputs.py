@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from tskd._core.darts.capabilities import covered, shared_steps
-from tskd._core.window_keys import encode, unique
+from tskd._core.window_keys import covered_steps, encode, shared_steps, unique
 from tskd.teachers.output_cache import OutputCache
 from tskd.teachers.predictor import OutputRequest, TeacherPredictor
 
@@ -62,7 +61,7 @@ class TeacherOutputs:
 
     def covers(self) -> Tensor:
         """Which steps of the student's horizon each teacher forecasts `[K, H]`."""
-        return covered([self._span(k) for k in range(len(self.fields))], self.like.shape[1])
+        return covered_steps([self._span(k) for k in range(len(self.fields))], self.like.shape[1])
 
     def spread(self, keys: Tensor) -> Tensor:
         """Standard deviations of the forecasts `[K, B, H, C]` of the windows `keys [B, 2]`; NaN of a teacher of point

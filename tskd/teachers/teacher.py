@@ -10,7 +10,7 @@ from darts import TimeSeries
 
 from tskd._core.checks import as_tuple, check_known, type_name
 from tskd._core.darts.capabilities import is_fitted
-from tskd._core.darts.fit import kept_components, trained_until
+from tskd._core.darts.inspect import kept_components, trained_until
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import SeriesLike, as_list
 from tskd._core.window_keys import WindowSampling

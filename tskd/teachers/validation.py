@@ -7,8 +7,7 @@ from typing import Any
 from darts.models.forecasting.forecasting_model import ForecastingModel, GlobalForecastingModel
 
 from tskd._core.checks import type_name
-from tskd._core.darts.capabilities import RNNModel, models_reading, needs_target, reads_covariates
-from tskd._core.darts.inspect import label_steps
+from tskd._core.darts.capabilities import RNNModel, label_steps, models_reading, needs_target, reads_covariates
 from tskd.teachers.spec import TeacherSpec
 
 
