@@ -112,8 +112,8 @@ class DistillationData(WindowData):
         return batch
 
     def forecasts_and_labels(self, teacher: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """One teacher's forecasts and the labels `[m, h, C]` for all its valid windows, over the steps of the horizon that
-        it forecasts, in chunks."""
+        """One teacher's forecasts and the labels `[m, h, C]` for all its valid windows, in chunks; of the horizon,
+        the steps that it forecasts."""
         assert self.outputs is not None and self.windows is not None
         span = self.outputs.spans[teacher]
         for part in unique(self.keys).split(CHUNK):
@@ -123,8 +123,8 @@ class DistillationData(WindowData):
             yield forecasts[teacher][usable, span], labels[usable, span]
 
     def features(self, teacher: int, field: str, most: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Features `[m, …]` of one of a teacher's layers and its forecasts `[m, h, C]`, in chunks, for its valid windows
-        among at most `most` evenly spaced ones."""
+        """Features `[m, …]` of one of a teacher's layers and its forecasts `[m, h, C]`, in chunks, for its valid
+        windows among at most `most` evenly spaced ones."""
         assert self.outputs is not None
         keys, span = unique(self.keys), self.outputs.spans[teacher]
         chosen = keys[torch.linspace(0, len(keys) - 1, min(len(keys), most)).long()]
