@@ -1,4 +1,4 @@
-"""The weights of the teachers in each epoch: their sums over batches, and the history and logged values made of them."""
+"""The weights of the teachers in each epoch: sums over batches, entries of the history, and logged values."""
 
 from __future__ import annotations
 

@@ -109,10 +109,10 @@ def _least_squares(features: Tensor, forecasts: Tensor) -> tuple[Tensor, Tensor]
     scaled.div_(size.where(varies, 1)).mul_(varies)
     # the smaller of the two systems
     if units <= count:
-        gram = scaled.T @ scaled + RIDGE * count * torch.eye(units, dtype=given.dtype)
+        gram = scaled.T @ scaled + RIDGE * count * torch.eye(units, dtype=features.dtype)
         weight = torch.linalg.solve(gram, scaled.T @ (forecasts - level))
     else:
-        gram = scaled @ scaled.T + RIDGE * count * torch.eye(count, dtype=given.dtype)
+        gram = scaled @ scaled.T + RIDGE * count * torch.eye(count, dtype=features.dtype)
         weight = scaled.T @ torch.linalg.solve(gram, forecasts - level)
     weight = weight / size.where(varies, 1)[:, None]
     return weight, level - mean @ weight

@@ -122,8 +122,8 @@ class DistilledModel:
         student and teachers are put back to their state before it.
 
         Args:
-            privileged: series by the names that the teachers' sources read, one for each target series; values after the
-                end of `series` are never read.
+            privileged: series by the names that the teachers' sources read, one for each target series; values after
+                the end of `series` are never read.
             val_privileged: the same for `val_series`; without it, privileged teachers are fitted without validation.
             cache: folder in which teacher outputs are kept for later fits with the same teachers and data.
 
@@ -194,7 +194,7 @@ class DistilledModel:
         privileged: Mapping[str, SeriesLike] | None = None,
         **rolling_kwargs: Any,
     ) -> Any:
-        """darts' `historical_forecasts`; with `retrain`, student and teachers are fitted anew on the data up to each origin.
+        """darts' `historical_forecasts`; with `retrain`, everything is fitted anew on the data up to each origin.
 
         Teachers that were passed fitted are used as they are, if their training data end before the origin.
 

@@ -226,12 +226,7 @@ class Teacher:
         return self.predictor_on(teacher_inputs(self.spec, data), data.series)
 
     def predictor_on(self, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
-        """`predictor` on the teacher's own inputs, see `teacher_inputs`.
-
-        Args:
-            inputs: the teacher's.
-            targets: the student's target series.
-        """
+        """`predictor` on the teacher's own inputs (see `teacher_inputs`), for the student's target series."""
         self._check_fitted(True)
         return self._result.predictor(self.name, inputs, targets)
 
