@@ -1,1 +1,1 @@
-"""What every room stands on: windows, checks, files, and the one bridge to darts."""
+"""Shared foundations: windows, series, checks, and the one package that touches darts' private names."""

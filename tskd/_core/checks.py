@@ -1,4 +1,4 @@
-"""Checks of single arguments; errors give the argument, its value, and what is allowed."""
+"""Checks of single arguments, whose errors give the argument, its value, and what is allowed."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def check_positive(value: Any, name: str) -> None:
         raise ValueError(f"{name}={value!r}: give {meaning}")
 
 
-def check_known(given: Iterable[str], known: Iterable[str], what: str) -> None:
+def check_known(names: Iterable[str], known: Iterable[str], what: str) -> None:
     """Raise a ValueError for the first name that is not known, with the closest one that is."""
     known = list(known)
-    for name in given:
+    for name in names:
         if name not in known:
             near = closest(str(name), known, cutoff=0.0)
             hint = f"; did you mean {near!r}?" if near else ""
@@ -48,10 +48,10 @@ def check_known(given: Iterable[str], known: Iterable[str], what: str) -> None:
 
 
 def as_tuple(value: Any, wanted: type, what: str) -> tuple[Any, ...]:
-    """One object of a class, or a list of them, as a tuple.
+    """Convert one object of a class, or a list of them, to a tuple.
 
     Raises:
-        TypeError: anything else is given.
+        TypeError: the value is anything else.
     """
     items = (value,) if isinstance(value, wanted) else value
     if not isinstance(items, list | tuple):
@@ -63,4 +63,5 @@ def as_tuple(value: Any, wanted: type, what: str) -> tuple[Any, ...]:
 
 
 def type_name(value: Any) -> str:
+    """The type of a value for messages; a class passed in place of an object is named as such."""
     return f"the class {value.__name__} (give an object of it)" if isinstance(value, type) else type(value).__name__

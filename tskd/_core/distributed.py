@@ -1,4 +1,4 @@
-"""Means over the processes that train one student together."""
+"""Means over the processes of a distributed training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-# the mean of a tensor over the processes: a collective operation, which all must call in the same order
+# the mean of a tensor over the processes: a collective operation, to be called by all in the same order
 OverRanks = Callable[[Tensor], Tensor]
 
 
@@ -19,8 +19,7 @@ def alone(values: Tensor) -> Tensor:
 def over_ranks(ranks: int) -> OverRanks:
     """The mean over the `ranks` processes of a training.
 
-    Their number is an argument since a process group outlives the training that it was made for, and must not enter a
-    later one.
+    Their number is an argument since a process group outlives its training, and must not enter a later one.
     """
     if ranks == 1:
         return alone
@@ -34,9 +33,9 @@ def over_ranks(ranks: int) -> OverRanks:
 
 
 def average_over_ranks(parameters: Iterable[nn.Parameter], mean: OverRanks) -> None:
-    """Replace gradients by their mean over all processes of a distributed training; alone, change nothing.
+    """Replace gradients by their mean over all processes; with a single process, do nothing.
 
-    Every process must call this in the same steps, for the same parameters: one without a gradient counts as 0.
+    Every process must call this in the same steps, for the same parameters; a missing gradient counts as 0.
     """
     if mean is alone:
         return

@@ -1,4 +1,4 @@
-"""Inner products of gradients of a network's forecast, within the graph of a step, which is left as it was."""
+"""Inner products of gradients of a network's forecast, taken within the graph of a training step."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tskd._core.distributed import OverRanks, alone
 
 @dataclass(frozen=True)
 class Call:
-    """One use of a linear layer.
+    """One call of a linear layer in a forward pass.
 
     Attributes:
         layer: the layer.
         inputs: its inputs, detached `[N, in]`: N = B, or B times the steps to which it is applied.
-        output: where its output `[N, out]` is in the graph.
+        output: its output `[N, out]` in the graph.
     """
 
     layer: nn.Linear
@@ -30,11 +30,12 @@ class Call:
 
 
 def last_linear(network: nn.Module, run: Callable[[], Tensor]) -> list[str]:
-    """Paths of the trainable linear layers from which the forecast is reached without another one: those of several
-    branches whose outputs are added, or of several blocks.
+    """Paths of the last trainable linear layers: those with no other one between them and the forecast.
+
+    There are several if the outputs of branches or blocks are added.
 
     Args:
-        run: runs the network once, with gradient, and returns what it forecasts.
+        run: runs the network once, with gradient, and returns its forecast.
     """
     trainable = [
         path
@@ -45,7 +46,7 @@ def last_linear(network: nn.Module, run: Callable[[], Tensor]) -> list[str]:
     with recording(network, trainable) as calls:
         forecast = run()
     ends = {call.output.node: paths[call.layer] for call in calls}
-    found, seen = set(), set()
+    last, seen = set(), set()
     waiting = [forecast.grad_fn]
     while waiting:
         node = waiting.pop()
@@ -53,15 +54,15 @@ def last_linear(network: nn.Module, run: Callable[[], Tensor]) -> list[str]:
             continue
         seen.add(node)
         if node in ends:
-            found.add(ends[node])
+            last.add(ends[node])
         else:
             waiting += [following for following, _ in node.next_functions]
-    return [path for path in trainable if path in found]
+    return [path for path in trainable if path in last]
 
 
 @contextmanager
 def recording(network: nn.Module, paths: Sequence[str]) -> Iterator[list[Call]]:
-    """A list that a forward pass fills with the calls of these linear layers."""
+    """Record the calls of linear layers in the block's forward passes, in a list that grows with each call."""
     calls: list[Call] = []
 
     def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
@@ -79,12 +80,16 @@ def recording(network: nn.Module, paths: Sequence[str]) -> Iterator[list[Call]]:
 def parameter_gram(
     forecast: Tensor, parameters: Sequence[Tensor], cotangents: Tensor, over_ranks: OverRanks = alone
 ) -> Tensor:
-    """Inner products `[n, n]`, in float64, of the gradients of ⟨forecast, c⟩ with respect to the parameters, for each
-    of n cotangents c `[n, B, H, C]`: n backward passes.
+    """Inner products of gradients of ⟨forecast, c⟩ with respect to parameters, for n cotangents c: n backward passes.
 
-    Of processes that train together, those of the means of their gradients.
+    In distributed training, gradients are averaged over the processes first. Nothing is accumulated in the parameters,
+    no random number is drawn, and the graph can be used again.
 
-    Nothing is accumulated in the parameters, no random number is drawn, and the graph can be used again.
+    Args:
+        cotangents: `[n, B, H, C]`.
+
+    Returns:
+        `[n, n]`, in float64.
     """
     gram = cotangents.new_zeros(len(cotangents), len(cotangents), dtype=torch.float64)
     for gradients in _pulled_back(forecast, parameters, cotangents):
@@ -95,18 +100,18 @@ def parameter_gram(
 
 
 def head_gram(forecast: Tensor, calls: Sequence[Call], cotangents: Tensor, over_ranks: OverRanks = alone) -> Tensor:
-    """The same with respect to the weights and biases of linear layers, from these calls of them.
+    """`parameter_gram` for the weights and biases of linear layers, computed from their recorded calls.
 
-    With cotangents d `[N, out]` at the output of a layer of inputs x `[N, in]`, the gradient is dᵀx of the weight and
-    dᵀ1 of the bias. What is pulled back through the graph is what leads from the layers to the forecast.
+    With cotangents d `[N, out]` at the output of a layer with inputs x `[N, in]`, the gradient is dᵀx for the weight
+    and dᵀ1 for the bias, so that only the graph between these layers and the forecast is traversed.
     """
     pulled = _pulled_back(forecast, [call.output for call in calls], cotangents)
-    found: dict[nn.Linear, list[tuple[Tensor, Tensor]]] = {}
+    by_layer: dict[nn.Linear, list[tuple[Tensor, Tensor]]] = {}
     for call, gradients in zip(calls, pulled, strict=True):
         if gradients is not None:
-            found.setdefault(call.layer, []).append((gradients.flatten(1, -2).double(), call.inputs.double()))
+            by_layer.setdefault(call.layer, []).append((gradients.flatten(1, -2).double(), call.inputs.double()))
     gram = cotangents.new_zeros(len(cotangents), len(cotangents), dtype=torch.float64)
-    for layer, used in found.items():
+    for layer, used in by_layer.items():
         at_output, inputs = torch.cat([one for one, _ in used], 1), torch.cat([one for _, one in used])
         if layer.bias is not None and layer.bias.requires_grad:
             inputs = torch.cat([inputs, inputs.new_ones(len(inputs), 1)], 1)
@@ -115,7 +120,7 @@ def head_gram(forecast: Tensor, calls: Sequence[Call], cotangents: Tensor, over_
 
 
 def _unchanged(output: Tensor) -> Tensor:
-    """The same numbers, where what changes the output in place does not cut them off: that a view is of."""
+    """The output, or the tensor of the same values that it is a view of: operations in place replace a view's node."""
     base = output._base
     alike = base is not None and base.shape[-1] == output.shape[-1] and base.numel() == output.numel()
     return base if base is not None and alike and base.is_contiguous() and output.is_contiguous() else output
@@ -133,8 +138,8 @@ def _outer_gram(cotangents: Tensor, inputs: Tensor, over_ranks: OverRanks) -> Te
 
 
 def _pulled_back(forecast: Tensor, inputs: Sequence[Any], cotangents: Tensor) -> list[Tensor | None]:
-    """Gradients `[n, …]` of ⟨forecast, c⟩ with respect to each input, for n cotangents c; None where it does not lead
-    to the forecast."""
+    """Gradients `[n, …]` of ⟨forecast, c⟩ with respect to each input, for n cotangents c; None where the forecast
+    does not depend on the input."""
     pulled = [
         torch.autograd.grad(forecast, inputs, cotangent, retain_graph=True, allow_unused=True)
         for cotangent in cotangents.to(forecast)

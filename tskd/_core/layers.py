@@ -1,4 +1,4 @@
-"""Hidden layers of a network, and the capture of their outputs."""
+"""Finding the hidden layers of a network, and capturing their outputs in a forward pass."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FEATURES = "features."
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer whose output has an axis of windows.
+    """A hidden layer whose output has an axis of windows.
 
     Attributes:
-        axis: of the windows in the output.
-        shape: of the output for one window.
-        channels_first: whether time is its last axis.
+        axis: position of the windows' axis in the output.
+        shape: shape of the output for one window, time before units.
+        channels_first: whether time is the last axis of the output.
     """
 
     axis: int
@@ -33,15 +33,17 @@ class Layer:
     def of(self, output: Tensor, windows: int) -> Tensor:
         """The output with windows first, and time before units: `[B, *shape]`."""
         first = output.movedim(self.axis, 0)
-        parted = first if len(first) == windows else first.unflatten(0, (windows, -1))
-        return parted.transpose(1, 2) if self.channels_first else parted
+        by_window = first if len(first) == windows else first.unflatten(0, (windows, -1))
+        return by_window.transpose(1, 2) if self.channels_first else by_window
 
 
 def find(network: nn.Module, run: Callable[[int], Any], channels_first: bool = False) -> dict[str, Layer]:
     """The layers of a network by path, in the order in which they finish.
 
+    The axis of windows is the one whose length is proportional to their number.
+
     Args:
-        run: runs the network on a number of windows. What grows with their number is taken to be over windows.
+        run: runs the network on a number of windows.
         channels_first: whether the network's layers have time last.
     """
     shapes = []
@@ -65,33 +67,33 @@ def find(network: nn.Module, run: Callable[[int], Any], channels_first: bool = F
 
 @contextmanager
 def listening(network: nn.Module, layers: Mapping[str, Layer], windows: int) -> Iterator[dict[str, Tensor]]:
-    """A dictionary that a forward pass fills with these layers' outputs, windows first."""
+    """Capture the outputs of layers in the block's forward pass: by path, windows first, filled at its end."""
     outputs: dict[str, Tensor] = {}
-    found: dict[str, Tensor] = {}
+    features: dict[str, Tensor] = {}
     with _hooks(network, list(layers), outputs):
-        yield found
-    found.update({path: layers[path].of(output, windows) for path, output in outputs.items()})
+        yield features
+    features.update({path: layers[path].of(output, windows) for path, output in outputs.items()})
 
 
 def unknown(path: str, layers: Mapping[str, Layer]) -> str:
-    """The rest of a message about an unknown layer: the closest path, and those there are."""
+    """The end of a message about an unknown layer: the closest path, and the layers that exist."""
     near = closest(path, layers, cutoff=0.8)
     hint = f"did you mean {near!r}? " if near else ""
     # the outer ones first, which are more often looked for
     outer = sorted(layers, key=lambda one: one.count("."))
     listed = sorted(outer[:LISTED], key=list(layers).index)
-    some = ", ".join(f"{one} {list(layers[one].shape)}" for one in listed)
+    shapes = ", ".join(f"{one} {list(layers[one].shape)}" for one in listed)
     more = f", and {len(layers) - LISTED} more within these" if len(layers) > LISTED else ""
-    return f"{hint}There are, with the shape for one window: {some}{more}"
+    return f"{hint}There are, with the shape for one window: {shapes}{more}"
 
 
 @contextmanager
 def _hooks(network: nn.Module, paths: Sequence[str], outputs: dict[str, Tensor]) -> Iterator[None]:
     def keep(path: str) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            first = output if isinstance(output, Tensor) else _first(output)
-            if first is not None:
-                outputs[path] = first
+            values = output if isinstance(output, Tensor) else _first(output)
+            if values is not None:
+                outputs[path] = values
 
         return hook
 
@@ -104,7 +106,7 @@ def _hooks(network: nn.Module, paths: Sequence[str], outputs: dict[str, Tensor])
 
 def _first(output: Any) -> Tensor | None:
     try:
-        found = output[0]
+        first = output[0]
     except (TypeError, KeyError, IndexError):
         return None
-    return found if isinstance(found, Tensor) else None
+    return first if isinstance(first, Tensor) else None

@@ -1,4 +1,4 @@
-"""The inputs of one model, student or teacher: series and covariates, and which of their steps it may read."""
+"""The inputs of one model, student or teacher: series, covariates, and masks of the steps that it may read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """Series and covariates of one part of the data, as one model sees them.
+    """Series and covariates of one part of the data (training or validation), as one model reads them.
 
     Attributes:
         series: target series.
@@ -28,7 +28,7 @@ class ModelInputs:
     keys: Tensor | None = None
 
     def arguments(self, prefix: str = "") -> dict[str, Any]:
-        """Series and covariates under darts' names, preceded by `prefix`, `"val_"` for a validation part."""
+        """Series and covariates as keyword arguments of darts' `fit`, prefixed by `"val_"` for the validation part."""
         return {
             f"{prefix}series": self.series,
             f"{prefix}past_covariates": self.past_covariates,

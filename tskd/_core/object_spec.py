@@ -1,4 +1,4 @@
-"""Objects that can be recreated from their class and settings, and the JSON form of these, `{class, kwargs}`."""
+"""Objects that can be recreated from their class and settings, and the JSON form `{class, kwargs}` of such objects."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 class Described:
-    """Mixin for objects that keep every argument of their `__init__` as an attribute of the same name."""
+    """Mixin for classes that keep every argument of `__init__` as an attribute of the same name."""
 
     def settings(self) -> dict[str, Any]:
-        """Arguments that make an equal object."""
+        """The arguments of `__init__` that recreate the object."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def __repr__(self) -> str:
@@ -25,14 +25,14 @@ class Described:
 
 
 def described(part: Described, module: Any) -> dict[str, Any]:
-    """Class and settings of an object, as JSON can hold them.
+    """Class and settings of an object, to be written as JSON.
 
     Args:
         part: the object.
-        module: the module of which its class is a public name.
+        module: the module that exports its class.
 
     Raises:
-        ValueError: the class is no public name of the module, so that it could not be restored.
+        ValueError: the module does not export the class, which could then not be restored.
     """
     name = type(part).__name__
     if getattr(module, name, None) is not type(part):
@@ -45,14 +45,14 @@ def described(part: Described, module: Any) -> dict[str, Any]:
 
 
 def restored(description: dict[str, Any], module: Any) -> Any:
-    """The object of a description that `described` made.
+    """The object that `described` was called with.
 
     Args:
-        description: class and settings.
-        module: the module of which its class must be a public name.
+        description: class and settings, as `described` returns them.
+        module: the module that exports the class.
 
     Raises:
-        ValueError: the class is no public name of the module.
+        ValueError: the module does not export the class.
     """
     name = description["class"]
     if name not in module.__all__:

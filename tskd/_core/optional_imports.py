@@ -1,4 +1,4 @@
-"""Packages that an extra of tskd installs."""
+"""Imports of optional dependencies, with errors that give the extra of tskd to install."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def check_installed(package: str, purpose: str, extra: str) -> None:
 
 
 def import_optional(module: str, purpose: str, extra: str) -> Any:
-    """The module of that name.
+    """Import a module of an optional package.
 
     Raises:
-        ImportError: it cannot be imported; the message has the line that installs the extra.
+        ImportError: the import fails; the message has the line that installs the extra.
     """
     try:
         return importlib.import_module(module)

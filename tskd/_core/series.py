@@ -1,4 +1,4 @@
-"""Series as a user hands them in, checked once: each error says what is wrong, the value, and what is allowed."""
+"""Checks of the series that a user passes in, and the bundle of those that passed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SeriesLike: TypeAlias = TimeSeries | Sequence[TimeSeries]
 
 @dataclass(frozen=True)
 class SeriesBundle:
-    """Checked series of one part of the data: the training or the validation part, or what is forecast from.
+    """Checked series of one part of the data: for training, for validation, or to forecast from.
 
     Attributes:
         series: target series.
         past_covariates, future_covariates: one for each target series, or None.
         privileged: series by name, one for each target series; None for a validation part without them.
-        prefix: what precedes the names of the arguments, `"val_"` for the validation part.
+        prefix: prefix of argument names in messages, `"val_"` for the validation part.
     """
 
     series: list[TimeSeries]
@@ -41,10 +41,10 @@ class SeriesBundle:
         future_covariates: SeriesLike | None = None,
         prefix: str = "",
     ) -> SeriesBundle:
-        """The deployable series, without privileged ones.
+        """A bundle of deployable series, without privileged ones.
 
         Raises:
-            TypeError, ValueError: see `as_list`; no target series at all.
+            TypeError, ValueError: see `as_list`; or there is no target series.
         """
         targets = as_list(series, f"{prefix}series")
         if not targets:
@@ -56,17 +56,24 @@ class SeriesBundle:
     def with_privileged(
         self, privileged: Mapping[str, SeriesLike] | None, names: Sequence[str], whose: str = ""
     ) -> SeriesBundle:
-        """The same with privileged series, of which there must be those of these names and no others."""
+        """The same bundle with privileged series, whose names must be exactly `names`.
+
+        Args:
+            whose: end of the argument's name in messages, such as `" of teacher 'a'"`.
+
+        Raises:
+            TypeError, ValueError: see `as_privileged`.
+        """
         what = f"{self.prefix}privileged{whose}"
         return replace(self, privileged=as_privileged(privileged, names, len(self.series), what))
 
     def privileged_of(self, names: Sequence[str]) -> dict[str, list[TimeSeries]]:
-        """The privileged series of some names."""
+        """The privileged series with these names."""
         return {name: (self.privileged or {})[name] for name in names}
 
     @property
     def deployable(self) -> dict[str, list[TimeSeries] | None]:
-        """Series and covariates under darts' names."""
+        """Series and covariates as keyword arguments of darts."""
         return {
             "series": self.series,
             "past_covariates": self.past_covariates,
@@ -75,28 +82,28 @@ class SeriesBundle:
 
     @property
     def components(self) -> dict[str, list[str]]:
-        """Names of the components of target and covariates."""
+        """Component names of target and covariates, by argument."""
         return components_of(**self.deployable)
 
     def check_components_of(self, train: SeriesBundle) -> None:
-        """Raise a ValueError where this validation part has other components than the training part."""
+        """Raise a ValueError if this validation part has other components than the training part."""
         privileged = components_of(**(train.privileged or {}))
         expected = train.components | {f"privileged[{name!r}]": names for name, names in privileged.items()}
-        found = {**self.deployable, **{f"privileged[{name!r}]": v for name, v in (self.privileged or {}).items()}}
-        for what, items in found.items():
+        own = {**self.deployable, **{f"privileged[{name!r}]": v for name, v in (self.privileged or {}).items()}}
+        for what, items in own.items():
             check_same_components(items, expected.get(what), f"val_{what}")
 
 
 def as_list(series: SeriesLike | None, what: str, count: int | None = None) -> list[TimeSeries] | None:
-    """One series or several as a list of finite, deterministic ones.
+    """Convert one series or several to a list, and check that they are finite and deterministic.
 
     Args:
         what: the argument's name, for messages.
-        count: how many there must be.
+        count: required number of series; None for any.
 
     Raises:
-        TypeError: something else than series.
-        ValueError: another number of them, or values that are missing, infinite or samples of a distribution.
+        TypeError: the argument is not a series or a sequence of series.
+        ValueError: their number or components differ, or values are missing, infinite or stochastic.
     """
     if series is None:
         return None
@@ -131,22 +138,23 @@ def _check_usable(series: TimeSeries, where: str) -> None:
 
 
 def check_same_components(series: Sequence[TimeSeries] | None, expected: Sequence[str] | None, what: str) -> None:
-    """Raise a ValueError where component names or their order differ from those seen in `fit`."""
-    given = None if series is None else list(series[0].components)
-    if given is None or expected is None or given == list(expected):
+    """Raise a ValueError if component names or their order differ from those seen in `fit`."""
+    names = None if series is None else list(series[0].components)
+    if names is None or expected is None or names == list(expected):
         return
     raise ValueError(
-        f"{what} has components {given}, but the model was fitted with {list(expected)}; "
+        f"{what} has components {names}, but the model was fitted with {list(expected)}; "
         "give the same components in the same order"
     )
 
 
 def components_of(**series: Sequence[TimeSeries] | None) -> dict[str, list[str]]:
+    """Component names by argument; arguments that are None are left out."""
     return {what: list(items[0].components) for what, items in series.items() if items is not None}
 
 
 def check_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
-    """Raise a ValueError that names the missing dates if a series does not reach from `start` to `end`."""
+    """Raise a ValueError with the missing dates if a series does not cover `start` to `end`."""
     missing = []
     if series.start_time() > start:
         missing.append(f"{start} to {series.start_time() - series.freq}")
@@ -159,13 +167,15 @@ def check_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
         )
 
 
-def check_windows(given: Mapping[str, Any], keys: Tensor, lookback: int, labels: range, prefix: str = "") -> None:
-    """Raise a ValueError that names the missing dates if a series does not cover the windows `keys [N, 2]`.
+def check_windows(arguments: Mapping[str, Any], keys: Tensor, lookback: int, labels: range, prefix: str = "") -> None:
+    """Raise a ValueError with the missing dates if a series does not cover the windows `keys [N, 2]`.
 
     Args:
-        given: `series`; `past_covariates`, `future_covariates` and `sample_weight`, lists, or None or absent.
-        lookback: steps up to the origin that the windows span.
-        labels: steps, relative to the origin, of their labels.
+        arguments: lists of series by darts' names: `series`, and `past_covariates`, `future_covariates`,
+            `sample_weight` where there are any.
+        lookback: number of steps up to the origin that a window spans.
+        labels: steps of the labels, relative to the origin.
+        prefix: prefix of argument names in messages.
     """
     spans = {
         "past_covariates": (1 - lookback, 0),
@@ -173,9 +183,9 @@ def check_windows(given: Mapping[str, Any], keys: Tensor, lookback: int, labels:
         "sample_weight": (labels[0], labels[-1]),
     }
     for slot, (begin, end) in spans.items():
-        for index, covariates in enumerate(given.get(slot) or []):
-            target = given["series"][index]
-            what = f"{prefix}{slot}" + (f"[{index}]" if len(given["series"]) > 1 else "")
+        for index, covariates in enumerate(arguments.get(slot) or []):
+            target = arguments["series"][index]
+            what = f"{prefix}{slot}" + (f"[{index}]" if len(arguments["series"]) > 1 else "")
             try:
                 steps_between(covariates, target)
             except ValueError as error:
@@ -188,20 +198,26 @@ def check_windows(given: Mapping[str, Any], keys: Tensor, lookback: int, labels:
 def as_privileged(
     privileged: Mapping[str, SeriesLike] | None, names: Sequence[str], count: int, what: str
 ) -> dict[str, list[TimeSeries]]:
-    """The privileged series by name, one for each target series; every name in `names` must be there.
+    """Check privileged series, and convert them to lists by name, one series for each target series.
+
+    Args:
+        names: the names that there must be.
+        count: number of target series.
+        what: the argument's name, for messages.
 
     Raises:
+        TypeError: the argument is not a dict, or a value is not a series.
         ValueError: a name is unknown or missing, or its series cannot be used.
     """
     if privileged is not None and not isinstance(privileged, Mapping):
         raise TypeError(f"{what} must be a dict of series by name, got {type(privileged).__name__}")
-    given = dict(privileged or {})
-    check_known(given, names, f"name in {what}")
-    absent = [name for name in names if name not in given]
+    by_name = dict(privileged or {})
+    check_known(by_name, names, f"name in {what}")
+    absent = [name for name in names if name not in by_name]
     if absent:
         raise ValueError(f"{what} lacks {', '.join(map(repr, absent))}, which teachers' sources read")
-    found = {name: as_list(given[name], f"{what}[{name!r}]", count) for name in names}
-    for name, series in found.items():
+    lists = {name: as_list(by_name[name], f"{what}[{name!r}]", count) for name in names}
+    for name, series in lists.items():
         if series is None:
             raise ValueError(f"{what}[{name!r}] is None: give a series for each of the {count} target series")
-    return {name: series for name, series in found.items() if series is not None}
+    return {name: series for name, series in lists.items() if series is not None}

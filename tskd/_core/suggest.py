@@ -1,4 +1,4 @@
-"""The name that was probably meant by one that is not known."""
+"""Did-you-mean suggestions for unknown names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Positions of series on one time grid."""
+"""Steps between series on one time grid."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from darts.utils.utils import n_steps_between
 
 
 def steps_between(earlier: TimeSeries, later: TimeSeries) -> int:
-    """Steps from the start of one series to the start of another on the same time grid (negative if it is before).
+    """Steps from the start of one series to that of another on the same time grid; negative if the second is earlier.
 
     Raises:
-        ValueError: the frequencies differ, or the stamps do not fall on one grid.
+        ValueError: the frequencies differ, or the stamps do not lie on one grid.
     """
     if earlier.freq != later.freq:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Keys of windows, (series, origin): which training windows exist, and keys as single numbers."""
+"""Keys of windows, (series, origin): which training windows exist, and which steps a window spans and shares."""
 
 from __future__ import annotations
 
@@ -34,7 +34,12 @@ class WindowSpan:
 
 @dataclass(frozen=True)
 class WindowSampling:
-    """Which windows of a series are trained on, by darts' arguments of these names."""
+    """Which windows of a series are trained on: darts' arguments of the same names.
+
+    Attributes:
+        stride: steps between consecutive windows.
+        max_samples_per_ts: largest number of windows of a series, the newest ones; None for all.
+    """
 
     stride: int = 1
     max_samples_per_ts: int | None = None
@@ -50,7 +55,7 @@ def encode(keys: Tensor) -> Tensor:
 
 
 def unique(keys: Tensor) -> Tensor:
-    """The windows of a plan, each once and sorted: short series repeat theirs."""
+    """The distinct keys among `keys [N, 2]`, sorted: `training_keys` repeats those of short series."""
     codes = encode(keys).unique()
     return stack([codes // ORIGINS, codes % ORIGINS], dim=1)
 
@@ -89,3 +94,21 @@ def training_keys(lengths: Sequence[int], span: WindowSpan, sampling: WindowSamp
         for index, (count, length) in enumerate(zip(available, lengths, strict=True))
     ]
     return torch.cat(keys)
+
+
+def shared_steps(student: range, teacher: range) -> slice:
+    """The part of the student's horizon that the teacher forecasts too; empty if there is none.
+
+    Args:
+        student, teacher: steps after the origin that each of them forecasts.
+    """
+    first, last = max(student[0], teacher[0]), min(student[-1], teacher[-1])
+    return slice(first - student[0], max(last - student[0] + 1, first - student[0]))
+
+
+def covered_steps(spans: Sequence[slice], horizon: int) -> Tensor:
+    """Masks `[K, H]` of the steps of a horizon that lie in each of K parts of it."""
+    covered = torch.zeros(len(spans), horizon, dtype=torch.bool)
+    for steps, span in zip(covered, spans, strict=True):
+        steps[span] = True
+    return covered

@@ -1,8 +1,9 @@
-"""Which windows exist, and the vectorised gather of what each model sees of them.
+"""The windows of one model: which of them have all their inputs, and the vectorised gather of inputs and labels.
 
-A window is named by its key (series, origin): the index of its series, and the position in that series of the forecast
-origin `t`, the last time step that a deployed model may have seen. Every slot of every model (student or teacher) is
-a stretch of steps relative to `t`, so one key says what each of them reads."""
+The key of a window is (series, origin): the index of its series, and the position in that series of the forecast origin
+`t`, the last time step that a deployed model has observed. Every slot of every model (student or teacher) is a stretch
+of steps relative to `t`, so that one key determines what each model reads.
+"""
 
 from __future__ import annotations
 
@@ -31,16 +32,16 @@ LABEL_SLOTS = ("future_target", "sample_weight")
 
 @dataclass(frozen=True)
 class Slot:
-    """A stretch of steps relative to the origin, read from one series each of several.
+    """One input (or the labels) of a window: a stretch of steps relative to the origin, for each of several series.
 
     Attributes:
-        table: values of all series, one below the other `[rows, components]`.
+        table: values of all series, concatenated `[rows, components]`.
         begin, end: first row of each series in the table, and the row after its last `[series]`.
         zero: row of step 0 of each target series `[series]`; outside begin…end where the two do not overlap.
-        first: first step read, relative to the origin (1 is the first step after it).
-        length: number of steps read.
-        visible: `[length, components]`, false where a step is hidden and read as 0; None if nothing is hidden.
-            Components that it does not reach are visible.
+        first: first step, relative to the origin (1 is the first step after it).
+        length: number of steps.
+        visible: `[length, components]`, false where a step is hidden and gathered as 0; None if nothing is hidden.
+            Components beyond those of the mask are visible.
     """
 
     table: Tensor
@@ -58,8 +59,8 @@ class Slot:
             rest = torch.ones(self.length, width - self.visible.shape[1], dtype=torch.bool)
             object.__setattr__(self, "visible", torch.cat([self.visible, rest], dim=1))
         flat = self.table.reshape(-1)
-        # consecutive rows are contiguous: a window is one stretch of the flat table, an order of magnitude
-        # cheaper to select than by fancy indexing
+        # consecutive rows are contiguous, so that a window is one stretch of the flat table: an order of magnitude
+        # faster than fancy indexing
         stretches = flat.unfold(0, self.length * width, width) if len(self.table) >= self.length else flat.new_empty(0)
         object.__setattr__(self, "_stretches", stretches)
 
@@ -72,7 +73,7 @@ class Slot:
         length: int,
         visible: Tensor | None = None,
     ) -> Slot:
-        """The slot that reads `values[i]` for windows of `series[i]`, aligned by time stamp."""
+        """The slot with the values of `values[i]` for windows of `series[i]`, aligned by time stamp."""
         lengths = torch.tensor([len(v) for v in values])
         end = lengths.cumsum(0)
         begin = end - lengths
@@ -85,13 +86,13 @@ class Slot:
         return self.zero[keys[:, 0]] + keys[:, 1] + self.first
 
     def covers(self, keys: Tensor) -> Tensor:
-        """`[N]`, true where every step read exists and is finite."""
+        """`[N]`, true where every visible step exists and is finite."""
         rows = self._rows(keys)
         inside = (rows >= self.begin[keys[:, 0]]) & (rows + self.length <= self.end[keys[:, 0]])
         known = self.table.isfinite()
         if bool(known.all()):
             return inside
-        # hidden steps are not read, so they need not be known
+        # hidden steps may be missing
         for step in range(self.length):
             row = known[(rows + step).clamp(0, len(self.table) - 1)]
             inside &= (row if self.visible is None else row | ~self.visible[step]).all(1)
@@ -105,7 +106,12 @@ class Slot:
 
 @dataclass(frozen=True)
 class Windows:
-    """Everything one model may see of the windows of some series, and their labels."""
+    """Inputs and labels of one model for the windows of some series.
+
+    Attributes:
+        slots: by darts' names, see `INPUT_SLOTS` and `LABEL_SLOTS`.
+        static: static covariates of each series `[series, components, features]`, or None.
+    """
 
     slots: Mapping[str, Slot]
     static: Tensor | None
@@ -118,11 +124,11 @@ class Windows:
         sample_weight: Sequence[TimeSeries] | None = None,
         static_covariates: bool = True,
     ) -> Windows:
-        """The windows of a model with these chunk lengths.
+        """The windows of a model.
 
         Args:
-            inputs: target series, covariates aligned with them by position (any time span), and what is hidden.
-            span: steps of one window.
+            inputs: target series, covariates aligned with them by position (any time span), and masks.
+            span: steps of one window, from the model's chunk lengths.
             sample_weight: weights of the labels, one series for each target series.
             static_covariates: whether the model reads the static covariates of the target series.
         """
@@ -148,12 +154,12 @@ class Windows:
         return cls(slots, static)
 
     def shape(self, slot: str) -> tuple[int, ...] | None:
-        """Components of a slot, of static covariates the whole shape; None if it is not used."""
+        """Number of components of a slot as a tuple (for static covariates the whole shape); None if it is not used."""
         table = self.static if slot == "static_covariates" else self.slots[slot].table if slot in self.slots else None
         return None if table is None else tuple(table.shape[1:])
 
     def covers(self, keys: Tensor) -> Tensor:
-        """`[N]`, true where every input (labels not counted) exists and is finite."""
+        """`[N]`, true where every input exists and is finite; labels do not count."""
         covered = torch.ones(len(keys), dtype=torch.bool)
         for name, slot in self.slots.items():
             if name in INPUT_SLOTS:
@@ -161,17 +167,17 @@ class Windows:
         return covered
 
     def without(self, *names: str) -> Windows:
-        """The same, but for some slots."""
+        """The same windows without some slots."""
         return Windows({name: slot for name, slot in self.slots.items() if name not in names}, self.static)
 
     def one(self) -> dict[str, Tensor]:
-        """Zeros in the shape of one window's inputs."""
-        found = {
+        """Zeros in the shape of one window's inputs, by slot."""
+        inputs = {
             name: slot.table.new_zeros(1, slot.length, slot.table.shape[1])
             for name, slot in self.slots.items()
             if name in INPUT_SLOTS
         }
-        return found if self.static is None else {**found, "static_covariates": torch.zeros_like(self.static[:1])}
+        return inputs if self.static is None else {**inputs, "static_covariates": torch.zeros_like(self.static[:1])}
 
     def gather(self, keys: Tensor, labels: bool = True) -> dict[str, Tensor]:
         """The slots of the windows `keys [B, 2]`, each `[B, steps, components]`; unused slots are left out."""
@@ -182,5 +188,5 @@ class Windows:
 
 
 def _tensor(values: np.ndarray) -> Tensor:
-    """The same memory, unless it must not be written to: torch knows no such tensors."""
+    """A tensor that shares the array's memory, unless that is read-only, which torch does not support."""
     return torch.from_numpy(values if values.flags.writeable else values.copy())

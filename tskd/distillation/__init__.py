@@ -1,1 +1,1 @@
-"""Distillation: a student trained on labels and on what its teachers say."""
+"""Distillation: training a student on labels and on the outputs of its teachers."""

@@ -1,4 +1,4 @@
-"""Trying to make a student depend on privileged data, and saying what was tried."""
+"""`audit`: checks whether a fitted student depends on privileged data, and the report of these checks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from tskd._core.darts.capabilities import is_fitted
-from tskd._core.series import SeriesLike, as_list, as_privileged
-from tskd.distillation import audit_checks as attempts
+from tskd._core.series import SeriesBundle, SeriesLike, as_list, as_privileged
+from tskd.distillation import audit_checks
 from tskd.distillation.audit_checks import Finding
 from tskd.distillation.model import DistilledModel
 
@@ -19,19 +19,24 @@ __all__ = ["Audit", "Finding", "audit"]
 
 @dataclass(frozen=True)
 class Audit:
-    """All that was tried on a model. `passed` only if nothing was found; printing it tells everything."""
+    """The results of all checks of one model; its text lists them.
+
+    Attributes:
+        findings: one for each check.
+    """
 
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
+        """Whether no check found a leak."""
         return all(finding.passed is not False for finding in self.findings)
 
     def __str__(self) -> str:
         marks = {True: "ok  ", False: "LEAK", None: "?   "}
         lines = [f"{marks[f.passed]}  {f.tried}: {f.detail}" for f in self.findings]
-        found = sum(f.passed is False for f in self.findings)
-        verdict = "no leak found" if not found else f"{found} of {len(self.findings)} checks found a leak"
+        leaks = sum(f.passed is False for f in self.findings)
+        verdict = "no leak found" if not leaks else f"{leaks} of {len(self.findings)} checks found a leak"
         return "\n".join([*lines, verdict])
 
 
@@ -45,14 +50,14 @@ def audit(
     test_start: Any = None,
     verbose: bool = True,
 ) -> Audit:
-    """Try to make a fitted student depend on privileged data; print and return what was tried.
+    """Check whether a fitted student depends on privileged data; print and return the results.
 
     Args:
-        model: fitted.
-        series, past_covariates, future_covariates, privileged: the data it was fitted on and is to be used on, test
-            part included.
-        test_start: first time stamp of the test part, or its text; None if overlap of training and test does not
-            matter.
+        model: a fitted model.
+        series, past_covariates, future_covariates, privileged: the data of training and use, test part included.
+        test_start: first time stamp of the test part, or its text; None to skip the check that training and test part
+            do not overlap.
+        verbose: whether to print the results.
 
     Raises:
         ValueError: the model is not fitted.
@@ -62,16 +67,19 @@ def audit(
     if isinstance(test_start, str):
         test_start = pd.Timestamp(test_start)
     targets = as_list(series, "series") or []
-    past = as_list(past_covariates, "past_covariates", len(targets))
-    future = as_list(future_covariates, "future_covariates", len(targets))
+    data = SeriesBundle(
+        targets,
+        as_list(past_covariates, "past_covariates", len(targets)),
+        as_list(future_covariates, "future_covariates", len(targets)),
+    )
     names = [name for teacher in model.teachers for name in teacher.names]
-    known = as_privileged(privileged, list(dict.fromkeys([*names, *privileged])), len(targets), "privileged")
+    hidden = as_privileged(privileged, list(dict.fromkeys([*names, *privileged])), len(targets), "privileged")
     findings = [
-        attempts.among_inputs(model, {"series": targets, "past_covariates": past, "future_covariates": future}, known),
-        *attempts.training_past(model, test_start),
-        *attempts.beyond_cutoff(model, targets, past, future, known),
-        attempts.names_in_file(model, known),
-        *attempts.perturbed(model, targets, past, future, known),
+        audit_checks.among_inputs(model, data, hidden),
+        *audit_checks.training_past(model, test_start),
+        *audit_checks.beyond_cutoff(model, data, hidden),
+        audit_checks.names_in_file(model, hidden),
+        *audit_checks.perturbed(model, data, hidden),
     ]
     result = Audit(findings)
     if verbose:

@@ -1,4 +1,4 @@
-"""Attempts to make a student depend on privileged data, each with what was seen."""
+"""The checks of an audit, each of which looks for one way in which a student could depend on privileged data."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ import pandas as pd
 from darts import TimeSeries
 
 from tskd._core.darts.capabilities import reads_covariates
-from tskd._core.darts.fit import kept_components, load_model, trained_until
+from tskd._core.darts.inspect import kept_components, trained_until
+from tskd._core.darts.storage import load_model
+from tskd._core.series import SeriesBundle
 from tskd.distillation.model import DistilledModel
 from tskd.distillation.soft_sensor import blanked
 
-# two columns whose values leave less than this unexplained are one quantity in two scalings
+# largest share of unexplained variance between two columns that are affine copies of one another
 SAME = 1e-6
 SHIFTS = range(-3, 4)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was tried.
+    """The result of one check.
 
     Attributes:
-        tried: what was done.
-        passed: whether the student held; None where it could not be told.
-        detail: what was seen.
+        tried: what was checked.
+        passed: whether no leak was found; None if this cannot be decided.
+        detail: what was observed.
     """
 
     tried: str
@@ -41,19 +43,22 @@ class Finding:
     detail: str
 
 
-def among_inputs(
-    model: DistilledModel, inputs: Mapping[str, list[TimeSeries] | None], known: Mapping[str, list[TimeSeries]]
-) -> Finding:
-    """Privileged columns among the student's inputs: by value, as an affine copy, or shifted by a few steps."""
+def among_inputs(model: DistilledModel, data: SeriesBundle, privileged: Mapping[str, list[TimeSeries]]) -> Finding:
+    """Check for privileged columns among the student's inputs: by value, as an affine copy, or shifted by some steps.
+
+    Args:
+        data: the deployable series.
+        privileged: the privileged series by name.
+    """
     tried = f"privileged columns among the student's inputs, by value, affine copy, or shifted by up to {max(SHIFTS)}"
     sources = [source for teacher in model.teachers for source in teacher.sources]
     past_is_open = {s.name for s in sources if s.slot == "future"} - {s.name for s in sources if s.slot == "past"}
-    for what, items in inputs.items():
-        for index, given in enumerate(items or []):
-            for name, hidden in known.items():
-                if given.freq != hidden[index].freq:
+    for what, items in data.deployable.items():
+        for index, series in enumerate(items or []):
+            for name, hidden in privileged.items():
+                if series.freq != hidden[index].freq:
                     continue
-                for column, other, lead in _matches(given, hidden[index]):
+                for column, other, lead in _matches(series, hidden[index]):
                     # a series whose future alone is privileged may be observed up to the origin
                     if name in past_is_open and what != "future_covariates" and lead <= 0:
                         continue
@@ -62,10 +67,10 @@ def among_inputs(
     return Finding(tried, True, "none found")
 
 
-def _matches(given: TimeSeries, hidden: TimeSeries) -> Iterator[tuple[str, str, int]]:
-    """Columns of the first that are columns of the second, and how many steps the first is ahead."""
+def _matches(series: TimeSeries, hidden: TimeSeries) -> Iterator[tuple[str, str, int]]:
+    """Pairs of columns of the two series that are the same, and how many steps the first is ahead."""
     for lead in SHIFTS:
-        a, b = _overlapping(given, hidden.shift(-lead))
+        a, b = _overlapping(series, hidden.shift(-lead))
         if len(a) < 3:
             continue
         a, b = np.diff(a, axis=0), np.diff(b, axis=0)
@@ -73,7 +78,7 @@ def _matches(given: TimeSeries, hidden: TimeSeries) -> Iterator[tuple[str, str, 
         scale = np.outer(np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0))
         share = np.divide(a.T @ b, scale, out=np.zeros_like(scale), where=scale > 0) ** 2
         for i, j in zip(*np.where(share > 1 - SAME), strict=True):
-            yield str(given.components[i]), str(hidden.components[j]), lead
+            yield str(series.components[i]), str(hidden.components[j]), lead
 
 
 def _overlapping(a: TimeSeries, b: TimeSeries) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +87,7 @@ def _overlapping(a: TimeSeries, b: TimeSeries) -> tuple[np.ndarray, np.ndarray]:
 
 
 def training_past(model: DistilledModel, test_start: Any) -> Iterator[Finding]:
-    """Rows of anybody's training that overlap the test part."""
+    """Check that the training data of student and teachers end before the test part."""
     if test_start is None:
         return
     ends = {"student": trained_until(model.student)}
@@ -96,36 +101,35 @@ def training_past(model: DistilledModel, test_start: Any) -> Iterator[Finding]:
 
 
 def beyond_cutoff(
-    model: DistilledModel,
-    targets: list[TimeSeries],
-    past: list[TimeSeries] | None,
-    future: list[TimeSeries] | None,
-    known: Mapping[str, list[TimeSeries]],
+    model: DistilledModel, data: SeriesBundle, privileged: Mapping[str, list[TimeSeries]]
 ) -> Iterator[Finding]:
-    """Change every privileged value after a cutoff; what the teachers say of windows before it must not move."""
+    """Change every privileged value after a cutoff, and check that the teachers' forecasts before it stay the same."""
     for teacher in model.teachers:
         if not teacher.sources:
             continue
         tried = f"privileged values after a training cutoff, read by teacher {teacher.name!r}"
-        cut = [target[: -(len(target) // 3)] for target in targets]
-        mine = {name: known[name] for name in teacher.names}
+        cut = [target[: -(len(target) // 3)] for target in data.series]
+        own = {name: privileged[name] for name in teacher.names}
         changed = {
             name: [_moved(s, after=c.end_time() + c.freq) for s, c in zip(items, cut, strict=True)]
-            for name, items in mine.items()
+            for name, items in own.items()
         }
-        answers = [teacher.historical_forecasts(cut, past, future, given) for given in (mine, changed)]
+        forecasts = [
+            teacher.historical_forecasts(cut, data.past_covariates, data.future_covariates, values)
+            for values in (own, changed)
+        ]
         same = all(
             np.array_equal(a.values(), b.values())
-            for first, second in zip(*answers, strict=True)
+            for first, second in zip(*forecasts, strict=True)
             for a, b in zip(first, second, strict=True)
         )
         yield Finding(tried, same, "none is read" if same else "its forecasts moved")
 
 
-def names_in_file(model: DistilledModel, known: Mapping[str, list[TimeSeries]]) -> Finding:
-    """Privileged component names in the saved student."""
+def names_in_file(model: DistilledModel, privileged: Mapping[str, list[TimeSeries]]) -> Finding:
+    """Check for names of privileged series and components in the saved student."""
     deployable = {name for names in kept_components(model.student).values() for name in names}
-    names = {str(c) for items in known.values() for c in items[0].components} | set(known)
+    names = {str(c) for items in privileged.values() for c in items[0].components} | set(privileged)
     tried = f"names {sorted(names - deployable)} in the saved student"
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -139,7 +143,7 @@ def names_in_file(model: DistilledModel, known: Mapping[str, list[TimeSeries]]) 
 
 
 def _texts(path: Path) -> Iterator[str]:
-    """Every text in a file that torch wrote."""
+    """Every string in a file that torch wrote."""
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
             if member.endswith(".pkl"):
@@ -149,30 +153,24 @@ def _texts(path: Path) -> Iterator[str]:
 
 
 def perturbed(
-    model: DistilledModel,
-    targets: list[TimeSeries],
-    past: list[TimeSeries] | None,
-    future: list[TimeSeries] | None,
-    known: Mapping[str, list[TimeSeries]],
+    model: DistilledModel, data: SeriesBundle, privileged: Mapping[str, list[TimeSeries]]
 ) -> Iterator[Finding]:
-    """Change everything but the deployable inputs of one forecast; it must not move."""
+    """Change everything but the deployable inputs of one forecast, and check that it stays the same."""
     horizon = model.student.output_chunk_length
-    origins = [target[: -(len(target) // 3)] for target in targets]
+    origins = [target[: -(len(target) // 3)] for target in data.series]
     start = [origin.end_time() + origin.freq for origin in origins]
-    shown = blanked(origins) if model.soft_sensor else origins
-    if not reads_covariates(model.student, "past"):
-        past = None
-    if not reads_covariates(model.student, "future"):
-        future = None
+    inputs = blanked(origins) if model.soft_sensor else origins
+    past = data.past_covariates if reads_covariates(model.student, "past") else None
+    future = data.future_covariates if reads_covariates(model.student, "future") else None
 
     def forecasts(student: Any, covariates: list[TimeSeries] | None) -> list[np.ndarray]:
-        found = student.predict(
-            horizon, shown, past_covariates=covariates, future_covariates=future, random_state=0, verbose=False
+        predicted = student.predict(
+            horizon, inputs, past_covariates=covariates, future_covariates=future, random_state=0, verbose=False
         )
-        return [forecast.values() for forecast in found]
+        return [forecast.values() for forecast in predicted]
 
     before = forecasts(model.student, past)
-    with _changed_in_place([item for items in known.values() for item in items]):
+    with _changed_in_place([item for items in privileged.values() for item in items]):
         yield _compared("every privileged value changed in place", before, forecasts(model.student, past))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "student.pt"
@@ -192,13 +190,14 @@ def perturbed(
 
 
 def _compared(what: str, before: list[np.ndarray], after: list[np.ndarray]) -> Finding:
+    """The result of a check that a forecast is the same before and after a change."""
     same = all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
     return Finding(f"the forecast, with {what}", same, "it did not move" if same else "it moved")
 
 
 @contextmanager
 def _changed_in_place(series: Sequence[TimeSeries]) -> Iterator[None]:
-    """Every value changed in the user's own arrays, and put back: memory shared with the student would show."""
+    """Change every value in the user's own arrays, to detect memory shared with the student; put back at the end."""
     views = [s.values(copy=False) for s in series]
     writable = [view for view in views if view.flags.writeable]
     kept = [view.copy() for view in writable]
@@ -212,7 +211,7 @@ def _changed_in_place(series: Sequence[TimeSeries]) -> Iterator[None]:
 
 
 def _moved(series: TimeSeries, after: Any) -> TimeSeries:
-    """The series with every value from a time stamp on changed."""
+    """The series with every value changed from a time stamp on."""
     values = series.values(copy=True)
     late = np.asarray(series.time_index >= after)
     values[late] = -3 * values[late] + 7 * (1 + np.abs(values).max())

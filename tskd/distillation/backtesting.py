@@ -1,4 +1,4 @@
-"""Rolling evaluation: with `retrain`, everything is distilled afresh on what was known at each origin."""
+"""Rolling evaluation by darts: with `retrain`, the student is distilled anew on the data before each origin."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Backtester:
 
     Attributes:
         student: a darts torch model.
-        soft_sensor: whether it does not see the target's own past.
-        refit: `refit(student, teachers, series, **fit_kwargs)` distils an untrained student afresh, and returns it.
-        teachers: as they were passed in, fitted or not.
+        soft_sensor: whether the target's own past is hidden from it.
+        refit: `refit(student, teachers, series, **fit_kwargs)` distils an untrained student, and returns it.
+        teachers: as the user passed them, fitted or not.
     """
 
     student: Any
@@ -51,15 +51,17 @@ class Backtester:
         if isinstance(retrain, int) and not retrain:
             if privileged is not None:
                 raise ValueError("privileged= is for retrain: without it the student alone forecasts, and needs none")
-            shown = blanked(series) if self.soft_sensor else series
-            return self.student.historical_forecasts(shown, past_covariates, future_covariates, retrain=False, **kwargs)
+            series = blanked(series) if self.soft_sensor else series
+            return self.student.historical_forecasts(
+                series, past_covariates, future_covariates, retrain=False, **kwargs
+            )
         together = isinstance(series, TimeSeries) or kwargs.get("apply_globally", False)
         if not together:
-            # darts evaluates several series one by one, and does not say which it is at
+            # darts evaluates several series one by one, without telling `refit` which one
             covariates = (past_covariates, future_covariates)
             return [
-                self.historical_forecasts(*given, retrain=retrain, privileged=known, **rest)
-                for given, known, rest in _one_by_one(series, covariates, privileged, kwargs)
+                self.historical_forecasts(*inputs, retrain=retrain, privileged=hidden, **rest)
+                for inputs, hidden, rest in _one_by_one(series, covariates, privileged, kwargs)
             ]
 
         def refit(student: Any, series: Any, **fit_kwargs: Any) -> Any:
@@ -73,6 +75,7 @@ class Backtester:
         return view.historical_forecasts(series, past_covariates, future_covariates, retrain=retrain, **kwargs)
 
     def _check_soft_sensor(self, kwargs: Mapping[str, Any]) -> None:
+        """Raise a ValueError for arguments with which darts would give a soft sensor other inputs."""
         length = self.student.output_chunk_length
         if kwargs.get("forecast_horizon", 1) > length:
             raise ValueError(
@@ -81,7 +84,7 @@ class Backtester:
             )
         if kwargs.get("data_transformers"):
             raise ValueError(
-                "data_transformers would scale the zeros that a soft sensor is shown; scale the series before"
+                "data_transformers would scale the zeros that a soft sensor reads; scale the series before"
             )
 
 
@@ -92,38 +95,40 @@ def evaluate(
     *args: Any,
     **kwargs: Any,
 ) -> Any:
-    """darts' `backtest` or `residuals` of forecasts that are distilled at each origin.
+    """Apply darts' `backtest` or `residuals` to forecasts of `DistilledModel.historical_forecasts`.
 
     Args:
-        darts_method: of the student.
+        darts_method: `backtest` or `residuals` of the student.
         forecast: `DistilledModel.historical_forecasts`.
+        series: target series.
         args: past and future covariates, and historical forecasts if there are any.
+        kwargs: further arguments of the two methods.
     """
     bound = inspect.signature(darts_method).bind_partial(series, *args).arguments
     names = ("past_covariates", "future_covariates", "historical_forecasts")
-    past, future, found = (bound.get(name, kwargs.pop(name, None)) for name in names)
+    past, future, forecasts = (bound.get(name, kwargs.pop(name, None)) for name in names)
     retrain, privileged = kwargs.pop("retrain", True), kwargs.pop("privileged", None)
-    if found is None:
+    if forecasts is None:
         default = inspect.signature(darts_method).parameters["last_points_only"].default
         last_points_only = kwargs.pop("last_points_only", default)
         rolling = {name: kwargs[name] for name in kwargs if name in ROLLING}
-        found = forecast(
+        forecasts = forecast(
             series, past, future, retrain=retrain, privileged=privileged, last_points_only=last_points_only, **rolling
         )
         kwargs["last_points_only"] = last_points_only
-    return darts_method(series, past, future, found, **kwargs)
+    return darts_method(series, past, future, forecasts, **kwargs)
 
 
 def _one_by_one(
     series: Sequence[TimeSeries], covariates: Any, privileged: Mapping[str, Any] | None, kwargs: Mapping[str, Any]
 ) -> list[tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]]:
-    """Of each of several series: it and its covariates, its privileged series, and the other arguments."""
+    """For each of several series: the series and its covariates, its privileged series, and the other arguments."""
     count = len(series)
     past, future = (
-        as_list(given, name, count)
-        for given, name in zip(covariates, ("past_covariates", "future_covariates"), strict=True)
+        as_list(values, name, count)
+        for values, name in zip(covariates, ("past_covariates", "future_covariates"), strict=True)
     )
-    known = {name: as_list(values, f"privileged[{name!r}]", count) for name, values in (privileged or {}).items()}
+    hidden = {name: as_list(values, f"privileged[{name!r}]", count) for name, values in (privileged or {}).items()}
     for name, value in (kwargs.get("fit_kwargs") or {}).items():
         if isinstance(value, list | tuple):
             raise ValueError(f"fit_kwargs[{name!r}] is a list; with several series, evaluate them one by one")
@@ -133,7 +138,7 @@ def _one_by_one(
     return [
         (
             (one, None if past is None else past[index], None if future is None else future[index]),
-            {name: items[index] for name, items in known.items() if items is not None},
+            {name: items[index] for name, items in hidden.items() if items is not None},
             {**kwargs, "sample_weight": weights[index] if isinstance(weights, list) else weights},
         )
         for index, one in enumerate(series)
@@ -141,17 +146,17 @@ def _one_by_one(
 
 
 def _usable_at(teacher: Teacher, targets: Sequence[TimeSeries]) -> Teacher:
-    """A teacher that may be used for a student that is trained on these series.
+    """Return the teacher if it may be used for a student trained on these series.
 
     Raises:
-        ValueError: it was passed in fitted on later data.
+        ValueError: it was already fitted, on later or on unknown data.
     """
     if not teacher.fitted:
         return teacher
     origin = min(target.end_time() for target in targets)
     comparable = isinstance(teacher.seen_until, type(origin))
     if not comparable or teacher.seen_until > origin:
-        seen = "on nobody knows what (darts keeps no end of several series; Teacher.fit does)"
+        seen = "on data of unknown end (darts keeps no end of several series; Teacher.fit does)"
         seen = seen if teacher.seen_until is None else f"on data up to {teacher.seen_until}"
         raise ValueError(
             f"teacher {teacher.name!r} was passed in fitted {seen}, and the origin is {origin}: pass it unfitted, to "

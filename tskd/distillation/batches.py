@@ -1,4 +1,4 @@
-"""Batches of distillation: windows with the outputs of the teachers for them."""
+"""The batches of a training step: windows as darts batches them, with the teacher outputs for them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Batch:
     """One batch of distillation.
 
     Attributes:
-        labels: the student's own darts batch.
+        labels: darts' own batch of the student's inputs and labels.
         keys: (series, origin) of its windows `[B, 2]`.
-        forecasts: of the teachers `[K, B, H, C]`; 0 where not valid.
-        valid: whether a teacher's forecast of a window can be used `[K, B]`.
-        details: other outputs of each teacher, see `TeacherOutputs.details`.
-        later: of each output chunk that follows the student's, the inputs but the target's past, of those windows for
-            which they exist.
-        rolled: which these are `[B]`.
-        spread: of the teachers' forecasts `[K, B, H, C]`, if the weighting needs it.
+        forecasts: teacher forecasts `[K, B, H, C]`; 0 where not valid.
+        valid: true where a teacher's forecast for a window can be used `[K, B]`.
+        details: further outputs of each teacher, see `TeacherOutputs.details`.
+        later: for each output chunk after the student's own, the inputs other than the target's past, of the windows
+            for which they exist.
+        rolled: true for these windows `[B]`.
+        spread: standard deviations of the teacher forecasts `[K, B, H, C]`, if the weighting needs them.
     """
 
     labels: TorchTrainingBatch
@@ -50,7 +50,7 @@ class Batch:
         return getattr(self.labels, name)
 
     def to(self, device: torch.device) -> Batch:
-        """Itself on a device; Lightning moves whatever has this method."""
+        """The batch on a device; Lightning calls this method."""
         if self.keys.device == device:
             return self
         slots = {
@@ -76,11 +76,14 @@ def _moved(values: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]
 
 
 class DistillationData(WindowData):
-    """Windows with the outputs of the teachers for them.
+    """A torch data set of windows with the teacher outputs for them.
 
     Args:
-        starts: for each output chunk that follows the student's own, after how many steps it starts.
-        spread: whether batches hold the spread of the teachers' forecasts.
+        keys: of the windows `[N, 2]`, in order.
+        windows: the student's inputs and labels.
+        outputs: of the teachers.
+        starts: for each output chunk after the student's own, the number of steps before it.
+        spread: whether batches hold the standard deviations of the teacher forecasts.
     """
 
     def __init__(
@@ -109,8 +112,8 @@ class DistillationData(WindowData):
         return batch
 
     def forecasts_and_labels(self, teacher: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """One teacher's forecasts and the labels `[m, h, C]`, of all windows for which it is valid and those steps of
-        the horizon that it forecasts, in chunks."""
+        """One teacher's forecasts and the labels `[m, h, C]` for all its valid windows, in chunks; of the horizon,
+        the steps that it forecasts."""
         assert self.outputs is not None and self.windows is not None
         span = self.outputs.spans[teacher]
         for part in unique(self.keys).split(CHUNK):
@@ -120,18 +123,18 @@ class DistillationData(WindowData):
             yield forecasts[teacher][usable, span], labels[usable, span]
 
     def features(self, teacher: int, field: str, most: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Features of one of a teacher's layers `[m, …]` and its forecasts `[m, h, C]` in chunks, of those for
-        which it is valid among so many windows, evenly spread."""
+        """Features `[m, …]` of one of a teacher's layers and its forecasts `[m, h, C]`, in chunks, for its valid
+        windows among at most `most` evenly spaced ones."""
         assert self.outputs is not None
         keys, span = unique(self.keys), self.outputs.spans[teacher]
-        some = keys[torch.linspace(0, len(keys) - 1, min(len(keys), most)).long()]
-        for part in some.split(CHUNK):
+        chosen = keys[torch.linspace(0, len(keys) - 1, min(len(keys), most)).long()]
+        for part in chosen.split(CHUNK):
             forecasts, valid = self.outputs.of(part)
             usable = valid[teacher]
             yield self.outputs.details(part)[teacher][field][usable], forecasts[teacher][usable, span]
 
     def calibration_windows(self) -> Iterator[CalibrationWindows]:
-        """All windows with forecasts of the teachers and labels, in chunks."""
+        """All windows with inputs, teacher outputs and labels, in chunks."""
         assert self.outputs is not None and self.windows is not None
         for part in unique(self.keys).split(CHUNK):
             forecasts, valid = self.outputs.of(part)
@@ -142,6 +145,7 @@ class DistillationData(WindowData):
             yield CalibrationWindows(part, inputs, forecasts, valid, spread, labels, covers)
 
     def _ahead(self, keys: Tensor) -> tuple[list[dict[str, Tensor]], Tensor]:
+        """See `Batch.later` and `Batch.rolled`."""
         assert self._later is not None
         chunks = [keys + torch.tensor([0, start]) for start in self.starts]
         covered = torch.ones(len(keys), dtype=torch.bool)

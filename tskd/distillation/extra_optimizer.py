@@ -1,4 +1,4 @@
-"""The step of an optimizer that the trainer does not know: that of what the losses train beside the student."""
+"""The optimizer step for trainable parts of losses, such as projectors, whose optimizer the trainer does not manage."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from tskd._core.distributed import OverRanks, alone, average_over_ranks
 
 
 def step_by_hand(optimizer: torch.optim.Optimizer, scale: float, mean: OverRanks = alone) -> None:
-    """A step of an optimizer that the trainer does not know, over all ranks, for gradients of a loss times `scale`.
+    """Take an optimizer step with gradients averaged over all ranks, and clear the gradients.
 
-    Left out, as the trainer's own is, if a gradient is not finite.
+    As in the trainer's own steps with mixed precision, the step is skipped if a gradient is not finite.
+
+    Args:
+        scale: factor by which the loss was scaled.
+        mean: over the ranks.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     average_over_ranks(parameters, mean)

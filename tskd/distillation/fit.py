@@ -1,4 +1,4 @@
-"""One fit: teachers that need it are fitted, the outputs of all are computed, and the student is trained on them."""
+"""One fit: fits the unfitted teachers, computes the outputs of all, and trains the student on them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from tskd._core.darts.dataset import dataset_windows, datasets_of
-from tskd._core.darts.dataset import train as train_on
-from tskd._core.darts.fit import fit_through, forget_target
+from tskd._core.darts.fit import fit_through, train_on
 from tskd._core.darts.forward import roll_starts
+from tskd._core.darts.storage import forget_target
 from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows
 from tskd.distillation.batches import DistillationData
@@ -30,10 +30,14 @@ logger = logging.getLogger(__name__)
 
 
 def fit(prepared: PreparedFit, history: History) -> tuple[Teacher, ...]:
-    """Train the student of a prepared fit; returns its teachers, all fitted.
+    """Fit the teachers and train the student of a prepared fit.
 
     Args:
-        history: records how far each teacher is followed.
+        prepared: the checked data and models.
+        history: records the weights of the teachers in each epoch.
+
+    Returns:
+        The teachers, all fitted.
     """
     recipe, options = prepared.recipe, prepared.options
     with isolated_randomness():
@@ -63,11 +67,12 @@ def fit(prepared: PreparedFit, history: History) -> tuple[Teacher, ...]:
 
 
 class _StudentTraining:
-    """The training of the student, in darts' own fit.
+    """The training of the student within darts' own `fit`.
 
     Args:
-        teachers: fitted.
+        teachers: fitted teachers.
         predictors: of the teachers, for the training part.
+        history: records the weights of the teachers in each epoch.
     """
 
     def __init__(
@@ -82,14 +87,14 @@ class _StudentTraining:
         self._held_out = self._held_out_predictors()
 
     def run(self, trainer: Any, network: Any, data: Any, checkpoint: str | None) -> None:
-        """Train the network; in place of `trainer.fit`."""
+        """Train the network, in place of darts' call of `trainer.fit`."""
         prepared = self.prepared
-        found, found_val = datasets_of(data)
+        training_set, validation_set = datasets_of(data)
         with isolated_randomness():
             objective = prepared.objective()
-            sets = [self._training_data(found, objective)]
-            if found_val is not None:
-                sets.append(self._validation_data(found_val))
+            sets = [self._training_data(training_set, objective)]
+            if validation_set is not None:
+                sets.append(self._validation_data(validation_set))
             tally = Tally(Hours.of(prepared.student.series), objective.aspects)
             calibration = self._calibration(sets)
             module = Distillation(network, objective, prepared.recipe.balance, calibration, self.history, tally)
@@ -97,11 +102,12 @@ class _StudentTraining:
             self.history.begin()
         train_on(trainer, module, data, sets, checkpoint)
 
-    def _training_data(self, found: Any, objective: Objective) -> DistillationData:
+    def _training_data(self, dataset: Any, objective: Objective) -> DistillationData:
+        """The training windows with teacher outputs; fits the statistics and linear probes of the objective on them."""
         prepared = self.prepared
         keys = prepared.student.keys
         assert keys is not None
-        windows = dataset_windows(found, keys, prepared.student.visible)
+        windows = dataset_windows(dataset, keys, prepared.student.visible)
         outputs = self._outputs(self.predictors, windows, keys, objective)
         starts = roll_starts(len(prepared.recipe.horizon), objective.ahead)
         data = DistillationData(keys, windows, outputs, starts, prepared.recipe.weighting.needs.spread)
@@ -111,47 +117,47 @@ class _StudentTraining:
             objective.fit_probe(teacher, field, data.features(teacher, field, MOST))
         return data
 
-    def _validation_data(self, found: Any) -> DistillationData:
-        """Windows of the validation part; no loss compares anything there, but a weighting may be calibrated on it."""
+    def _validation_data(self, dataset: Any) -> DistillationData:
+        """The validation windows; with teacher outputs if the weighting is calibrated on them."""
         validation = self.prepared.validation
         assert validation is not None and validation.keys is not None
-        windows = dataset_windows(found, validation.keys, validation.visible)
+        windows = dataset_windows(dataset, validation.keys, validation.visible)
         outputs = self._outputs(self._held_out, windows, validation.keys)
         return DistillationData(validation.keys, windows, outputs)
 
     def _held_out_predictors(self) -> Sequence[TeacherPredictor]:
-        """The teachers in front of the validation part, if the weighting is calibrated on it."""
+        """Predictors of the teachers for the validation part, if the weighting is calibrated on it."""
         prepared = self.prepared
         if not prepared.recipe.weighting.needs.calibration or prepared.validation is None:
             return ()
-        found = []
+        predictors = []
         with isolated_randomness():
             for one, teacher in zip(prepared.teachers, self.teachers, strict=True):
                 if one.validation is None:
-                    logger.info("val_privileged is not given: teachers are judged by the windows of the training part")
+                    logger.info("val_privileged is not given: the weighting is calibrated on the training part")
                     return ()
-                found.append(teacher.predictor_on(one.validation, one.targets[1]))
-        return found
+                predictors.append(teacher.predictor_on(one.validation, one.targets[1]))
+        return predictors
 
     def _calibration(self, sets: Sequence[DistillationData]) -> Calibration | None:
-        """The windows that a weighting is calibrated on, or takes meta steps on."""
+        """The windows for the calibration and the meta steps of the weighting, if it needs them."""
         needs = self.prepared.recipe.weighting.needs
         if not self.teachers or not (needs.calibration or needs.meta_step_every):
             return None
-        # windows of a meta step need no teacher
+        # windows of a meta step need no teacher outputs
         held_out = bool(self._held_out) or needs.validation
         return Calibration(sets[1] if held_out else sets[0], held_out)
 
     def _outputs(
         self, predictors: Sequence[TeacherPredictor], windows: Windows, keys: Tensor, objective: Objective | None = None
     ) -> TeacherOutputs:
-        """Outputs of teachers for the windows `keys [N, 2]`; with the fields that an objective reads, or none."""
+        """Teacher outputs for the windows `keys [N, 2]`, with the fields that the objective reads, if one is passed."""
         horizon, options = self.prepared.recipe.horizon, self.prepared.options
         like = windows.gather(keys[:1])["future_target"][:, -len(horizon) :]
         sources = [
             OutputSource(one.name, one.horizon, predictor, [] if objective is None else objective.fields(number))
             for number, (one, predictor) in enumerate(zip(self.teachers, predictors, strict=False))
         ]
-        wanted = StudentWindows(keys, horizon, like, 0 if objective is None else objective.ahead)
+        student_windows = StudentWindows(keys, horizon, like, 0 if objective is None else objective.ahead)
         progress = objective is not None and options.verbose is not False
-        return collect_outputs(sources, wanted, self._cache, progress)
+        return collect_outputs(sources, student_windows, self._cache, progress)

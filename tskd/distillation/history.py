@@ -1,4 +1,4 @@
-"""How far each teacher was followed, epoch by epoch."""
+"""The weights of the teachers in each epoch: sums over batches, entries of the history, and logged values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from tskd._core.aspects import Aspect
 
 HOURS = 24
-# shares of windows that differ by no more are alike
+# weights of windows that differ by no more count as equal
 ALIKE = 1e-6
 # as a trainer's strategy has it: values of all processes, `reduce_op="sum"` or `"max"`
 Reduce = Callable[..., Tensor]
@@ -48,7 +48,7 @@ class Hours:
 
     @classmethod
     def of(cls, series: Sequence[TimeSeries]) -> Hours | None:
-        """None unless all of them have time stamps less than a day apart."""
+        """The hours of some series; None unless all have time stamps less than a day apart."""
         for one in series:
             start = one.start_time()
             if not isinstance(start, pd.Timestamp) or start + one.freq - start >= pd.Timedelta(days=1):
@@ -58,19 +58,18 @@ class Hours:
         return cls(torch.cat(hours), ends - torch.tensor([len(one) for one in series]))
 
     def __call__(self, keys: Tensor) -> Tensor:
-        """Of the origins of the windows `keys [B, 2]`, `[B]`."""
+        """Hours `[B]` of the forecast origins of the windows `keys [B, 2]`."""
         if self.table.device != keys.device:
             self.table, self.begin = self.table.to(keys.device), self.begin.to(keys.device)
         return self.table[self.begin[keys[:, 0]] + keys[:, 1]].long()
 
 
 class Tally:
-    """Sums over the windows of an epoch, kept on the device of the training: no step waits for them.
+    """Sums of the weights over the windows of an epoch, kept on the training device, so that no step waits for them.
 
     Args:
-        hours: of the forecast origins, if they have any.
-        aspects: those that may have weights of their own, whether a step has them or not: what is summed is the same in
-            all processes.
+        hours: of the series, if their time stamps have hours.
+        aspects: those with weights of their own, whether or not a step has them, so that all processes sum the same.
     """
 
     def __init__(self, hours: Hours | None = None, aspects: Sequence[Aspect] = ()) -> None:
@@ -89,8 +88,14 @@ class Tally:
         return self._sums is not None
 
     def add(self, weights: Tensor, valid: Tensor, keys: Tensor, apart: Mapping[Aspect, Tensor] | None = None) -> None:
-        """A batch: weights `[K, B]` to `[K, B, H, C]`, 0 in windows without a valid teacher, valid `[K, B]`, keys, and
-        the weights of those aspects that the batch has `[K, B]`."""
+        """Add a batch.
+
+        Args:
+            weights: `[K, B]` to `[K, B, H, C]`, 0 in windows without a valid teacher.
+            valid: true where a teacher's forecast can be used `[K, B]`.
+            keys: of the windows `[B, 2]`.
+            apart: weights `[K, B]` of the aspects that the batch has.
+        """
         own = over_steps(weights)
         known = valid.any(0)
         rest = [effective_number(own), known, (~valid).to(own.dtype).mean(0), torch.ones_like(known)]
@@ -106,7 +111,7 @@ class Tally:
             self._sums += sums
             self._extremes = torch.maximum(self._extremes, extremes)
         if weights.dim() > 2 and weights.shape[2] > 1:
-            # over windows first: means over a few components of each cost more than all the rest
+            # over windows first: averaging a few components of each window would take most of the time
             by_step = weights.sum(1).unsqueeze(-1).flatten(2).mean(2)
             self._by_step = by_step if self._by_step is None else self._by_step + by_step
         if self._aspects:
@@ -117,11 +122,12 @@ class Tally:
             self._apart = sums if self._apart is None else self._apart + sums
 
     def record(self, epoch: int, names: Sequence[str], reduce: Reduce) -> EpochRecord:
-        """The sums as an entry of the history.
+        """The averages over the epoch, as an entry of the history.
 
         Args:
+            epoch: its number.
             names: of the teachers.
-            reduce: over all processes, as a trainer's strategy does it.
+            reduce: over all processes, as a trainer's strategy does.
         """
         assert self._sums is not None and self._extremes is not None
         count = len(names)
@@ -137,8 +143,8 @@ class Tally:
             by_hour = sums[:count] / sums[count + 1]
         apart: dict[Aspect, dict[str, float]] = {}
         if self._apart is not None:
-            found = reduce(self._apart, reduce_op="sum").double().cpu()
-            means = found[:, :-1] / found[:, -1:].clamp(min=1)
+            by_aspect = reduce(self._apart, reduce_op="sum").double().cpu()
+            means = by_aspect[:, :-1] / by_aspect[:, -1:].clamp(min=1)
             apart = {aspect: _named(names, mean) for aspect, mean in zip(self._aspects, means, strict=True)}
         return {
             "epoch": epoch,
@@ -152,11 +158,11 @@ class Tally:
 
 
 class History:
-    """What `DistilledModel.history` tells, over several fits.
+    """The entries of `DistilledModel.history`, over several fits.
 
     Attributes:
-        entries: one an epoch in which teachers had a share.
-        done: epochs of the fits that came to an end.
+        entries: one for each epoch in which the teachers had a share in the loss.
+        done: number of epochs of the fits that ended without an error.
     """
 
     def __init__(self) -> None:
@@ -165,30 +171,35 @@ class History:
         self._next = 0
 
     def begin(self) -> None:
-        """Forget what a fit that was broken off has left: its student is as it was before."""
+        """Start a fit: drop the entries of an earlier one that failed, whose student was put back."""
         self.entries = [entry for entry in self.entries if entry["epoch"] < self.done]
         self._next = self.done
 
     def number(self, first: int, current: int) -> int:
-        """The number of an epoch, that of its fit, of which the first had the number `first`.
+        """The number of an epoch over all fits.
 
         A trainer counts from 0 in every fit, unless it resumes another.
+
+        Args:
+            first: the trainer's number of the first epoch of this fit.
+            current: the trainer's number of the epoch.
         """
         epoch = max(self.done, first) + current - first
         self._next = epoch + 1
         return epoch
 
     def end(self) -> None:
+        """End a fit that did not fail."""
         self.done = self._next
 
 
 def over_steps(weights: Tensor) -> Tensor:
-    """Averages over steps and components `[K, B]`."""
+    """Weights averaged over steps and components `[K, B]`."""
     return weights.flatten(2).mean(2) if weights.dim() > 2 else weights
 
 
 def effective_number(weights: Tensor) -> Tensor:
-    """(Σw)²/Σw² of weights `[K, …]`: how many teachers are really followed; 0 if none is."""
+    """(Σw)²/Σw² of weights `[K, …]`: the effective number of teachers; 0 if all weights are 0."""
     return weights.sum(0).square() / weights.square().sum(0).clamp(min=torch.finfo(weights.dtype).tiny)
 
 
@@ -197,13 +208,14 @@ def _named(names: Sequence[str], values: Tensor | None) -> dict[str, Any]:
 
 
 class Means:
-    """Means over the steps of an epoch, summed on the device of the training: no step waits for them."""
+    """Means over the steps of an epoch, summed on the training device, so that no step waits for them."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._steps = 0
 
     def add(self, name: str, value: Tensor) -> None:
+        """Add the value of a step."""
         value = value.detach()
         self._sums[name] = self._sums[name] + value if name in self._sums else value
 
@@ -211,7 +223,7 @@ class Means:
         self._steps += 1
 
     def end_epoch(self) -> dict[str, Tensor]:
-        """The means, in an order that is always the same; what comes is of the next epoch."""
+        """The means of the epoch, sorted by name; starts the next epoch."""
         means = {name: total / self._steps for name, total in sorted(self._sums.items())}
         self._sums.clear()
         self._steps = 0
@@ -219,7 +231,7 @@ class Means:
 
 
 def logged_weights(entry: EpochRecord) -> dict[str, float]:
-    """What is logged of an entry of the history."""
+    """The logged values of an entry of the history."""
     shares = {f"weight/{name}": share for name, share in entry["weights"].items()}
     for aspect, weights in entry["aspects"].items():
         shares |= {f"weight/{aspect}/{name}": share for name, share in weights.items()}

@@ -1,4 +1,4 @@
-"""The front door: a student, its teachers, and how it learns from them."""
+"""`DistilledModel`, the public class: a student, its teachers, and the recipe by which it is trained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from darts import TimeSeries
 
 from tskd._core.checks import as_tuple
 from tskd._core.darts.capabilities import TorchForecastingModel
-from tskd._core.darts.fit import kept_components
+from tskd._core.darts.inspect import kept_components
 from tskd._core.series import SeriesBundle, SeriesLike, check_same_components
 from tskd._core.window_keys import WindowSampling
 from tskd.balance import Balance, FixedBalance
@@ -27,19 +27,19 @@ from tskd.weighting import Uniform, Weighting
 
 
 class DistilledModel:
-    """A student trained with the help of teachers that see more.
+    """A student trained by distillation from teachers that may read privileged information.
 
     Args:
         student: a darts torch model, trained in place; it stays a plain darts model.
-        teachers: in any number; those not fitted are fitted on copies, on the student's rows.
-        losses: what is distilled, summed with their weights, and what weighs the labels; `OutputKD()` if None.
+        teachers: any number; of unfitted ones, copies are fitted on the student's training data.
+        losses: distillation losses, summed with their weights, and label weightings; `OutputKD()` if None.
         weighting: how the teachers are combined; `Uniform()` if None.
         balance: share α of the teachers in the loss, a number or a `Balance`. 0 is darts' own training, seed for seed.
-        soft_sensor: the student does not see the target's own past, neither in training nor in use; `predict` then
-            needs only covariates and where to start.
+        soft_sensor: the target's own past is hidden from the student, in training and in use; `predict` then needs
+            only covariates and a start.
 
     Raises:
-        TypeError, ValueError: something that cannot work, said before any data are seen.
+        TypeError, ValueError: the parts cannot work together with any data.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class DistilledModel:
         self.weighting = Uniform() if weighting is None else weighting
         self.balance = balance if isinstance(balance, Balance) else FixedBalance(balance)
         self.soft_sensor = soft_sensor
-        # as they were passed in, before `fit` fits copies of them
+        # as the user passed them, before `fit` fits copies
         self.given_teachers = self.teachers
         self.components: dict[str, list[str]] = kept_components(self.student)
         self._history = History()
@@ -75,24 +75,22 @@ class DistilledModel:
 
     @property
     def history(self) -> list[EpochRecord]:
-        """How far each teacher was followed: an entry for every epoch in which teachers had a share.
+        """The weights of the teachers: an entry for every epoch in which they had a share in the loss.
 
-        Means over the windows that have a valid teacher, with K teachers and a horizon of H steps:
+        Averages over the windows with a valid teacher, of all processes:
 
-        * `epoch`: its number, from 0 on; a second fit goes on counting.
-        * `weights`: by teacher, over the horizon.
-        * `by_step`: by teacher, of every step of the horizon `[H]`; empty if the method gives a window one weight.
-        * `by_hour`: by teacher, of the windows whose forecast origin is in each hour of the day `[24]`, NaN where there
-          is none; empty if the time stamps are a day or more apart, or all windows have the same weights.
-        * `aspects`: by aspect and teacher, of what is weighed apart: `{"level": {"a": 0.9, "b": 0.1}, …}`, over the
-          batches in which a loss compared it; empty if nothing is.
-        * `effective`: (Σw)²/Σw² of a window, how many teachers are really followed.
-        * `masked`: share of the pairs of window and teacher that are left out, for want of a forecast.
+        * `epoch`: its number, from 0 on; a second fit continues the count.
+        * `weights`: by teacher, averaged over the horizon.
+        * `by_step`: by teacher, for every step of the horizon `[H]`; empty if weights do not vary within a window.
+        * `by_hour`: by teacher, for the windows with a forecast origin in each hour of the day `[24]`, NaN where there
+          is none; empty if time stamps are a day or more apart, or all windows have the same weights.
+        * `aspects`: by aspect and teacher, `{"level": {"a": 0.9, "b": 0.1}, …}`, for aspects with weights of their own,
+          over the batches in which a loss compared them; else empty.
+        * `effective`: (Σw)²/Σw², the effective number of teachers.
+        * `masked`: share of the pairs of window and teacher that are left out because the forecast is missing.
 
-        The logged `weight/<teacher>`, `weight/<aspect>/<teacher>`, `effective_teachers` and `masked_fraction` are
-        these. Over all processes, where several train together. After a fit that failed or was interrupted, the epochs
-        that it finished are here until the next, though the student is as it was before. Not saved with the model: it
-        tells of a training, and loggers keep such things.
+        Logged as `weight/<teacher>`, `weight/<aspect>/<teacher>`, `effective_teachers` and `masked_fraction`. The
+        entries of a fit that failed stay until the next fit. The history is not saved with the model.
         """
         return [*self._history.entries]
 
@@ -118,19 +116,19 @@ class DistilledModel:
         val_privileged: Mapping[str, SeriesLike] | None = None,
         cache: str | Path | None = None,
     ) -> DistilledModel:
-        """Fit the teachers that are not fitted, ask all of them about every training window, and train the student.
+        """Fit the unfitted teachers, compute the outputs of all for every training window, and train the student.
 
-        The arguments are darts'. A second call trains the student further, with the same teachers. If anything fails,
-        student and teachers are as they were.
+        Other arguments are darts'. A second call trains the student further, with the same teachers. If the fit fails,
+        student and teachers are put back to their state before it.
 
         Args:
-            privileged: series by the names that the teachers' sources read, one for each target series; they may run
-                past the end of `series`, but nothing after it is read.
-            val_privileged: the same for `val_series`; without it, privileged teachers fitted here see no validation.
-            cache: folder in which what the teachers say is kept, for later fits with the same teachers and data.
+            privileged: series by the names that the teachers' sources read, one for each target series; values after
+                the end of `series` are never read.
+            val_privileged: the same for `val_series`; without it, privileged teachers are fitted without validation.
+            cache: folder in which teacher outputs are kept for later fits with the same teachers and data.
 
         Raises:
-            TypeError, ValueError: data that cannot be used; raised before any training.
+            TypeError, ValueError: the data cannot be used; raised before any training.
         """
         recipe = self._recipe()
         train = SeriesBundle.of(series, past_covariates, future_covariates)
@@ -166,13 +164,13 @@ class DistilledModel:
         start: Any = None,
         **predict_kwargs: Any,
     ) -> TimeSeries | list[TimeSeries]:
-        """The student's forecast, as darts' `predict`; nothing privileged is asked for.
+        """The student's forecast by darts' `predict`, which needs no privileged series.
 
         Args:
-            start: for a soft sensor, the first time stamp to be forecast, in place of `series`.
+            start: for a soft sensor, the first time stamp to forecast, in place of `series`.
 
         Raises:
-            ValueError: components other than those seen in `fit`, or in another order (darts does not notice).
+            ValueError: components differ from those in `fit`, or are in another order (which darts does not check).
         """
         self._check_components(series, past_covariates, future_covariates)
         if self.soft_sensor:
@@ -196,16 +194,16 @@ class DistilledModel:
         privileged: Mapping[str, SeriesLike] | None = None,
         **rolling_kwargs: Any,
     ) -> Any:
-        """darts' `historical_forecasts`. With `retrain`, student and teachers are fitted afresh on what was known at
-        each origin; teachers that were passed in fitted are used as they are, if their data end before it.
+        """darts' `historical_forecasts`; with `retrain`, everything is fitted anew on the data up to each origin.
+
+        Teachers that were passed fitted are used as they are, if their training data end before the origin.
 
         Args:
-            privileged: for `retrain`, as in `fit`; nothing after the end of each training series is read.
-            rolling_kwargs: darts' other arguments; `fit_kwargs` are those of this class.
+            privileged: for `retrain`, as in `fit`; values after the end of each training series are never read.
+            rolling_kwargs: darts' other arguments; `fit_kwargs` are those of `DistilledModel.fit`.
 
         Raises:
-            ValueError: privileged series without `retrain`, or a fitted teacher that has seen what comes after an
-                origin.
+            ValueError: privileged series without `retrain`, or a teacher that was fitted on data after an origin.
         """
         self._check_components(series, past_covariates, future_covariates)
         return self._backtester.historical_forecasts(
@@ -221,16 +219,20 @@ class DistilledModel:
         return evaluate(self.student.residuals, self.historical_forecasts, series, *args, **kwargs)
 
     def save(self, path: str | Path, clean: bool = False) -> None:
-        """Write the model into the folder `path`: student and teachers in darts' format, the rest as JSON.
+        """Write the model to the folder `path`: student and teachers in darts' format, the rest as JSON.
 
-        With `clean=True` the student is saved as darts does then, without trainer settings: a callback of the user's
-        own cannot be read back by safe loading. `model.student.save(...)` saves the student alone, to be deployed.
+        `model.student.save(...)` saves the student alone, for deployment.
+
+        Args:
+            path: a new or empty folder.
+            clean: save the student without trainer settings, as darts' argument of this name does; needed if they hold
+                callbacks of the user's own, which safe loading cannot read.
         """
         save(SavedModel(self._recipe(), self.given_teachers, self.components), Path(path), clean)
 
     @classmethod
     def load(cls, path: str | Path) -> DistilledModel:
-        """Read what `save` wrote, by darts' safe loading."""
+        """Read a saved model, by darts' safe loading."""
         saved = load(Path(path))
         recipe = saved.recipe
         parts = (recipe.student, recipe.teachers, recipe.losses, recipe.weighting, recipe.balance)
@@ -239,9 +241,9 @@ class DistilledModel:
         return model
 
     def _check_components(self, series: Any, past: Any, future: Any) -> None:
-        for what, given in (("series", series), ("past_covariates", past), ("future_covariates", future)):
-            if given is not None:
-                items = [given] if isinstance(given, TimeSeries) else list(given)
+        for what, values in (("series", series), ("past_covariates", past), ("future_covariates", future)):
+            if values is not None:
+                items = [values] if isinstance(values, TimeSeries) else list(values)
                 check_same_components(items, self.components.get(what), what)
 
     def _recipe(self) -> Recipe:
@@ -252,6 +254,6 @@ class DistilledModel:
         return Backtester(self.student, self.soft_sensor, self._refit, self.given_teachers)
 
     def _refit(self, student: Any, teachers: Sequence[Teacher], series: Any, **fit_kwargs: Any) -> Any:
-        """A student like this one, distilled afresh."""
+        """A student, distilled by the recipe of this model."""
         fresh = type(self)(student, teachers, self.losses, self.weighting, self.balance, soft_sensor=self.soft_sensor)
         return fresh.fit(series, **fit_kwargs).student

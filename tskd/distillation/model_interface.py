@@ -1,4 +1,4 @@
-"""What of a model can be distilled beside its forecasts, found out before any training: hidden layers, a likelihood."""
+"""What a model offers to losses and weightings beside forecasts (hidden layers, a likelihood), before any training."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from tskd.teachers.spec import TeacherSpec
 
 @dataclass(frozen=True)
 class ModelInterface:
-    """What one model offers to losses and weightings.
+    """What one model, student or teacher, offers to losses and weightings.
 
     Attributes:
-        kind: its class.
+        kind: name of its class.
         horizon: steps after the origin that it forecasts.
-        layers: its hidden layers by path; none for a model that is no network.
-        hidden: path of its last hidden representation, if its class is known to have one.
-        likelihood: darts'; None for a model of point forecasts.
-        rigid: why it cannot be rolled forward; empty if it can.
+        layers: its hidden layers by path; empty unless it is a torch model that a loss looks into.
+        hidden: path of its last hidden representation; None if that is not known for its class.
+        likelihood: darts' likelihood; None for a model with point forecasts.
+        rigid: reason why it cannot be rolled forward; empty if it can.
         folds: whether there are several models, one for each fold.
-        heads: its last linear layers, if a weighting needs them.
+        heads: paths of its last linear layers, if a weighting needs them.
     """
 
     kind: str
@@ -46,13 +46,13 @@ class ModelInterface:
     heads: Sequence[str] = ()
 
     def layer(self, path: str, whose: str) -> str:
-        """The path of a layer that exists; of the usual one for `"auto"`.
+        """Check the path of a hidden layer, or find that of the last hidden representation for `"auto"`.
 
         Args:
             whose: `"student"` or `"teacher"`, for messages.
 
         Raises:
-            ValueError: there is none.
+            ValueError: there is no such layer.
         """
         if not self.layers:
             raise ValueError(f"the {whose}, a {self.kind}, is no network and has no hidden layers")
@@ -68,10 +68,10 @@ class ModelInterface:
         return path
 
     def predictive(self, like: Tensor, whose: str) -> Predictive:
-        """A forecast of its likelihood, in the shape of labels `[B, H, C]`.
+        """A predictive distribution of its likelihood, in the shape of labels `[B, H, C]`.
 
         Raises:
-            ValueError: it has none.
+            ValueError: the model has no likelihood.
         """
         if not self.layers:
             raise ValueError(f"the {whose}, a {self.kind}, is no network; of such, distributions are not compared")
@@ -80,21 +80,21 @@ class ModelInterface:
         return self.read(like.unsqueeze(-1).expand(*like.shape, self.likelihood.num_parameters))
 
     def read(self, output: Tensor) -> Predictive:
-        """The forecast in a network's output `[B, H, C, P]`."""
+        """The predictive distribution in a network's output `[B, H, C, P]`."""
         return Predictive(*predictive_distribution(self.likelihood, output))
 
     def check_can_roll(self) -> None:
-        """Raise a ValueError if it cannot be rolled forward."""
+        """Raise a ValueError if the model cannot be rolled forward."""
         if self.rigid:
             raise ValueError(self.rigid)
 
 
 @dataclass(frozen=True)
 class Probing:
-    """What is to be found out of models, by an untrained copy where they are not fitted.
+    """Which properties of networks to look up; an unfitted model needs an untrained copy for them.
 
     Attributes:
-        sampling: which windows they are trained on.
+        sampling: of the training windows.
         inside: whether a loss compares hidden layers or distributions.
         heads: whether a weighting needs the student's last linear layers.
     """
@@ -108,39 +108,41 @@ def student_interface(student: Any, inputs: ModelInputs, probing: Probing, soft_
     """The interface of a student.
 
     Args:
-        inputs: its series and covariates.
-        soft_sensor: whether it does not see the target's own past.
+        inputs: the student's.
+        probing: which properties to look up.
+        soft_sensor: whether the target's own past is hidden from it.
     """
     rigid = ""
     if soft_sensor:
         rigid = "a soft sensor does not read its own forecasts; there is nothing to roll"
     elif student.output_chunk_shift:
         rigid = "a student with output_chunk_shift cannot be rolled forward"
-    found = ModelInterface(type(student).__name__, horizon_of(student), rigid=rigid)
+    interface = ModelInterface(type(student).__name__, horizon_of(student), rigid=rigid)
     if not probing.inside and not probing.heads:
-        return found
-    # in training, where the target's past is not hidden
-    return _probed(found, student, replace(inputs, visible={}), probing, training=True)
+        return interface
+    # as in training, with nothing hidden
+    return _probed(interface, student, replace(inputs, visible={}), probing, training=True)
 
 
 def teacher_interface(teacher: TeacherSpec, inputs: ModelInputs, probing: Probing) -> ModelInterface:
     """The interface of a teacher, fitted or not."""
-    found = ModelInterface(type(teacher.model).__name__, teacher.horizon)
+    interface = ModelInterface(type(teacher.model).__name__, teacher.horizon)
     if not teacher.is_network or not probing.inside:
-        return found
-    probed = _probed(found, teacher.model, inputs, replace(probing, heads=False))
+        return interface
+    probed = _probed(interface, teacher.model, inputs, replace(probing, heads=False))
     return replace(probed, folds=teacher.cross_fit is not None)
 
 
 def _probed(
-    found: ModelInterface, model: Any, inputs: ModelInputs, probing: Probing, training: bool = False
+    interface: ModelInterface, model: Any, inputs: ModelInputs, probing: Probing, training: bool = False
 ) -> ModelInterface:
+    """The interface with the properties of the model's network, or of that of an untrained copy."""
     if not is_fitted(model):
         model = untrained_copy(model, **inputs.arguments(), **probing.sampling.arguments())
     network = model.model
     window = model_windows(model, inputs).one()
     return replace(
-        found,
+        interface,
         layers=hidden_layers(network, window, training) if probing.inside else {},
         hidden=last_hidden_layer(model, network),
         likelihood=network.likelihood,

@@ -1,4 +1,4 @@
-"""One step of distillation, as a Lightning module that behaves as the student's own network does."""
+"""The training step of distillation: a Lightning module in place of the student's own."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ from tskd.weighting import Step, StepContext
 class Distillation(pl.LightningModule):
     """Trains a student's network on L = (1 − α)·L_labels + α·L_teachers.
 
-    With α = 0 every random draw, gradient, log and checkpoint is what darts' own training gives. Checkpoints are in
-    darts' layout, the state of the distillation beside it. Projectors have an optimizer of their own: in the
-    student's, clipping would scale both.
+    With α = 0 every random draw, gradient, log and checkpoint is that of darts' own training. Checkpoints have darts'
+    layout, with the state of losses and weighting beside it. Trainable parts of losses, such as projectors, have an
+    optimizer of their own, since gradient clipping in the student's would scale both.
 
     Args:
         network: the student's network.
         objective: losses and weighting.
-        balance: α by epoch.
-        calibration: windows that the weighting is calibrated on, or None.
-        history: records how far each teacher is followed.
-        tally: sums the weights of an epoch.
+        balance: gives α for each epoch.
+        calibration: windows on which the weighting is calibrated, or None.
+        history: records the weights of the teachers in each epoch.
+        tally: sums the weights over an epoch.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class Distillation(pl.LightningModule):
         self._history = history
         self._tally = tally
         self._first_epoch = 0
-        # of the epoch, and of the processes that train together
+        # α of the epoch, and the mean over the processes of the training
         self._alpha = 0.0
         self._over_ranks: OverRanks = alone
         trainable = [p for p in objective.parameters() if p.requires_grad]
         self._own_optimizer = torch.optim.Adam(trainable) if trainable else None
         self._restored: dict[str, Any] | None = None
-        # they are not in every step, which DDP would not forgive; see `optimizer_step`
-        own = (name for found in (objective.named_parameters(), objective.named_buffers()) for name, _ in found)
+        # DDP fails for parameters that are not used in every step; `optimizer_step` averages their gradients
+        own = (name for named in (objective.named_parameters(), objective.named_buffers()) for name, _ in named)
         self._ddp_params_and_buffers_to_ignore = [f"objective.{name}" for name in own]
         self._means = Means()
         # loggers and checkpoints show the student's hyperparameters
@@ -87,7 +87,7 @@ class Distillation(pl.LightningModule):
         self._log_hyperparams = network._log_hyperparams
 
     def __getattr__(self, name: str) -> Any:
-        # a user's callback may ask for anything that the student's own module has
+        # a user's callback may read any attribute of the student's own module
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -106,7 +106,7 @@ class Distillation(pl.LightningModule):
             step_by_hand(self._own_optimizer, scale, self._over_ranks)
 
     def calibrate(self) -> None:
-        """Calibrate the weighting, before a checkpoint restores what it had learned."""
+        """Calibrate the weighting, before a checkpoint restores its state."""
         if self._calibration is not None:
             self.objective.weighting.calibrate(self._calibration.set_for(self.student))
 
@@ -123,7 +123,7 @@ class Distillation(pl.LightningModule):
             output, features, calls = self._observed_output(batch)
             term = self._distillation_term(output, batch, features, calls, batch_idx)
             labels = label_loss(self.student, output, batch.labels, ModuleStage.TRAIN, term.labels)
-            # label weights alone take nothing from the labels
+            # with label weightings alone, the label loss keeps its full share
             own = 1 - alpha if objective.compares else 1.0
             loss = own * labels if term.term is None else own * labels + alpha * term.term
         else:
@@ -170,13 +170,13 @@ class Distillation(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.student.on_load_checkpoint(checkpoint)
-        # put into the optimizer when the parameters are where, and what, they will be
+        # loaded into the optimizer in `on_train_start`, once the parameters are on their device and restored
         self._restored = checkpoint_parts.join(checkpoint, self.objective, self.state_dict())
 
     def on_train_start(self) -> None:
         self._over_ranks = over_ranks(self.trainer.world_size)
         if self.trainer.world_size > 1:
-            # unseeded, every process has drawn and judged for itself, and what DDP ignores stays as it is
+            # without a seed, every process has drawn and calibrated for itself, and DDP does not synchronise this state
             self.objective.load_state_dict(self.trainer.strategy.broadcast(self.objective.state_dict()))
         self._first_epoch = self.current_epoch
         if self._restored is not None and self._own_optimizer is not None:
@@ -204,6 +204,7 @@ class Distillation(pl.LightningModule):
         calls: Sequence[Call],
         batch_idx: int,
     ) -> DistillationTerm:
+        """The distillation term of a batch, for an output of the student's network."""
         # TCN also predicts steps of its lookback; the forecast is what comes last
         steps = slice(-batch.forecasts.shape[2], None)
         prediction = output.prediction[:, steps]
@@ -231,22 +232,23 @@ class Distillation(pl.LightningModule):
                 weighting.meta_update(self._calibration.meta_step(self.student, step, batch, seed))
         student = StudentOutput(forecast, prediction, features, *self._rolled(forecast, batch))
         weight = batch.labels.sample_weight
-        found = objective(student, step, batch.details, None if weight is None else weight[:, steps])
+        result = objective(student, step, batch.details, None if weight is None else weight[:, steps])
         if objective.compares:
-            # in every step: what is logged is needed of all processes
-            term = found.term
+            # in every step, as logged values are averaged over all processes
+            term = result.term
             self._means.add("train_distillation_loss", forecast.new_zeros(()) if term is None else term)
-        self._tally.add(found.weights, batch.valid, batch.keys, found.aspects)
-        return found
+        self._tally.add(result.weights, batch.valid, batch.keys, result.aspects)
+        return result
 
     def _rolled(self, forecast: Tensor, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+        """The student's forecasts past its output chunk `[B, A, C]`, and the windows that have them `[B]`."""
         if not batch.later:
             return None, None
         past, rolled, steps = batch.labels.past_target, batch.rolled, self.objective.ahead
         ahead = forecast.new_zeros(len(forecast), steps, forecast.shape[2])
         if bool(rolled.any()):
-            found = roll_forward(self.student, past[rolled], forecast[rolled], batch.later, steps)
-            ahead = ahead.index_put((rolled,), found)
+            further = roll_forward(self.student, past[rolled], forecast[rolled], batch.later, steps)
+            ahead = ahead.index_put((rolled,), further)
         return ahead, rolled
 
     def _log_loss(self, name: str, loss: Tensor, batch: TorchTrainingBatch) -> None:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from tskd._core.aspects import Aspect
-from tskd._core.darts.capabilities import covered, shared_steps
 from tskd._core.layers import FEATURES, Layer
+from tskd._core.window_keys import covered_steps, shared_steps
 from tskd.distillation.linear_probe import fit_linear_probe
 from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.paired_loss import PairedLoss, StudentOutput, Take
@@ -30,24 +30,24 @@ from tskd.losses import DistillationLoss, LossTerm
 from tskd.weighting import Step, StepFeatures, Weighting
 
 logger = logging.getLogger(__name__)
-# share of its forecasts' variance from which on a linear probe is taken for a teacher's last layers
+# least R² with which a linear probe stands in for a teacher's last layers
 LEAST_R2 = 0.9
 
 
 class Objective(nn.Module):
-    """Σ_l c_l · Σ_k w_k · ℓ_lk of a batch; of a loss of several aspects, each part with weights of its own.
+    """Σ_l c_l · Σ_k w_k · ℓ_lk of a batch; for a loss of several aspects, each part has its own weights w_k.
 
     Args:
-        losses: every teacher gets a copy of each.
-        weighting: combines the teachers.
+        losses: copied for every teacher.
+        weighting: how the teachers are combined.
         student: the student's interface.
         teachers: interfaces of the teachers by name, in order.
-        like: labels of a few windows `[B, H, C]`, for their shape.
+        like: a tensor in the shape of the labels of a few windows `[B, H, C]`.
 
     Attributes:
-        names: the teachers.
-        pairs: every loss with every teacher, teachers first.
-        covers: which steps of the student's horizon each teacher forecasts `[K, H]`.
+        names: of the teachers.
+        pairs: every loss with every teacher; all teachers of the first loss come first.
+        covers: masks `[K, H]` of the steps of the student's horizon that each teacher forecasts.
 
     Raises:
         ValueError: a loss is not defined for these models, or the weighting does not fit the teachers.
@@ -67,7 +67,7 @@ class Objective(nn.Module):
         self.weighting.set_up(self.names)
         self._student = student
         spans = [shared_steps(student.horizon, teacher.horizon) for teacher in teachers.values()]
-        self.covers = covered(spans, len(student.horizon))
+        self.covers = covered_steps(spans, len(student.horizon))
         self.pairs: list[PairedLoss] = []
         for number, loss in enumerate(loss for loss in losses if loss.weight):
             for k, (name, teacher) in enumerate(teachers.items()):
@@ -96,74 +96,74 @@ class Objective(nn.Module):
 
     @property
     def ahead(self) -> int:
-        """Steps past its output chunk that the student is rolled."""
+        """Number of steps past its output chunk that the student is rolled forward."""
         return max((pair.loss.needs.ahead for pair in self.pairs), default=0)
 
     def fields(self, teacher: int) -> list[str]:
-        """Fields of a teacher's outputs that the losses read beside its forecasts."""
+        """Fields of a teacher's outputs that losses read beside its forecasts."""
         return sorted({field for pair in self.pairs if pair.teacher == teacher for field in pair.fields})
 
     @property
     def compares(self) -> bool:
-        """Whether it has a term at all, and not label weights alone."""
+        """Whether there is a distillation loss, and not label weightings alone."""
         return any(isinstance(pair.loss, DistillationLoss) for pair in self.pairs)
 
     @property
     def aspects(self) -> list[Aspect]:
-        """Aspects with weights of their own, the same in all processes."""
+        """Aspects with weights of their own, in the same order in all processes."""
         return separate_aspects(self.weighting, (pair.loss for pair in self.pairs))
 
     def check_aspects_used(self) -> None:
-        """Raise a ValueError if the weighting has weights for aspects of which no loss has one."""
+        """Raise a ValueError if the weighting has weights for aspects that no loss has."""
         if self.names:
             check_aspects_used(self.weighting, (pair.loss for pair in self.pairs))
 
     @property
     def loss_identities(self) -> list[str]:
-        """Names of the pairs of loss and teacher for checkpoints, in which teachers must not be named."""
+        """Identities of the pairs of loss and teacher; checkpoints must not contain the teachers' names."""
         teachers = self.teacher_identities
         return [f"{pair.loss!r} {teachers[pair.teacher]}" for pair in self.pairs]
 
     @property
     def teacher_identities(self) -> list[str]:
-        """Digests of the teachers' names, in order."""
+        """Hashes of the teachers' names, in order."""
         return [_digest(name) for name in self.names]
 
     @property
     def weighting_identity(self) -> str:
-        """Digest of the weighting's settings, which may be by name."""
+        """Hash of the weighting's settings, which may contain teachers' names."""
         return _digest(repr(self.weighting))
 
     def needing_statistics(self) -> list[int]:
-        """The teachers of whose forecasts a loss needs statistics before the training."""
+        """The teachers, by number, for whose forecasts a loss needs statistics before the training."""
         return sorted({pair.teacher for pair in self.pairs if pair.loss.needs.statistics})
 
-    def fit_statistics(self, teacher: int, known: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Give the losses one teacher's forecasts and the labels `[m, H, C]` of the training windows, in chunks."""
-        chunks = list(known)
+    def fit_statistics(self, teacher: int, windows: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Fit losses' statistics to a teacher's forecasts and the labels `[m, h, C]` of the training, in chunks."""
+        chunks = list(windows)
         for pair in self.pairs:
             if pair.teacher == teacher and pair.loss.needs.statistics:
                 pair.loss.fit_statistics(iter(chunks))
 
     def needing_probes(self) -> list[tuple[int, str]]:
-        """Teachers, and fields of their hidden layers, of which the weighting needs a linear probe."""
+        """Teachers, by number, and fields of their hidden layers for which the weighting needs a linear probe."""
         if not self.weighting.needs.linear_probe:
             return []
-        found = {
+        probed = {
             (pair.teacher, pair.features)
             for pair in self.pairs
             if pair.features is not None and isinstance(pair.loss, DistillationLoss) and "features" in pair.loss.aspects
         }
-        return sorted(found)
+        return sorted(probed)
 
-    def fit_probe(self, teacher: int, field: str, known: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Fit a teacher's forecasts by a linear map of a hidden layer.
+    def fit_probe(self, teacher: int, field: str, windows: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Fit the linear probe of a hidden layer, and keep it if it explains the teacher's forecasts.
 
         Args:
             field: of the hidden layer.
-            known: its features `[m, …]` and its forecasts `[m, h, C]`, in chunks.
+            windows: features `[m, …]` and forecasts `[m, h, C]`, in chunks.
         """
-        probe = fit_linear_probe(known)
+        probe = fit_linear_probe(windows)
         if probe.r2 >= LEAST_R2:
             self._probes[_key(teacher, field)] = probe
             return
@@ -184,10 +184,12 @@ class Objective(nn.Module):
         details: Sequence[Mapping[str, Tensor]],
         sample_weight: Tensor | None = None,
     ) -> DistillationTerm:
-        """The term for the student's outputs, with sample weights of the labels `[B, H, 1 or C]` applied.
+        """The distillation term of a step.
 
         Args:
-            details: of each teacher, its `fields`, and `ahead`.
+            output: the student's.
+            details: for each teacher, its `fields`, and `ahead`.
+            sample_weight: of the labels `[B, H, 1 or C]`, or None.
         """
         weights = self.weighting(step)
         known = step.valid.any(0)
@@ -205,15 +207,15 @@ class Objective(nn.Module):
             usable = step.valid[k] if output.rolled is None or not ahead else step.valid[k] & output.rolled
             if int(usable.sum()) < max(loss.least, 1):
                 continue
-            # what is not valid must not enter at all: 0 · NaN is NaN, and a relation would mix it with the rest
+            # invalid windows must not enter: 0 · NaN is NaN, and a relational loss would mix them with the others
             take = _rows(usable)
-            # steps past the horizon are weighed as its last step, which every teacher that forecasts them has
+            # steps past the horizon have the weights of its last step, which every teacher that forecasts them covers
             span = slice(-1, None) if ahead else pair.span
-            given = None if sample_weight is None else take(sample_weight)[:, span]
-            # a teacher of a part of the horizon counts in that part
+            label_weight = None if sample_weight is None else take(sample_weight)[:, span]
+            # a teacher that forecasts a part of the horizon counts in that part only
             share = 1.0 if ahead else (span.stop - span.start) / step.target.shape[1]
             for chosen, values in aspect_weights.parts(loss, pair.pair(output, step, details, take), pair.number):
-                part = loss.weight * share * reduced(values, take(of_steps(chosen[k], span)), given)
+                part = loss.weight * share * reduced(values, take(of_steps(chosen[k], span)), label_weight)
                 whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
                 total = whole if total is None else total + whole
         labels = label_weights(self.pairs, weights, step)
@@ -223,23 +225,23 @@ class Objective(nn.Module):
     def _features(
         self, output: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], number: int
     ) -> StepFeatures:
-        """What one loss, by its number, compares of hidden layers."""
-        student, teachers, read = [], [], []
+        """Representations that a loss, by its number, compares, and forecasts of linear probes for the student's."""
+        student, teachers, probed = [], [], []
         for pair in self.pairs:
             if pair.number != number:
                 continue
             loss, k = pair.loss, pair.teacher
             assert isinstance(loss, DistillationLoss) and pair.features is not None
             valid = step.valid[k][:, None, None]
-            ours, theirs = loss.representations(pair.pair(output, step, details, lambda values: values))
-            student.append(ours)
-            teachers.append(theirs.where(valid, 0))
+            of_student, of_teacher = loss.representations(pair.pair(output, step, details, lambda values: values))
+            student.append(of_student)
+            teachers.append(of_teacher.where(valid, 0))
             key = _key(k, pair.features)
             if key in self._probes:
                 forecasts = step.forecasts.new_zeros(step.forecasts.shape[1:])
-                forecasts[:, pair.span] = self._probes[key](ours).to(forecasts)
-                read.append(forecasts.where(valid, 0))
-        return StepFeatures(student, teachers, torch.stack(read) if len(read) == len(self.names) else None)
+                forecasts[:, pair.span] = self._probes[key](of_student).to(forecasts)
+                probed.append(forecasts.where(valid, 0))
+        return StepFeatures(student, teachers, torch.stack(probed) if len(probed) == len(self.names) else None)
 
 
 def _digest(text: str) -> str:
@@ -247,7 +249,7 @@ def _digest(text: str) -> str:
 
 
 def _key(teacher: int, field: str) -> str:
-    # no dots in the names of modules
+    # names of modules must not contain dots
     return f"{teacher} {field.replace('.', '/')}"
 
 

@@ -1,4 +1,4 @@
-"""One loss between the student and one teacher: what it compares, and how that is taken out of a training step."""
+"""A loss between the student and one teacher, and the selection of its inputs from a training step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tskd.teachers.network import PARAMETERS
 from tskd.teachers.outputs import AHEAD
 from tskd.weighting import Step
 
-# chooses windows of values that have them first
+# selects windows of a tensor whose first axis they are
 Take = Callable[[Tensor], Tensor]
 
 
@@ -27,8 +27,8 @@ class StudentOutput:
         forecast: `[B, H, C]`.
         prediction: the network's whole output over the horizon `[B, H, C, P]`.
         features: of hidden layers, by path `[B, …]`.
-        ahead: its own continuation `[B, A, C]`, if a loss needs it; 0 where its inputs do not exist.
-        rolled: where they do `[B]`.
+        ahead: forecasts past its output chunk `[B, A, C]`, if a loss needs them; 0 where their inputs do not exist.
+        rolled: true where these inputs exist `[B]`.
     """
 
     forecast: Tensor
@@ -44,11 +44,11 @@ class PairedLoss:
 
     Attributes:
         loss: this teacher's own copy.
-        number: of the loss among the losses.
-        teacher: number of the teacher.
+        number: index of the loss.
+        teacher: index of the teacher.
         interfaces: of student and teacher.
         span: the part of the student's horizon that the teacher forecasts.
-        layers: of student and teacher, by path, if the loss compares hidden layers.
+        layers: paths of the layers of student and teacher, if the loss compares hidden layers.
     """
 
     loss: LossTerm
@@ -62,7 +62,14 @@ class PairedLoss:
     def of(
         cls, loss: LossTerm, numbers: tuple[int, int], interfaces: tuple[ModelInterface, ModelInterface], span: slice
     ) -> PairedLoss:
-        """Raises a ValueError for layers that do not exist, or that cannot be compared."""
+        """Pair a loss with a teacher.
+
+        Args:
+            numbers: indices of loss and teacher.
+
+        Raises:
+            ValueError: layers do not exist, or cannot be compared.
+        """
         needs, layers = loss.needs, None
         if needs.layers is not None:
             student, teacher = interfaces
@@ -76,23 +83,23 @@ class PairedLoss:
 
     @property
     def features(self) -> str | None:
-        """The field of the teacher's hidden layer."""
+        """The field of the teacher's hidden layer; None if the loss compares none."""
         return None if self.layers is None else FEATURES + self.layers[1]
 
     @property
     def fields(self) -> list[str]:
-        """Fields of the teacher's outputs that are read beside its forecasts, within the horizon."""
-        wanted = (self.features, PARAMETERS if self.loss.needs.likelihood else None)
-        return [field for field in wanted if field is not None]
+        """Fields of the teacher's outputs that the loss reads beside forecasts."""
+        fields = (self.features, PARAMETERS if self.loss.needs.likelihood else None)
+        return [field for field in fields if field is not None]
 
     def probe(self, like: Tensor) -> StudentTeacherPair:
-        """A pair of the real shapes, whose values mean nothing.
+        """A pair in the shapes of training, with arbitrary values, to set up the loss.
 
         Args:
-            like: labels of a few windows `[B, h, C]`, over the span.
+            like: a tensor in the shape of the labels of a few windows `[B, h, C]`, over the span.
 
         Raises:
-            ValueError: student or teacher do not offer what is compared.
+            ValueError: student or teacher do not offer what the loss compares.
         """
         needs, (student, teacher) = self.loss.needs, self.interfaces
         features = predictive = ahead = None
@@ -100,7 +107,7 @@ class PairedLoss:
             shapes = student.layers[self.layers[0]].shape, teacher.layers[self.layers[1]].shape
             features = like.new_zeros(len(like), *shapes[0]), like.new_zeros(len(like), *shapes[1])
         if needs.likelihood:
-            # of unlike parameters: some divergences are known for equal ones only
+            # with unlike parameters: some divergences are implemented for equal ones only
             predictive = student.predictive(like, "student"), teacher.predictive(like + 1, "teacher")
         if needs.ahead:
             self._check_long_enough()
@@ -110,26 +117,29 @@ class PairedLoss:
     def pair(
         self, output: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], take: Take
     ) -> StudentTeacherPair:
-        """Student and teacher in some windows of a step.
+        """The inputs of the loss for some windows of a step.
 
         Args:
-            details: of each teacher, its `fields`, and `ahead`.
-            take: chooses the windows.
+            output: the student's.
+            step: teacher forecasts and labels.
+            details: for each teacher, its `fields`, and `ahead`.
+            take: selects the windows.
         """
-        given: dict[str, Any] = {"within": (self.span.start, step.target.shape[1])}
-        theirs, needs = details[self.teacher], self.loss.needs
+        arguments: dict[str, Any] = {"within": (self.span.start, step.target.shape[1])}
+        teacher_details, needs = details[self.teacher], self.loss.needs
         if self.layers is not None:
-            given["features"] = take(output.features[self.layers[0]]), take(theirs[FEATURES + self.layers[1]])
+            features = output.features[self.layers[0]], teacher_details[FEATURES + self.layers[1]]
+            arguments["features"] = take(features[0]), take(features[1])
         if needs.likelihood:
             assert output.prediction is not None
-            outputs = take(output.prediction)[:, self.span], take(theirs[PARAMETERS])
-            given["predictive"] = self.interfaces[0].read(outputs[0]), self.interfaces[1].read(outputs[1])
+            outputs = take(output.prediction)[:, self.span], take(teacher_details[PARAMETERS])
+            arguments["predictive"] = self.interfaces[0].read(outputs[0]), self.interfaces[1].read(outputs[1])
         if needs.ahead:
             assert output.ahead is not None
-            given["ahead"] = take(output.ahead), take(theirs[AHEAD])
+            arguments["ahead"] = take(output.ahead), take(teacher_details[AHEAD])
         forecasts = output.forecast, step.forecasts[self.teacher], step.target
         student, teacher, target = (take(values)[:, self.span] for values in forecasts)
-        return StudentTeacherPair(student, teacher, target, **given)
+        return StudentTeacherPair(student, teacher, target, **arguments)
 
     def _check_long_enough(self) -> None:
         student, teacher = self.interfaces

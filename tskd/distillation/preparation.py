@@ -1,4 +1,4 @@
-"""Before a fit: data and models are checked, and everything that could go wrong later is raised before any training."""
+"""The preparation of a fit: checks of data and models, so that errors are raised before any training."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tskd._core.darts.capabilities import check_weighable_labels
-from tskd._core.darts.inspect import label_steps
+from tskd._core.darts.capabilities import check_weighable_labels, label_steps
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.rng import isolated_randomness
 from tskd._core.series import SeriesBundle, as_list, check_same_components, check_windows
@@ -30,10 +29,10 @@ PROBED = 4
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Arguments of a fit that are no data.
+    """Arguments of a fit other than the series.
 
     Attributes:
-        sampling: which windows are trained on.
+        sampling: of the training windows.
         sample_weight, val_sample_weight: as darts takes them.
         trainer, epochs, dataloader_kwargs, load_best, verbose: darts', of the student's fit.
         cache: folder in which teacher outputs are kept, or None.
@@ -52,14 +51,14 @@ class FitOptions:
 
 @dataclass(frozen=True, eq=False)
 class TeacherInFit:
-    """A teacher, with what it is given of training and validation part.
+    """A teacher with its inputs in one fit.
 
     Attributes:
         teacher: fitted or not.
         inputs: of the training part; with keys if it is to be fitted.
-        validation: of the validation part; None if that lacks what the teacher reads.
-        targets: the student's, of both parts.
-        predictor: of a fitted teacher, for the training part.
+        validation: inputs of the validation part; None if there is none, or it lacks series that the teacher reads.
+        targets: the student's target series, of both parts.
+        predictor: for the training part, if the teacher is fitted.
     """
 
     teacher: Teacher
@@ -69,7 +68,7 @@ class TeacherInFit:
     predictor: TeacherPredictor | None = None
 
     def fit(self, options: FitOptions) -> tuple[Teacher, TeacherPredictor]:
-        """The teacher, fitted if it was not, and its predictor for the training part."""
+        """The fitted teacher, and its predictor for the training part."""
         if self.predictor is not None:
             return self.teacher, self.predictor
         rows = {**options.sampling.arguments(), "sample_weight": options.sample_weight}
@@ -80,15 +79,15 @@ class TeacherInFit:
 
 @dataclass(frozen=True, eq=False)
 class PreparedFit:
-    """A fit of which nothing is known that could fail.
+    """The checked data and models of a fit.
 
     Attributes:
-        recipe, options: what is fitted, and how.
-        student: inputs of the training part.
-        validation: inputs of the validation part, or None.
+        recipe, options: of the fit.
+        student: the student's inputs of the training part.
+        validation: the student's inputs of the validation part, or None.
         teachers: with their inputs.
         interfaces: of student and teachers.
-        like: labels of a few windows `[B, H, C]`, for their shape.
+        like: a tensor in the shape of the labels of a few windows `[B, H, C]`.
     """
 
     recipe: Recipe
@@ -100,7 +99,7 @@ class PreparedFit:
     like: Tensor
 
     def objective(self) -> Objective:
-        """A fresh objective."""
+        """A new objective, untrained."""
         student, teachers = self.interfaces
         named = dict(zip(self.recipe.names, teachers, strict=True))
         return Objective(self.recipe.losses, self.recipe.weighting, student, named, self.like)
@@ -113,14 +112,14 @@ def prepare(
     options: FitOptions,
     expected: Mapping[str, Any],
 ) -> PreparedFit:
-    """Check data and models of a fit.
+    """Check the data and models of a fit.
 
     Args:
-        train, validation: the two parts, checked one by one.
-        expected: components of the student's inputs, by slot, if it was fitted before.
+        train, validation: the two parts of the data, each of them checked.
+        expected: component names of the student's inputs, by slot, if it was fitted before.
 
     Raises:
-        TypeError, ValueError: data that cannot be used, or parts that do not go together.
+        TypeError, ValueError: the data cannot be used, or do not fit the recipe.
     """
     student = _student_inputs(recipe, train, options, options.sample_weight, expected)
     held_out = None
@@ -131,7 +130,7 @@ def prepare(
         raise ValueError("dataloader_kwargs['collate_fn'] is not supported: batches are gathered, not collated")
     weighting = recipe.weighting
     teachers = [
-        # a teacher that is fitted meets the validation part only where the weighting is calibrated on it
+        # a fitted teacher forecasts the validation part only if the weighting is calibrated on it
         _in_fit(one, train, None if one.fitted and not weighting.needs.calibration else validation, options.sampling)
         for one in recipe.teachers
     ]
@@ -148,9 +147,9 @@ def prepare(
                 f"{weighting!r} asks for gradients of the student's last linear layer, and a {own.kind} has none "
                 "that is trained and leads to its forecast"
             )
-        theirs = [teacher_interface(one.teacher.spec, one.inputs, probing) for one in teachers]
+        interfaces = [teacher_interface(one.teacher.spec, one.inputs, probing) for one in teachers]
         like = _like(recipe, student, options)
-        prepared = PreparedFit(recipe, options, student, held_out, teachers, (own, theirs), like)
+        prepared = PreparedFit(recipe, options, student, held_out, teachers, (own, interfaces), like)
         prepared.objective().check_aspects_used()
     return prepared
 
@@ -158,10 +157,10 @@ def prepare(
 def _student_inputs(
     recipe: Recipe, data: SeriesBundle, options: FitOptions, sample_weight: Any, expected: Mapping[str, Any]
 ) -> ModelInputs:
-    """The student's inputs of one part, every window of which must be covered."""
-    student, given = recipe.student, data.deployable
+    """Check and build the student's inputs of one part; its series must cover every window."""
+    student, arguments = recipe.student, data.deployable
     for what, components in expected.items():
-        check_same_components(given[what], components, f"{data.prefix}{what}")
+        check_same_components(arguments[what], components, f"{data.prefix}{what}")
     without = data.past_covariates is None and data.future_covariates is None
     if recipe.soft_sensor and without and not student.model_params.get("add_encoders"):
         raise ValueError("a soft sensor sees covariates alone: give past_covariates or future_covariates")
@@ -171,7 +170,7 @@ def _student_inputs(
     weights = None
     if not isinstance(sample_weight, str):
         weights = as_list(sample_weight, f"{data.prefix}sample_weight", len(data.series))
-    check_windows({**given, "sample_weight": weights}, keys, lookback, label_steps(student), data.prefix)
+    check_windows({**arguments, "sample_weight": weights}, keys, lookback, label_steps(student), data.prefix)
     visible = {}
     if recipe.soft_sensor:
         hidden = torch.zeros(lookback, data.series[0].n_components, dtype=torch.bool)
@@ -182,6 +181,7 @@ def _student_inputs(
 def _in_fit(
     teacher: Teacher, train: SeriesBundle, validation: SeriesBundle | None, sampling: WindowSampling
 ) -> TeacherInFit:
+    """A teacher with its inputs of both parts, and its predictor if it is fitted."""
     spec, held_out = teacher.spec, None
     fitted = None if teacher.fitted else sampling
     inputs = teacher_inputs(spec, train, fitted)

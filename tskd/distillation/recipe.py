@@ -1,4 +1,4 @@
-"""The recipe of a distillation: student, teachers, losses, weighting and balance, checked to go together."""
+"""The recipe of a distillation: student, teachers, losses, weighting and balance, checked to work together."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tskd._core.darts.capabilities import (
     is_torch_model,
     is_trainable,
     needs_target,
-    shared_steps,
 )
+from tskd._core.window_keys import shared_steps
 from tskd.balance import Balance
 from tskd.losses import LossTerm
 from tskd.teachers.teacher import Teacher
@@ -25,18 +25,18 @@ from tskd.weighting import Weighting
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """What a student is trained with.
+    """The student and all parts of its training that do not depend on data.
 
     Attributes:
         student: a darts torch model.
         teachers: fitted or not.
-        losses: what is distilled, and what weighs the labels.
+        losses: distillation losses and label weightings.
         weighting: how the teachers are combined.
         balance: share of the teachers in the loss.
-        soft_sensor: whether the student does not see the target's own past.
+        soft_sensor: whether the target's own past is hidden from the student.
 
     Raises:
-        TypeError, ValueError: parts that cannot work together, whatever the data.
+        TypeError, ValueError: the parts cannot work together with any data.
     """
 
     student: TorchForecastingModel
@@ -82,11 +82,11 @@ class Recipe:
     def _check_teacher(self, teacher: Teacher) -> None:
         if teacher.model is self.student:
             raise ValueError(f"teacher {teacher.name!r} is the student itself; give another model object")
-        own, theirs = self.horizon, teacher.horizon
-        shared = shared_steps(own, theirs)
+        own, other = self.horizon, teacher.horizon
+        shared = shared_steps(own, other)
         if shared.start == shared.stop:
             raise ValueError(
-                f"teacher {teacher.name!r} forecasts steps {theirs[0]} to {theirs[-1]}, the student {own[0]} to "
+                f"teacher {teacher.name!r} forecasts steps {other[0]} to {other[-1]}, the student {own[0]} to "
                 f"{own[-1]}: they have no step in common"
             )
 

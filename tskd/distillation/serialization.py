@@ -1,4 +1,4 @@
-"""Saving and loading a whole distillation: darts' own format for models, JSON for everything else. Never pickle."""
+"""Saving and loading a `DistilledModel`: darts' own format for models, JSON for everything else, never pickle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from tskd import balance, losses, privileged, weighting
 from tskd._core.darts.capabilities import is_fitted
-from tskd._core.darts.fit import load_model
+from tskd._core.darts.storage import load_model
 from tskd._core.object_spec import described, restored
 from tskd.distillation.recipe import Recipe
 from tskd.teachers.crossfit import CrossFit, Folds, stamp, stamp_text
@@ -25,12 +25,12 @@ FORMAT = 1
 
 @dataclass(frozen=True, eq=False)
 class SavedModel:
-    """What is saved of a `DistilledModel`.
+    """The state of a `DistilledModel` that is saved.
 
     Attributes:
         recipe: with fitted teachers.
-        given_teachers: the teachers as they were passed in, fitted or not.
-        components: names of the components of the student's inputs, by slot.
+        given_teachers: the teachers as the user passed them, fitted or not.
+        components: component names of the student's inputs, by slot.
     """
 
     recipe: Recipe
@@ -39,14 +39,15 @@ class SavedModel:
 
 
 def save(saved: SavedModel, folder: Path, clean: bool = False) -> None:
-    """Write student, teachers and settings into a folder, all of it or nothing.
+    """Write student, teachers and settings to a folder, atomically.
 
     Args:
-        clean: darts' own, for the student: without training series and trainer settings.
+        folder: a new or an empty one.
+        clean: whether to save the student without training series and trainer settings, as darts does.
 
     Raises:
         ValueError: the model is not fitted.
-        FileExistsError: the folder holds something already.
+        FileExistsError: the folder is not empty.
     """
     recipe = saved.recipe
     if not is_fitted(recipe.student):
@@ -94,11 +95,11 @@ def save(saved: SavedModel, folder: Path, clean: bool = False) -> None:
 
 
 def load(folder: Path) -> SavedModel:
-    """Read what `save` wrote.
+    """Read a folder that `save` wrote.
 
     Raises:
         FileNotFoundError: the folder holds no saved model.
-        ValueError: it was written in a format that this version does not know.
+        ValueError: this version does not know the format.
     """
     path = folder / DESCRIPTION
     if not path.is_file():
@@ -123,7 +124,7 @@ def load(folder: Path) -> SavedModel:
 
 
 def _number(value: Any) -> Any:
-    """A NumPy number as JSON can hold it."""
+    """A NumPy number in a form that JSON can hold."""
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"{value!r} cannot be saved as JSON")

@@ -1,7 +1,7 @@
-"""The soft sensor: a student that forecasts a target whose past it does not see.
+"""Soft sensors: students that forecast a target whose past is hidden from them.
 
-darts' models ask for a target series all the same. They are handed a documented one: zeros, of the right components,
-for the length of the lookback up to the step before the forecast.
+darts' models require a target series nevertheless. They get zeros with the components of the target, for the length of
+the lookback up to the step before the forecast.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tskd._core.time_grid import steps_between
 
 
 def blanked(series: SeriesLike) -> SeriesLike:
-    """The same series with every value 0."""
+    """The series with every value replaced by 0."""
     if isinstance(series, TimeSeries):
         return series.with_values(np.zeros_like(series.values(copy=False)))
     return [blanked(item) for item in series]
@@ -36,11 +36,11 @@ def blank(student: Any, end: Any, freq: Any, components: Sequence[str], dtype: A
 
 @dataclass(frozen=True, eq=False)
 class SoftSensor:
-    """A fitted student that does not see the target's own past.
+    """A fitted student from which the target's own past is hidden.
 
     Attributes:
         student: a darts torch model.
-        components: names of the target.
+        components: component names of the target.
     """
 
     student: Any
@@ -55,14 +55,14 @@ class SoftSensor:
         future_covariates: SeriesLike | None,
         **predict_kwargs: Any,
     ) -> TimeSeries | list[TimeSeries]:
-        """Forecasts of n steps, one output chunk after the other; no chunk sees what was forecast before.
+        """Forecasts of n steps, chunk by chunk; no output chunk depends on an earlier one.
 
         Args:
             series: only its last time stamp and its static covariates are read; None if `start` is given.
-            start: first time stamp of the forecast.
+            start: first time stamp of the forecast; None if `series` is given.
 
         Raises:
-            ValueError: it is not said where to start, or not how long a step is.
+            ValueError: neither of them is given, or there are no covariates, or n is too large.
         """
         student = self.student
         several = [item for item in (series, past_covariates, future_covariates) if item is not None]
@@ -70,9 +70,9 @@ class SoftSensor:
         if not several:
             raise ValueError("predict needs covariates: a soft sensor sees nothing else")
         if not isinstance(several[0], TimeSeries):
-            wanted = (series, start, past_covariates, future_covariates)
+            arguments = (series, start, past_covariates, future_covariates)
             return [
-                self.predict(n, *(_one(item, index) for item in wanted), **predict_kwargs)
+                self.predict(n, *(_one(item, index) for item in arguments), **predict_kwargs)
                 for index in range(len(several[0]))
             ]
         grid = several[0]
@@ -114,7 +114,7 @@ def _before(start: Any, grid: TimeSeries) -> Any:
 
 
 def _for_chunk(predict_kwargs: dict[str, Any], number: int) -> dict[str, Any]:
-    """Arguments of one chunk's prediction: with the same seed, every chunk would have the same samples."""
+    """The arguments of one chunk, with a seed of its own: with one seed, all chunks would have the same samples."""
     seed = predict_kwargs.get("random_state")
     return predict_kwargs if seed is None else {**predict_kwargs, "random_state": seed + number}
 

@@ -1,4 +1,4 @@
-"""What a weighting needs of the student in training: a calibration set, meta steps, gradients of its forecast."""
+"""The student as seen by a weighting during training: calibration sets, meta steps, gradients of its forecast."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tskd.weighting import CalibrationSet, CalibrationWindows, MetaStep, Step
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """The windows that a weighting is calibrated on, and takes meta steps on.
+    """The windows for the calibration and the meta steps of a weighting.
 
     Attributes:
         data: the windows.
@@ -31,7 +31,7 @@ class Calibration:
     held_out: bool
 
     def set_for(self, network: PLForecastingModule) -> CalibrationSet:
-        """All windows, and the forecasts of the student's network for them."""
+        """All windows, with the forecasts of the student's network for them."""
 
         def student(windows: CalibrationWindows) -> Tensor:
             forecasts = network_forecast(network, windows.inputs)[:, -windows.target.shape[1] :]
@@ -40,17 +40,22 @@ class Calibration:
         return CalibrationSet(self.held_out, self.data.calibration_windows, student)
 
     def meta_step(self, network: PLForecastingModule, step: Step, batch: Batch, seed: int) -> MetaStep:
-        """A step of the student before it is taken, with windows drawn anew to evaluate it on, as many as the batch
-        has."""
+        """The next step of the student, with newly drawn windows to evaluate it on.
+
+        Args:
+            network: the student's.
+            step, batch: of the step.
+            seed: of the draw, of as many windows as the batch has.
+        """
         generator = torch.Generator().manual_seed(seed)
-        some = torch.randperm(len(self.data), generator=generator)[: len(batch.keys)]
-        held_out = self.data.__getitems__(some.tolist()).to(batch.keys.device).labels
+        drawn = torch.randperm(len(self.data), generator=generator)[: len(batch.keys)]
+        held_out = self.data.__getitems__(drawn.tolist()).to(batch.keys.device).labels
         slots = {name: values for name in INPUT_SLOTS if (values := getattr(batch.labels, name)) is not None}
 
         def losses() -> Tensor:
             forecast = network_forecast(network, slots)[:, -step.target.shape[1] :]
-            far = (forecast - step.forecasts).square() * step.covers[:, None, :, None]
-            return far.flatten(2).mean(2)
+            squared = (forecast - step.forecasts).square() * step.covers[:, None, :, None]
+            return squared.flatten(2).mean(2)
 
         def outer() -> Tensor:
             return evaluation_loss(network, held_out)
@@ -68,8 +73,9 @@ def gradient_gram(
     """Inner products of gradients of the student's forecast, see `StepContext`.
 
     Args:
-        of: with respect to what, see `WeightingNeeds.gram`.
+        of: parameters of the gradients, see `WeightingNeeds.gram`.
         calls: of the last linear layers, in this step.
+        mean: over the processes of the training.
     """
     if of == "head":
         return partial(head_gram, forecast, calls, over_ranks=mean)

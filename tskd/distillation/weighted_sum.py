@@ -1,4 +1,4 @@
-"""The weighted sum of a training step: weights of forecasts and of aspects, weighted values, and label weights."""
+"""The weighted sum of loss values in a training step: weights of aspects, averages per window, and label weights."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ OPTIONS: tuple[tuple[frozenset[Aspect], str], ...] = (
 
 
 def separate_aspects(weighting: Weighting, losses: Iterable[LossTerm]) -> list[Aspect]:
-    """The aspects of losses for which a weighting has weights of their own, in an order that is always the same."""
-    had = _aspects(losses)
-    return [aspect for aspect in get_args(Aspect) if aspect in had and aspect in weighting.aspects]
+    """The aspects of losses for which a weighting has weights of their own, in a fixed order."""
+    present = _aspects(losses)
+    return [aspect for aspect in get_args(Aspect) if aspect in present and aspect in weighting.aspects]
 
 
 def check_aspects_used(weighting: Weighting, losses: Iterable[LossTerm]) -> None:
-    """Raise a ValueError for a weighting with weights for aspects of which no loss has one: they would do nothing."""
-    had = _aspects(losses)
+    """Raise a ValueError if a weighting has weights for aspects that no loss has: they would have no effect."""
+    present = _aspects(losses)
     for option, cure in OPTIONS:
-        meant = weighting.aspects & option
-        if meant and meant.isdisjoint(had):
+        weighted = weighting.aspects & option
+        if weighted and weighted.isdisjoint(present):
             raise ValueError(
-                f"{weighting!r} weighs teachers apart for {', '.join(sorted(meant))}, and no loss has such a part: add "
-                f"{cure}, or leave that option of the weighting out"
+                f"{weighting!r} weighs teachers apart for {', '.join(sorted(weighted))}, and no loss has such a part: "
+                f"add {cure}, or leave that option of the weighting out"
             )
 
 
@@ -50,8 +50,10 @@ class AspectWeights:
     """The weights of each aspect of the losses in a step, computed once.
 
     Args:
-        weights: those of the forecasts `[K, B, …]`, of every aspect that has none of its own.
-        features: what a loss, by its number, compares of hidden layers.
+        weighting: gives the weights.
+        step: of the training.
+        weights: of the forecasts `[K, B, …]`, and of every aspect without weights of its own.
+        features: gives the representations that a loss, by its number, compares.
     """
 
     def __init__(
@@ -61,13 +63,13 @@ class AspectWeights:
         self._weighting, self._step = weighting, replace(step, context=StepContext())
         self._weights, self._features = weights, features
         self._aspects = weighting.aspects
-        self._found: dict[tuple[Aspect, int], Tensor] = {}
+        self._cached: dict[tuple[Aspect, int], Tensor] = {}
 
     def parts(self, loss: DistillationLoss, pair: StudentTeacherPair, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Weights and values of the parts that add up to a loss.
+        """Weights and values of the parts whose sum is a loss.
 
         Args:
-            number: of the loss: each has weights of its own for features.
+            number: of the loss, since every loss has weights of its own for features.
         """
         if self._aspects.isdisjoint(loss.aspects):
             yield self._weights, loss(pair)
@@ -80,29 +82,29 @@ class AspectWeights:
             return self._weights
         inside = aspect == "features"
         key = (aspect, number if inside else 0)
-        if key not in self._found:
+        if key not in self._cached:
             with torch.no_grad():
                 step = replace(self._step, features=self._features(number)) if inside else self._step
-            self._found[key] = self._weighting.weights_of(step, aspect)
-        return self._found[key]
+            self._cached[key] = self._weighting.weights_of(step, aspect)
+        return self._cached[key]
 
     def separate(self) -> dict[Aspect, Tensor]:
-        """Weights `[K, B]` of aspects with weights of their own, averaged over steps, components, losses."""
-        found: dict[Aspect, list[Tensor]] = {}
-        for (aspect, _), weights in self._found.items():
-            found.setdefault(aspect, []).append(over_steps(weights))
-        return {aspect: torch.stack(each).mean(0) for aspect, each in found.items()}
+        """Weights `[K, B]` of aspects with weights of their own, averaged over steps, components and losses."""
+        by_aspect: dict[Aspect, list[Tensor]] = {}
+        for (aspect, _), weights in self._cached.items():
+            by_aspect.setdefault(aspect, []).append(over_steps(weights))
+        return {aspect: torch.stack(each).mean(0) for aspect, each in by_aspect.items()}
 
 
 @dataclass(frozen=True)
 class DistillationTerm:
-    """The term of a step, and what is worth logging of it.
+    """The distillation term of a step, with the weights it was computed with.
 
     Attributes:
-        term: scalar, of which the mean over all processes counts; None where no teacher has a forecast of any window of
-            the batch, or there is no loss.
-        weights: `[K, B]` or up to `[K, B, H, C]`, 0 in windows without a valid teacher.
-        labels: how much each label counts in the student's own loss `[B, H, C]`; None for all alike.
+        term: scalar, to be averaged over all processes; None if no teacher has a valid forecast for a window of the
+            batch, or there is no loss.
+        weights: `[K, B]` up to `[K, B, H, C]`, 0 in windows without a valid teacher.
+        labels: weights of the labels in the student's own loss `[B, H, C]`; None if all are 1.
         aspects: weights `[K, B]` of aspects with weights of their own, averaged over steps and components.
     """
 
@@ -113,7 +115,13 @@ class DistillationTerm:
 
 
 def reduced(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Tensor:
-    """Weighted values as one number a window `[B]`; what is given per step and component is averaged over them."""
+    """Weighted loss values as one number per window `[B]`, averaged over steps and components.
+
+    Args:
+        values: `[B]` or `[B, H, C]`.
+        weights: `[B]` up to `[B, H, C]`.
+        sample_weight: of the labels `[B, H, 1 or C]`, or None.
+    """
     if values.dim() == 1:
         per_window = values * _per_window(weights)
         return per_window if sample_weight is None else per_window * _per_window(sample_weight)
@@ -123,31 +131,31 @@ def reduced(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Te
 
 
 def label_weights(pairs: Sequence[PairedLoss], weights: Tensor, step: Step) -> Tensor | None:
-    """How much each label counts `[B, H, C]`, by the label weightings among the losses; None for all alike.
+    """Weights `[B, H, C]` of the labels by the label weightings among the losses; None if there are none.
 
     Args:
-        pairs: of losses and teachers, teachers first.
+        pairs: of losses and teachers, those of one loss in sequence.
         weights: of the teachers.
     """
-    found: Tensor | None = None
+    factor: Tensor | None = None
     for _, group in groupby((pair for pair in pairs if isinstance(pair.loss, LabelWeighting)), lambda one: one.number):
-        # in windows without a teacher the weights are 0, and the labels count in full
+        # in windows without a teacher the weights of teachers are 0, and those of labels 1
         less = torch.zeros_like(step.target)
         for pair in group:
             k, span = pair.teacher, pair.span
             doubt = 1 - pair.loss(step.forecasts[k][:, span], step.target[:, span])
             less[:, span] += _by_step(of_steps(weights[k], span)) * doubt.where(_by_step(step.valid[k]), 0)
-        found = (1 - less) if found is None else found * (1 - less)
-    return found
+        factor = (1 - less) if factor is None else factor * (1 - less)
+    return factor
 
 
 def of_steps(weights: Tensor, span: slice) -> Tensor:
-    """Those of some steps, of weights `[B]` or `[B, H, …]`."""
+    """Weights `[B]` or `[B, H, …]` of some steps."""
     return weights if weights.dim() == 1 else weights[:, span]
 
 
 def _by_step(values: Tensor) -> Tensor:
-    """`[B]`, `[B, H]` or `[B, H, C]` in a shape that goes with `[B, H, C]`."""
+    """`[B]`, `[B, H]` or `[B, H, C]` in a shape that broadcasts with `[B, H, C]`."""
     return values.reshape(values.shape + (1,) * (3 - values.dim()))
 
 

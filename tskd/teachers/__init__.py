@@ -1,1 +1,1 @@
-"""Teachers: darts models that see more while a student is trained; what they are shown, and what they say."""
+"""Teachers: darts models that may read privileged information; their inputs, fitting and outputs."""

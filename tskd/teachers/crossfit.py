@@ -1,4 +1,4 @@
-"""Out-of-fold teachers: no window is judged by a teacher that was trained on it or on its neighbours."""
+"""Cross-fitting: folds in time, such that no teacher forecasts windows that it was trained on, or their neighbours."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tskd._core.checks import check_whole
 from tskd._core.object_spec import Described
 from tskd._core.time_grid import steps_between
 
-# which of some windows [N, 2] to train on [N]
+# maps keys of windows [N, 2] to those to train on [N]
 Keep = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, repr=False)
 class CrossFit(Described):
-    """Folds of interleaved blocks: block b of the time axis belongs to fold b mod `folds`, in all series alike.
+    """Cross-fitting in interleaved blocks: block b of the time axis belongs to fold b mod `folds`, in all series alike.
 
-    Interleaved, because contiguous folds are seasons that the others lack: teachers then extrapolate, and students
-    were measured to get worse (1.43 × the error of plain training).
+    Contiguous folds would be seasons that the others lack: teachers extrapolate, and students got worse in measurements
+    (1.43 × the error of plain training).
 
     Args:
-        folds: teachers fitted, each on the blocks of the others; at least 2.
-        block: steps in a block; None for five days, or the reach of a window (lookback and horizon) if that is more.
+        folds: number of models, each fitted on the blocks of the other folds; at least 2.
+        block: steps in a block; None for five days, or the span of a window (lookback and horizon) if that is more.
     """
 
     folds: int
@@ -43,14 +43,15 @@ class CrossFit(Described):
 
 @dataclass(frozen=True)
 class Folds:
-    """The folds of one fit.
+    """The folds of one fit, on a time axis that all series share.
 
     Attributes:
         count: number of folds.
         block: steps in a block.
-        span: steps of a window, from its lookback to the last that it reads or forecasts: closer origins share data.
-        axis: a series at whose first step the time axis is 0.
-        last: step of the axis of the last origin trained on.
+        span: steps of a window, from its lookback to the last that it reads or forecasts; windows with closer origins
+            share data.
+        axis: a series whose first step is step 0 of the axis.
+        last: step of the last training origin.
     """
 
     count: int
@@ -61,7 +62,7 @@ class Folds:
 
     @classmethod
     def of(cls, plan: CrossFit, series: Sequence[TimeSeries], keys: Tensor, span: int) -> Folds:
-        """The folds for training windows `keys [N, 2]` of these series.
+        """The folds for the training windows `keys [N, 2]` of some series.
 
         Raises:
             ValueError: the blocks are so short that a purge on both sides leaves nothing to train on.
@@ -76,14 +77,14 @@ class Folds:
         return cls(plan.folds, block, span, axis, int(_steps(axis, series, keys).max()))
 
     def fingerprint(self) -> str:
-        """Text that tells these folds from others, and stands in the names of cached outputs."""
+        """Text that identifies the folds in the names of cached outputs."""
         return (
             f"Folds(count={self.count!r}, block={self.block!r}, reach={self.span!r}, axis={self.axis!r}, "
             f"last={self.last!r})"
         )
 
     def description(self) -> dict[str, Any]:
-        """What JSON can hold of it."""
+        """The folds in a form that JSON can hold."""
         start = self.axis.start_time()
         return {
             "count": self.count,
@@ -96,7 +97,7 @@ class Folds:
 
     @classmethod
     def described(cls, description: dict[str, Any]) -> Folds:
-        """The folds that `description` told of."""
+        """The folds that `description` was called on."""
         start, freq = description["start"], description["freq"]
         if isinstance(start, str):
             index: pd.Index = pd.date_range(start, periods=1, freq=freq)
@@ -106,12 +107,12 @@ class Folds:
         return cls(description["count"], description["block"], description["reach"], axis, description["last"])
 
     def of_windows(self, series: Sequence[TimeSeries], keys: Tensor) -> Tensor:
-        """Fold of each window `[N]`; -1 for those that share no step with any training window and follow them all."""
+        """Fold of each window `[N]`; -1 for those after all training windows that share no step with them."""
         steps = _steps(self.axis, series, keys)
         return (steps.div(self.block, rounding_mode="floor") % self.count).where(steps < self.last + self.span, -1)
 
     def trains(self, series: Sequence[TimeSeries], keys: Tensor, fold: int) -> Tensor:
-        """`[N]`, true for the windows that share no step with any window whose origin lies in the fold."""
+        """`[N]`, true for the windows to train on, which share no step with a window whose origin is in the fold."""
         cycle = self.block * self.count
         steps = _steps(self.axis, series, keys) % cycle
         first, end = fold * self.block, (fold + 1) * self.block
@@ -121,12 +122,12 @@ class Folds:
 
 
 def stamp_text(stamp: Any) -> str | int | None:
-    """A time stamp as JSON can hold it."""
+    """A time stamp in a form that JSON can hold."""
     return stamp.isoformat() if isinstance(stamp, pd.Timestamp) else None if stamp is None else int(stamp)
 
 
 def stamp(text: str | int | None) -> Any:
-    """The time stamp that `stamp_text` wrote."""
+    """The time stamp that `stamp_text` was called with."""
     return pd.Timestamp(text) if isinstance(text, str) else text
 
 

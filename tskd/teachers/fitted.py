@@ -1,4 +1,4 @@
-"""The fitted models of a teacher: how they are fitted, out of fold if it is cross-fitted, and their predictor."""
+"""Fitting the models of a teacher, one or one a fold, and the predictor of the fitted models."""
 
 from __future__ import annotations
 
@@ -24,11 +24,10 @@ class FittedModels:
     """The result of a teacher's fit.
 
     Attributes:
-        models: one, or as many as there are folds.
+        models: one, or one for each fold.
         folds: of a cross-fitted teacher, or None.
-        components: names of the components that they were fitted with, by slot.
-        seen_until: last time stamp that they were fitted on; None where darts does not keep it, after a fit on several
-            series.
+        components: component names of the training series, by slot.
+        seen_until: last time stamp of the training series; None where darts does not keep it, after a fit on several.
     """
 
     models: tuple[Any, ...]
@@ -45,13 +44,13 @@ class FittedModels:
         taught_by: TeacherPredictor | None = None,
         **fit_kwargs: Any,
     ) -> FittedModels:
-        """Copies of the teacher's model, fitted.
+        """Fit copies of the teacher's model.
 
         Args:
-            inputs, validation: of training and validation part, with their keys; no validation part for a model that is
-                no network.
-            taught_by: a teacher whose forecasts take the place of the labels.
-            fit_kwargs: darts' other arguments.
+            spec: the teacher, not fitted.
+            inputs, validation: of the training and the validation part, with keys; validation is for torch models only.
+            taught_by: predictor of a teacher whose forecasts replace the labels.
+            fit_kwargs: further arguments of darts' `fit`.
         """
         assert inputs.keys is not None
         folds, models = None, []
@@ -71,15 +70,15 @@ class FittedModels:
         return cls(tuple(models), folds, components_of(**inputs.arguments()), max(ends))
 
     def predictor(self, name: str, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
-        """The models in front of some series.
+        """The predictor of the teacher's outputs for windows of some series.
 
         Args:
-            name: the teacher's, for messages.
-            inputs: of the teacher.
+            name: the teacher's name, for messages.
+            inputs: the teacher's inputs.
             targets: the student's target series.
 
         Raises:
-            ValueError: they were fitted with other components.
+            ValueError: the models were fitted with other components.
         """
         arguments = inputs.arguments()
         for slot, expected in self.components.items():
@@ -94,6 +93,6 @@ class FittedModels:
                 raise ValueError(f"teacher {name!r}: {error}") from None
         else:
             base = regression.RegressionPredictor(self.models, inputs)
-        wanted, own = (list(items[0].components) for items in (targets, inputs.series))
-        columns = None if wanted == own else tuple(own.index(component) for component in wanted)
+        student, own = (list(items[0].components) for items in (targets, inputs.series))
+        columns = None if student == own else tuple(own.index(component) for component in student)
         return TeacherPredictor(inputs.series, base, len(self.models), self.folds, columns)

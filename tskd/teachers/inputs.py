@@ -1,4 +1,4 @@
-"""The inputs of a teacher: deployable series widened by what its sources of privileged information provide."""
+"""The inputs of a teacher: the deployable series, and the covariates that its privileged sources provide."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ def teacher_data(
     privileged: Mapping[str, SeriesLike] | None,
     prefix: str = "",
 ) -> SeriesBundle:
-    """The series that a teacher reads, of those that a user hands in, checked.
+    """Check the series that a user passes in, and keep those that the teacher reads.
 
     Args:
-        prefix: what precedes the names of the arguments, `"val_"` for a validation part.
+        prefix: prefix of argument names in messages, `"val_"` for the validation part.
     """
     past, future = (
-        given if teacher.sees_inputs and reads_covariates(teacher.model, slot) else None
-        for slot, given in (("past", past_covariates), ("future", future_covariates))
+        covariates if teacher.sees_inputs and reads_covariates(teacher.model, slot) else None
+        for slot, covariates in (("past", past_covariates), ("future", future_covariates))
     )
     bundle = SeriesBundle.of(series, past, future, prefix)
     return bundle.with_privileged(privileged, teacher.series_names, f" of teacher {teacher.name!r}")
 
 
 def teacher_inputs(teacher: TeacherSpec, data: SeriesBundle, sampling: WindowSampling | None = None) -> ModelInputs:
-    """A teacher's own series and covariates.
+    """Build the inputs of a teacher: its target series, and deployable and privileged covariates side by side.
 
     Args:
-        data: deployable series, and the privileged ones that its sources read, checked.
-        sampling: which windows it is fitted on; None to forecast only. With it, covariates must cover these windows.
+        data: checked series, with the privileged ones that its sources read.
+        sampling: of the windows it is fitted on, which its deployable covariates must cover; None to forecast only.
 
     Raises:
-        ValueError: series that the teacher cannot use.
+        ValueError: the teacher cannot use the series.
     """
     deployable = {
-        slot: given if teacher.sees_inputs and reads_covariates(teacher.model, slot) else None
-        for slot, given in (("past", data.past_covariates), ("future", data.future_covariates))
+        slot: covariates if teacher.sees_inputs and reads_covariates(teacher.model, slot) else None
+        for slot, covariates in (("past", data.past_covariates), ("future", data.future_covariates))
     }
     keys = None
     if sampling is not None:
@@ -78,13 +78,13 @@ def teacher_inputs(teacher: TeacherSpec, data: SeriesBundle, sampling: WindowSam
 
 @dataclass
 class _Slot:
-    """Blocks of covariates of one slot: first the deployable ones, then those of the sources.
+    """Blocks of past or future covariates: first the deployable ones, then those of the sources.
 
     Attributes:
         name: `"past"` or `"future"`.
-        deployable: one series for each target, or None.
+        deployable: one series for each target series, or None.
         series: target series.
-        blocks: of each target series.
+        blocks: for each target series, its blocks.
     """
 
     name: str
@@ -97,12 +97,17 @@ class _Slot:
             blocks.append(CovariateBlock(values))
 
     def add(self, source: Source, privileged: Mapping[str, Sequence[TimeSeries]], horizon: range) -> None:
-        """Append what a source provides."""
+        """Append the blocks of a source.
+
+        Args:
+            privileged: series by name.
+            horizon: steps after the origin that the teacher forecasts.
+        """
         for index, target in enumerate(self.series):
-            given = target if source.name is None else privileged[source.name][index]
-            found = source.blocks(given, target, horizon)
-            _check_blocks(source, given, found, target, horizon)
-            self.blocks[index].extend(found)
+            values = target if source.name is None else privileged[source.name][index]
+            blocks = source.blocks(values, target, horizon)
+            _check_blocks(source, values, blocks, target, horizon)
+            self.blocks[index].extend(blocks)
 
     def joined(self, pad: bool) -> list[TimeSeries] | None:
         """The blocks of each target series side by side; see `_stack` for `pad`."""
@@ -115,11 +120,11 @@ class _Slot:
 
 
 def _visible(teacher: TeacherSpec, future: list[CovariateBlock], components: int) -> dict[str, Tensor]:
-    """Masks `[steps, components]` of the slots in which something is hidden from the teacher.
+    """Masks `[steps, components]` of the slots in which steps are hidden from the teacher.
 
     Args:
         future: blocks of its future covariates.
-        components: of its own target.
+        components: number of components of its own target.
     """
     lookback, horizon, visible = teacher.lookback, len(teacher.horizon), {}
     if future:
@@ -133,13 +138,13 @@ def _visible(teacher: TeacherSpec, future: list[CovariateBlock], components: int
     return {slot: mask for slot, mask in visible.items() if not bool(mask.all())}
 
 
-def _own_targets(given: Sequence[TimeSeries], series: Sequence[TimeSeries], name: str) -> list[TimeSeries]:
-    """The series that a teacher forecasts in place of the student's targets, over the same span.
+def _own_targets(privileged: Sequence[TimeSeries], series: Sequence[TimeSeries], name: str) -> list[TimeSeries]:
+    """The privileged series that a teacher forecasts in place of the student's targets, over the same span.
 
     Raises:
-        ValueError: one does not cover the target, or lacks a component of it.
+        ValueError: one does not cover its target, or lacks one of the target's components.
     """
-    for own, target in zip(given, series, strict=True):
+    for own, target in zip(privileged, series, strict=True):
         what = f"privileged[{name!r}] as a teacher's target"
         absent = [component for component in target.components if component not in own.components]
         if absent:
@@ -149,12 +154,12 @@ def _own_targets(given: Sequence[TimeSeries], series: Sequence[TimeSeries], name
         except ValueError as error:
             raise ValueError(f"{what} does not fit the student's target: {error}") from None
         check_span(own, target.start_time(), target.end_time(), what)
-    return [own.slice_intersect(target) for own, target in zip(given, series, strict=True)]
+    return [own.slice_intersect(target) for own, target in zip(privileged, series, strict=True)]
 
 
 def _columns(block: CovariateBlock, steps: np.ndarray | None, length: int) -> np.ndarray:
-    shown = np.ones(length, dtype=bool) if steps is None else steps
-    return np.repeat(shown[:, None], block.values.n_components, axis=1)
+    visible = np.ones(length, dtype=bool) if steps is None else steps
+    return np.repeat(visible[:, None], block.values.n_components, axis=1)
 
 
 def _beside(masks: list[np.ndarray]) -> Tensor:
@@ -162,8 +167,9 @@ def _beside(masks: list[np.ndarray]) -> Tensor:
 
 
 def _check_blocks(
-    source: Source, given: TimeSeries, blocks: list[CovariateBlock], target: TimeSeries, horizon: range
+    source: Source, series: TimeSeries, blocks: list[CovariateBlock], target: TimeSeries, horizon: range
 ) -> None:
+    """Raise a ValueError if the blocks of a source, or the series that it reads, do not fit the target."""
     what = f"privileged[{source.name!r}] as {type(source).__name__} reads it"
     values = blocks[0].values
     if values.freq != target.freq:
@@ -177,19 +183,19 @@ def _check_blocks(
         raise ValueError(f"{what} does not fit the target: {error}") from None
     final = target.end_time()
     if source.slot == "past":
-        # what lies past the end of the target is not known: windows that would read there are left out, not refused
+        # there may be no values past the end of the target: windows that would read them are left out without an error
         last = horizon[-1]
         final = min(final - last * target.freq, final - int(source.reads_until(last)) * target.freq)
         check_span(values, values.start_time(), final, what)
-    check_span(given, target.start_time(), final, what)
+    check_span(series, target.start_time(), final, what)
 
 
 def _stack(parts: list[TimeSeries], target: TimeSeries, pad: bool) -> TimeSeries:
-    """Components of several covariates side by side, with the target's dtype.
+    """Concatenate the components of several covariates, with the target's dtype.
 
     Args:
-        pad: over the span of them all and of the target, NaN where one is not known (windows that would read it are
-            left out later; darts asks that the newest one exists); else over the span that all of them have.
+        pad: whether the result spans all of them and the target, with NaN for missing values (darts requires the newest
+            window to exist; windows that would read NaN are left out later), or only the steps that they share.
     """
     names = [component for part in parts for component in part.components]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -213,7 +219,7 @@ def _stack(parts: list[TimeSeries], target: TimeSeries, pad: bool) -> TimeSeries
 
 
 def _check_lags(teacher: TeacherSpec, visible: Mapping[str, Tensor]) -> None:
-    """Raise a ValueError if a regression model reads steps that it must not see: part of a slot cannot be hidden."""
+    """Raise a ValueError if a regression model has lags at hidden steps: it cannot read a slot in part."""
     horizon, model = teacher.horizon, teacher.model
     privileged = any(source.slot == "future" for source in teacher.sources)
     hidden = {

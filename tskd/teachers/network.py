@@ -1,4 +1,4 @@
-"""Teachers that are darts torch models: fitting them, and their outputs."""
+"""Teachers that are torch models of darts: fitting them, and computing their outputs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from tskd._core.darts.capabilities import max_batch_size, uses_static_covariates
-from tskd._core.darts.dataset import WindowData, dataset_windows, datasets_of, train
-from tskd._core.darts.fit import fit_through
+from tskd._core.darts.dataset import WindowData, dataset_windows, datasets_of
+from tskd._core.darts.fit import fit_through, train_on
 from tskd._core.darts.forward import model_outputs
 from tskd._core.darts.inspect import encoded_covariates, hidden_layers, input_shapes
 from tskd._core.layers import FEATURES, Layer
@@ -33,32 +33,32 @@ def fit(
     taught_by: TeacherPredictor | None = None,
     **fit_kwargs: Any,
 ) -> None:
-    """darts' `fit`, on those windows whose inputs exist.
+    """Fit a model by darts' `fit`, on the windows whose inputs exist.
 
     Args:
-        inputs: of the training part, with its keys.
-        validation: of the validation part, or None.
-        keep: which of the training windows `[N, 2]` to train on `[N]`; None for all.
-        taught_by: another teacher, whose forecasts take the place of the training labels.
-        fit_kwargs: darts' other arguments.
+        inputs: of the training part, with keys.
+        validation: of the validation part, with keys, or None.
+        keep: maps the training windows `[N, 2]` to those to train on `[N]`; None for all.
+        taught_by: predictor of another teacher, whose forecasts replace the training labels.
+        fit_kwargs: further arguments of darts' `fit`.
     """
 
     def run(trainer: Any, network: Any, data: Any, checkpoint: str | None) -> None:
-        found, found_val = datasets_of(data)
-        sets = [_training_data(found, inputs, keep, taught_by)]
-        if found_val is not None and validation is not None:
-            sets.append(_training_data(found_val, validation, None, None))
-        train(trainer, network, data, sets, checkpoint)
+        training_set, validation_set = datasets_of(data)
+        sets = [_training_data(training_set, inputs, keep, taught_by)]
+        if validation_set is not None and validation is not None:
+            sets.append(_training_data(validation_set, validation, None, None))
+        train_on(trainer, network, data, sets, checkpoint)
 
     if fit_kwargs.get("dataloader_kwargs"):
-        # darts takes entries out of it
+        # darts removes entries from it
         fit_kwargs["dataloader_kwargs"] = dict(fit_kwargs["dataloader_kwargs"])
     arguments = inputs.arguments() | ({} if validation is None else validation.arguments("val_"))
     fit_through(model, run, **arguments, **fit_kwargs)
 
 
 def model_windows(model: Any, inputs: ModelInputs) -> Windows:
-    """What a fitted model sees of every window.
+    """The windows of a fitted model, with its encoded covariates.
 
     Raises:
         ValueError: it was fitted with other numbers of components.
@@ -66,15 +66,15 @@ def model_windows(model: Any, inputs: ModelInputs) -> Windows:
     past, future = encoded_covariates(model, **inputs.arguments())
     span = WindowSpan(model.input_chunk_length, model.output_chunk_length, model.output_chunk_shift)
     encoded = ModelInputs(inputs.series, past, future, inputs.visible)
-    found = Windows.of(encoded, span, static_covariates=uses_static_covariates(model))
+    windows = Windows.of(encoded, span, static_covariates=uses_static_covariates(model))
     for slot, expected in input_shapes(model).items():
-        given = found.shape(slot)
-        if given != expected:
+        actual = windows.shape(slot)
+        if actual != expected:
             raise ValueError(
-                f"it was fitted with components {expected} of {slot}, but is given {given}; check its sources, their "
+                f"it was fitted with components {expected} of {slot}, but is given {actual}; check its sources, their "
                 "order, and the covariates"
             )
-    return found
+    return windows
 
 
 class NetworkPredictor:
@@ -82,7 +82,7 @@ class NetworkPredictor:
 
     Args:
         models: fitted models of one architecture.
-        windows: what they see of every window.
+        windows: their inputs.
     """
 
     can_be_fingerprinted = True
@@ -116,8 +116,8 @@ class NetworkPredictor:
         for start in range(0, len(keys), size):
             part = keys[start : start + size]
             slots = self.windows.gather(part, labels=False)
-            found = model_outputs(self.models[model], slots, layers, parameters=PARAMETERS in fields)
-            yield slice(start, start + len(part)), found
+            outputs = model_outputs(self.models[model], slots, layers, parameters=PARAMETERS in fields)
+            yield slice(start, start + len(part)), outputs
 
     @cached_property
     def _layers(self) -> dict[str, Layer]:
@@ -125,7 +125,7 @@ class NetworkPredictor:
 
 
 def _plain(value: Any) -> bool:
-    """Whether a hyperparameter prints alike in every process; the others are classes and objects of training."""
+    """Whether a hyperparameter has the same `repr` in every process; classes and objects of the training have not."""
     if isinstance(value, list | tuple):
         return all(_plain(item) for item in value)
     return value is None or isinstance(value, bool | int | float | str)
@@ -134,6 +134,7 @@ def _plain(value: Any) -> bool:
 def _training_data(
     dataset: Any, inputs: ModelInputs, keep: Keep | None, taught_by: TeacherPredictor | None
 ) -> WindowData:
+    """The windows to train on: those that are kept, and whose inputs, and labels by `taught_by`, exist."""
     keys = inputs.keys
     assert keys is not None
     windows = dataset_windows(dataset, keys, inputs.visible)
@@ -148,10 +149,10 @@ def _training_data(
 
 
 def _labels(taught_by: TeacherPredictor, keys: Tensor) -> Callable[[Tensor], Tensor]:
-    """A teacher's forecasts of some windows, to be looked up by their keys."""
-    wanted = unique(keys)
-    codes = encode(wanted)
-    forecasts, _ = taught_by.forecasts(wanted)
+    """A function that looks up a teacher's forecasts for some of the windows `keys [N, 2]`."""
+    distinct = unique(keys)
+    codes = encode(distinct)
+    forecasts, _ = taught_by.forecasts(distinct)
     if not bool(forecasts.isfinite().all()):
         raise ValueError("the teacher that teaches it forecasts NaN or infinity")
     return lambda some: forecasts[torch.searchsorted(codes, encode(some))]

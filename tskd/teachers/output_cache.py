@@ -1,8 +1,8 @@
-"""Where teachers' answers are kept: in memory, or memory-mapped on disk, for this run or for later ones.
+"""The cache of teacher outputs: in memory, or memory-mapped on disk for this run or later ones.
 
-An entry on disk is a folder named by a fingerprint of teacher, data and windows. It is written under another name and
-renamed when it is complete, so that one that bears its name is whole; its arrays are checked against their checksums
-when it is read. An entry that is torn, stale or tampered with is set aside and computed again.
+An entry on disk is a folder named by a fingerprint of teacher, data and windows. It is written under a temporary name
+and renamed when it is complete; its arrays are verified against checksums when it is read. An entry that is torn, stale
+or tampered with is removed and computed again.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ logger = logging.getLogger(__name__)
 
 
 class CacheEntry:
-    """Arrays over M windows, to be written by rows and then read.
+    """The arrays of one cache entry, over M windows: written by rows, then read.
 
     Args:
         windows: M.
-        folder: where the arrays lie; None for memory, or a file without a name if they are large.
-        arrays: those that are there already.
+        folder: of the arrays on disk; None for memory, or for unnamed temporary files if they are large.
+        arrays: those of a complete entry; None for a new one.
     """
 
     def __init__(self, windows: int, folder: Path | None, arrays: dict[str, np.ndarray] | None = None) -> None:
@@ -48,18 +48,22 @@ class CacheEntry:
         self._arrays = arrays or {}
 
     def write(self, name: str, rows: Tensor, values: Tensor) -> None:
-        """Put `values [m, …]` into rows of the array; rows never written are 0."""
-        given = values.numpy()
+        """Write `values [m, …]` to rows `[m]` of an array; rows never written are 0."""
+        array = values.numpy()
         if name not in self._arrays:
-            self._arrays[name] = self._new(name, (self.windows, *given.shape[1:]), given.dtype)
-        self._arrays[name][rows.numpy()] = given
+            self._arrays[name] = self._new(name, (self.windows, *array.shape[1:]), array.dtype)
+        self._arrays[name][rows.numpy()] = array
 
     def read(self) -> dict[str, Tensor]:
-        """All arrays, as tensors that are not to be written to."""
+        """All arrays as tensors, which must not be written to."""
         return {name: torch.from_numpy(array) for name, array in self._arrays.items()}
 
     def keep(self, place: Path) -> None:
-        """Move a folder that is complete to where it will be found."""
+        """Write checksums, and rename the complete folder to its final place.
+
+        Raises:
+            OSError: the disk is full, or the folder cannot be written to.
+        """
         assert self.folder is not None
         try:
             digests = {}
@@ -72,7 +76,7 @@ class CacheEntry:
                 _sync(path)
         except OSError as error:
             raise _cannot_take(self.folder, error) from error
-        # where another process was first, what it wrote is the same
+        # if another process was first, its entry is the same
         with suppress(OSError):
             os.rename(self.folder, place)
             _sync(place.parent)
@@ -90,16 +94,16 @@ class CacheEntry:
             path.unlink(missing_ok=True)
             raise _cannot_take(folder, error) from error
         if self.folder is None:
-            # the space is given back when the array is no longer used
+            # the space is freed when the array is no longer used
             path.unlink()
         return array
 
 
 class OutputCache:
-    """Keeps teachers' answers.
+    """A cache of teacher outputs.
 
     Args:
-        folder: where they outlive the run; None to keep them for as long as they are used.
+        folder: of entries that outlive the run; None to keep outputs only while they are in use.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -107,9 +111,11 @@ class OutputCache:
 
     @contextmanager
     def open(self, fingerprint: Callable[[], str | None], windows: int) -> Iterator[CacheEntry]:
-        """The entry of this fingerprint: complete, or new, and kept if the block that fills it ends well.
+        """The entry of a fingerprint: a complete one, or a new one to be filled, kept if the block does not raise.
 
-        An entry without a fingerprint is not kept.
+        Args:
+            fingerprint: computes the name of the entry; None for an entry that is not kept.
+            windows: number of windows.
 
         Raises:
             OSError: the disk is full, or the folder cannot be written to.
@@ -138,7 +144,7 @@ class OutputCache:
 
 
 def _verified(folder: Path, windows: int) -> dict[str, np.ndarray] | None:
-    """The arrays in a folder, if every one is what was written; else the folder is removed."""
+    """The arrays in a folder if all match their checksums; else None, and the folder is removed."""
     if not folder.is_dir():
         return None
     try:
@@ -160,6 +166,7 @@ def _verified(folder: Path, windows: int) -> dict[str, np.ndarray] | None:
 
 
 def _cannot_take(folder: Path, error: OSError) -> OSError:
+    """The error with the folder and its free space in the message."""
     place = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(place).free
     return OSError(error.errno, f"{folder} cannot take what the teachers know ({free / 2**20:.1f} MiB free): {error}")
@@ -175,7 +182,7 @@ def _clear_abandoned(folder: Path) -> None:
 
 
 def _reserve(path: Path) -> None:
-    """Take the whole space now: on a disk that fills later, writing to the mapping would end the process."""
+    """Allocate the whole space: if the disk filled up later, writing to the mapping would kill the process."""
     if hasattr(os, "posix_fallocate"):
         handle = os.open(path, os.O_RDWR)
         try:
@@ -185,11 +192,11 @@ def _reserve(path: Path) -> None:
 
 
 def _digest(path: Path) -> str:
-    found = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
         while part := file.read(CHUNK):
-            found.update(part)
-    return found.hexdigest()
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The outputs of the teachers for each window: computed once, keyed by (series, origin), reused every epoch."""
+"""Teacher outputs for all training windows: computed once, or read from a cache, and looked up by key in each step."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from tskd._core.darts.capabilities import covered, shared_steps
-from tskd._core.window_keys import encode, unique
+from tskd._core.window_keys import covered_steps, encode, shared_steps, unique
 from tskd.teachers.output_cache import OutputCache
 from tskd.teachers.predictor import OutputRequest, TeacherPredictor
 
@@ -25,15 +24,15 @@ class TeacherOutputs:
     """The outputs of K teachers for M windows.
 
     Attributes:
-        codes: the windows' keys as sorted numbers `[M]`.
-        fields: of each teacher, arrays over the windows: `forecasts [M, h + A, C]` in the units of the target, of the h
-            steps of the student's horizon that the teacher forecasts too, and of A steps past it; `spread [M, h + A,
-            C]` if it forecasts a distribution; and, if wanted, `parameters [M, h + A, C, P]` of the distribution and
-            `features.<layer> [M, …]` of hidden layers.
-        valid: of each teacher, where it has a finite forecast `[M]`.
-        like: a tensor of the student's target `[1, H, C]`, for its shape and dtype.
-        extra: of each teacher, which fields a loss reads beside the forecasts.
-        spans: of each teacher, the part of the student's horizon that it forecasts.
+        codes: keys of the windows as sorted numbers `[M]`.
+        fields: for each teacher, arrays over the windows: `forecasts [M, h + A, C]` in the units of the target, for the
+            h steps of the student's horizon that the teacher forecasts too and A steps past it; `spread [M, h + A, C]`
+            (standard deviation) if it forecasts a distribution; and, on request, `parameters [M, h + A, C, P]` of the
+            distribution and `features.<layer> [M, …]` of hidden layers.
+        valid: for each teacher, true where its forecast is finite `[M]`.
+        like: a tensor in the shape and dtype of one label `[1, H, C]`.
+        extra: for each teacher, the fields that losses read beside the forecasts.
+        spans: for each teacher, the part of the student's horizon that it forecasts.
     """
 
     codes: Tensor
@@ -44,11 +43,11 @@ class TeacherOutputs:
     spans: Sequence[slice] = ()
 
     def of(self, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Forecasts `[K, B, H, C]` and validity `[K, B]` of the windows `keys [B, 2]`; steps that a teacher does not
+        """Forecasts `[K, B, H, C]` and validity `[K, B]` for the windows `keys [B, 2]`; steps that a teacher does not
         forecast are 0.
 
         Raises:
-            KeyError: a window for which there are none.
+            KeyError: there are no outputs for a window.
         """
         rows = self._rows(keys)
         if not self.fields:
@@ -61,33 +60,37 @@ class TeacherOutputs:
         return forecasts.where(valid[:, :, None, None], 0), valid
 
     def covers(self) -> Tensor:
-        """Which steps of the student's horizon each teacher forecasts `[K, H]`."""
-        return covered([self._span(k) for k in range(len(self.fields))], self.like.shape[1])
+        """Masks `[K, H]` of the steps of the student's horizon that each teacher forecasts."""
+        return covered_steps([self._span(k) for k in range(len(self.fields))], self.like.shape[1])
 
     def spread(self, keys: Tensor) -> Tensor:
-        """Standard deviations of the forecasts `[K, B, H, C]` of the windows `keys [B, 2]`; NaN of a teacher of point
-        forecasts, and in steps that a teacher does not forecast."""
+        """Standard deviations `[K, B, H, C]` of the forecasts for the windows `keys [B, 2]`; NaN for teachers with
+        point forecasts, and in steps that a teacher does not forecast."""
         rows = self._rows(keys)
-        found = self.like.new_full((len(self.fields), len(keys), *self.like.shape[1:]), torch.nan)
+        spread = self.like.new_full((len(self.fields), len(keys), *self.like.shape[1:]), torch.nan)
         for k, fields in enumerate(self.fields):
             span = self._span(k)
             if SPREAD in fields:
-                found[k, :, span] = fields[SPREAD].index_select(0, rows)[:, : span.stop - span.start]
-        return found
+                spread[k, :, span] = fields[SPREAD].index_select(0, rows)[:, : span.stop - span.start]
+        return spread
 
     def details(self, keys: Tensor) -> list[dict[str, Tensor]]:
-        """Of each teacher, for the windows `keys [B, 2]`: the extra fields, over the part of the student's horizon that
-        it forecasts, and as `ahead` its forecasts past that `[B, A, C]`, if there are."""
+        """For each teacher, further outputs for the windows `keys [B, 2]`.
+
+        Returns:
+            The extra fields, over the part of the student's horizon that the teacher forecasts, and as `ahead` its
+            forecasts past the horizon `[B, A, C]`, if there are any.
+        """
         rows = self._rows(keys)
-        found = []
+        details = []
         for k, (fields, names) in enumerate(zip(self.fields, self.extra, strict=True)):
             steps = self._span(k).stop - self._span(k).start
             one = {name: fields[name].index_select(0, rows) for name in names}
             one = {name: values if "." in name else values[:, :steps] for name, values in one.items()}
             if fields[FORECASTS].shape[1] > steps:
                 one[AHEAD] = fields[FORECASTS].index_select(0, rows)[:, steps:]
-            found.append(one)
-        return found
+            details.append(one)
+        return details
 
     def _span(self, teacher: int) -> slice:
         return self.spans[teacher] if self.spans else slice(0, self.like.shape[1])
@@ -97,19 +100,19 @@ class TeacherOutputs:
         rows = torch.searchsorted(self.codes, codes).clamp(max=len(self.codes) - 1)
         unknown = self.codes[rows] != codes
         if bool(unknown.any()):
-            raise KeyError(f"no knowledge of window (series, origin) = {tuple(keys[unknown][0].tolist())}")
+            raise KeyError(f"no teacher outputs for window (series, origin) = {tuple(keys[unknown][0].tolist())}")
         return rows
 
 
 @dataclass(frozen=True)
 class OutputSource:
-    """A teacher whose outputs are wanted.
+    """A teacher whose outputs are to be collected.
 
     Attributes:
         name: for messages.
         horizon: steps after the origin that it forecasts.
-        predictor: of the windows.
-        fields: wanted beside its forecasts.
+        predictor: computes its outputs.
+        fields: requested beside its forecasts.
     """
 
     name: str
@@ -120,13 +123,13 @@ class OutputSource:
 
 @dataclass(frozen=True)
 class StudentWindows:
-    """Windows of the student for which outputs are wanted.
+    """Windows of the student for which teacher outputs are to be collected.
 
     Attributes:
-        keys: `[N, 2]`, in any order, and more than once if need be.
+        keys: `[N, 2]`, in any order, with or without repeats.
         horizon: steps after the origin that the student forecasts.
-        like: labels of one window `[1, H, C]`, for their shape and dtype.
-        ahead: steps wanted past the student's horizon.
+        like: a tensor in the shape and dtype of one label `[1, H, C]`.
+        ahead: number of steps requested past the student's horizon.
     """
 
     keys: Tensor
@@ -143,19 +146,19 @@ def collect_outputs(
     Args:
         progress: whether to show progress bars.
     """
-    wanted, steps = unique(windows.keys), windows.horizon
+    keys, steps = unique(windows.keys), windows.horizon
     fields, valid, spans = [], [], []
     for source in sources:
         span = shared_steps(steps, source.horizon)
         first = steps[0] + span.start - source.horizon[0]
         part = slice(first, first + span.stop - span.start + windows.ahead)
-        request = OutputRequest(wanted, part, windows.like.dtype, source.fields)
+        request = OutputRequest(keys, part, windows.like.dtype, source.fields)
         values, usable = collect(source.name, source.predictor, request, cache, progress)
         fields.append(values)
         valid.append(usable)
         spans.append(span)
     extra = [source.fields for source in sources]
-    return TeacherOutputs(encode(wanted), fields, valid, windows.like, extra, spans)
+    return TeacherOutputs(encode(keys), fields, valid, windows.like, extra, spans)
 
 
 def collect(
@@ -164,13 +167,13 @@ def collect(
     """The outputs of one teacher: computed, or read from a cache.
 
     Args:
-        name: the teacher's, for messages.
-        request: which outputs are wanted.
-        cache: where they are kept.
+        name: the teacher's name, for messages.
+        request: which outputs to collect.
+        cache: from which they are read, or to which they are added.
         progress: whether to show a progress bar.
 
     Returns:
-        Its fields, and where its forecast can be used `[M]`.
+        Its outputs by field, and the windows for which its forecast can be used `[M]`.
 
     Raises:
         ValueError: the teacher has its inputs for none of the windows.
@@ -182,8 +185,8 @@ def collect(
             at = torch.nonzero(covered)[:, 0]
             entry.write(COVERED, torch.arange(len(keys)), covered)
             bar = tqdm(total=len(at), desc=f"teacher {name}", unit="window", disable=not progress, delay=2, leave=False)
-            for rows, found in predictor.outputs(keys[covered], request.fields):
-                for field, values in found.items():
+            for rows, outputs in predictor.outputs(keys[covered], request.fields):
+                for field, values in outputs.items():
                     part = values if "." in field else values[:, request.steps]
                     entry.write(field, at[rows], part.to(request.dtype))
                 bar.update(len(rows))
@@ -195,9 +198,10 @@ def collect(
 
 
 def usable_windows(name: str, forecasts: Tensor, covered: Tensor) -> Tensor:
-    """For which windows a teacher's forecasts `[M, H, C]` can be used `[M]`; warns of what a user should know.
+    """The windows `[M]` for which a teacher's forecasts `[M, H, C]` exist and are finite; warns of unusable forecasts.
 
     Args:
+        name: the teacher's name, for messages.
         covered: `[M]`, false where the teacher's own inputs do not exist.
     """
     finite = forecasts.isfinite().flatten(1).all(1)

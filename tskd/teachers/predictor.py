@@ -1,5 +1,4 @@
-"""A fitted teacher in front of some series: its outputs for any of their windows, out of fold where it is
-cross-fitted."""
+"""The outputs of a fitted teacher for windows of some series, out of fold where it is cross-fitted."""
 
 from __future__ import annotations
 
@@ -14,10 +13,10 @@ from torch import Tensor
 
 from tskd.teachers.crossfit import Folds
 
-# of what is computed from teacher and data; raised when that changes
+# of the fingerprint; raised when the outputs computed from the same teacher and data change
 VERSION = 2
 
-# stretches of windows, and by name the outputs of these windows
+# slices of the windows, and the outputs of these by name
 Chunks: TypeAlias = Iterator[tuple[slice, dict[str, Tensor]]]
 
 
@@ -32,32 +31,34 @@ class ModelPredictor(Protocol):
     def can_be_fingerprinted(self) -> bool: ...
 
     def covers(self, keys: Tensor) -> Tensor:
-        """`[M]`, for which of the windows `keys [M, 2]` the inputs exist."""
+        """`[M]`, true for the windows `keys [M, 2]` whose inputs exist."""
 
     def outputs(self, model: int, keys: Tensor, fields: Sequence[str] = ()) -> Chunks:
-        """Outputs of one of the models for the windows `keys [M, 2]`, all of which must be covered.
+        """Outputs of one model for the windows `keys [M, 2]`, all of which must be covered.
 
         Args:
-            fields: those wanted beside the forecasts: `parameters`, `features.<layer>`.
+            model: index of the model.
+            keys: of the windows.
+            fields: requested beside the forecasts: `parameters`, `features.<layer>`.
 
         Yields:
-            A stretch of the windows, and of these `forecasts [m, H, C]`, `spread [m, H, C]` (the standard deviation, if
+            A slice of the windows, and for these `forecasts [m, H, C]`, `spread [m, H, C]` (the standard deviation, if
             the model forecasts a distribution), and the fields: `parameters [m, H, C, P]`, `features.<layer> [m, …]`.
         """
 
     def add_to(self, digest: Any) -> None:
-        """Feed everything that the outputs depend on to a hash."""
+        """Update a hash with everything that the outputs depend on."""
 
 
 @dataclass(frozen=True)
 class OutputRequest:
-    """Which outputs of a teacher are wanted.
+    """A request for outputs of a teacher.
 
     Attributes:
-        keys: of the windows, each once and sorted `[M, 2]`.
+        keys: of the windows, distinct and sorted `[M, 2]`.
         steps: the part of the teacher's horizon.
-        dtype: of what is kept.
-        fields: beside the forecasts, see `ModelPredictor.outputs`.
+        dtype: of the stored outputs.
+        fields: requested beside the forecasts, see `ModelPredictor.outputs`.
     """
 
     keys: Tensor
@@ -68,14 +69,14 @@ class OutputRequest:
 
 @dataclass(frozen=True)
 class TeacherPredictor:
-    """A fitted teacher in front of some series.
+    """Predictor of a fitted teacher for windows of some series.
 
     Attributes:
         series: the teacher's target series.
-        base: outputs of its models, one or as many as there are folds.
-        models: how many there are.
+        base: predictor of its models, one or one for each fold.
+        models: number of models.
         folds: of a cross-fitted teacher, or None.
-        columns: of its forecasts, those of the student's components; None for all.
+        columns: indices of the student's components in the teacher's forecasts; None if they are the same.
     """
 
     series: Sequence[TimeSeries]
@@ -85,62 +86,64 @@ class TeacherPredictor:
     columns: tuple[int, ...] | None = None
 
     def covers(self, keys: Tensor) -> Tensor:
-        """`[M]`, for which of the windows `keys [M, 2]` the inputs exist."""
+        """`[M]`, true for the windows `keys [M, 2]` whose inputs exist."""
         return self.base.covers(keys)
 
     def outputs(self, keys: Tensor, fields: Sequence[str] = ()) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-        """Outputs for the covered windows `keys [M, 2]`.
+        """Outputs for the windows `keys [M, 2]`, all of which must be covered.
 
-        The model of a fold answers for the windows that it was held out of; for later ones, the mean of all models.
+        With folds, those of the model that was not fitted on the window's fold; for windows after the training, the
+        mean over all models.
 
         Args:
-            fields: those wanted beside the forecasts, see `ModelPredictor.outputs`.
+            fields: requested beside the forecasts, see `ModelPredictor.outputs`.
 
         Yields:
-            Rows of `keys [m]`, and `forecasts`, `spread` and the fields of these windows.
+            Rows of `keys [m]`, and `forecasts`, `spread` and the fields for these windows.
         """
-        for rows, found in self._by_fold(keys, fields):
+        for rows, outputs in self._by_fold(keys, fields):
             if self.columns is not None:
                 chosen = list(self.columns)
-                found = {name: values if "." in name else values[:, :, chosen] for name, values in found.items()}
-            yield rows, found
+                outputs = {name: values if "." in name else values[:, :, chosen] for name, values in outputs.items()}
+            yield rows, outputs
 
     def forecasts(self, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Point forecasts `[M, H, C]` over the teacher's own horizon, NaN where an input is missing, and where none is
-        `[M]`."""
+        """Point forecasts `[M, H, C]` over the teacher's own horizon, NaN for windows that are not covered, and
+        which are `[M]`."""
         covered = self.covers(keys)
         at = torch.nonzero(covered)[:, 0]
         values: Tensor | None = None
-        for rows, found in self.outputs(keys[covered]):
-            given = found["forecasts"]
+        for rows, outputs in self.outputs(keys[covered]):
+            forecasts = outputs["forecasts"]
             if values is None:
-                values = given.new_full((len(keys), *given.shape[1:]), torch.nan)
-            values[at[rows]] = given
+                values = forecasts.new_full((len(keys), *forecasts.shape[1:]), torch.nan)
+            values[at[rows]] = forecasts
         return torch.full((len(keys), 1, 1), torch.nan) if values is None else values, covered
 
     def forecast_series(self, keys: Tensor, targets: Sequence[TimeSeries], first: int) -> list[list[TimeSeries]]:
-        """Point forecasts of the covered windows `keys [M, 2]`, by target series.
+        """Point forecasts for those windows `keys [M, 2]` that are covered, as a list of series for each target series.
 
         Args:
-            first: step after the origin at which forecasts begin.
+            targets: target series, by whose time stamps the forecasts are dated.
+            first: first step after the origin that is forecast.
         """
         values, covered = self.forecasts(keys)
-        found: list[list[TimeSeries]] = [[] for _ in targets]
+        by_target: list[list[TimeSeries]] = [[] for _ in targets]
         for (index, origin), forecast in zip(keys[covered].tolist(), values[covered].numpy(), strict=True):
             target, start = targets[index], origin + first
             times = target.time_index[start : start + len(forecast)]
-            found[index].append(TimeSeries.from_times_and_values(times, forecast, columns=target.components))
-        return found
+            by_target[index].append(TimeSeries.from_times_and_values(times, forecast, columns=target.components))
+        return by_target
 
     def fingerprint(self, request: OutputRequest) -> str | None:
-        """A name for the outputs that are wanted: another for other weights, data, windows or wishes.
+        """A hash of the request and of everything that the outputs depend on: weights, data, windows, folds.
 
-        None for a model whose weights cannot be hashed (an ensemble of networks): its outputs are not kept.
+        None for a model whose weights cannot be hashed (an ensemble of networks), whose outputs are not kept.
         """
         if not self.base.can_be_fingerprinted:
             return None
         keys, digest = request.keys, hashlib.blake2b(digest_size=20)
-        wishes = (
+        settings = (
             VERSION,
             keys.shape,
             request.steps,
@@ -150,7 +153,7 @@ class TeacherPredictor:
             self.folds and self.folds.fingerprint(),
             self.columns,
         )
-        digest.update(repr(wishes).encode())
+        digest.update(repr(settings).encode())
         digest.update(keys.numpy().tobytes())
         if self.folds is not None:
             digest.update(self.folds.of_windows(self.series, keys).numpy().tobytes())
@@ -158,16 +161,17 @@ class TeacherPredictor:
         return digest.hexdigest()
 
     def _by_fold(self, keys: Tensor, fields: Sequence[str]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-        answering = torch.zeros(len(keys), dtype=torch.long)
+        models = torch.zeros(len(keys), dtype=torch.long)
         if self.folds is not None:
-            answering = self.folds.of_windows(self.series, keys)
-        for model in answering.unique().tolist():
-            rows = torch.nonzero(answering == model)[:, 0]
+            models = self.folds.of_windows(self.series, keys)
+        for model in models.unique().tolist():
+            rows = torch.nonzero(models == model)[:, 0]
             if model >= 0:
-                for part, found in self.base.outputs(model, keys[rows], fields):
-                    yield rows[part], found
+                for part, outputs in self.base.outputs(model, keys[rows], fields):
+                    yield rows[part], outputs
                 continue
             each = (self.base.outputs(number, keys[rows], fields) for number in range(self.models))
             for parts in zip(*each, strict=True):
-                given = [found for _, found in parts]
-                yield rows[parts[0][0]], {name: torch.stack([g[name] for g in given]).mean(0) for name in given[0]}
+                each_outputs = [outputs for _, outputs in parts]
+                names = each_outputs[0]
+                yield rows[parts[0][0]], {name: torch.stack([o[name] for o in each_outputs]).mean(0) for name in names}

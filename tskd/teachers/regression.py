@@ -1,6 +1,6 @@
-"""Teachers that are any other of darts' global models (linear, trees, ensembles): fitting them, and their outputs.
+"""Teachers that are other global models of darts (linear, trees, ensembles): fitting, and computing their outputs.
 
-Their outputs come from darts' own `historical_forecasts`, which gives one forecast for every window.
+Their outputs are computed by darts' own `historical_forecasts`, one forecast for every window.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import torch
 from darts import TimeSeries
 from torch import Tensor
 
-from tskd._core.darts.capabilities import holds_torch_models, horizon_of, lookback_of, preserved_random_state
+from tskd._core.darts.capabilities import holds_torch_models, horizon_of, lookback_of
+from tskd._core.darts.rolling import preserved_random_state
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.window_keys import encode
 from tskd.teachers.crossfit import Keep
@@ -26,30 +27,31 @@ SAMPLES = 200
 
 
 def fit(model: Any, inputs: ModelInputs, keep: Keep | None, **fit_kwargs: Any) -> None:
-    """darts' `fit`, with those arguments that the model's class knows.
+    """Fit a model by darts' `fit`, with those arguments that its class takes.
 
     Args:
-        inputs: of the training part, with its keys.
-        keep: which of the training windows `[N, 2]` to train on; the series are cut into the stretches that these
-            windows span. None for all.
+        inputs: of the training part, with keys.
+        keep: maps the training windows `[N, 2]` to those to train on `[N]`, into whose stretches the series are cut;
+            None for all.
+        fit_kwargs: further arguments of darts' `fit`.
     """
     known = inspect.signature(model.fit).parameters
     arguments = {**inputs.arguments(), **fit_kwargs}
-    given = {name: value for name, value in arguments.items() if value is not None and name in known}
+    arguments = {name: value for name, value in arguments.items() if value is not None and name in known}
     if keep is not None:
         assert inputs.keys is not None
         pieces = _pieces(model, inputs.keys[keep(inputs.keys)])
         if not pieces:
             raise ValueError("no window is left to train on")
-        given["series"] = [inputs.series[index][first:end] for index, first, end in pieces]
+        arguments["series"] = [inputs.series[index][first:end] for index, first, end in pieces]
         for slot in ("past_covariates", "future_covariates"):
-            if slot in given:
-                given[slot] = [given[slot][index] for index, _, _ in pieces]
-        if "sample_weight" in given and not isinstance(given["sample_weight"], str):
-            weights = given["sample_weight"]
+            if slot in arguments:
+                arguments[slot] = [arguments[slot][index] for index, _, _ in pieces]
+        if "sample_weight" in arguments and not isinstance(arguments["sample_weight"], str):
+            weights = arguments["sample_weight"]
             weights = [weights] if isinstance(weights, TimeSeries) else weights
-            given["sample_weight"] = [weights[index] for index, _, _ in pieces]
-    model.fit(**given)
+            arguments["sample_weight"] = [weights[index] for index, _, _ in pieces]
+    model.fit(**arguments)
 
 
 def _pieces(model: Any, keys: Tensor) -> list[tuple[int, int, int]]:
@@ -66,10 +68,10 @@ def _pieces(model: Any, keys: Tensor) -> list[tuple[int, int, int]]:
 
 
 class RegressionPredictor:
-    """Every forecast that fitted models can make of some series; see `ModelPredictor`.
+    """Outputs of fitted models for windows of some series; see `ModelPredictor`.
 
     Args:
-        models: fitted models.
+        models: fitted models of one class.
         inputs: series and covariates.
     """
 
@@ -78,19 +80,19 @@ class RegressionPredictor:
         self.inputs = inputs
 
     @cached_property
-    def _found(self) -> list[tuple[Tensor, Tensor, Tensor | None]]:
-        found = []
+    def _forecasts(self) -> list[tuple[Tensor, Tensor, Tensor | None]]:
+        forecasts = []
         for model in self.models:
             with preserved_random_state(model):
-                found.append(_historical(model, self.inputs))
-        return found
+                forecasts.append(_historical(model, self.inputs))
+        return forecasts
 
     @property
     def can_be_fingerprinted(self) -> bool:
         return not any(holds_torch_models(model) for model in self.models)
 
     def covers(self, keys: Tensor) -> Tensor:
-        codes, known = encode(keys), self._found[0][0]
+        codes, known = encode(keys), self._forecasts[0][0]
         if not len(known):
             return torch.zeros(len(keys), dtype=torch.bool)
         return known[torch.searchsorted(known, codes).clamp(max=len(known) - 1)] == codes
@@ -108,24 +110,29 @@ class RegressionPredictor:
     def outputs(self, model: int, keys: Tensor, fields: Sequence[str] = ()) -> Chunks:
         if fields:
             raise ValueError(f"it is no network and has no {', '.join(fields)}")
-        codes, values, spread = self._found[model]
+        codes, values, spread = self._forecasts[model]
         rows = torch.searchsorted(codes, encode(keys))
-        found = {"forecasts": values[rows]} | ({} if spread is None else {"spread": spread[rows]})
-        yield slice(0, len(keys)), found
+        yield slice(0, len(keys)), {"forecasts": values[rows]} | ({} if spread is None else {"spread": spread[rows]})
 
 
 def _historical(model: Any, inputs: ModelInputs) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Forecasts of a model for every window of some series.
+
+    Returns:
+        Keys as sorted numbers `[M]`, forecasts `[M, H, C]`, and their standard deviation `[M, H, C]` over samples, or
+        None for a model of point forecasts.
+    """
     spreads = model.supports_probabilistic_prediction
     settings = {"num_samples": SAMPLES, "random_state": 0} if spreads else {}
-    # darts refuses them all if one has no window
+    # darts raises for all of them if one has no window
     long = [i for i, s in enumerate(inputs.series) if len(s) >= lookback_of(model) + horizon_of(model)[-1]]
-    given: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         slot: None if items is None else [items[i] for i in long] for slot, items in inputs.arguments().items()
     }
-    found = model.historical_forecasts(
-        given["series"],
-        past_covariates=given["past_covariates"],
-        future_covariates=given["future_covariates"],
+    by_series = model.historical_forecasts(
+        arguments["series"],
+        past_covariates=arguments["past_covariates"],
+        future_covariates=arguments["future_covariates"],
         forecast_horizon=len(horizon_of(model)),
         stride=1,
         retrain=False,
@@ -135,7 +142,7 @@ def _historical(model: Any, inputs: ModelInputs) -> tuple[Tensor, Tensor, Tensor
         **settings,
     )
     keys, values = [], []
-    for index, series, forecasts in zip(long, given["series"], found, strict=True):
+    for index, series, forecasts in zip(long, arguments["series"], by_series, strict=True):
         for forecast in forecasts:
             step = series.get_index_at_point(forecast.start_time())
             keys.append((index, step - model.output_chunk_shift - 1))

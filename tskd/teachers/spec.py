@@ -1,4 +1,4 @@
-"""The specification of a teacher: its model, and what it may see."""
+"""The specification of a teacher: its model, and which inputs it may read."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tskd.teachers.crossfit import CrossFit
 
 @dataclass(frozen=True, eq=False)
 class TeacherSpec:
-    """What a teacher is, whether it is fitted or not.
+    """The specification of a teacher, fitted or not.
 
     Attributes:
         model: a darts global model.
-        sources: of privileged information.
+        sources: sources of privileged information.
         name: for messages, logs and weights by name.
-        sees_inputs: whether it sees the deployable inputs too.
+        sees_inputs: whether it reads the deployable inputs too.
         target: name of the privileged series that it forecasts in place of the student's target, or None.
-        cross_fit: how it is fitted out of fold, or None.
+        cross_fit: plan of its cross-fitting, or None.
     """
 
     model: Any
@@ -42,7 +42,7 @@ class TeacherSpec:
 
     @property
     def series_names(self) -> list[str]:
-        """Names of the privileged series that the sources read, or the teacher forecasts."""
+        """Names of the privileged series that its sources read or that it forecasts."""
         read = [*(source.name for source in self.sources), self.target]
         return list(dict.fromkeys(name for name in read if name is not None))
 
@@ -53,11 +53,11 @@ class TeacherSpec:
 
     @property
     def lookback(self) -> int:
-        """Steps up to the origin that the model reads."""
+        """Number of steps up to the origin that the model reads."""
         return lookback_of(self.model)
 
     def training_keys(self, targets: Sequence[TimeSeries], sampling: WindowSampling) -> Tensor:
-        """Keys `[N, 2]` of the training windows of some target series."""
+        """Keys `[N, 2]` of its training windows of some target series."""
         horizon = self.horizon
         span = WindowSpan(self.lookback, len(horizon), horizon[0] - 1)
         return training_keys([len(target) for target in targets], span, sampling)

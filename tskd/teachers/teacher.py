@@ -1,4 +1,4 @@
-"""Teachers: a darts model, and what it may see."""
+"""`Teacher`, the public class: a darts model, and which inputs it may read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from darts import TimeSeries
 
 from tskd._core.checks import as_tuple, check_known, type_name
 from tskd._core.darts.capabilities import is_fitted
-from tskd._core.darts.fit import kept_components, trained_until
+from tskd._core.darts.inspect import kept_components, trained_until
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import SeriesLike, as_list
 from tskd._core.window_keys import WindowSampling
@@ -24,22 +24,22 @@ from tskd.teachers.validation import check_possible, check_taught_by, check_teac
 
 
 class Teacher:
-    """A darts global model, and a declaration of what it may see beyond the deployable inputs.
+    """A darts global model, with a declaration of the privileged information that it may read.
 
     Args:
-        model: any of darts' global models. If it is fitted it is used as it is and never changed; else copies are
-            fitted, on the student's rows.
-        privileged: source or sources of privileged information; None for an ordinary teacher.
+        model: any of darts' global models. A fitted one is used as it is and never changed; of another, copies are
+            fitted on the student's training data.
+        privileged: one or more sources of privileged information; None for an ordinary teacher.
         name: for messages, logs and `Fixed` weights; the model's class name if None.
-        sees_inputs: if false, the teacher sees the privileged part alone, and neither the target's past nor deployable
+        sees_inputs: if false, the teacher reads privileged information alone, neither the target's past nor deployable
             or static covariates.
-        target: key in `privileged` of the series that the teacher itself forecasts, if that has other components than
-            the student's target; the student's must be among them.
-        cross_fit: number of folds, or a `CrossFit`; each training window is then forecast by a copy of the model that
-            was not fitted on it or near it.
+        target: key in `privileged` of the series that the teacher forecasts, if its components differ from those of the
+            student's target, which must be among them.
+        cross_fit: number of folds, or a `CrossFit`: each training window is forecast by a copy of the model that was
+            not fitted on it or its neighbours.
 
     Raises:
-        TypeError: the model cannot be a teacher, or a source is none.
+        TypeError: the model cannot be a teacher, or `privileged` holds anything but sources.
         ValueError: a source needs slots or steps that the model does not have.
     """
 
@@ -63,7 +63,7 @@ class Teacher:
 
     @classmethod
     def of_fitted(cls, spec: TeacherSpec, result: FittedModels) -> Teacher:
-        """A teacher put together from what a fit made."""
+        """A teacher from its specification and its fitted models."""
         teacher = cls.__new__(cls)
         teacher.spec, teacher._result = spec, result
         return teacher
@@ -92,7 +92,7 @@ class Teacher:
 
     @property
     def names(self) -> list[str]:
-        """Keys of `privileged` that it reads."""
+        """Keys of `privileged` that the teacher reads."""
         return self.spec.series_names
 
     @property
@@ -148,22 +148,22 @@ class Teacher:
         taught_by: Teacher | None = None,
         **fit_kwargs: Any,
     ) -> Teacher:
-        """A teacher fitted on a copy of the model; this one is unchanged.
+        """Fit a copy of the model, and return it as a fitted teacher; this one is unchanged.
 
-        Windows for which a privileged value does not exist (past the end of `series`) are left out. A chain of way
-        points (LuPTS: Karlsson et al. 2022, arXiv:2110.14993) is a teacher near the end of the horizon, fitted on the
-        labels; one before it, fitted `taught_by` that one; and so on to the student, distilled from the last.
+        Windows without all privileged values (past the end of `series`) are left out. For a chain of way points (LuPTS:
+        Karlsson et al. 2022, arXiv:2110.14993), fit a teacher near the end of the horizon on the labels, an earlier one
+        `taught_by` that one, and so on, and distil the student from the last.
 
         Args:
             series: targets; nothing of `privileged` after the end of a series is read.
-            privileged: series by name, each one or as many as there are targets.
+            privileged: series by name, one for each target series.
             val_series: for darts' validation loss; a privileged teacher needs `val_privileged` with it.
-            taught_by: a fitted teacher of the same horizon, whose forecasts take the place of the labels in the
-                training windows; what its sources read is in `privileged` too. For networks only.
-            fit_kwargs: darts' own, passed on to the model's `fit`.
+            taught_by: a fitted teacher of the same horizon, whose forecasts replace the labels of the training windows;
+                `privileged` holds the series of its sources too. For torch models only.
+            fit_kwargs: further arguments of the model's `fit`.
 
         Raises:
-            ValueError: data that cannot be used; see the message.
+            ValueError: the data cannot be used.
         """
         self._check_fitted(False)
         sampling = WindowSampling(fit_kwargs.get("stride", 1), fit_kwargs.get("max_samples_per_ts"))
@@ -172,18 +172,18 @@ class Teacher:
             if not isinstance(taught_by, Teacher):
                 raise TypeError(f"taught_by must be a Teacher, got {type_name(taught_by)}")
             check_taught_by(self.spec, taught_by.spec, taught_by.fitted)
-            known = dict(privileged or {})
-            check_known(known, [*self.names, *taught_by.names], f"name in privileged of teacher {self.name!r}")
-            theirs, privileged = (
-                {name: given for name, given in known.items() if name in names}
+            both = dict(privileged or {})
+            check_known(both, [*self.names, *taught_by.names], f"name in privileged of teacher {self.name!r}")
+            privileged_of_labels, privileged = (
+                {name: values for name, values in both.items() if name in names}
                 for names in (taught_by.names, self.names)
             )
-            labels = taught_by.predictor(series, past_covariates, future_covariates, theirs)
+            labels = taught_by.predictor(series, past_covariates, future_covariates, privileged_of_labels)
         data = teacher_data(self.spec, series, past_covariates, future_covariates, privileged)
         inputs, validation = teacher_inputs(self.spec, data, sampling), None
         if val_series is not None and self.spec.is_network:
-            given = (val_series, val_past_covariates, val_future_covariates, val_privileged)
-            validation = teacher_inputs(self.spec, teacher_data(self.spec, *given, "val_"), sampling)
+            val_data = (val_series, val_past_covariates, val_future_covariates, val_privileged)
+            validation = teacher_inputs(self.spec, teacher_data(self.spec, *val_data, "val_"), sampling)
         return self.fit_on(inputs, validation, labels, **fit_kwargs)
 
     def fit_on(
@@ -193,19 +193,19 @@ class Teacher:
         taught_by: TeacherPredictor | None = None,
         **fit_kwargs: Any,
     ) -> Teacher:
-        """`fit` on inputs that are checked and widened already.
+        """`fit` on the teacher's own inputs, see `teacher_inputs`.
 
         Args:
-            inputs, validation: of training and validation part, with their keys; no validation part for a model that is
-                no network.
-            taught_by: a teacher whose forecasts take the place of the labels.
+            inputs, validation: of the training and the validation part, with keys; validation is for torch models only.
+            taught_by: predictor of a teacher whose forecasts replace the labels.
+            fit_kwargs: further arguments of the model's `fit`.
         """
         self._check_fitted(False)
         result = FittedModels.fit(self.spec, inputs, validation, taught_by, **fit_kwargs)
         return Teacher.of_fitted(replace(self.spec, model=result.models[0]), result)
 
     def unfitted(self) -> Teacher:
-        """The same teacher, to be fitted anew."""
+        """The same teacher with an untrained model."""
         model = self.model.untrained_model()
         return Teacher.of_fitted(replace(self.spec, model=model), FittedModels((model,), None, {}, None))
 
@@ -216,21 +216,17 @@ class Teacher:
         future_covariates: SeriesLike | None = None,
         privileged: Mapping[str, SeriesLike] | None = None,
     ) -> TeacherPredictor:
-        """The fitted teacher in front of some series, which gives its outputs for any of their windows.
+        """The predictor of the fitted teacher for windows of some series.
 
         Raises:
-            ValueError: it is not fitted, or was fitted with other components.
+            ValueError: the teacher is not fitted, or was fitted with other components.
         """
         self._check_fitted(True)
         data = teacher_data(self.spec, series, past_covariates, future_covariates, privileged)
         return self.predictor_on(teacher_inputs(self.spec, data), data.series)
 
     def predictor_on(self, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
-        """`predictor` on inputs that are checked and widened already.
-
-        Args:
-            targets: the student's target series.
-        """
+        """`predictor` on the teacher's own inputs (see `teacher_inputs`), for the student's target series."""
         self._check_fitted(True)
         return self._result.predictor(self.name, inputs, targets)
 
@@ -241,8 +237,8 @@ class Teacher:
         future_covariates: SeriesLike | None = None,
         privileged: Mapping[str, SeriesLike] | None = None,
     ) -> list[TimeSeries] | list[list[TimeSeries]]:
-        """Forecasts of every window whose whole horizon lies inside `series`, oldest first, as darts gives them with
-        `retrain=False, last_points_only=False`; windows whose inputs do not exist are left out.
+        """Forecasts for every window whose horizon lies within `series`, oldest first, as darts' `historical_forecasts`
+        with `retrain=False, last_points_only=False`; windows whose inputs do not exist are left out.
 
         Returns:
             A list of forecasts for one series, a list of lists for several.
@@ -250,8 +246,8 @@ class Teacher:
         targets = as_list(series, "series") or []
         predictor = self.predictor(targets, past_covariates, future_covariates, privileged)
         keys = self.spec.training_keys(targets, WindowSampling()).unique(dim=0)
-        found = predictor.forecast_series(keys, targets, self.horizon[0])
-        return found[0] if isinstance(series, TimeSeries) else found
+        forecasts = predictor.forecast_series(keys, targets, self.horizon[0])
+        return forecasts[0] if isinstance(series, TimeSeries) else forecasts
 
     def _check_fitted(self, wanted: bool) -> None:
         if self.fitted and not wanted:

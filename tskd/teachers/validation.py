@@ -1,4 +1,4 @@
-"""Which darts models can be a teacher, and why another cannot."""
+"""Checks of teachers: which darts models can be one, and which can be taught by another."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import Any
 from darts.models.forecasting.forecasting_model import ForecastingModel, GlobalForecastingModel
 
 from tskd._core.checks import type_name
-from tskd._core.darts.capabilities import RNNModel, models_reading, needs_target, reads_covariates
-from tskd._core.darts.inspect import label_steps
+from tskd._core.darts.capabilities import RNNModel, label_steps, models_reading, needs_target, reads_covariates
 from tskd.teachers.spec import TeacherSpec
 
 
 def check_teachable(model: Any) -> Any:
-    """The model, if it can be a teacher.
+    """Return the model if it can be a teacher.
 
     Raises:
-        TypeError: it cannot; the message says why.
+        TypeError: it cannot be one, for the reason in the message.
     """
     kind = type_name(model)
     if isinstance(model, RNNModel):
@@ -29,7 +28,11 @@ def check_teachable(model: Any) -> Any:
 
 
 def check_possible(teacher: TeacherSpec, fitted: bool) -> None:
-    """Raise a ValueError for a teacher that cannot work, whatever the data."""
+    """Raise a ValueError for a teacher that cannot work with any data.
+
+    Args:
+        fitted: whether its model is fitted.
+    """
     model = type(teacher.model).__name__
     if not isinstance(teacher.name, str) or not teacher.name:
         raise ValueError(f"teacher name {teacher.name!r}: give a text")
@@ -60,7 +63,8 @@ def check_taught_by(teacher: TeacherSpec, by: TeacherSpec, fitted: bool) -> None
     """Raise a ValueError for a teacher that cannot be taught by another.
 
     Args:
-        fitted: whether the other is.
+        by: the other teacher.
+        fitted: whether the other teacher is fitted.
     """
     kind = type(teacher.model).__name__
     if not teacher.is_network:

@@ -190,16 +190,16 @@ def test_a_size_is_the_number_of_the_students_training_windows() -> None:
 
 
 def test_a_student_and_its_teachers_train_on_so_many_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tskd._core.darts import dataset as window_data
+    from tskd._core.darts import fit as darts_fit
 
     trained = []
-    original = window_data.train
+    original = darts_fit.train_on
 
     def count(trainer: Any, network: Any, data: Any, sets: Any, checkpoint: Any) -> None:
         trained.append(len(sets[0]))
         original(trainer, network, data, sets, checkpoint)
 
-    for module in ("teachers.network.train", "distillation.fit.train_on"):
+    for module in ("teachers.network.train_on", "distillation.fit.train_on"):
         monkeypatch.setattr(f"tskd.{module}", count)
     run = run_of(experiment_of(sizes=[50]), size=50)
     with quiet():

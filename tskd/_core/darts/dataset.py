@@ -1,8 +1,8 @@
-"""darts' data sets as windows by key, gathered a whole batch at once, for darts' own loaders."""
+"""Training data for darts' loaders: windows by key, gathered a whole batch at once, in place of darts' data sets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from darts.utils.data.torch_datasets._data_module import TorchDataModule
@@ -17,10 +17,12 @@ from tskd._core.windows import Windows
 
 
 class WindowData(Dataset):
-    """Windows in a given order, as darts' own batches.
+    """A torch data set of windows, whose batches are darts' own.
 
     Args:
-        labels: gives other labels than the target's own values, for keys `[B, 2]`.
+        keys: of the windows `[N, 2]`, in order.
+        windows: the inputs and labels of all windows.
+        labels: maps keys `[B, 2]` to labels `[B, H, C]` that replace the target's own values.
     """
 
     def __init__(self, keys: Tensor, windows: Windows, labels: Callable[[Tensor], Tensor] | None = None) -> None:
@@ -40,33 +42,24 @@ class WindowData(Dataset):
         return batch
 
     def release(self) -> None:
-        """Let go of the data; a trainer that outlives the fit keeps a reference to this object."""
+        """Drop the data: a trainer that outlives the fit keeps a reference to this object."""
         self.windows = None
         self.labels = None
-
-
-def train(trainer: Any, module: Any, data: Any, sets: Sequence[WindowData], checkpoint: str | None) -> None:
-    """`trainer.fit` with darts' own loaders over data sets, training and validation, that are let go of afterwards."""
-    replace_datasets(data, sets[0], sets[1] if len(sets) > 1 else None)
-    try:
-        trainer.fit(model=module, datamodule=data, ckpt_path=checkpoint)
-    finally:
-        for items in sets:
-            items.release()
 
 
 def dataset_windows(
     dataset: ShiftedTorchTrainingDataset, keys: Tensor, visible: Mapping[str, Tensor] | None = None
 ) -> Windows:
-    """The windows of one of darts' data sets.
+    """The windows of one of darts' training data sets, read from its series and lengths.
 
     Args:
+        dataset: as darts' own `fit` builds it.
         keys: `[N, 2]`, in the order of the data set, as `training_keys` lists them.
         visible: masks of the slots in which something is hidden, see `ModelInputs`.
 
     Raises:
         TypeError: the data set is of another kind.
-        ValueError: its windows vary in length, or are not as many as there are keys.
+        ValueError: its windows vary in length, or their number is not that of the keys.
     """
     if not isinstance(dataset, ShiftedTorchTrainingDataset):
         raise TypeError(f"expected a training data set of darts, got {type(dataset).__name__}")
@@ -85,11 +78,12 @@ def dataset_windows(
 
 
 def datasets_of(data: TorchDataModule) -> tuple[ShiftedTorchTrainingDataset, ShiftedTorchTrainingDataset | None]:
+    """The training and the validation data set in darts' data module."""
     return data.train_dataset, data.val_dataset
 
 
 def replace_datasets(data: TorchDataModule, train: Dataset, val: Dataset | None) -> None:
-    """Put data sets that gather whole batches into darts' data module; its loaders keep every other setting."""
+    """Replace the data sets in darts' data module by those that gather whole batches; its loaders keep all settings."""
     data.train_dataset, data.val_dataset = train, val
     data.dataloader_kwargs["collate_fn"] = _whole_batch
 

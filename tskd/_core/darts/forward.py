@@ -1,4 +1,4 @@
-"""Running darts' networks: outputs, losses, point forecasts, and forecasts rolled forward."""
+"""Forward passes of darts' networks: outputs, label losses, point forecasts, and forecasts rolled forward."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from tskd._core.windows import INPUT_SLOTS
 
 
 def network_output(network: PLForecastingModule, batch: TorchTrainingBatch, stage: ModuleStage) -> PLModuleOutput:
+    """A network's output for one of darts' batches, as darts' own step computes it."""
     return network(batch.to_module_input(stage=stage))
 
 
@@ -34,7 +35,7 @@ def label_loss(
     stage: ModuleStage,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """The model's own darts loss, with further weights `[B, H, C]` of the labels in the forecast."""
+    """The network's own darts loss, scalar, with weights `[B, H, C]` of the labels beside darts' sample weights."""
     criterion = network.train_criterion if stage is ModuleStage.TRAIN else network.val_criterion
     if weights is None:
         return network._compute_loss(output, batch.future_target, criterion, batch.sample_weight)
@@ -55,12 +56,13 @@ def label_loss(
 def update_metrics(
     network: PLForecastingModule, output: PLModuleOutput, batch: TorchTrainingBatch, stage: ModuleStage
 ) -> None:
+    """Update darts' training or validation metrics by the output for a batch."""
     metrics = network.train_metrics if stage is ModuleStage.TRAIN else network.val_metrics
     network._update_metrics(output, batch.future_target, metrics)
 
 
 def point_forecast(network: PLForecastingModule, prediction: Tensor) -> Tensor:
-    """The forecast `[B, H, C]` in a network's output `[B, H, C, P]`: itself, the median quantile, or the mean."""
+    """The point forecast `[B, H, C]` in a network's output `[B, H, C, P]`: itself, the median quantile, or the mean."""
     likelihood = network.likelihood
     if likelihood is None:
         return prediction.squeeze(-1)
@@ -72,9 +74,9 @@ def point_forecast(network: PLForecastingModule, prediction: Tensor) -> Tensor:
 
 
 def forecast_std(network: PLForecastingModule, prediction: Tensor) -> Tensor | None:
-    """The standard deviation `[B, H, C]` in a network's output, or None for a point forecast.
+    """The standard deviation `[B, H, C]` in a network's output `[B, H, C, P]`, or None for a point forecast.
 
-    Of quantiles, that of the Gaussian with the same distance between the outermost pair.
+    For quantiles, that of the Gaussian with the same distance between the outermost pair.
     """
     likelihood = network.likelihood
     if likelihood is None:
@@ -105,11 +107,13 @@ def model_outputs(
     layers: Mapping[str, Layer] | None = None,
     parameters: bool = False,
 ) -> dict[str, Tensor]:
-    """What a fitted model says of gathered windows, in evaluation mode, without gradient.
+    """Outputs of a fitted model for gathered windows, in evaluation mode, without gradient, on the CPU.
 
     Args:
-        layers: hidden layers whose outputs are wanted, by path.
-        parameters: whether the network's whole output is wanted.
+        model: a fitted torch model.
+        slots: inputs of the windows, see `Windows.gather`.
+        layers: hidden layers whose outputs are returned, by path.
+        parameters: whether the network's whole output is returned.
 
     Returns:
         `forecasts [B, H, C]`, `spread [B, H, C]` if it forecasts a distribution, `features.<layer> [B, …]`,
@@ -121,12 +125,12 @@ def model_outputs(
         if layers:
             features = stack.enter_context(listening(network, layers, len(next(iter(slots.values())))))
         prediction = network_prediction(network, slots)
-        found = {"forecasts": point_forecast(network, prediction)}
+        outputs = {"forecasts": point_forecast(network, prediction)}
         deviation = forecast_std(network, prediction)
-    found |= {FEATURES + path: values for path, values in features.items()}
-    found |= {} if deviation is None else {"spread": deviation}
-    found |= {"parameters": prediction} if parameters else {}
-    return {name: values.clone().cpu() for name, values in found.items()}
+    outputs |= {FEATURES + path: values for path, values in features.items()}
+    outputs |= {} if deviation is None else {"spread": deviation}
+    outputs |= {"parameters": prediction} if parameters else {}
+    return {name: values.clone().cpu() for name, values in outputs.items()}
 
 
 def network_forecast(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tensor:
@@ -143,29 +147,32 @@ def evaluation_loss(network: PLForecastingModule, batch: TorchTrainingBatch) -> 
 
 
 def training_output(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tensor:
-    """A network's output for gathered windows, with labels of 0 for a network that reads them in training."""
+    """A network's output `[B, H, C, P]` as in training; labels are 0, for a network that reads them."""
     past = slots["past_target"]
-    given = {**slots, "future_target": past.new_zeros(len(past), network.output_chunk_length, past.shape[2])}
-    typed = {name: values.to(device=network.device, dtype=network.dtype) for name, values in given.items()}
+    labels = past.new_zeros(len(past), network.output_chunk_length, past.shape[2])
+    values = {**slots, "future_target": labels}
+    typed = {name: value.to(device=network.device, dtype=network.dtype) for name, value in values.items()}
     return network_output(network, TorchTrainingBatch(**typed), ModuleStage.TRAIN).prediction
 
 
 def roll_starts(horizon: int, steps: int) -> list[int]:
-    """How many steps of its own forecast each further output chunk follows, in `predict(horizon + steps)`: the last
-    chunk ends with the last step, and replaces what an earlier one says there."""
+    """Number of forecast steps before each further output chunk in darts' `predict(horizon + steps)`.
+
+    The last chunk ends with the last step, and replaces the forecast of an earlier one where they overlap.
+    """
     return [min(chunk, steps) for chunk in range(horizon, horizon + steps, horizon)]
 
 
 def roll_forward(
     network: PLForecastingModule, past: Tensor, forecast: Tensor, later: Sequence[Mapping[str, Tensor]], steps: int
 ) -> Tensor:
-    """What a network's own forecast goes on with, as in `predict`, with gradient and in training.
+    """Forecasts past the first output chunk, from the network's own forecast as in `predict`, with gradient.
 
     Args:
         past: the target's past `[B, L, C]`.
         forecast: of the first output chunk `[B, H, C]`.
-        later: of each further chunk (`roll_starts`), the slots but the target's past.
-        steps: how far it goes on.
+        later: for each further chunk (`roll_starts`), the inputs other than the target's past.
+        steps: number of further steps.
 
     Returns:
         `[B, steps, C]`.
@@ -173,9 +180,9 @@ def roll_forward(
     lookback, horizon = past.shape[1], forecast.shape[1]
     for start, slots in zip(roll_starts(horizon, steps), later, strict=True):
         known = torch.cat([past, forecast[:, :start]], dim=1)[:, -lookback:]
-        given = {name: values for name, values in slots.items() if name in INPUT_SLOTS}
-        # in training a Transformer would be shown labels, of which there are none
-        output = network(PLModuleInput(past_target=known, **given, stage=ModuleStage.PREDICT))
+        inputs = {name: values for name, values in slots.items() if name in INPUT_SLOTS}
+        # in the training stage a Transformer would read labels, of which there are none
+        output = network(PLModuleInput(past_target=known, **inputs, stage=ModuleStage.PREDICT))
         chunk = point_forecast(network, output.prediction)[:, -horizon:]
         forecast = torch.cat([forecast[:, :start], chunk], dim=1)
     return forecast[:, horizon:]
@@ -184,37 +191,39 @@ def roll_forward(
 def rolled_forecast(
     network: PLForecastingModule, slots: Mapping[str, Tensor], later: Sequence[Mapping[str, Tensor]], steps: int
 ) -> Tensor:
-    """Point forecasts `[B, H + steps, C]` as of `predict`, in evaluation mode, without gradient.
+    """Point forecasts `[B, H + steps, C]` as of `predict`, in evaluation mode, without gradient, on the CPU.
 
     Args:
-        slots, later: as for `forecast` and `roll`.
-        steps: how far the forecast goes on after the first output chunk.
+        slots: inputs of the windows, see `Windows.gather`.
+        later, steps: as for `roll_forward`.
     """
     with evaluating(network):
         chunk = point_forecast(network, network_prediction(network, slots))[:, -network.output_chunk_length :]
-        given = [{name: values.to(chunk) for name, values in some.items()} for some in later]
+        later = [{name: values.to(chunk) for name, values in one.items()} for one in later]
         past = slots["past_target"].to(chunk)
-        return torch.cat([chunk, roll_forward(network, past, chunk, given, steps)], dim=1).cpu()
+        return torch.cat([chunk, roll_forward(network, past, chunk, later, steps)], dim=1).cpu()
 
 
 def network_prediction(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tensor:
-    given = {
+    """A network's output `[B, H, C, P]` for gathered windows, as darts' `predict` runs it."""
+    inputs = {
         name: values.to(device=network.device, dtype=network.dtype)
         for name, values in slots.items()
         if name in INPUT_SLOTS
     }
-    return network(PLModuleInput(**given, stage=ModuleStage.PREDICT)).prediction
+    return network(PLModuleInput(**inputs, stage=ModuleStage.PREDICT)).prediction
 
 
 @contextmanager
 def evaluating(network: PLForecastingModule) -> Iterator[None]:
-    """Evaluation mode, without gradient; the mode is put back, module by module."""
+    """Evaluation mode, without gradient; each module's mode is put back at the end."""
     with evaluation_mode(network), torch.no_grad():
         yield
 
 
 @contextmanager
 def evaluation_mode(network: PLForecastingModule) -> Iterator[None]:
+    """Evaluation mode; each module's mode is put back at the end."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -224,5 +233,6 @@ def evaluation_mode(network: PLForecastingModule) -> Iterator[None]:
 
 
 def restore_modes(modes: list[tuple[torch.nn.Module, bool]]) -> None:
+    """Put modules back into training or evaluation mode; `train()` would set their children too."""
     for module, mode in modes:
         module.training = mode

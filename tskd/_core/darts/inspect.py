@@ -1,13 +1,15 @@
-"""What a darts network is made of: hidden layers, input shapes, encoded covariates."""
+"""What a darts model contains: the layers of its network, and what it keeps of the data that it was fitted on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from darts import TimeSeries
+from darts.models.forecasting.forecasting_model import GlobalForecastingModel
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
-from darts.models.forecasting.tcn_model import TCNModel, _TCNModule
+from darts.models.forecasting.tcn_model import _TCNModule
 from darts.models.forecasting.torch_forecasting_model import (
     TorchForecastingModel,
 )
@@ -18,7 +20,7 @@ from tskd._core.head_gradients import last_linear
 from tskd._core.layers import Layer, find
 from tskd._core.windows import INPUT_SLOTS
 
-# the last hidden representation of a model's network; {-1} is the last of several
+# by class, path of the last hidden representation in darts' network; {-1} is the last of several children
 HIDDEN = {
     "BlockRNNModel": "rnn",
     "Chronos2Model": "encoder",
@@ -38,8 +40,8 @@ def hidden_layers(
     """The hidden layers of a network, by path.
 
     Args:
-        slots: gathered for one window at least; of static covariates too.
-        training: whether they are listened to in training, where a Transformer's decoder reads the labels.
+        slots: inputs of at least one window, static covariates included.
+        training: whether the network is run as in training, where a Transformer's decoder reads the labels.
     """
 
     def run(windows: int) -> None:
@@ -54,13 +56,13 @@ def hidden_layers(
 
 
 def output_layers(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> list[str]:
-    """Paths of the linear layers from which the forecast is reached without another one, in training."""
+    """Paths of the last linear layers before the forecast, with the network run as in training."""
     with evaluation_mode(network), torch.enable_grad():
         return last_linear(network, lambda: point_forecast(network, training_output(network, slots)))
 
 
 def last_hidden_layer(model: TorchForecastingModel, network: PLForecastingModule) -> str | None:
-    """Path of the last hidden representation of a model's network, if its class is known to have one."""
+    """Path of the last hidden representation in a model's network; None for classes not listed in `HIDDEN`."""
     path = ""
     pattern = HIDDEN.get(type(model).__name__)
     if pattern is None:
@@ -74,17 +76,25 @@ def last_hidden_layer(model: TorchForecastingModel, network: PLForecastingModule
     return path
 
 
-def label_steps(model: TorchForecastingModel) -> range:
-    """Steps, relative to the origin, of the labels on which a model trains; the last of them are its forecast."""
-    last = model.output_chunk_shift + model.output_chunk_length
-    length = model.input_chunk_length if isinstance(model, TCNModel) else model.output_chunk_length
-    return range(last - length + 1, last + 1)
-
-
 def input_shapes(model: TorchForecastingModel) -> dict[str, tuple[int, ...] | None]:
-    """Components of every input slot that a fitted model was trained on; of static covariates the whole shape."""
-    found = {slot: shape for slot, shape in model.train_sample.sample_shapes().items() if slot in INPUT_SLOTS}
-    return {slot: shape and (shape if slot == "static_covariates" else shape[1:]) for slot, shape in found.items()}
+    """Components by input slot (of static covariates the whole shape) of the sample that darts keeps of a training."""
+    shapes = {slot: shape for slot, shape in model.train_sample.sample_shapes().items() if slot in INPUT_SLOTS}
+    return {slot: shape and (shape if slot == "static_covariates" else shape[1:]) for slot, shape in shapes.items()}
+
+
+def kept_components(model: GlobalForecastingModel) -> dict[str, list[str]]:
+    """Components, by slot, of the training series that darts keeps in a fitted model; empty after a fit on several."""
+    kept = {
+        "series": model.training_series,
+        "past_covariates": model.past_covariate_series,
+        "future_covariates": model.future_covariate_series,
+    }
+    return {slot: [str(c) for c in series.components] for slot, series in kept.items() if series is not None}
+
+
+def trained_until(model: GlobalForecastingModel) -> Any:
+    """Last time stamp of the training series that darts keeps in a fitted model; None after a fit on several."""
+    return None if model.training_series is None else model.training_series.end_time()
 
 
 def encoded_covariates(
@@ -93,7 +103,7 @@ def encoded_covariates(
     past_covariates: list[TimeSeries] | None,
     future_covariates: list[TimeSeries] | None,
 ) -> tuple[list[TimeSeries] | None, list[TimeSeries] | None]:
-    """Covariates with the encodings of a fitted model's `add_encoders` appended."""
+    """Past and future covariates with the encodings of a fitted model's `add_encoders` appended."""
     if model.encoders is None or not model.encoders.encoding_available:
         return past_covariates, future_covariates
     return model.generate_fit_predict_encodings(

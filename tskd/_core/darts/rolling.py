@@ -1,10 +1,13 @@
-"""darts' rolling evaluation of a student that is refitted by distillation."""
+"""darts' rolling evaluation (`historical_forecasts`): refits by distillation, and random states left as they were."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from darts.models.forecasting.forecasting_model import GlobalForecastingModel
 from darts.models.forecasting.torch_forecasting_model import (
     TorchForecastingModel,
 )
@@ -15,11 +18,12 @@ def rolling_view(
     refit: Callable[..., TorchForecastingModel],
     blind: Callable[[Any], Any] | None = None,
 ) -> TorchForecastingModel:
-    """A view of the student for darts' rolling evaluation, in which fitting anew means `refit(student, series, ...)`.
+    """A view of a student whose `fit`, as darts' rolling evaluation calls it, is `refit(student, series, ...)`.
 
     Args:
-        refit: receives an untrained student and darts' fit arguments, and returns the student trained.
-        blind: what the student sees of the target it is handed to forecast; None for all.
+        student: a darts torch model, itself unchanged.
+        refit: receives an untrained student and darts' fit arguments, and returns the trained student.
+        blind: maps the target series to those that the student forecasts from; None for the series themselves.
     """
     plain: Any = type(student)
 
@@ -39,3 +43,16 @@ def rolling_view(
     view = object.__new__(view_class)
     view.__dict__.update(student.__dict__)
     return view
+
+
+@contextmanager
+def preserved_random_state(model: GlobalForecastingModel) -> Iterator[None]:
+    """Put back the random state that darts keeps in a model, and in an ensemble's members, at the end of the block."""
+    models = [model, *getattr(model, "forecasting_models", [])]
+    before = [copy.deepcopy(getattr(one, "_random_instance", None)) for one in models]
+    try:
+        yield
+    finally:
+        for one, state in zip(models, before, strict=True):
+            if state is not None:
+                one._random_instance = state

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tskd._core.darts.fit import load_model
+from tskd._core.darts.storage import load_model
 from tskd.experiment.config.quiet import TRAINER
 from tskd.teachers.crossfit import Folds, stamp, stamp_text
 from tskd.teachers.fitted import FittedModels
