@@ -30,7 +30,7 @@ from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, single
 from tskd import DistilledModel, Teacher
 from tskd._core.window_keys import encode
-from tskd.balance import FixedBalance, ScheduledBalance
+from tskd.balance import FixedBalance
 from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.objective import Objective
 from tskd.distillation.paired_loss import StudentOutput
@@ -297,35 +297,6 @@ def test_balance_follows_its_schedule_epoch_by_epoch() -> None:
     DistilledModel(student, scripted(series, lambda y, _: y + 3), balance=Listed()).fit(series)
     assert torch.allclose(parameters(student)["layer.weight"], stacked[:, :-1], atol=1e-10)
     assert torch.allclose(parameters(student)["layer.bias"], stacked[:, -1], atol=1e-10)
-
-
-@pytest.mark.parametrize(
-    ("balance", "expected"),
-    [
-        (FixedBalance(0.3), [0.3] * 4),
-        (ScheduledBalance(0.8), [0.8] * 4),
-        (ScheduledBalance(0.8, warm_up=4), [0, 0.2, 0.4, 0.6, 0.8, 0.8, 0.8]),
-        (ScheduledBalance(0.8, warm_up=1), [0, 0.8, 0.8]),
-        (ScheduledBalance(0.8, hold=2, final=0.1), [0.8, 0.8, 0.1, 0.1]),
-        (ScheduledBalance(0.6, warm_up=2, hold=1, final=0.6), [0, 0.3, 0.6, 0.6, 0.6]),
-    ],
-    ids=str,
-)
-def test_balance_by_hand(balance: Any, expected: list[float]) -> None:
-    assert [balance.alpha(epoch) for epoch in range(len(expected))] == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("hold", [1, 2, 3])
-@pytest.mark.parametrize("decay", [0, 1, 2, 4])
-def test_the_height_is_held_for_as_many_epochs_as_given_then_falls_evenly(hold: int, decay: int) -> None:
-    balance = ScheduledBalance(0.8, warm_up=2, hold=hold, decay=decay, final=0.0)
-    alphas = [balance.alpha(epoch) for epoch in range(2 + hold + decay + 3)]
-    assert sum(alpha == pytest.approx(0.8) for alpha in alphas) == hold
-    fall = np.diff(alphas[1 + hold :])
-    falling = fall[fall < -1e-12]
-    assert falling.sum() == pytest.approx(-0.8)
-    assert np.ptp(falling) < 1e-12
-    assert alphas[2 + hold + decay :] == pytest.approx([0.0] * 3)
 
 
 S = torch.tensor([[1.0, 2], [3, 4], [5, 6]], dtype=torch.float64)[..., None]
