@@ -26,8 +26,9 @@ from tests.helpers.closed_form import (
     scripted,
     windows,
 )
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
-from tests.helpers.series import QUIET, single
+from tests.helpers.series import single
 from tskd import DistilledModel, Teacher
 from tskd._core.window_keys import encode
 from tskd.balance import FixedBalance
@@ -41,7 +42,7 @@ from tskd.weighting import Fixed, Step, Uniform, Weighting
 
 
 def sensor_teacher(series: TimeSeries, lab: TimeSeries, **kwargs: Any) -> Teacher:
-    model = TiDEModel(L, H, hidden_size=8, n_epochs=3, batch_size=32, random_state=3, pl_trainer_kwargs=QUIET, **kwargs)
+    model = TiDEModel(L, H, hidden_size=8, **fast(n_epochs=3, batch_size=32, random_state=3), **kwargs)
     return Teacher(model, CostlySensors("lab"), name="sensors").fit(series, privileged={"lab": lab})
 
 
@@ -71,9 +72,9 @@ def test_linear_student_is_the_regression_on_the_blended_target(kind: Any, alpha
 
 @pytest.mark.parametrize("weighting", [Uniform(), Fixed({"sensors": 1, "future": 3}), Fixed([1, 3])], ids=str)
 def test_several_teachers_are_their_weighted_mean(weighting: Weighting) -> None:
-    future = Teacher(
-        DLinearModel(L, H, n_epochs=3, random_state=5, pl_trainer_kwargs=QUIET), FutureHorizon("lab"), name="future"
-    ).fit(SERIES, privileged={"lab": LAB})
+    future = Teacher(DLinearModel(L, H, **fast(n_epochs=3, random_state=5)), FutureHorizon("lab"), name="future").fit(
+        SERIES, privileged={"lab": LAB}
+    )
     sensors = sensor_teacher(SERIES, LAB)
     share = 0.5 if isinstance(weighting, Uniform) else 0.25
     inputs, labels = windows(SERIES)
@@ -89,9 +90,9 @@ def test_several_teachers_are_their_weighted_mean(weighting: Weighting) -> None:
 def test_each_series_of_unequal_length_is_asked_about_its_own_windows() -> None:
     series = [SERIES, noise(60, 2, seed=11)]
     lab = [LAB, noise(60, 1, seed=12, name="lab")]
-    teacher = Teacher(
-        TiDEModel(L, H, hidden_size=8, n_epochs=2, random_state=3, pl_trainer_kwargs=QUIET), CostlySensors("lab")
-    ).fit(series, privileged={"lab": lab})
+    teacher = Teacher(TiDEModel(L, H, hidden_size=8, **fast(n_epochs=2, random_state=3)), CostlySensors("lab")).fit(
+        series, privileged={"lab": lab}
+    )
     soft = [
         np.array([f.values() for f in found]) for found in teacher.historical_forecasts(series, privileged={"lab": lab})
     ]
@@ -236,9 +237,7 @@ def test_cached_and_live_teacher_give_the_same_student(
     teacher = sensor_teacher(series, lab, **options)
 
     def trained() -> Any:
-        student = TiDEModel(
-            L, H, hidden_size=8, dropout=0.1, n_epochs=3, batch_size=16, random_state=4, pl_trainer_kwargs=QUIET
-        )
+        student = TiDEModel(L, H, hidden_size=8, dropout=0.1, **fast(n_epochs=3, batch_size=16, random_state=4))
         DistilledModel(student, teacher, balance=0.7).fit(series, privileged={"lab": lab})
         return student
 
@@ -496,7 +495,7 @@ def test_a_taught_teacher_is_the_regression_on_what_teaches_it() -> None:
     assert np.abs(forecasts(second.model, SERIES) - expected).max() < 1e-3
     assert np.abs(expected - regression(inputs, labels)).max() > 0.1
 
-    longer = NLinearModel(L + 30, H, n_epochs=2, random_state=1, pl_trainer_kwargs=QUIET)
+    longer = NLinearModel(L + 30, H, **fast(n_epochs=2, random_state=1))
     far = Teacher(longer, name="far").fit(SERIES)
     third = Teacher(linear(), name="third").fit(SERIES, taught_by=far)
     soft = answers(far, SERIES)
@@ -523,7 +522,7 @@ def test_what_cannot_be_taught_is_refused() -> None:
 
 def test_a_teacher_of_a_part_of_the_horizon_has_a_say_in_that_part() -> None:
     """Steps 1 and 2 blend the labels with both teachers, step 3 with the one that reaches it; alone, with none."""
-    short = NLinearModel(L, H - 1, n_epochs=1, normalize=False, random_state=1, pl_trainer_kwargs=QUIET).fit(SERIES)
+    short = NLinearModel(L, H - 1, normalize=False, **fast(random_state=1)).fit(SERIES)
     near = Scripted(short, lambda y, _: torch.sin(y), name="near")
     whole = scripted(SERIES, lambda y, _: y.square(), name="whole")
     inputs, labels = windows(SERIES)

@@ -13,6 +13,7 @@ from darts.models import BlockRNNModel, TiDEModel
 from darts.utils.likelihood_models import GaussianLikelihood
 from torch import Tensor
 
+from tests.helpers.models import fast
 from tests.helpers.series import QUIET, walk
 from tests.helpers.steps import draw
 from tskd import DistilledModel, Teacher
@@ -237,7 +238,7 @@ def test_each_layer_has_weights_of_its_own_and_a_nan_teacher_none() -> None:
 
 
 L, H = 8, 4
-COMMON: dict[str, Any] = {"n_epochs": 2, "batch_size": 16, "random_state": 0, "pl_trainer_kwargs": QUIET}
+COMMON: dict[str, Any] = fast(n_epochs=2, batch_size=16)
 SERIES = walk(120, 2)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from tests.helpers.closed_form import LBFGS, descending, forecasts, linear, regression, windows
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
@@ -52,7 +53,7 @@ from tskd.teachers.predictor import OutputRequest
 from tskd.weighting import InverseError, Step, Uniform
 
 L, H = 6, 4
-COMMON: dict[str, Any] = {"n_epochs": 1, "batch_size": 16, "random_state": 0, "pl_trainer_kwargs": QUIET}
+COMMON: dict[str, Any] = fast(batch_size=16)
 SERIES = [walk(60, 2), walk(45, 2, seed=1, start="2020-01-01 06:00")]
 
 

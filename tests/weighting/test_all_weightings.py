@@ -12,8 +12,9 @@ import torch
 from darts.models import NLinearModel
 
 import tskd.weighting
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
-from tests.helpers.series import QUIET, walk
+from tests.helpers.series import walk
 from tskd import DistilledModel
 from tskd._core.aspects import Aspect
 from tskd.testing import WeightingConformance
@@ -89,7 +90,7 @@ class TestLFME(WeightingConformance):
 
 
 SERIES, HELD_OUT = walk(120, 1), walk(90, 1, seed=5)
-COMMON: dict[str, Any] = {"n_epochs": 3, "batch_size": 16, "random_state": 0, "pl_trainer_kwargs": QUIET}
+COMMON: dict[str, Any] = fast(n_epochs=3, batch_size=16)
 METHODS = [InverseError, BatesGranger, CAMKD, DEMKD, Imitability, MMKD, AEKD, LFME]
 
 

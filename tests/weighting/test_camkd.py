@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
-from tests.helpers.series import QUIET, walk
+from tests.helpers.series import walk
 from tskd import DistilledModel
 from tskd.weighting import CalibrationSet, CalibrationWindows, Step, WeightingNeeds
 from tskd.weighting.camkd import CAMKD
@@ -390,11 +391,11 @@ def test_it_weighs_in_a_training() -> None:
         return labels + 5 * (keys[:, 1] % 2)[:, None, None]
 
     def script(answer: Callable[[Tensor, Tensor], Tensor], name: str) -> Scripted:
-        model = NLinearModel(5, 3, n_epochs=1, random_state=1, pl_trainer_kwargs=QUIET)
+        model = NLinearModel(5, 3, **fast(random_state=1))
         return Scripted(model.fit(series), answer, name)
 
     teachers = [script(off, "off"), script(lambda y, _: y + 0.1, "near"), script(lambda y, _: y - 0.1, "below")]
-    student = NLinearModel(5, 3, n_epochs=2, random_state=1, pl_trainer_kwargs=QUIET)
+    student = NLinearModel(5, 3, **fast(n_epochs=2, random_state=1))
     seen: list[Tensor] = []
 
     class Watched(CAMKD):

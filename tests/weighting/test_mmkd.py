@@ -13,14 +13,15 @@ from darts import TimeSeries
 from darts.models import TiDEModel
 from torch import Tensor, nn
 
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
-from tests.helpers.series import QUIET, walk
+from tests.helpers.series import walk
 from tskd import DistilledModel
 from tskd.weighting import MMKD, MetaStep, Step, StepContext, Uniform
 from tskd.weighting.mmkd import RELATIVE_STEP, directional, teacher_states
 
 K, B, H, C = 3, 5, 4, 2
-OPTIONS: dict[str, Any] = {"n_epochs": 2, "batch_size": 16, "random_state": 0, "pl_trainer_kwargs": QUIET}
+OPTIONS: dict[str, Any] = fast(n_epochs=2, batch_size=16)
 SERIES, HELD_OUT = walk(90, 2), walk(60, 2, seed=3)
 
 
