@@ -29,6 +29,7 @@ from tests.helpers.closed_form import (
 from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import single
+from tests.helpers.steps import make_step
 from tskd import DistilledModel, Teacher
 from tskd._core.window_keys import encode
 from tskd.balance import FixedBalance
@@ -38,7 +39,7 @@ from tskd.distillation.paired_loss import StudentOutput
 from tskd.losses import OutputKD, StudentTeacherPair
 from tskd.privileged import CostlySensors, FutureHorizon, WayPoint
 from tskd.teachers.outputs import TeacherOutputs
-from tskd.weighting import Fixed, Step, Uniform, Weighting
+from tskd.weighting import Fixed, Uniform, Weighting
 
 
 def sensor_teacher(series: TimeSeries, lab: TimeSeries, **kwargs: Any) -> Teacher:
@@ -319,7 +320,7 @@ def term(
     named = dict.fromkeys(names, plain)
     objective = Objective(losses or [OutputKD()], weighting or Uniform(), plain, named, target)
     keys = torch.arange(2 * len(student)).reshape(-1, 2)
-    step = Step(torch.stack(list(teachers)), valid, student.detach(), target, keys, 0)
+    step = make_step(torch.stack(list(teachers)), valid, student=student, keys=keys)
     return objective(StudentOutput(student), step, [{}] * len(teachers), sample_weight).term
 
 
@@ -430,7 +431,7 @@ def test_weights_by_hand(weighting: Weighting, expected: list[list[float]], dtyp
     """Windows with all three teachers, without the second, with the second alone, with nobody."""
     valid = torch.tensor([[True, True, False, False], [True, False, True, False], [True, True, False, False]])
     zeros = torch.zeros(3, 4, 2, 1, dtype=dtype)
-    step = Step(zeros, valid, zeros[0], zeros[0], torch.zeros(4, 2).long(), 0)
+    step = make_step(zeros, valid)
     weighting.set_up(["a", "b", "c"])
     weights = weighting(step)
     assert not weights.requires_grad

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tests.helpers.models import fast
 from tests.helpers.series import QUIET, walk
-from tests.helpers.steps import draw
+from tests.helpers.steps import draw, make_step
 from tskd import DistilledModel, Teacher
 from tskd._core.layers import Layer
 from tskd.distillation import linear_probe as readout
@@ -152,7 +152,7 @@ def told(windows: int = 6) -> tuple[StudentOutput, Step, list[dict[str, Tensor]]
     labels = draw(windows, 2, 1, seed=30)
     valid = torch.ones(3, windows).bool()
     valid[0, 1] = valid[:, 2] = False
-    step = Step(forecasts.where(valid[:, :, None, None], 0), valid, labels, labels, torch.zeros(windows, 2).long(), 0)
+    step = make_step(forecasts.where(valid[:, :, None, None], 0), valid, target=labels)
     return StudentOutput(labels, features={"h": draw(windows, 2, seed=31)}), step, [{"features.h": f} for f in features]
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import walk
+from tests.helpers.steps import make_step
 from tskd import DistilledModel
 from tskd.weighting import CalibrationSet, CalibrationWindows, Step, WeightingNeeds
 from tskd.weighting.camkd import CAMKD
@@ -40,9 +41,8 @@ def calibration(step: Step, *, chunks: int = 2) -> CalibrationSet:
 
 
 def step_of(forecasts: Tensor, target: Tensor, valid: Tensor | None = None, **kwargs: Any) -> Step:
-    valid = torch.ones(forecasts.shape[:2]).bool() if valid is None else valid
     keys = torch.arange(2 * len(target)).reshape(-1, 2)
-    return Step(forecasts, valid, torch.zeros_like(target), target, keys, 0, **kwargs)
+    return make_step(forecasts, valid, student=torch.zeros_like(target), target=target, keys=keys, **kwargs)
 
 
 def weigh(step: Step, judged_by: Step | None = None, **kwargs: Any) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 from tests.helpers.closed_form import H, L, forecasts, linear, noise, regression, scripted, windows
 from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
+from tests.helpers.steps import make_step
 from tskd import DistilledModel
 from tskd.weighting import CalibrationSet, CalibrationWindows, Step
 from tskd.weighting.imitability import PENALTIES, Imitability, by_series, folds, preferences, ridge_probe, thinned
@@ -57,9 +58,7 @@ def calibrated(weighting: Imitability, seen: CalibrationSet) -> Imitability:
 
 
 def weights(weighting: Imitability, teachers: Tensor, valid: Tensor | None = None, **given: Any) -> Tensor:
-    known = torch.ones(teachers.shape[:2], dtype=torch.bool) if valid is None else valid
-    target = torch.zeros_like(teachers[0])
-    return weighting(Step(teachers, known, target, target, torch.zeros(len(target), 2).long(), 0, **given))
+    return weighting(make_step(teachers, valid, **given))
 
 
 def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:

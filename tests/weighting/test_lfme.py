@@ -18,15 +18,15 @@ from torch import Tensor
 from tests.helpers.closed_form import H, L, forecasts, linear, noise, regression, scripted, windows
 from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
+from tests.helpers.steps import make_step
 from tskd import DistilledModel
 from tskd.weighting import CalibrationSet, CalibrationWindows, Fixed, Step, Weighting
 from tskd.weighting.lfme import LFME, gates, level_edges, ranks
 
 
 def step(forecasts: Tensor, target: Tensor, epoch: int = 100, valid: Tensor | None = None, **given: Any) -> Step:
-    everywhere = torch.ones(forecasts.shape[:2], dtype=torch.bool)
     keys = torch.stack([torch.zeros(len(target)), torch.arange(len(target))], 1).long()
-    return Step(forecasts, everywhere if valid is None else valid, target, target, keys, epoch, **given)
+    return make_step(forecasts, valid, target=target, keys=keys, epoch=epoch, **given)
 
 
 def calibration(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import walk
+from tests.helpers.steps import make_step
 from tskd import DistilledModel
 from tskd.weighting import MMKD, MetaStep, Step, StepContext, Uniform
 from tskd.weighting.mmkd import RELATIVE_STEP, directional, teacher_states
@@ -44,8 +45,7 @@ def problem(dtype: torch.dtype) -> tuple[Net, Tensor, Tensor, Tensor, Tensor, Te
 
 
 def step_of(teachers: Tensor, student: Tensor, target: Tensor, valid: Tensor | None = None) -> Step:
-    valid = torch.ones(teachers.shape[:2], dtype=torch.bool) if valid is None else valid
-    return Step(teachers, valid, student.detach(), target, torch.zeros(len(target), 2).long(), 0)
+    return make_step(teachers, valid, student=student, target=target)
 
 
 def norm(tensors: Sequence[Tensor]) -> float:
