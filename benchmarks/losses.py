@@ -272,18 +272,18 @@ def first_table(finished: dict[str, Results]) -> list[dict[str, Any]]:
     for name, results in finished.items():
         if not name.startswith(("ahead", "planted")):
             continue
-        scored = "steps {}–{}".format(*results.facts["scored"])
-        for arm in results.facts["arms"]:
-            if arm["name"] == results.facts["alone"]:
+        scored = "steps {}–{}".format(*results.info.scored)
+        for arm in results.info.arms:
+            if arm.name == results.info.alone:
                 continue
             rows.append(
                 {
                     "data": name,
                     "scored": scored,
-                    "arm": arm["name"],
-                    "MSE": f"{results.errors(arm['name']).mean():.4f}",
-                    "/ alone": ratio(results.compare(arm["name"])),
-                    "/ OutputKD": "" if arm["name"] == "OutputKD" else ratio(results.compare(arm["name"], "OutputKD")),
+                    "arm": arm.name,
+                    "MSE": f"{results.errors(arm.name).mean():.4f}",
+                    "/ alone": ratio(results.compare(arm.name)),
+                    "/ OutputKD": "" if arm.name == "OutputKD" else ratio(results.compare(arm.name, "OutputKD")),
                 }
             )
         rows.append(
@@ -291,8 +291,8 @@ def first_table(finished: dict[str, Results]) -> list[dict[str, Any]]:
                 "data": name,
                 "scored": scored,
                 "arm": "the teacher itself",
-                "MSE": f"{results.errors(next(iter(results.facts['teachers']))['name'], 'teacher').mean():.4f}",
-                "/ alone": ratio(results.compare(next(iter(results.facts["teachers"]))["name"], kind="teacher")),
+                "MSE": f"{results.errors(results.info.teachers[0].name, 'teacher').mean():.4f}",
+                "/ alone": ratio(results.compare(results.info.teachers[0].name, kind="teacher")),
             }
         )
     return rows
@@ -310,7 +310,7 @@ def second_table(finished: dict[str, Results]) -> list[dict[str, Any]]:
                 comparison = compare(
                     results.errors("large", "teacher"),
                     results.errors("tuned"),
-                    results.facts["lookback"] + results.facts["horizon"],
+                    results.info.block,
                 )
             else:
                 comparison = results.compare(label, "tuned")

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from tskd.cli import main as tskd
 from tskd.experiment import Experiment, Results, Study
+from tskd.experiment.results.experiment_info import TeacherInfo
 from tskd.experiment.statistics.comparison import Comparison
 
 HERE = Path(__file__).parent
@@ -89,26 +90,26 @@ def main() -> None:
 
 def rows_of(case: str, results: Results) -> list[dict[str, Any]]:
     """One row for each arm of an experiment that is not a control: numbers, as the CSV file has them."""
-    facts = results.facts
-    arms = {arm["name"]: arm for arm in facts["arms"] if arm["teachers"]}
-    teachers = {teacher["name"]: teacher for teacher in facts["teachers"]}
+    info = results.info
+    arms = {arm.name: arm for arm in info.arms if arm.teachers}
+    teachers = {teacher.name: teacher for teacher in info.teachers}
     balance = results.rows[results.rows.kind == "student"].groupby("name").balance.first()
     rows = []
     for name, arm in arms.items():
         if name in CONTROLS:
             continue
-        compared = {"teacher": results.compare(arm["teachers"][0], kind="teacher"), "distilled": results.compare(name)}
-        if arm["privileged"]:
+        compared = {"teacher": results.compare(arm.teachers[0], kind="teacher"), "distilled": results.compare(name)}
+        if arm.privileged:
             compared |= {short: results.compare(control) for control, short in CONTROLS.items() if control in arms}
         row: dict[str, Any] = {
-            "case": case if arm["privileged"] else f"{case}, {name}",
-            "privilege": described(teachers[arm["teachers"][0]], facts["soft_sensor"]),
+            "case": case if arm.privileged else f"{case}, {name}",
+            "privilege": described(teachers[arm.teachers[0]], info.soft_sensor),
             "balance": balance[name],
-            "finding": FINDINGS[results.verdict.outcome] if arm["privileged"] else "a control",
+            "finding": FINDINGS[results.verdict.outcome] if arm.privileged else "a control",
             "windows": compared["distilled"].windows,
             "blocks": round(compared["distilled"].blocks, 1),
-            "seeds": len(facts["seeds"]),
-            "fingerprint": facts["fingerprint"],
+            "seeds": len(info.seeds),
+            "fingerprint": info.fingerprint,
         }
         for short, comparison in compared.items():
             row |= {short: 1 + comparison.relative, f"{short}_low": low(comparison), f"{short}_high": high(comparison)}
@@ -126,17 +127,17 @@ def high(comparison: Comparison) -> float:
     return 1 + comparison.high
 
 
-def described(teacher: dict[str, Any], soft_sensor: bool) -> str:
+def described(teacher: TeacherInfo, soft_sensor: bool) -> str:
     """What a teacher sees and how it is made, in a few words."""
-    sources = ", ".join(f"`{source}`" for source in teacher["privileged"]) or "no privilege"
-    model = str(teacher["model"])
+    sources = ", ".join(f"`{source}`" for source in teacher.privileged) or "no privilege"
+    model = str(teacher.model)
     ways = [
         model.partition("(")[0].removesuffix("Model"),
         "tiny, of random weights" if str(tiny_chronos.FOLDER) in model else "",
         "fine-tuned" if "enable_finetuning=True" in model else "",
-        "" if teacher["sees_inputs"] else "sees no inputs",
-        f"{teacher['cross_fit']} folds" if teacher["cross_fit"] else "",
-        "fitted on the archive" if teacher["archive"] else "",
+        "" if teacher.sees_inputs else "sees no inputs",
+        f"{teacher.cross_fit} folds" if teacher.cross_fit else "",
+        "fitted on the archive" if teacher.archive else "",
         "soft sensor" if soft_sensor else "",
     ]
     return f"{sources} ({', '.join(way for way in ways if way)})"

@@ -22,8 +22,8 @@ from tables import markdown, ratio, write_section
 
 from tskd.experiment import Results, RunError, Study
 from tskd.experiment.results.collect import collect, counts
+from tskd.experiment.run.case_plan import plan_study
 from tskd.experiment.run.cell_store import CellStore
-from tskd.experiment.run.outline import outline
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parent / "configs" / "benchmark"
@@ -77,7 +77,7 @@ def main() -> None:
     if not cases:
         sys.exit(f"no case is finished in {options.runs}; give --minutes")
     rows.to_csv(HERE / "results" / "multivariate.csv", index=False, float_format="%.6f")
-    lookbacks = sorted({(results.facts["data"]["name"], results.facts["lookback"]) for results in cases.values()})
+    lookbacks = sorted({(results.info.data.name, results.info.lookback) for results in cases.values()})
     said = ", ".join(f"{lookback} ({name})" for name, lookback in lookbacks)
     students = [name for name in STUDENTS if any(label.endswith(f" · {name}") for label in cases)]
     parts = [
@@ -113,18 +113,17 @@ def finished(runs: Path) -> tuple[dict[str, Results], pd.DataFrame, Counter[str]
     rows, cells = [], Counter[str]()
     for name in STUDIES:
         study = Study.from_yaml(CONFIGS / f"{name}.yaml")
-        outlines, parts = outline(study), CellStore(place(name, runs) / "parts")
-        cells.update(counts(outlines, parts))
+        plans, store = plan_study(study), CellStore(place(name, runs) / "parts")
+        cells.update(counts(plans, store).to_json())
         try:
-            found = collect(study, outlines, parts)
+            found = collect(study, plans, store)
         except RunError:
             continue
         for label, results in found.cases.items():
-            data = results.facts["data"]["name"]
+            data = results.info.data.name
             full = label if label.startswith(data) else f"{data} · {label}"
             rows.append(results.rows.assign(case=full))
-            own = results.facts["cells"]
-            if own["finished"] == own["planned"]:
+            if results.info.cells.finished == results.info.cells.planned:
                 cases[full] = results
     return cases, pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(), cells
 
@@ -146,7 +145,7 @@ def alone(cases: dict[str, Results]) -> list[dict[str, Any]]:
         best: list[tuple[float, float, str]] = []
         for student, results in students.items():
             means = results.rows[results.rows.kind == "student"].groupby("name")[["validation_mse", "mse"]].mean()
-            row[student] = f"{means.mse[results.facts['alone']]:.4f}"
+            row[student] = f"{means.mse[results.info.alone]:.4f}"
             preferred = means.validation_mse.idxmin()
             best.append((means.validation_mse[preferred], means.mse[preferred], f"{student}, {preferred}"))
         _, error, label = min(best)
@@ -164,8 +163,8 @@ def taught(cases: dict[str, Results]) -> list[tuple[str, list[dict[str, Any]], s
     what that says of privileged information."""
     tables = []
     for where, students in by_place(cases).items():
-        arms = dict.fromkeys(arm["name"] for results in students.values() for arm in results.facts["arms"])
-        teachers = dict.fromkeys(item["name"] for results in students.values() for item in results.facts["teachers"])
+        arms = dict.fromkeys(arm.name for results in students.values() for arm in results.info.arms)
+        teachers = dict.fromkeys(item.name for results in students.values() for item in results.info.teachers)
         kinds = [(name, "student", name) for name in arms if name != "alone"]
         kinds += [(f"the teacher {name} itself", "teacher", name) for name in teachers]
         rows = [

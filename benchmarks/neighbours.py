@@ -18,7 +18,7 @@ import pandas as pd
 from tables import markdown, ratio, write_section
 
 from tskd.experiment import Results, RunError, Study
-from tskd.experiment.run.scheduler import report
+from tskd.experiment.results.collect import results_so_far
 from tskd.experiment.statistics.verdict import without
 
 HERE = Path(__file__).parent
@@ -42,13 +42,13 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs") / "lupi-neighbours", help="folder of the run")
     options = parser.parse_args()
     try:
-        found = report(Study.from_yaml(CONFIG), options.run)
+        found = results_so_far(Study.from_yaml(CONFIG), options.run)
     except RunError as error:
         sys.exit(f"{error}; run the study first")
-    cells = found.facts["cells"]
+    cells = found.info.cells
     rows = pd.concat([results.rows.assign(place=place) for place, results in found.cases.items()], ignore_index=True)
     rows.to_csv(HERE / "results" / "neighbours.csv", index=False, float_format="%.6f")
-    said = f"{cells['finished']:,} of {cells['planned']:,} cells are finished, {cells['failed']} failed."
+    said = f"{cells.finished:,} of {cells.planned:,} cells are finished, {cells.failed} failed."
     table = [line for place, results in found.cases.items() for line in lines(place, results)]
     outcomes = "\n".join(f"- {place}: {outcome(results)}" for place, results in found.cases.items())
     text = [PREAMBLE.format(cells=said), markdown(list(table[0]), table), f"The primary outcome:\n\n{outcomes}"]
@@ -58,12 +58,12 @@ def main() -> None:
 def lines(place: str, results: Results) -> list[dict[str, Any]]:
     """A line for each training size."""
     found = []
-    for size in results.facts["sizes"]:
+    for size in results.info.sizes:
         line: dict[str, Any] = {"place": place, "windows": size}
-        names = [arm["name"] for arm in results.facts["arms"] if arm["name"] != results.facts["alone"]]
+        names = [arm.name for arm in results.info.arms if arm.name != results.info.alone]
         line |= {f"{name} / alone": ratio(results.compare(name, size=size)) for name in names}
-        for teacher in results.facts["teachers"]:
-            name = teacher["name"]
+        for teacher in results.info.teachers:
+            name = teacher.name
             line[f"teacher {name} / alone"] = ratio(results.compare(name, kind="teacher", size=size))
         lift = results.lift(ARM, size=size)
         line["net lift"] = f"{ratio(lift)} over {lift.baseline}{without(lift)}"
@@ -73,14 +73,14 @@ def lines(place: str, results: Results) -> list[dict[str, Any]]:
 
 def outcome(results: Results) -> str:
     """What the file says will be concluded: nothing before every cell of the place is finished."""
-    lift, cells = results.lift(ARM, size=PRIMARY), results.facts["cells"]
+    lift, cells = results.lift(ARM, size=PRIMARY), results.info.cells
     said = f"{ratio(lift)} over {lift.baseline}{without(lift)} at {PRIMARY:,} windows"
-    if cells["finished"] < cells["planned"]:
+    if cells.finished < cells.planned:
         return (
-            f"{said} so far; nothing is concluded: {cells['finished']:,} of {cells['planned']:,} cells are finished, "
-            f"{cells['failed']:,} failed."
+            f"{said} so far; nothing is concluded: {cells.finished:,} of {cells.planned:,} cells are finished, "
+            f"{cells.failed:,} failed."
         )
-    if results.facts["folds"] >= UNSEEN:
+    if results.info.folds >= UNSEEN:
         unseen = results.compare(ARM, lift.baseline, size=PRIMARY, fold=UNSEEN)
         said += f" (fold {UNSEEN} alone: {ratio(unseen)})"
     if lift.high < 0:

@@ -9,18 +9,18 @@ from typing import Any
 from tqdm import tqdm
 
 from tskd.experiment import Experiment, Results, RunError, Study
-from tskd.experiment.run.scheduler import report
+from tskd.experiment.results.collect import results_so_far
 from tskd.experiment.statistics.comparison import Comparison
 
 
 def finished(experiment: Experiment, folder: Path) -> Results | None:
     """The results of this very experiment, on these very data, if a run of it in the folder is finished."""
     try:
-        results = report(Study(experiment.name, {experiment.name: experiment}), folder).cases[experiment.name]
+        results = results_so_far(Study(experiment.name, {experiment.name: experiment}), folder).cases[experiment.name]
     except RunError:
         return None
-    cells = results.facts["cells"]
-    return results if cells["finished"] == cells["planned"] else None
+    cells = results.info.cells
+    return results if cells.finished == cells.planned else None
 
 
 def results_of(

@@ -123,7 +123,7 @@ def shortened(data: DataSet, windows: int) -> DataSet:
 
 def table(finished: dict[str, Results]) -> list[dict[str, Any]]:
     """A row for each arm, a column for each experiment."""
-    names = dict.fromkeys(arm["name"] for results in finished.values() for arm in results.facts["arms"])
+    names = dict.fromkeys(arm.name for results in finished.values() for arm in results.info.arms)
     rows: list[dict[str, Any]] = []
     for name in names:
         if name != "alone":

@@ -101,6 +101,35 @@ def test_no_two_files_import_each_other_in_a_circle() -> None:
     assert not left, "\n".join(f"{module} -> {sorted(imported & left.keys())}" for module, imported in left.items())
 
 
+EXPERIMENT_FLOORS = (
+    {"config", "statistics"},
+    {"controls"},
+    {"data"},
+    {"run"},
+    {"results"},
+    {"report"},
+    {"api"},
+)
+"""The rooms within `tskd.experiment`, from the ground up; its `__init__` gives the public names."""
+
+
+def test_rooms_of_an_experiment_import_from_the_floors_below_them() -> None:
+    floor = {f"tskd.experiment.{name}": number for number, names in enumerate(EXPERIMENT_FLOORS) for name in names}
+
+    def inner_room(module: str) -> str:
+        return ".".join(module.split(".")[:3])
+
+    wrong = [
+        f"{importer} imports {imported}"
+        for importer, all_imported in imports().items()
+        for imported in all_imported
+        if inner_room(importer) in floor and imported.startswith("tskd.experiment")
+        if inner_room(importer) != inner_room(imported)
+        and floor.get(inner_room(imported), len(floor)) >= floor[inner_room(importer)]
+    ]
+    assert not wrong, "\n".join(sorted(wrong))
+
+
 def test_few_rooms_at_the_top() -> None:
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert len(packages) <= 9, packages

@@ -10,8 +10,8 @@ import pytest
 
 from tskd.datasets import DataSet, load
 from tskd.experiment import Experiment, Study
+from tskd.experiment.run.case_plan import plan_study
 from tskd.experiment.run.cell_store import CellStore
-from tskd.experiment.run.outline import outline
 
 # rows of training, validation and test part; file; horizon
 PUBLISHED = {
@@ -64,6 +64,6 @@ def test_kept_parts_are_of_the_benchmark_as_it_is(folder: Path, data_folder: Pat
     """A change of what cells are named by, or of a configuration, would leave them without a use."""
     name = folder.parent.name.removeprefix("benchmark-")
     study = Study.from_yaml(folder.parents[2].parent / "configs" / "benchmark" / f"{name}.yaml")
-    keys = {cell.key for case in outline(study) for _, cells in case.blocks for cell in cells}
+    keys = {key for case in plan_study(study) for key in case.keys}
     files = list(folder.glob("*.npz"))
     assert files and len(CellStore(folder).finished(keys)) == len(files)

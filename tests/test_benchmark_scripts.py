@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from tests.helpers.experiments import toy_config, toy_model
-from tests.helpers.results import made_up_results
+from tests.helpers.results import made_up_results, with_info
 from tskd.experiment import Experiment, Study
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
@@ -55,7 +55,7 @@ def test_nothing_is_concluded_from_a_run_that_is_not_finished(script: ModuleType
     results = made_up_results(effects=effects, sizes=(script.PRIMARY,), seeds=2, windows=600)
     assert script.outcome(results).endswith("at 1,000 windows; the hypothesis holds.")
     for cells in ({"planned": 20, "finished": 19, "failed": 1}, {"planned": 20, "finished": 5, "failed": 0}):
-        said = script.outcome(replace(results, facts={**results.facts, "cells": cells}))
+        said = script.outcome(with_info(results, cells=cells))
         assert f"nothing is concluded: {cells['finished']} of 20 cells" in said and "hypothesis" not in said
 
 

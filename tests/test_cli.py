@@ -12,13 +12,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.helpers.results import study_info
 from tskd import datasets
 from tskd.cli import main
 from tskd.experiment import Experiment, Results
 from tskd.experiment.results.study_results import StudyResults
 from tskd.experiment.results.tables import TABLES
-from tskd.experiment.run.block import BlockRun, Cell
-from tskd.experiment.run.plan import Planned
+from tskd.experiment.run.block import BlockRun
+from tskd.experiment.run.cell import Cell
+from tskd.experiment.run.plan import PlannedCell
 
 CONFIG = """
 name: tiny
@@ -128,7 +130,7 @@ def test_a_run_is_gone_on_with_and_reported_from_its_folder(
     path.write_text(CONFIG)
     original, cells = BlockRun.cell, []
 
-    def cell(self: BlockRun, planned: Planned) -> Cell:
+    def cell(self: BlockRun, planned: PlannedCell) -> Cell:
         cells.append(planned.key)
         if len(cells) == 6:
             raise KeyboardInterrupt
@@ -174,8 +176,8 @@ def test_a_file_that_cannot_be_written_is_named(
             raise PermissionError(13, "Permission denied", str(self))
         return original(self, mode, *args, **kwargs)
 
-    nothing = StudyResults("tiny", {}, {"left_out": {}, "cells": {"failed": 0}})
-    monkeypatch.setattr("tskd.experiment.run.scheduler.report", lambda *_: nothing)
+    nothing = StudyResults("tiny", {}, study_info())
+    monkeypatch.setattr("tskd.experiment.results.collect.results_so_far", lambda *_: nothing)
     monkeypatch.setattr(Path, "open", read_only)
     given = [str(path), "--out", str(tmp_path)] if command == "run" else [str(tmp_path)]
     assert main([command, *given]) == 2
@@ -185,8 +187,8 @@ def test_a_file_that_cannot_be_written_is_named(
 @pytest.mark.parametrize(
     "at",
     [
-        "tskd.experiment.config.study.read_yaml",
-        "tskd.experiment.run.scheduler.report",
+        "tskd.experiment.api.read_yaml",
+        "tskd.experiment.results.collect.results_so_far",
         "tskd.experiment.report.write_page",
     ],
 )
@@ -199,8 +201,8 @@ def test_an_interrupt_at_any_time_is_no_traceback(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    nothing = StudyResults("tiny", {}, {"left_out": {}, "cells": {"failed": 0}})
-    monkeypatch.setattr("tskd.experiment.run.scheduler.report", lambda *_: nothing)
+    nothing = StudyResults("tiny", {}, study_info())
+    monkeypatch.setattr("tskd.experiment.results.collect.results_so_far", lambda *_: nothing)
     monkeypatch.setattr(at, interrupt)
     assert main(["report", str(tmp_path)]) == 130
     assert capsys.readouterr().err == "tskd: interrupted.\n"
@@ -211,8 +213,8 @@ def test_what_is_not_finished_is_not_said_to_have_failed(
 ) -> None:
     (tmp_path / "config.yaml").write_text(CONFIG)
     cells = {"planned": 9, "finished": 4, "failed": 0}
-    begun = StudyResults("tiny", {}, {"left_out": {"b": "not begun."}, "cells": cells})
-    monkeypatch.setattr("tskd.experiment.run.scheduler.report", lambda *_: begun)
+    begun = StudyResults("tiny", {}, study_info(left_out={"b": "not begun."}, cells=cells))
+    monkeypatch.setattr("tskd.experiment.results.collect.results_so_far", lambda *_: begun)
     monkeypatch.setattr("tskd.experiment.report.write_page", lambda *_: "page")
     monkeypatch.setattr(StudyResults, "__str__", lambda _: "table")
     assert main(["report", str(tmp_path)]) == 1

@@ -1,4 +1,4 @@
-"""How far the teachers are trusted against the labels: α in L = (1 − α)·L_labels + α·L_teachers."""
+"""The balance of teachers and labels: α in L = (1 − α)·L_labels + α·L_teachers."""
 
 from __future__ import annotations
 

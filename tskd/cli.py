@@ -136,11 +136,11 @@ def _compute(study: Study, folder: Path, options: argparse.Namespace, command: s
 
 def _report(options: argparse.Namespace, command: str) -> int:
     from tskd.experiment import ConfigError, RunError
-    from tskd.experiment.run.scheduler import report
+    from tskd.experiment.results.collect import results_so_far
 
     folder = Path(options.folder)
     try:
-        results = report(_kept(folder), folder)
+        results = results_so_far(_kept(folder), folder)
     except (ConfigError, OSError) as error:
         return _say(error, 2)
     except RunError as error:
@@ -174,14 +174,13 @@ def _present(results: StudyResults, folder: Path, command: str) -> int:
     except OSError as error:
         return _say(error, 2)
     print(f"\n{results}\n\n{page}")
-    cells = results.facts["cells"]
-    failed, missing = cells["failed"], cells["planned"] - cells["finished"] - cells["failed"]
-    if failed or results.left_out:
+    cells = results.info.cells
+    if cells.failed or results.left_out:
         again = f"tskd resume {shlex.quote(str(folder))}"
-        told = f"{failed} cells failed; to try them again: {again}"
-        if not failed:
-            told = f"{missing} cells are not finished; to go on: {again}"
-        return _say("\n  ".join([told, *results.left_out]), 1)
+        message = f"{cells.failed} cells failed; to try them again: {again}"
+        if not cells.failed:
+            message = f"{cells.missing} cells are not finished; to go on: {again}"
+        return _say("\n  ".join([message, *results.left_out]), 1)
     return 0
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.helpers.experiments import toy_model, toy_stations
-from tskd.experiment import Experiment, Study
-from tskd.experiment.run.plan import Planned, blocks, planned
+from tskd.experiment import Experiment
+from tskd.experiment.controls.expansion import expanded
+from tskd.experiment.run.plan import PlannedCell, blocks_of, planned
 
 
-def cells_of(experiment: Experiment, fingerprint: str = "data") -> list[Planned]:
-    return [cell for block in blocks(Study("s", {"c": experiment})) for cell in planned(block, fingerprint)]
+def cells_of(experiment: Experiment, fingerprint: str = "data") -> list[PlannedCell]:
+    whole = expanded(experiment).experiment
+    return [cell for block in blocks_of("c", whole) for cell in planned(block, fingerprint)]
 
 
 def config() -> dict[str, Any]:

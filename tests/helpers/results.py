@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tskd.experiment import Results
+from tskd.experiment.results.experiment_info import ExperimentInfo, StudyInfo
 from tskd.experiment.results.study_results import StudyResults
 from tskd.experiment.results.tables import TABLES, table
 
@@ -96,7 +98,9 @@ def made_up_results(
     return Results(
         **{name: _table(name, parts) for name, parts in tables.items()},
         forecasts=_forecasts([*effects], lookback, horizon, rng),
-        facts=_facts(name, case, [*effects], sizes, folds, seeds, windows, horizon, lookback),
+        info=ExperimentInfo.model_validate(
+            _facts(name, case, [*effects], sizes, folds, seeds, windows, horizon, lookback)
+        ),
     )
 
 
@@ -110,10 +114,26 @@ def made_up_study(cases: int = 3, name: str = "benchmark", **changes: Any) -> St
         )
         effects = {arm: effect + 0.02 * rng.normal() * (arm != "alone") for arm, effect in EFFECTS.items()}
         found[label] = made_up_results(name, label, effects, random=number, **changes)
-    facts: dict[str, Any] = {"name": name, "command": f"tskd run {name}.yaml", "config": f"name: {name}\n"}
-    facts |= {"left_out": {}, "reproducible": True}
-    facts |= {"cells": {"planned": 20 * cases, "finished": 20 * cases, "failed": 0}}
-    return StudyResults(name, found, facts)
+    counts = {"planned": 20 * cases, "finished": 20 * cases, "failed": 0}
+    info = study_info(name=name, command=f"tskd run {name}.yaml", config=f"name: {name}\n", cells=counts)
+    return StudyResults(name, found, info)
+
+
+def study_info(**known: Any) -> StudyInfo:
+    """What is known of a study, and defaults for what is not."""
+    facts: dict[str, Any] = {"name": "made up", "command": None, "config": "", "reproducible": True, "left_out": {}}
+    facts |= {"cells": {"planned": 9, "finished": 9, "failed": 0}, "versions": {}, "commit": ""}
+    return StudyInfo.model_validate(facts | known)
+
+
+def experiment_info(**known: Any) -> ExperimentInfo:
+    """What is known of an experiment, and defaults for what is not."""
+    return ExperimentInfo.model_validate(_facts("made up", "made up", ["alone"], [None], 1, 1, 9, 2, 3) | known)
+
+
+def with_info(results: Results, **changes: Any) -> Results:
+    """Results with other information."""
+    return replace(results, info=ExperimentInfo.model_validate(results.facts | changes))
 
 
 FAILURE = {

@@ -34,7 +34,7 @@ from tskd.losses import (
     StudentTeacherPair,
 )
 from tskd.weighting import CAMKD, DEMKD, CalibrationWindows, Fixed, Step, StepContext, StepFeatures, Uniform, Weighting
-from tskd.weighting._aspect_errors import CALIBRATED, NOISE, spread_divergence
+from tskd.weighting._aspect_errors import DIVERGENCE_DEVIATION, EXPECTED_DIVERGENCE, spread_divergence
 
 Normal = distributions.Normal
 
@@ -216,15 +216,15 @@ def test_how_far_a_spread_is_off() -> None:
     one = CalibrationWindows(keys, {}, torch.zeros_like(spread), torch.ones(len(off), count).bool(), spread, labels)
     n = torch.full((len(off),), float(count), dtype=torch.float64)
     found = spread_divergence([(one, torch.zeros_like(labels))], n).flatten().tolist()
-    least = NOISE / math.sqrt(count)
+    least = DIVERGENCE_DEVIATION / math.sqrt(count)
     for value, (b, tau) in zip(found, off, strict=True):
         exact = (math.exp(2 * tau**2 - 2 * b) - 1) / 2 + b
         assert value == pytest.approx(max(exact, least), abs=4 * least)
         assert exact == pytest.approx(b**2 + tau**2, rel=0.3)
     # the constants are the mean and the standard deviation of ½(z² − 1 − log z²)
     value = (labels.square() - 1 - labels.square().log()) / 2
-    assert value.mean().item() == pytest.approx(CALIBRATED, abs=4 * least)
-    assert value.std().item() == pytest.approx(NOISE, rel=0.01)
+    assert value.mean().item() == pytest.approx(EXPECTED_DIVERGENCE, abs=4 * least)
+    assert value.std().item() == pytest.approx(DIVERGENCE_DEVIATION, rel=0.01)
 
 
 def test_claims_are_judged_about_the_combination_and_as_they_are() -> None:
@@ -234,9 +234,9 @@ def test_claims_are_judged_about_the_combination_and_as_they_are() -> None:
     spread = torch.tensor([0.5, 2], dtype=torch.float64)[:, None, None, None].expand(2, 1000, 1, 1)
     weighting = calibrated(DEMKD(0.0, shrinkage=0, decoupled=True), said, target, spread=spread)
     weighting.power = 2.0  # type: ignore[assignment]
-    off = [(4 - 1 - math.log(4)) / 2 - CALIBRATED, (1 / 4 - 1 - math.log(1 / 4)) / 2 - CALIBRATED]
-    assert off[1] < NOISE / math.sqrt(1000)
-    expected = np.array([1 / off[0], math.sqrt(1000) / NOISE])
+    off = [(4 - 1 - math.log(4)) / 2 - EXPECTED_DIVERGENCE, (1 / 4 - 1 - math.log(1 / 4)) / 2 - EXPECTED_DIVERGENCE]
+    assert off[1] < DIVERGENCE_DEVIATION / math.sqrt(1000)
+    expected = np.array([1 / off[0], math.sqrt(1000) / DIVERGENCE_DEVIATION])
     found = of(weighting, said, "spread", spread=spread).flatten().numpy()
     assert found == pytest.approx(expected / expected.sum())
 

@@ -1,4 +1,4 @@
-"""Of what a term is: the sides of a forecast, and of a representation, for which teachers may be weighed apart."""
+"""Aspects of forecasts and representations for which teachers may have weights of their own."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Checks of single arguments, each with an error that says what is wrong, the value, and what is allowed."""
+"""Checks of single arguments; errors give the argument, its value, and what is allowed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check_positive(value: Any, name: str) -> None:
 
 
 def check_known(given: Iterable[str], known: Iterable[str], what: str) -> None:
-    """Raise a ValueError for the first name that is not known, with the nearest one that is."""
+    """Raise a ValueError for the first name that is not known, with the closest one that is."""
     known = list(known)
     for name in given:
         if name not in known:
@@ -48,7 +48,11 @@ def check_known(given: Iterable[str], known: Iterable[str], what: str) -> None:
 
 
 def as_tuple(value: Any, wanted: type, what: str) -> tuple[Any, ...]:
-    """One object of a class, or a list of them, as a tuple; a TypeError that says what else was given."""
+    """One object of a class, or a list of them, as a tuple.
+
+    Raises:
+        TypeError: anything else is given.
+    """
     items = (value,) if isinstance(value, wanted) else value
     if not isinstance(items, list | tuple):
         raise TypeError(f"{what} must be a {wanted.__name__} or a list of them, got {type_name(value)}")

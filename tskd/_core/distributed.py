@@ -1,4 +1,4 @@
-"""What several processes that train one student agree on."""
+"""Means over the processes that train one student together."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-# the mean of values over the processes; all of them must ask, in the same order
+# the mean of a tensor over the processes: a collective operation, which all must call in the same order
 OverRanks = Callable[[Tensor], Tensor]
 
 
 def alone(values: Tensor) -> Tensor:
-    """The mean over one process."""
+    """The mean over a single process."""
     return values
 
 
 def over_ranks(ranks: int) -> OverRanks:
     """The mean over the `ranks` processes of a training.
 
-    Their number is asked for: a group of processes outlives the training for which it was made, and must not enter a
+    Their number is an argument since a process group outlives the training that it was made for, and must not enter a
     later one.
     """
     if ranks == 1:

@@ -1,5 +1,4 @@
-"""Gradients of a network's forecast, with respect to its last linear layers or all its parameters: their inner
-products, in the graph of a step, which is left as it was."""
+"""Inner products of gradients of a network's forecast, within the graph of a step, which is left as it was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hidden layers of a network: which there are, and listening to what they put out."""
+"""Hidden layers of a network, and the capture of their outputs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FEATURES = "features."
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer whose output tells windows apart.
+    """A layer whose output has an axis of windows.
 
     Attributes:
         axis: of the windows in the output.
         shape: of the output for one window.
-        channels_first: whether time comes last in it.
+        channels_first: whether time is its last axis.
     """
 
     axis: int
@@ -65,7 +65,7 @@ def find(network: nn.Module, run: Callable[[int], Any], channels_first: bool = F
 
 @contextmanager
 def listening(network: nn.Module, layers: Mapping[str, Layer], windows: int) -> Iterator[dict[str, Tensor]]:
-    """A dictionary that a forward pass fills with what these layers put out, windows first."""
+    """A dictionary that a forward pass fills with these layers' outputs, windows first."""
     outputs: dict[str, Tensor] = {}
     found: dict[str, Tensor] = {}
     with _hooks(network, list(layers), outputs):
@@ -74,10 +74,10 @@ def listening(network: nn.Module, layers: Mapping[str, Layer], windows: int) -> 
 
 
 def unknown(path: str, layers: Mapping[str, Layer]) -> str:
-    """What to say of a layer that is none of these."""
+    """The rest of a message about an unknown layer: the closest path, and those there are."""
     near = closest(path, layers, cutoff=0.8)
     hint = f"did you mean {near!r}? " if near else ""
-    # the outer ones first, which are more often meant
+    # the outer ones first, which are more often looked for
     outer = sorted(layers, key=lambda one: one.count("."))
     listed = sorted(outer[:LISTED], key=list(layers).index)
     some = ", ".join(f"{one} {list(layers[one].shape)}" for one in listed)

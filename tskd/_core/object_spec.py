@@ -1,4 +1,4 @@
-"""Objects that can say how to make them again: the parts of a distillation are named by class and settings."""
+"""Objects that can be recreated from their class and settings, and the JSON form of these, `{class, kwargs}`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,14 @@ class Described:
 
 
 def described(part: Described, module: Any) -> dict[str, Any]:
-    """Class name and settings, as JSON can hold them.
+    """Class and settings of an object, as JSON can hold them.
+
+    Args:
+        part: the object.
+        module: the module of which its class is a public name.
 
     Raises:
-        ValueError: the class is not one of the module's public names, so that it could not be restored.
+        ValueError: the class is no public name of the module, so that it could not be restored.
     """
     name = type(part).__name__
     if getattr(module, name, None) is not type(part):
@@ -41,10 +45,14 @@ def described(part: Described, module: Any) -> dict[str, Any]:
 
 
 def restored(description: dict[str, Any], module: Any) -> Any:
-    """The object that `described` wrote; its class must be a public name of `module`.
+    """The object of a description that `described` made.
+
+    Args:
+        description: class and settings.
+        module: the module of which its class must be a public name.
 
     Raises:
-        ValueError: the class is not one of the module's public names.
+        ValueError: the class is no public name of the module.
     """
     name = description["class"]
     if name not in module.__all__:

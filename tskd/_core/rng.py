@@ -1,4 +1,4 @@
-"""Random draws that do not move the student's training."""
+"""Random draws that do not affect the student's training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 @contextmanager
 def isolated_randomness() -> Iterator[None]:
-    """Leave the global random states as they were: whatever is drawn inside must not move the student's training."""
+    """Restore the global random states at the end, so that draws inside do not affect the student's training."""
     state = np.random.get_state()
     try:
         with torch.random.fork_rng():

@@ -1,9 +1,9 @@
-"""Named data sets: the series a deployed model has, the privileged series beside it, and the split.
+"""Named data sets: the series of a deployed model, the privileged series, and the split.
 
 A data set is one function that returns a `DataSet`, and one line in `catalogue.py`. Values are in the units of the
-source: scaling is the experiment's business, from the training part alone. Files are looked for in the folder that
-TSKD_DATA names; those whose source gives them away without an account are otherwise downloaded on use. The function
-in `listing.py` says what is there.
+source: an experiment scales them by the training part alone. Files are looked for in the folder that TSKD_DATA names;
+those that their source offers without an account are otherwise downloaded on use. The function in `listing.py` lists
+them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def load(name: str) -> DataSet:
     """The data set called `name`.
 
     Raises:
-        ValueError: there is none of this name (the nearest one is named), or its file is damaged.
+        ValueError: there is none of this name (the closest one is named), or its file is damaged.
         FileNotFoundError: its file is not in the folder TSKD_DATA, and is not downloaded or cannot be.
         ImportError: its file needs a package that is not installed.
     """

@@ -17,7 +17,7 @@ AIR = File(
     "13277ae5d8581e80b7be09d47c7d3d06fe9b8e957078f2cf6e859f955e62f996",
     licence="CC BY 4.0; its page adds: for research, not for commerce",
 )
-NOTHING = -200
+MISSING_VALUE = -200
 TARGET = {"NO2(GT)": "NO2"}
 # not NMHC(GT), of which nine tenths are missing, nor C6H6(GT), which is a function of the sensor PT08.S2(NMHC)
 ANALYSERS = {"CO(GT)": "CO", "NOx(GT)": "NOx"}
@@ -52,10 +52,10 @@ def air_quality() -> DataSet:
 
 
 def _table() -> pd.DataFrame:
-    """Every hour; what is missing is NaN. Below the data the file has empty rows, beside them empty columns."""
+    """Every hour, with NaN for missing values; the empty rows and columns of the file are left out."""
     import numpy as np
     import pandas as pd
 
     table = AIR.csv(sep=";", decimal=",").dropna(how="all")
     table.index = pd.DatetimeIndex(pd.to_datetime(table["Date"] + " " + table["Time"], format="%d/%m/%Y %H.%M.%S"))
-    return table[[*TARGET, *ANALYSERS, *SENSORS]].replace(NOTHING, np.nan)
+    return table[[*TARGET, *ANALYSERS, *SENSORS]].replace(MISSING_VALUE, np.nan)

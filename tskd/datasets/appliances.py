@@ -27,7 +27,7 @@ _NOTE = (
 
 
 def appliances() -> DataSet:
-    """Energy every ten minutes; the rooms' climate, the weather (thus that to come) and noise are privileged."""
+    """Energy every ten minutes; the rooms' climate, the weather (future included) and noise are privileged."""
     table = _table()
     return DataSet(
         name="appliances",

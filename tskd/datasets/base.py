@@ -1,4 +1,4 @@
-"""What a data set is."""
+"""Data sets, and the series of their archives."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ArchiveSeries:
-    """Another series of the same kind (another station, another machine), for teachers that are fitted elsewhere.
+    """Another series of the same kind (another station, another machine), for teachers fitted elsewhere.
 
-    It is laid out like the data set it belongs to: the same components in every slot. An experiment scales it by its
-    own mean and deviation.
+    It has the same components as its data set in every slot. An experiment scales it by its own mean and deviation.
     """
 
     name: str
@@ -33,10 +32,19 @@ class ArchiveSeries:
 class DataSet:
     """A forecasting task with privileged information, split in time.
 
-    The training part ends before `validation_start`, the validation part before `test_start`; both are time stamps of
-    `series`. `filled` lists the time stamps of `series` whose value rests on anything but measurements: models may
-    read them, no error is counted there. A component of a privileged series that bears the name of a target component
-    is the same quantity, and is scaled alike. The targets of `archive` end before `validation_start`.
+    A component of a privileged series that has the name of a target component is the same quantity, and is scaled
+    alike.
+
+    Attributes:
+        name: its name in the catalogue, or its user's.
+        series: the target series.
+        validation_start: time stamp of `series` at which the validation part begins, and before which training ends.
+        test_start: time stamp of `series` at which the test part begins.
+        privileged: privileged series by name.
+        past_covariates, future_covariates: deployable covariates.
+        filled: time stamps of `series` whose value is no measurement: models may read them, no error is counted there.
+        archive: further series, whose targets end before `validation_start`.
+        title, unit, source, licence, notes: texts for reports.
     """
 
     name: str
@@ -58,7 +66,7 @@ class DataSet:
         where = f"data set {self.name!r}"
         _check_series(self, where)
         self._check_split(where)
-        for what, series in beside(self).items():
+        for what, series in other_series(self).items():
             begin: Any = series.start_time()
             if not begin < self.validation_start:
                 raise ValueError(
@@ -90,7 +98,7 @@ class DataSet:
             in_order = index[0] < self.validation_start < self.test_start <= index[-1]
         except TypeError as error:
             given = ", ".join(f"{name}={stamp!r}" for name, stamp in split.items())
-            some = shares(self.series)[0]
+            some = benchmark_split(self.series)[0]
             raise TypeError(
                 f"{where}: {given}: give time stamps like those of the series, such as {some!r}."
             ) from error
@@ -106,8 +114,8 @@ class DataSet:
                 )
 
 
-def beside(item: DataSet | ArchiveSeries) -> dict[str, TimeSeries]:
-    """The privileged series and covariates that there are, by what messages call them."""
+def other_series(item: DataSet | ArchiveSeries) -> dict[str, TimeSeries]:
+    """The privileged series and covariates that there are, by their names in messages."""
     covariates = {"past_covariates": item.past_covariates, "future_covariates": item.future_covariates}
     return {
         **{f"privileged series {name!r}": series for name, series in item.privileged.items()},
@@ -115,8 +123,8 @@ def beside(item: DataSet | ArchiveSeries) -> dict[str, TimeSeries]:
     }
 
 
-def shares(series: TimeSeries) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """First stamp of the validation and of the test part: 70, 10 and 20 %, rounded as the common benchmark rounds."""
+def benchmark_split(series: TimeSeries) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """First stamp of the validation and of the test part: 70, 10 and 20 %, rounded as the common benchmark does."""
     n = len(series)
     times: Any = series.time_index
     return times[int(n * 0.7)], times[n - int(n * 0.2)]
@@ -127,7 +135,7 @@ def _check_series(item: DataSet | ArchiveSeries, where: str) -> None:
 
     if not isinstance(item.privileged, Mapping):
         raise TypeError(f"{where}: privileged must be a dict of series by name, got {type(item.privileged).__name__}.")
-    for what, series in {"series": item.series, **beside(item)}.items():
+    for what, series in {"series": item.series, **other_series(item)}.items():
         if not isinstance(series, TimeSeries):
             given = type(series).__name__
             raise TypeError(f"{where}: {what} must be a TimeSeries (see TimeSeries.from_dataframe), got {given}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from tskd.datasets.base import ArchiveSeries, DataSet, shares
+from tskd.datasets.base import ArchiveSeries, DataSet, benchmark_split
 from tskd.datasets.files import File, missing, series_of
 from tskd.datasets.transforms import carry_forward, differences, logarithm
 
@@ -63,8 +63,7 @@ def neighbours() -> DataSet:
 
 
 def neighbours_long() -> DataSet:
-    """Over the whole four years, as logarithms: PM2.5 of one station; by how much the eleven others differ from it is
-    privileged."""
+    """Logarithm of PM2.5 at one station over four years; the eleven others' differences from it are privileged."""
     raw, filled = _tables(FIRST, LAST)
     known = _neighbours(filled)
     return DataSet(
@@ -89,7 +88,7 @@ def everything() -> DataSet:
     for table in (raw, filled):
         table.columns = [" ".join(names) for names in table.columns]
     series = series_of(filled, list(filled.columns))
-    validation, test = shares(series)
+    validation, test = benchmark_split(series)
     return DataSet(
         name="beijing-all",
         series=series,

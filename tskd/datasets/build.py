@@ -1,4 +1,4 @@
-"""Making the files that no source offers as they are, from what it does offer.
+"""Building the files that no source offers as they are, from those that it offers.
 
     python -m tskd.datasets.build beijing_multisite_air.parquet FOLDER
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tskd.datasets.base import DataSet, shares
+from tskd.datasets.base import DataSet, benchmark_split
 from tskd.datasets.files import File, series_of
 
 EXCHANGE = File(
@@ -18,7 +18,7 @@ def exchange() -> DataSet:
     """Eight currencies in US dollars, day by day, with the split of the common benchmark."""
     table = EXCHANGE.csv(index_col="date", parse_dates=True)
     series = series_of(table, list(table.columns))
-    validation, test = shares(series)
+    validation, test = benchmark_split(series)
     return DataSet(
         name="exchange",
         series=series,

@@ -1,4 +1,4 @@
-"""Downloads: by darts what darts offers, the rest by ourselves into a cache folder."""
+"""Downloads: through darts where darts has the data set, else into a cache folder of our own."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+# a server that is silent for longer counts as unreachable
 SECONDS = 30.0
-"""A server that is silent for so long is given up."""
 
 
 class DownloadError(Exception):
-    """A file could not be got from its source; the text says why."""
+    """A file could not be downloaded from its source; the message has the reason."""
 
 
 def cache_folder() -> Path:
     """Where our own downloads are kept: `tskd` in XDG_CACHE_HOME, which is ~/.cache unless it is set."""
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # a relative one is to be ignored, says the XDG base directory specification
+    # a relative one is to be ignored, by the XDG base directory specification
     return (base if base.is_absolute() else Path.home() / ".cache") / "tskd"
 
 

@@ -1,7 +1,7 @@
-"""Files of public data: where each is looked for, and the checksum that vouches for its content.
+"""Files of public data: where each is looked for, and the checksum of its content.
 
-First the folder that TSKD_DATA names, then what was downloaded before, then the source, if it gives the file away
-without an account. Nothing is used whose checksum is not the one that the data set was made for.
+First the folder that TSKD_DATA names, then earlier downloads, then the source, if it offers the file without an
+account. A file whose checksum is not the expected one is not used.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class File:
 
     Attributes:
         name: in the folder TSKD_DATA; a CSV file may be compressed with gzip, and then ends in .csv.gz.
-        address: where it comes from.
+        address: its source.
         checksum: SHA-256 of its content: of a CSV file before compression; of a parquet file its table's, so that any
             parquet file of this table will do (`table_checksum`).
         licence: of the data.
         manual: how a user gets it. Without this text, what is at `address` is downloaded: the file, or a zip file that
-            holds it.
-        darts: the class in `darts.datasets` that downloads it and keeps it.
+            contains it.
+        darts: the class in `darts.datasets` that downloads and keeps it.
     """
 
     name: str
@@ -50,14 +50,14 @@ class File:
 
     @property
     def local(self) -> Path | None:
-        """Where TSKD_DATA has it, or None."""
+        """Its path in the folder TSKD_DATA, or None."""
         folder = os.environ.get(VARIABLE)
         candidates = [Path(folder) / self.name, Path(folder) / f"{self.name}.gz"] if folder else []
         return next((candidate for candidate in candidates if candidate.is_file()), None)
 
     @property
     def kept(self) -> Path | None:
-        """Where it is kept if it was downloaded before, by us or by darts, or None."""
+        """Its path if it was downloaded before, by us or by darts, or None."""
         if self.manual:
             return None
         path = (fetching.darts_folder() if self.darts else fetching.cache_folder()) / self.name

@@ -41,17 +41,17 @@ class Split:
 
 
 def shanghai() -> DataSet:
-    """Hourly PM2.5; meteorology, thus that to come, is privileged, and so is PM2.5 itself for a way point."""
+    """Hourly PM2.5; meteorology (future included) is privileged, and so is PM2.5 itself for a way point."""
     return _way_point("Shanghai", SHANGHAI, 2013)
 
 
 def chengdu() -> DataSet:
-    """The same in Chengdu a year later: the year before has gaps of days there."""
+    """The same in Chengdu a year later, since the year before has gaps of days there."""
     return _way_point("Chengdu", CHENGDU, 2014)
 
 
 def shanghai_neighbours() -> DataSet:
-    """As logarithms: PM2.5 of one site; by how much the two other sites of the city differ from it is privileged."""
+    """Logarithm of PM2.5 at one site; the differences of two other sites of the city from it are privileged."""
     split = Split("2013-01-01", "2015-07-03", "2015-10-02", "2015-12-31 23:00")
     known = _parts(SHANGHAI, split, "neighbours", NEIGHBOURS)
     own, others = known["series"], known["privileged"]["neighbours"]

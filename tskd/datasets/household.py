@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tskd.datasets.base import DataSet, shares
+from tskd.datasets.base import DataSet, benchmark_split
 from tskd.datasets.files import File, series_of
 from tskd.datasets.transforms import carry_forward
 
@@ -57,7 +57,7 @@ def household_hourly() -> DataSet:
     table = HOURLY.parquet().set_index("Datetime")
     gaps = interpolated(table.to_numpy())
     series = series_of(carry_forward(table[~gaps].reindex(table.index)), list(table.columns))
-    validation, test = shares(series)
+    validation, test = benchmark_split(series)
     return DataSet(
         name="household-hourly",
         series=series,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tskd.datasets.base import DataSet, shares
+from tskd.datasets.base import DataSet, benchmark_split
 from tskd.datasets.files import File, series_of
 
 ILLNESS = File(
@@ -18,7 +18,7 @@ def illness() -> DataSet:
     """Patients with influenza-like illness, week by week, with the split of the common benchmark."""
     table = ILLNESS.csv(index_col="date", parse_dates=True)
     series = series_of(table, list(table.columns))
-    validation, test = shares(series)
+    validation, test = benchmark_split(series)
     return DataSet(
         name="illness",
         series=series,

@@ -1,4 +1,4 @@
-"""What data sets there are, which of their files are here, and where a user gets the others."""
+"""A list of the data sets, which of their files are here, and where a user gets the others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from tskd._core.optional_imports import is_installed
-from tskd.datasets.catalogue import CATALOGUE, Entry
+from tskd.datasets.catalogue import CATALOGUE, CatalogueEntry
 from tskd.datasets.fetching import cache_folder, darts_folder
 from tskd.datasets.files import VARIABLE, File
 
@@ -20,8 +20,11 @@ def listing(verify: bool = False) -> str:
     """Two tables for a terminal of 110 columns: the data sets, and their files with licence and source.
 
     A file is "here" if the folder TSKD_DATA has it, "downloaded" if it was before, "downloaded on use" if it can be,
-    "damaged" if its content is not the expected one, else "missing". Presence alone is looked at, unless `verify`: then
-    every file that is there is read and its checksum compared, which takes seconds.
+    "damaged" if its content is not the expected one, else "missing".
+
+    Args:
+        verify: whether to read every file that is there and compare its checksum, which takes seconds; else only its
+            presence counts.
     """
     files = sorted({file for entry in CATALOGUE.values() for file in entry.files}, key=lambda file: file.name.lower())
     states = {file: _state(file, verify) for file in files}
@@ -47,7 +50,7 @@ def _state(file: File, verify: bool) -> str:
     return DOWNLOADED if file.local is None else HERE
 
 
-def _worst(entry: Entry, states: dict[File, str]) -> str:
+def _worst(entry: CatalogueEntry, states: dict[File, str]) -> str:
     found = [states[file] for file in entry.files]
     return max(found, key=STATES.index) if found else "in statsmodels"
 

@@ -1,4 +1,4 @@
-"""Filling gaps from the past alone."""
+"""Transforms of tables and series: gaps filled from the past alone, logarithms."""
 
 from __future__ import annotations
 

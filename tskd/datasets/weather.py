@@ -19,7 +19,7 @@ JENA = File(
     licence="not stated at the origin",
     manual="The benchmark's weather.csv, of 2020, is in the bundle that https://github.com/thuml/Autoformer links.",
 )
-NOTHING = -9999
+MISSING_VALUE = -9999
 # not the other temperatures, vapour pressures and densities: they hold the temperature itself
 METEOROLOGY = {"p": "pressure", "rh": "humidity", "wv": "wind", "rain": "rain", "SWDR": "radiation"}
 CHEAP = {"p": "pressure", "rh": "humidity", "wv": "wind", "rain": "rain"}
@@ -28,7 +28,7 @@ CARBON_DIOXIDE = {"OT": "co2"}
 
 
 def weather_future() -> DataSet:
-    """Hourly air temperature; pressure, humidity, wind, rain and radiation, thus those to come, are privileged."""
+    """Hourly air temperature; pressure, humidity, wind, rain and radiation, future included, are privileged."""
     import pandas as pd
 
     table = _table()
@@ -108,4 +108,4 @@ def _table() -> pd.DataFrame:
 
     table = JENA.csv(index_col="date", parse_dates=True, encoding_errors="replace")
     table.columns = table.columns.str.split(" (", regex=False).str[0]
-    return table[~table.index.duplicated(keep="first")].replace(NOTHING, np.nan).asfreq("10min")
+    return table[~table.index.duplicated(keep="first")].replace(MISSING_VALUE, np.nan).asfreq("10min")

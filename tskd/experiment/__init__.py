@@ -1,11 +1,10 @@
-"""Experiments: a student alone, distilled from teachers, and the controls that say what a gain is due to."""
+"""Experiments: a student alone, distilled from teachers, and the controls that tell what a gain is due to."""
 
 from typing import TYPE_CHECKING, Any
 
+from tskd.experiment.api import Experiment, Study
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.errors import ConfigError, RunError
-from tskd.experiment.config.experiment import Experiment
-from tskd.experiment.config.study import Study
 from tskd.experiment.config.teacher import TeacherConfig
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Distillation losses: what knowledge is passed on. Each compares the student with one teacher."""
+"""Distillation losses, each of which compares the student with one teacher."""
 
 from tskd.losses.attention_transfer import AttentionTransfer
 from tskd.losses.attentive_imitation import AttentiveImitation

@@ -25,7 +25,7 @@ def at_least_single(values: Tensor) -> Tensor:
 
 
 def rounding(values: Tensor, dim: int) -> Tensor:
-    """Differences between values along `dim` that are no more than rounding errors."""
+    """Differences between values along `dim` that rounding alone can make."""
     return ROUNDING * torch.finfo(values.dtype).eps * values.detach().abs().amax(dim, keepdim=True)
 
 

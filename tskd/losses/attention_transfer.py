@@ -1,4 +1,4 @@
-"""Matching where a network's activations are strong."""
+"""Matching the positions at which a network's activations are strong."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class AttentionTransfer(DistillationLoss):
     Zagoruyko and Komodakis (2017, arXiv:1612.03928, eq. 2): ‖Q_s/‖Q_s‖ − Q_t/‖Q_t‖‖, Q = Σ|A|^p over channels. Here
     positions are time steps (or patches) in place of pixels, the distance is squared, and of two layers with different
     numbers of positions the finer one is pooled. Nothing is projected, and the scale of the features does not matter. A
-    layer that puts out attention weights (such as a TFT's `multihead_attn.attention.softmax`) can be named as well.
+    layer that outputs attention weights (such as a TFT's `multihead_attn.attention.softmax`) can be named as well.
+
+    The term is `[B]`.
 
     Args:
         student_layer, teacher_layer: see `FeatureKD`.
         power: p, at least 1.
         weight: coefficient of the term.
 
-    Returns (forward): `[B]`.
-
-    Raises (at the start of fit):
-        ValueError: as `FeatureKD`, or a layer without positions.
+    Raises:
+        ValueError: (at the start of fit) as `FeatureKD`, or a layer without positions.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Imitating the teacher in proportion to how right it is."""
+"""Imitating the teacher in proportion to its accuracy."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def attention(errors: Tensor, smallest: Tensor, largest: Tensor) -> Tensor:
 
 
 class AttentiveImitation(DistillationLoss):
-    """The squared distance from the teacher, times how right the teacher is about that window.
+    """The squared distance from the teacher, times the teacher's relative accuracy in the window.
 
     Saputra et al. (2019, ICCV, arXiv:1908.00858) weigh imitation by Φ = 1 − e/(e_max − e_min), e being the teacher's
     squared error of the sample, which is negative where e exceeds the range. Here Φ = (e_max − e)/(e_max − e_min), from
-    1 for the window that the teacher knows best to 0 for its worst, with extremes over all training windows, and e the
-    mean over steps and components.
+    1 in the teacher's best window to 0 in its worst, with extremes over all training windows, and e averaged over steps
+    and components.
+
+    The term is `[B, H, C]`, in squared units of the target.
 
     Args:
         weight: coefficient of the term.
-
-    Returns (forward): `[B, H, C]`, in squared units of the target.
     """
 
     labelled = True
@@ -48,7 +48,7 @@ class AttentiveImitation(DistillationLoss):
 
     def fit_statistics(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
         errors = torch.cat([per_window((teacher - target).square()) for teacher, target in known])
-        # of a teacher that judges no window there is nothing to learn, and nothing to say
+        # a teacher without valid windows has no errors, and no term
         if len(errors):
             self.smallest, self.largest = errors.min(), errors.max()
 

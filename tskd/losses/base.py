@@ -1,4 +1,4 @@
-"""What a distillation can consist of: losses that compare the student with one teacher, and weights of labels."""
+"""The base classes of losses: terms that compare the student with one teacher, and weights of labels."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Needs:
-    """What a loss must be shown beside point forecasts over the student's horizon.
+    """What a loss reads beside point forecasts over the student's horizon.
 
     Attributes:
         layers: paths of a hidden layer in the student's and in the teacher's network; `"auto"` for the usual one.
-        likelihood: whether it compares forecasts of distributions.
-        ahead: steps past the student's output chunk.
-        statistics: whether it learns from the teacher's forecasts of all training windows before the training.
-        basis: whether the units of the teacher's features must mean the same in every window.
+        likelihood: whether it compares probabilistic forecasts.
+        ahead: number of steps past the student's output chunk.
+        statistics: whether it fits statistics of the teacher's forecasts of all training windows before the training.
+        basis: whether the units of the teacher's features must have the same meaning in every window.
     """
 
     layers: tuple[str, str] | None = None
@@ -38,12 +38,12 @@ class Needs:
 
 @dataclass(frozen=True)
 class Predictive:
-    """A forecast of a distribution: one of the two.
+    """A probabilistic forecast, by its distribution or by quantiles.
 
     Attributes:
         distribution: of every step and component, batch shape `[B, H, C]`.
         quantiles: `[B, H, C, Q]`.
-        levels: of the quantiles, ascending `(Q,)`.
+        levels: levels of the quantiles, ascending `(Q,)`.
     """
 
     distribution: Distribution | None = None
@@ -53,20 +53,20 @@ class Predictive:
 
 @dataclass(frozen=True)
 class StudentTeacherPair:
-    """A student beside one teacher, for B windows of which the teacher says something.
+    """The student's and one teacher's outputs for B windows in which the teacher is valid.
 
-    The pairs hold what the student shows, with gradient, and what the teacher does, a constant; they are None unless
-    the loss needs them.
+    Of the pairs the first belongs to the student, with gradient, the second to the teacher, a constant; they are None
+    unless the loss needs them.
 
     Attributes:
         student: the student's point forecast `[B, H, C]`, with gradient.
         teacher: the teacher's point forecast `[B, H, C]`, a constant.
         target: the labels `[B, H, C]`.
         features: hidden representations, windows first: `[B, …]`.
-        predictive: forecasts of distributions.
+        predictive: probabilistic forecasts.
         ahead: point forecasts of the steps that follow the student's output chunk `[B, A, C]`.
-        within: position of the first step in the student's horizon, and the length of that, where the teacher forecasts
-            a part of it; None for the whole.
+        within: for a teacher of a part of the student's horizon, the position of its first step there and the length of
+            the whole horizon; None for a teacher of the whole.
     """
 
     student: Tensor
@@ -79,7 +79,7 @@ class StudentTeacherPair:
 
 
 class LossTerm(Described, nn.Module, ABC):
-    """A part of a distillation. What it trains or learns is what its `state_dict` holds; each teacher gets a copy.
+    """A term of a distillation. Each teacher has a copy; trained and fitted state is in its `state_dict`.
 
     Args:
         weight: coefficient of the term, at least 0.
@@ -92,28 +92,39 @@ class LossTerm(Described, nn.Module, ABC):
 
     @property
     def needs(self) -> Needs:
+        """What it reads beside point forecasts over the student's horizon."""
         return Needs()
 
     def set_up(self, probe: StudentTeacherPair) -> None:
-        """Make trainable parts from a probe of the real shapes (its values mean nothing), or raise a ValueError where
-        the term is undefined. The probe has as many windows as a batch, but at most four."""
+        """Make trainable parts for the shapes of a probe, whose values mean nothing.
+
+        Args:
+            probe: as many windows as a batch, but at most four.
+
+        Raises:
+            ValueError: the term is undefined for these shapes.
+        """
 
     def fit_statistics(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Take in statistics of the training windows, if it `needs` them: chunks of the teacher's forecasts and of the
-        labels, `[m, H, C]` each."""
+        """Fit statistics of the training windows; called if it `needs` them.
+
+        Args:
+            known: chunks of the teacher's forecasts and of the labels, `[m, H, C]` each.
+        """
 
 
 class DistillationLoss(LossTerm):
     """Compares the student with one teacher.
 
-    A loss returns an unreduced term, `[B]` or `[B, H, C]`, and knows nothing of other teachers. What it trains besides
-    the student (projectors) are ordinary parameters, made in `set_up`; they belong to the distillation, never to the
-    student.
+    A loss returns an unreduced term, `[B]` or `[B, H, C]`, and does not depend on the other teachers. Parts that are
+    trained besides the student (projectors) are ordinary parameters, made in `set_up`; they belong to the distillation,
+    never to the student.
 
     Attributes:
-        least: number of windows of a teacher in a batch below which it says nothing. The teacher's share in these few
-            windows is then left out of this loss, not given to the others, whose weights are what they are elsewhere.
-        relates: whether it compares relations within each of the two, which may then differ in shape.
+        least: number of a teacher's windows in a batch below which the loss has no term. The teacher's share in these
+            windows is then left out of this loss, not given to the other teachers.
+        relates: whether it compares relations within the student with relations within the teacher, so that the two may
+            differ in shape.
         labelled: whether it reads the labels.
     """
 
@@ -123,7 +134,7 @@ class DistillationLoss(LossTerm):
 
     @property
     def aspects(self) -> tuple[Aspect, ...]:
-        """Of what the term is, or its parts are."""
+        """The aspects of the forecast, or of the features, that the term or its `parts` compare."""
         return ("forecast",)
 
     @abstractmethod
@@ -131,26 +142,28 @@ class DistillationLoss(LossTerm):
         """The term, unreduced."""
 
     def parts(self, pair: StudentTeacherPair) -> dict[Aspect, Tensor]:
-        """What adds up to the term, by aspect: teachers may be weighed for each by itself."""
+        """The summands of the term by aspect, for weightings that have weights of their own for each."""
         (aspect,) = self.aspects
         return {aspect: self(pair)}
 
     def representations(self, pair: StudentTeacherPair) -> tuple[Tensor, Tensor]:
-        """Features of the student, in the teacher's space, and of the teacher `[B, T, D]`: what a term whose aspect is
-        `"features"` compares."""
+        """Features of the student, in the teacher's space, and of the teacher `[B, T, D]`.
+
+        These are what a term of the aspect `"features"` compares.
+        """
         raise NotImplementedError(f"{type(self).__name__} compares no features")
 
 
 class LabelWeighting(LossTerm):
-    """Says how much each label counts, by what one teacher says of it.
+    """Weights each label, in the student's own loss, by one teacher's forecast.
 
-    It acts on the student's own loss, in every step in which the teachers have a share; where the share is 0, training
-    is darts' own. Of several teachers the weights are combined as their forecasts are.
+    It acts in every step in which the teachers have a share; where the share is 0, training is darts' own. The weights
+    of several teachers are combined as their forecasts are.
     """
 
     @abstractmethod
     def forward(self, teacher: Tensor, target: Tensor) -> Tensor:
-        """Weights `[B, H, C]`, from 0 to 1, of labels `target` beside the teacher's forecasts."""
+        """Weights `[B, H, C]`, from 0 to 1, of the labels `target`, given the teacher's forecasts."""
 
 
 def check_steps(steps: int, least: int, what: str) -> None:
@@ -160,7 +173,7 @@ def check_steps(steps: int, least: int, what: str) -> None:
 
 
 def check_loss(loss: object) -> DistillationLoss:
-    """The loss that another one is to hold; a TypeError if it is none."""
+    """The loss, if it is one that another loss can contain; a TypeError otherwise."""
     if not isinstance(loss, DistillationLoss):
         raise TypeError(f"loss must be a DistillationLoss, got {type(loss).__name__}")
     return loss

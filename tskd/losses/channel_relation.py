@@ -1,4 +1,4 @@
-"""Matching how components relate to one another."""
+"""Matching the relations between components."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ def correlations(values: Tensor) -> Tensor:
 
 
 class ChannelRelation(DistillationLoss):
-    """The C × C matrix of correlations between components over the horizon, of the student's forecast and of the
-    teacher's.
+    """Distance between the C × C correlations of components over the horizon, in the two forecasts.
 
-    Correlation distillation as in TimeKD (Liu et al. 2025, arXiv:2505.02138), which matches attention maps
-    between variates; darts' models have none, so here it is the correlations themselves: the mean squared difference
-    over all pairs of components. Units and levels do not matter; a constant component correlates with nothing.
+    Correlation distillation as in TimeKD (Liu et al. 2025, arXiv:2505.02138), which matches attention maps between
+    variates; darts' models have none, so here it is the correlations themselves: the mean squared difference over all
+    pairs of components. Units and levels do not matter; a constant component correlates with nothing.
 
     On features: `FeatureKD(loss=ChannelRelation(), projector=None)`, for layers with equally many units.
+
+    The term is `[B]`.
 
     Args:
         weight: coefficient of the term.
 
-    Returns (forward): `[B]`.
-
-    Raises (at the start of fit):
-        ValueError: one component, or a horizon of fewer than 3 steps, over which correlations are always ±1.
+    Raises:
+        ValueError: (at the start of fit) one component, or fewer than 3 steps, over which correlations are always ±1.
     """
 
     relates = True

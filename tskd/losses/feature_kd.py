@@ -22,7 +22,7 @@ def as_sequence(features: Tensor) -> Tensor:
 
 
 def check_path(student_layer: object, teacher_layer: object) -> tuple[str, str]:
-    """The two paths, if they are such; a TypeError otherwise."""
+    """The paths of two layers; a TypeError for anything but text."""
     for name, path in (("student_layer", student_layer), ("teacher_layer", teacher_layer)):
         if not isinstance(path, str):
             raise TypeError(f"{name} must be the path of a layer, or 'auto'; got {path!r}")
@@ -62,24 +62,23 @@ class FeatureKD(DistillationLoss):
     """Another loss, between hidden representations in place of forecasts.
 
     FitNets hints (Romero et al. 2015, arXiv:1412.6550, eq. 3): ½‖u(teacher) − r(student)‖², with a regressor r that is
-    trained too. Here the mean in place of half the sum, so that the width of a layer does not matter, and any loss in
-    place of the squared distance: `FeatureKD(loss=MultiScaleKD())`, `FeatureKD(loss=SampleRelation(), projector=None)`.
-    To that loss the positions of a representation are the steps, its units the components: a layer's `[B, T, D]` is a
-    forecast `[B, H, C]`, `[B, D]` has one step.
+    trained too. Here it is the mean in place of half the sum, so that the width of a layer does not matter, and any
+    loss in place of the squared distance. The positions of a representation are that loss's steps, its units the
+    components: a layer's `[B, T, D]` is a forecast `[B, H, C]`, and `[B, D]` has one step.
+
+    The term is `[B]`, in units of the teacher's features.
 
     Args:
-        student_layer, teacher_layer: path of a module in the network, as `network.named_modules()` has it, whose output
-            is meant (of several outputs the first, of several calls the last); `"auto"` for the last hidden
-            representation of the model's class, if it has one.
+        student_layer, teacher_layer: path of a module in `network.named_modules()`, whose output is compared (the first
+            of several outputs, the last of several calls); `"auto"` for the last hidden representation of the model's
+            class, if it is known.
         projector: `"linear"`, `"mlp"` (one hidden layer), or None for features of one shape and for relations.
         loss: `OutputKD()` if None.
         weight: coefficient of the term, times that of `loss`.
 
-    Returns (forward): `[B]`, in units of the teacher's features.
-
-    Raises (at the start of fit):
-        ValueError: no such layer (the message lists those there are), a teacher that is no network, or shapes for which
-            `loss` is undefined.
+    Raises:
+        ValueError: (at the start of fit) no such layer (the message lists those there are), a teacher that is no
+            network, or shapes for which `loss` is undefined.
     """
 
     def __init__(
@@ -123,10 +122,10 @@ class FeatureKD(DistillationLoss):
             with torch.no_grad():
                 self.loss(pair)
         except (RuntimeError, ValueError) as error:
-            hint = "" if self.projector else "; a projector makes them match"
+            remedy = "" if self.projector else "; a projector makes them match"
             raise ValueError(
                 f"{self.loss} between features {given[0]} of {self.student_layer!r} and {given[1]} of "
-                f"{self.teacher_layer!r}: {str(error).splitlines()[0]}{hint}"
+                f"{self.teacher_layer!r}: {str(error).splitlines()[0]}{remedy}"
             ) from None
 
     @property

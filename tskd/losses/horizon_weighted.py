@@ -1,4 +1,4 @@
-"""Weighing another loss over the horizon."""
+"""Weighting another loss over the horizon."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class HorizonWeighted(DistillationLoss):
     """Another loss, with weights over the steps that grow (or fall) exponentially.
 
     DistilTS (2026, arXiv:2601.12785): w_h ∝ exp(rate·h/(H − 1)), so that late steps, where errors are large and
-    learning is slow, are not drowned by early ones. The published weights sum to one, these have mean one: with
+    learning is slow, are not dominated by early ones. The published weights sum to one, these have mean one: with
     `rate=0` the loss is what it was.
+
+    The term is `[B, H, C]`.
 
     Args:
         loss: one that gives a term for every step; `OutputKD()` if None.
         rate: how much later steps count; 0 for all alike, negative for early ones.
         weight: coefficient of the term, times that of `loss`.
 
-    Returns (forward): `[B, H, C]`.
-
-    Raises (at the start of fit):
-        ValueError: `loss` gives one term for a whole window.
+    Raises:
+        ValueError: (at the start of fit) `loss` gives one term for a whole window.
     """
 
     def __init__(self, loss: DistillationLoss | None = None, rate: float = 1.0, weight: float = 1.0) -> None:

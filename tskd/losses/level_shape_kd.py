@@ -1,4 +1,4 @@
-"""Matching the level of a forecast and its shape with weights of their own."""
+"""Matching the level and the shape of a forecast, each with a share of its own."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class LevelShapeKD(DistillationLoss):
     """Squared distances between the levels and between the shapes of two forecasts.
 
     The level is the mean over the horizon, the shape is the rest. The two are orthogonal: with both shares 1 the mean
-    over the horizon is exactly that of `OutputKD()`. A weighting that knows how good teachers are at each weighs the
-    two apart.
+    over the horizon is exactly that of `OutputKD()`. The two are aspects for
+    which a weighting may have weights of its own.
+
+    The term is `[B, H, C]`, in squared units of the target.
 
     Args:
         level: share of the level, 0 or more.
         shape: share of the shape, 0 or more.
         weight: coefficient of the term.
-
-    Returns (forward): `[B, H, C]`, in squared units of the target.
     """
 
     def __init__(self, level: float = 1.0, shape: float = 1.0, weight: float = 1.0) -> None:

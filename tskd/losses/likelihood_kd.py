@@ -15,7 +15,11 @@ SCALED = (distributions.Normal, distributions.Laplace, distributions.Cauchy, dis
 
 
 def with_temperature(distribution: Distribution, temperature: float) -> Distribution:
-    """The distribution with its scale multiplied. Raises a ValueError for one that has no scale."""
+    """The distribution with its scale multiplied by the temperature.
+
+    Raises:
+        ValueError: the distribution has no scale.
+    """
     if temperature == 1:
         return distribution
     if not isinstance(distribution, SCALED):
@@ -26,39 +30,36 @@ def with_temperature(distribution: Distribution, temperature: float) -> Distribu
 
 
 def mean_part(teacher: distributions.Normal, student: distributions.Normal) -> Tensor:
-    """(μ_t − μ_s)²/(2σ_s²): of KL(teacher ‖ student), what different means make; 0 where they are equal."""
+    """(μ_t − μ_s)²/(2σ_s²), the part of KL(teacher ‖ student) due to different means; 0 where these are equal."""
     return ((teacher.loc - student.loc) / student.scale).square() / 2
 
 
 def spread_part(teacher: distributions.Normal, student: distributions.Normal) -> Tensor:
-    """log(σ_s/σ_t) + σ_t²/(2σ_s²) − ½: the rest of KL(teacher ‖ student), that of two of equal mean; 0 where spreads
-    are equal."""
+    """log(σ_s/σ_t) + σ_t²/(2σ_s²) − ½, the rest of KL(teacher ‖ student); 0 where the spreads are equal."""
     ratio = (teacher.scale / student.scale).square()
     return (ratio - 1 - ratio.log()) / 2
 
 
 class LikelihoodKD(DistillationLoss):
-    """KL(teacher ‖ student) between forecasts of distributions, at every step and component.
+    """KL(teacher ‖ student) between probabilistic forecasts, at every step and component.
 
     The regression counterpart of Hinton, Vinyals and Dean (2015, arXiv:1503.02531): the closed form of
     `torch.distributions` between two darts likelihoods of one kind. Their temperature softens class probabilities; here
-    it scales the teacher's spread, Gaussian(μ, T·σ), where the distribution has a scale; T = 1 is the teacher itself.
-    The student is not softened: it learns the wider spread.
+    it scales the teacher's spread, Gaussian(μ, T·σ), and not the student's, which learns the wider spread.
 
-    Between Gaussians it is exactly the sum of a part of the means, (μ_t − μ_s)²/(2σ_s²), and a part of the spreads,
-    log(σ_s/σ_t) + σ_t²/(2σ_s²) − ½, both 0 or more; a weighting that knows how good teachers are at each weighs the two
-    apart. With weights w and v the best student has μ = Σ w_k μ_k and σ² = Σ v_k σ_k² + Σ w_k (μ_k − μ)²: that teachers
-    disagree widens it.
+    Between Gaussians the term is the sum of the aspects `"mean"`, (μ_t − μ_s)²/(2σ_s²), and `"spread"`, log(σ_s/σ_t) +
+    σ_t²/(2σ_s²) − ½, for which a weighting may have weights of its own. With weights w and v the best student has μ = Σ
+    w_k μ_k and σ² = Σ v_k σ_k² + Σ w_k (μ_k − μ)²: disagreement of the teachers widens it.
+
+    The term is `[B, H, C]`, in nats; `[B, H, 1]` for a Dirichlet, which is one distribution over all components.
 
     Args:
         temperature: factor on the teacher's scale, above 0.
         weight: coefficient of the term.
 
-    Returns (forward): `[B, H, C]`, in nats; of a Dirichlet, which is one for all components, `[B, H, 1]`.
-
-    Raises (at the start of fit):
-        ValueError: a model without likelihood, or with quantiles (use `QuantileKD`); two kinds of likelihood; no closed
-            form; a temperature for a distribution without scale.
+    Raises:
+        ValueError: (at the start of fit) a model without likelihood, or with quantiles (use `QuantileKD`); two kinds of
+            likelihood; no closed form; a temperature for a distribution without scale.
     """
 
     def __init__(self, temperature: float = 1.0, weight: float = 1.0) -> None:

@@ -1,4 +1,4 @@
-"""Matching which periods a forecast has."""
+"""Matching the periods of a forecast."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class MultiPeriodKD(DistillationLoss):
     TimeDistill (Ni et al. 2025, arXiv:2502.15016): KL(Q_t ‖ Q_s), Q = softmax(A/temperature), A the absolute
     values of the real Fourier transform over the horizon, without frequency zero. Here A is first divided by its root
     mean square: raw amplitudes grow with the horizon and with the units, and make the softmax one-hot. The sum goes
-    over frequencies and the mean over components and windows; the published mean over all three is numerically nothing.
+    over frequencies and the mean over components and windows; the published mean over all three is close to 0.
     Units, level and phase of the forecasts do not matter.
+
+    The term is `[B]`.
 
     Args:
         temperature: above 1 to attend to weak periods too, below 1 to the strongest.
         weight: coefficient of the term.
 
-    Returns (forward): `[B]`.
-
-    Raises (at the start of fit):
-        ValueError: the horizon has fewer than 4 steps, and thus fewer than two periods to tell apart.
+    Raises:
+        ValueError: (at the start of fit) fewer than 4 steps, and thus fewer than two periods to distinguish.
     """
 
     def __init__(self, temperature: float = 1.0, weight: float = 1.0) -> None:

@@ -13,7 +13,7 @@ from tskd.losses.output_kd import Metric, check_metric, distance
 
 
 def coarse(values: Tensor, scale: int) -> Tensor:
-    """Means of stretches of 2^scale steps; steps that fill no stretch are left out. `[B, H, C]` → `[B, C, H']`."""
+    """Means of stretches of 2^scale steps, `[B, H, C]` → `[B, C, H']`; steps that fill no stretch are left out."""
     return functional.avg_pool1d(values.transpose(1, 2), 2**scale)
 
 
@@ -21,18 +21,18 @@ class MultiScaleKD(DistillationLoss):
     """The distance between forecasts at several temporal resolutions.
 
     TimeDistill (Ni et al. 2025, arXiv:2502.15016): the mean over scales m = 0 … `scales` of the mean distance
-    between the forecasts averaged over stretches of 2^m steps. In terms of the whole it weighs what is common to
-    neighbouring steps (level, trend) above what is not.
+    between the forecasts averaged over stretches of 2^m steps. In effect it weighs what is common to neighbouring
+    steps (level, trend) above what is not.
+
+    The term is `[B]`.
 
     Args:
         scales: the coarsest scale; stretches are of 1, 2, 4 … 2^scales steps.
         metric: `"mse"`, `"mae"` or `"huber"`, see `OutputKD`.
         weight: coefficient of the term.
 
-    Returns (forward): `[B]`.
-
-    Raises (at the start of fit):
-        ValueError: the horizon is shorter than the longest stretch.
+    Raises:
+        ValueError: (at the start of fit) the horizon is shorter than the longest stretch.
     """
 
     def __init__(self, scales: int = 3, metric: Metric = "mse", weight: float = 1.0) -> None:

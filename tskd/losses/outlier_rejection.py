@@ -1,4 +1,4 @@
-"""Labels that are far from what the teacher says."""
+"""Down-weighting labels that are far from the teacher's forecast."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def huber_weight(residuals: Tensor, limit: Tensor) -> Tensor:
 class OutlierRejection(LabelWeighting):
     """Labels far from the teacher count less in the student's own loss.
 
-    Takamoto, Morishita and Imaoka (2020, arXiv:2002.12597) reject training labels that a teacher's prediction shows to
-    be outliers. Here a label counts with Huber's weight min(1, threshold·σ/|y − t|), so that it fades rather than
-    vanishes; σ is 1.4826 times the median of |y − t| over the training windows, of each step and component by itself,
-    so that the outliers do not set their own limit. Where it is 0 (a teacher that is right in most windows) nothing is
+    Takamoto, Morishita and Imaoka (2020, arXiv:2002.12597) reject training labels that a teacher's prediction
+    identifies as outliers. Here a label counts with Huber's weight min(1, threshold·σ/|y − t|), so that it fades rather
+    than vanishes; σ is 1.4826 times the median of |y − t| over the training windows, for each step and component, so
+    that the outliers do not set their own limit. Where it is 0 (a teacher that is exact in most windows) nothing is
     rejected.
+
+    Returns weights of the labels `[B, H, C]`.
 
     Args:
         threshold: distance from the teacher, in robust standard deviations, up to which a label counts in full.
         weight: share of the rejection, 0 (none) to 1.
-
-    Returns (forward): weights of the labels `[B, H, C]`; see `LabelWeighting`.
     """
 
     limit: Tensor

@@ -24,7 +24,7 @@ def distance(metric: Metric, student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def check_metric(metric: str) -> None:
-    """Raise a ValueError for a metric that is none of `Metric`."""
+    """Raise a ValueError unless the metric is one of `Metric`."""
     if metric not in get_args(Metric):
         raise ValueError(f"metric={metric!r}: give one of {', '.join(get_args(Metric))}")
 
@@ -37,11 +37,11 @@ class OutputKD(DistillationLoss):
     with δ = 1 for `"huber"`. Under MSE, labels weighted 1 − α and this term weighted α are a regression on the blended
     target (1 − α)·y + α·t.
 
+    The term is `[B, H, C]`.
+
     Args:
         metric: `"mse"`, `"mae"` or `"huber"`, in the units in which the model is trained (squared for `"mse"`).
         weight: coefficient of the term.
-
-    Returns (forward): `[B, H, C]`.
     """
 
     def __init__(self, metric: Metric = "mse", weight: float = 1.0) -> None:

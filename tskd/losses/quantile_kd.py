@@ -27,15 +27,15 @@ class QuantileKD(DistillationLoss):
     a quantile that is missed on its own side of the median costs more, as in the student's own loss. The temperature
     moves the teacher's quantiles away from its median m, m + T·(q − m); T = 1 is the teacher itself.
 
+    The term is `[B, H, C]`, the mean over the levels that both have.
+
     Args:
         metric: `"pinball"` or `"mse"`, in the units in which the model is trained (squared for `"mse"`).
         temperature: factor on the teacher's spread, above 0.
         weight: coefficient of the term.
 
-    Returns (forward): `[B, H, C]`, the mean over the levels that both have.
-
-    Raises (at the start of fit):
-        ValueError: a model that does not forecast quantiles, or no level in common.
+    Raises:
+        ValueError: (at the start of fit) a model that does not forecast quantiles, or no level in common.
     """
 
     def __init__(self, metric: QuantileMetric = "pinball", temperature: float = 1.0, weight: float = 1.0) -> None:

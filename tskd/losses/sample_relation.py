@@ -1,4 +1,4 @@
-"""Matching how windows relate to one another."""
+"""Matching the relations between windows."""
 
 from __future__ import annotations
 
@@ -47,27 +47,25 @@ RELATIONS: dict[str, Callable[[Tensor], Tensor]] = {"distance": distances, "angl
 
 
 class SampleRelation(DistillationLoss):
-    """How the windows of a batch relate to one another, in the student's and in the teacher's forecasts.
+    """Distance between the relations among the windows of a batch, in the two forecasts.
 
     Relational knowledge distillation (Park et al. 2019, arXiv:1904.05068): Huber's distance (δ = 1) between
     `"distance"`, Euclidean distances of all pairs over their mean, or `"angle"`, cosines of the angles of all triplets.
-    `"similarity"`: similarity-preserving distillation (Tung and Mori 2019, arXiv:1907.09682), the mean squared
-    distance between inner products, normalised row by row. Changed here: the term of a window is the mean over the
-    pairs that it is in, or the triplets whose corner it is, so that it can be weighed; equal windows make no angle,
-    where published code gives NaN; inner products are of values from which the batch mean is taken, since level
-    is no similarity, and their rows have unit mean square rather than norm, so that the batch size does not matter. A
-    common change of units or level does not matter. Angles take memory in proportion to the cube of the batch.
+    `"similarity"`: similarity-preserving distillation (Tung and Mori 2019, arXiv:1907.09682), the mean squared distance
+    between inner products. Changed here: the term of a window is the mean over the pairs that it is in, or the triplets
+    whose corner it is, so that it can be weighed; equal windows make no angle, where published code gives NaN; inner
+    products are of values less their batch mean, and their rows have unit mean square rather than norm, so that the
+    batch size does not matter. Units and level do not matter. Angles take memory in proportion to the cube of the
+    batch.
 
-    On features: `FeatureKD(loss=SampleRelation(), projector=None)`.
+    On features: `FeatureKD(loss=SampleRelation(), projector=None)`. The term is `[B]`.
 
     Args:
         relation: `"distance"`, `"angle"` or `"similarity"`.
         weight: coefficient of the term.
 
-    Returns (forward): `[B]`.
-
-    Raises (at the start of fit):
-        ValueError: batches of fewer than 3 windows, whose relations are always the same.
+    Raises:
+        ValueError: (at the start of fit) batches of fewer than 3 windows, whose relations are always the same.
     """
 
     least = LEAST

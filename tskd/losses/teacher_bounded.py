@@ -1,4 +1,4 @@
-"""Learning from labels with the teacher's error as an upper bound."""
+"""Training on labels with the teacher's error as an upper bound."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class TeacherBounded(DistillationLoss):
     teacher's side, e(s) > e(t) + margin, so that a student that equals its teacher has no term; the published m is
     −margin.
 
+    The term is `[B, H, C]`.
+
     Args:
         margin: by how much the student may be worse, 0 or more, in units of the metric.
         metric: `"mse"`, `"mae"` or `"huber"`, see `OutputKD`.
         weight: coefficient of the term.
-
-    Returns (forward): `[B, H, C]`.
     """
 
     labelled = True

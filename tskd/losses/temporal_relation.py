@@ -1,4 +1,4 @@
-"""Matching how time steps relate to one another."""
+"""Matching the relations between time steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def step_similarity(values: Tensor) -> Tensor:
 
 
 class TemporalRelation(DistillationLoss):
-    """The H × H matrix of similarities between time steps, of the student's forecast and of the teacher's.
+    """Distance between the H × H similarities of time steps, in the two forecasts.
 
     Similarity-preserving distillation (Tung and Mori 2019, arXiv:1907.09682) between steps in place of samples: the
     mean squared difference of the two matrices, ZZᵀ/C, Z the forecast with mean 0 and variance 1 over the horizon, by
@@ -24,13 +24,13 @@ class TemporalRelation(DistillationLoss):
 
     On features: `FeatureKD(loss=TemporalRelation(), projector=None)`, for layers with equally many positions.
 
+    The term is `[B]`.
+
     Args:
         weight: coefficient of the term.
 
-    Returns (forward): `[B]`.
-
-    Raises (at the start of fit):
-        ValueError: a horizon of fewer than 3 steps, whose similarities are always the same.
+    Raises:
+        ValueError: (at the start of fit) a horizon of fewer than 3 steps, whose similarities are always the same.
     """
 
     relates = True

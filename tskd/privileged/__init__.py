@@ -1,4 +1,4 @@
-"""Sources of privileged information: what a teacher sees that the student will not."""
+"""Sources of privileged information: inputs that a teacher has and the student has not."""
 
 from tskd.privileged.base import CovariateBlock, Source
 from tskd.privileged.future import FutureHorizon, WayPoint

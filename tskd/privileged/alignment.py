@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
-# the share of variance that the right aggregate may leave unexplained, rounding and gaps allowed for
+# share of variance that the right aggregate may leave unexplained, because of rounding and gaps
 UNEXPLAINED = 0.01
-# the same of a noisy component: how much less another reading leaves unexplained, if it explains anything
+# for a noisy component: by what factor another reading must leave less unexplained, and how much at most
 CLEARLY, RELATED = 0.9, 0.7
 
 
@@ -44,13 +44,13 @@ def fold(fine: TimeSeries, coarse: TimeSeries, *, whole_step: bool) -> TimeSerie
     """The k fine samples of each coarse step as k·C components on the coarse grid.
 
     Args:
-        fine: C components, k samples a coarse step.
+        fine: C components, k samples in a coarse step.
         coarse: the grid; nothing later than the step at its last stamp is read.
-        whole_step: the samples of a step are those from its stamp on; else those up to and including its stamp.
+        whole_step: whether the samples of a step are those from its stamp on, rather than those up to its stamp.
 
     Returns:
-        Components named `component@offset`, offset in fine samples from the stamp, for those coarse steps whose
-        samples all exist.
+        Components named `component@offset`, offset in fine samples from the stamp, for the coarse steps whose samples
+        all exist.
     """
     rows, first = _rows(fine, coarse, whole_step)
     values = fine.values(copy=False)[rows].reshape(len(rows), -1)
@@ -61,13 +61,13 @@ def fold(fine: TimeSeries, coarse: TimeSeries, *, whole_step: bool) -> TimeSerie
 
 
 def check_samples_agree(fine: TimeSeries, coarse: TimeSeries, declared: str) -> None:
-    """Check that the coarse series is what it is declared to be: the mean or sum of each step of the fine one.
+    """Check that the coarse series is the declared mean or sum over each step of the fine one.
 
-    Compared by steps' changes and up to an affine map, so that separately scaled series are recognised.
+    Changes between steps are compared, up to an affine map, so that separately scaled series are recognised.
 
     Raises:
-        ValueError: a component is better explained by point samples, or by the samples before the stamp, or nothing
-            in the coarse series is the declared aggregate of anything in the fine one.
+        ValueError: a component is better explained by point samples, or by the samples before the stamp, or no
+            component of the coarse series is the declared aggregate of one of the fine series.
     """
     after, first_after = _rows(fine, coarse, True)
     before, first_before = _rows(fine, coarse, False)
@@ -88,7 +88,7 @@ def check_samples_agree(fine: TimeSeries, coarse: TimeSeries, declared: str) -> 
         counterpart = int(unexplained[:, index].min(0).argmin())
         shares = unexplained[:, index, counterpart]
         best = int(shares.argmin())
-        # noise hides what a component is made of, and may not hide that it is read too late
+        # noise may hide which aggregate a component is, but must not hide that it is read too late
         if best != 0 and (shares[best] <= UNEXPLAINED or shares[best] < min(CLEARLY * shares[0], RELATED)):
             raise ValueError(
                 f"coarse={declared!r} contradicts the data: {coarse.components[counterpart]!r} is "

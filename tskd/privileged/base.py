@@ -1,4 +1,4 @@
-"""What a source of privileged information is."""
+"""The base class of sources of privileged information."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class CovariateBlock:
 
     Attributes:
         values: components of the teacher's past or future covariates.
-        steps: in the future slot, which steps of the output chunk may be read `[H]`; None for all.
-        history: in the future slot, whether the part that lies in the lookback may be read.
+        steps: for future covariates, which steps of the output chunk may be read `[H]`; None for all.
+        history: for future covariates, whether the part in the lookback may be read.
     """
 
     values: TimeSeries
@@ -34,12 +34,12 @@ class CovariateBlock:
 class Source(Described, ABC):
     """One kind of privileged information.
 
-    A source turns a privileged series into blocks of covariates. It knows the last instant that a window reads
-    relative to its forecast origin (`reads_until`); nothing later reaches the teacher.
+    A source turns a privileged series into blocks of covariates. `reads_until` is the last instant that a window reads,
+    relative to its forecast origin; nothing later reaches the teacher.
 
     Attributes:
-        name: key of the series in `privileged={...}`; None means the target itself.
-        slot: where a teacher reads it, in its `"past"` or its `"future"` covariates.
+        name: key of the series in `privileged={...}`; None for the target itself.
+        slot: whether it becomes `"past"` or `"future"` covariates of the teacher.
     """
 
     name: str | None
@@ -82,7 +82,7 @@ class Source(Described, ABC):
 
 
 def until_end(privileged: TimeSeries, series: TimeSeries) -> TimeSeries:
-    """The privileged series without what comes after the end of the target."""
+    """The privileged series up to the end of the target."""
     if privileged.end_time() <= series.end_time():
         return privileged
     return privileged.drop_after(series.end_time(), keep_point=True)

@@ -1,4 +1,4 @@
-"""Privileged values of the future: a stretch of steps after the origin, or a single one of them."""
+"""Privileged values of the future: a stretch of steps after the origin, or a single step."""
 
 from __future__ import annotations
 
@@ -19,21 +19,20 @@ from tskd.privileged.base import CovariateBlock, Kind, Source, until_end
 class FutureHorizon(Source):
     """Values of `name` at t+start … t+end, as they are, as coarser means, or with noise.
 
-    They fill the teacher's future covariates. If the first step is read, the historic part of that slot holds the
-    values of the lookback, as always in darts; else, and for means, it is 0. Steps that are not read are 0, and one
-    more covariate says which steps are known (1) and which are not (0). What lies beyond the teacher's horizon comes
-    as further covariates, one set for every horizon's length; what lies before it (`output_chunk_shift`) is not read.
-    With `name=None`, the whole horizon and no noise, the teacher can copy the target, and its forecast is the label:
-    nothing can be gained (LUPI with x* = y).
+    They become future covariates of the teacher. If the first step is read, these hold the values of the lookback too,
+    as always in darts; else, and for means, they are 0 there. Steps that are not read are 0, and one more covariate
+    marks the steps that are (1 or 0). Steps beyond the teacher's horizon come as further covariates, one set for every
+    horizon's length; steps before it (`output_chunk_shift`) are not read. With `name=None`, the whole horizon and no
+    noise, the teacher can copy the target, and its forecast is the label: nothing can be gained (LUPI with x* = y).
 
     Args:
         name: key in `privileged`; None for the target itself.
         start: first step read, at least 1.
         end: last step read; None for the end of the teacher's horizon.
-        mean_over: read means of this many steps, one after the other from `start` on; a last one that would not be
-            complete is not read.
-        noise_variance: of Gaussian noise added to the values read, in squared units of the series. The noise of a time
-            stamp is always the same, for all teachers and seeds.
+        mean_over: number of steps of the means that are read, one after the other from `start` on; an incomplete last
+            one is not read.
+        noise_variance: variance of Gaussian noise on the values read, in squared units of the series. The noise of a
+            time stamp is always the same, for all teachers and seeds.
     """
 
     name: str | None = None
@@ -75,11 +74,10 @@ class FutureHorizon(Source):
 
 @dataclass(frozen=True, repr=False)
 class WayPoint(Source):
-    """The value of `name` at the single step t+step, and nothing else of it, the lookback included.
+    """The value of `name` at the single step t+step, without its lookback.
 
-    The use of the future that theory supports: the midpoint of the horizon is the best choice for an AR(1), the step
-    before its end the worst; LuPTS (Karlsson et al., 2022, arXiv:2110.14993) chains several. With
-    `Teacher(sees_inputs=False)` the teacher sees this value alone.
+    For an AR(1) the midpoint of the horizon is the best choice, the step before its end the worst; LuPTS (Karlsson et
+    al., 2022, arXiv:2110.14993) chains several. With `Teacher(sees_inputs=False)` the teacher reads this value alone.
 
     Args:
         name: key in `privileged`; None for the target itself.
@@ -107,7 +105,10 @@ class WayPoint(Source):
 
 
 def _blocks(source: Source, known: TimeSeries, read: range, horizon: range, *, history: bool) -> list[CovariateBlock]:
-    """One block for every horizon's length that has a step to read; those beyond the first are shifted back onto it."""
+    """One block for every horizon's length that has a step to read.
+
+    Steps beyond the first length are shifted back onto the horizon.
+    """
     length = len(horizon)
     blocks = []
     for ahead in range(0, read[-1] - horizon[0] + 1, length):
@@ -131,7 +132,7 @@ def _blocks(source: Source, known: TimeSeries, read: range, horizon: range, *, h
 
 
 def _means_ahead(series: TimeSeries, count: int) -> TimeSeries:
-    """At each step the mean of the `count` values from it on."""
+    """The mean of the `count` values from each step on."""
     windows = np.lib.stride_tricks.sliding_window_view(series.values(copy=False), count, axis=0)
     return TimeSeries.from_times_and_values(
         series.time_index[: len(windows)], windows.mean(-1).astype(series.dtype), columns=series.components
@@ -141,7 +142,7 @@ def _means_ahead(series: TimeSeries, count: int) -> TimeSeries:
 def _noise(series: TimeSeries) -> np.ndarray:
     """Standard normal numbers `[steps, components]`, each a function of its time stamp and component alone.
 
-    Drawn by position they would change when the series is cut, and with them what is known of a window.
+    Drawn by position, they would change when the series is cut.
     """
     index = series.time_index
     stamps = index.asi8 if isinstance(index, pd.DatetimeIndex) else np.asarray(index)

@@ -1,4 +1,4 @@
-"""Privileged values of the lookback: costly sensors, and finer samples than the student will have."""
+"""Privileged values of the lookback: costly sensors, and a higher resolution than the student has."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Coarse = Literal["point", "mean", "sum"]
 
 @dataclass(frozen=True, repr=False)
 class CostlySensors(Source):
-    """Other channels, up to t.
+    """Other channels, up to t+until.
 
     Args:
         name: key in `privileged`.
@@ -45,10 +45,10 @@ class CostlySensors(Source):
 class HighResolution(Source):
     """Finer samples of the lookback, k per step of the target, folded into k channels each.
 
-    The fine window ends at the last instant that the target's value at t contains: at t itself if the coarse series
-    is made of point samples, at the last fine sample of t's own step if it is a mean or sum of that step (labelled by
-    its start). The first declaration can never read the future. The second is believed only if the data prove it:
-    some component of the coarse series must be the declared aggregate of one of the fine series.
+    The fine window ends at the last instant that the target's value at t covers: at t itself if the coarse series
+    consists of point samples, at the last fine sample of t's own step if it is a mean or sum over that step (labelled
+    by its start). The first can never read the future. The second is accepted only if the data prove it: some component
+    of the coarse series must be that aggregate of a component of the fine one.
 
     Args:
         name: key in `privileged`; a series whose step divides the target's.

@@ -1,4 +1,4 @@
-"""Conformance tests that a new weighting inherits."""
+"""Conformance tests that a new part inherits."""
 
 from tskd.testing.weighting import WeightingConformance
 

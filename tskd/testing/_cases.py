@@ -1,4 +1,4 @@
-"""A step of several teachers and windows to judge them by, to test weightings with, and what can be done to it."""
+"""A step and a calibration set to test weightings with, and transformations of them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tskd.weighting.step import Step, StepContext, StepFeatures
 
 @dataclass(frozen=True)
 class WeightingCase:
-    """One step, and the evidence before it.
+    """One step, and the calibration set before it.
 
     Attributes:
         names: the teachers.
         step: with `covers [K, H]`.
-        chunks: of the evidence.
-        held_out: of the evidence.
-        slopes: of the student's forecast with respect to P parameters `[B, H, C, P]`, in float64, if the step has a
-            `gram`.
+        chunks: of the calibration set.
+        held_out: whether the calibration set is the validation part.
+        slopes: derivatives of the student's forecast with respect to P parameters `[B, H, C, P]`, in float64, if the
+            step's context has a `gram`.
     """
 
     names: list[str]
@@ -37,16 +37,16 @@ class WeightingCase:
 
     @property
     def calibration(self) -> CalibrationSet:
-        """With a student that says the last value again."""
+        """The calibration set, with a student that repeats the last value."""
 
-        def student(judged: CalibrationWindows) -> Tensor:
-            return judged.inputs["past_target"][:, -1:].expand_as(judged.target).clone()
+        def student(windows: CalibrationWindows) -> Tensor:
+            return windows.inputs["past_target"][:, -1:].expand_as(windows.target).clone()
 
         return CalibrationSet(self.held_out, lambda: iter(self.chunks), student)
 
     @property
     def usable(self) -> Tensor:
-        """Where a teacher has a say `[K, B, H, 1]`."""
+        """Where a teacher has a forecast `[K, B, H, 1]`."""
         return self.step.valid[:, :, None, None] & self.step.covers[:, None, :, None]
 
     def teachers_in(self, order: Sequence[int]) -> WeightingCase:
@@ -58,7 +58,9 @@ class WeightingCase:
             valid=self.step.valid[rows],
             covers=self.step.covers[rows],
             spread=None if self.step.spread is None else self.step.spread[rows],
-            features=_features(self.step.features, lambda values: [values[k] for k in rows], lambda said: said[rows]),
+            features=_features(
+                self.step.features, lambda values: [values[k] for k in rows], lambda forecasts: forecasts[rows]
+            ),
         )
         chunks = [
             replace(one, forecasts=one.forecasts[rows], valid=one.valid[rows], spread=one.spread[rows])
@@ -76,7 +78,7 @@ class WeightingCase:
         return replace(self, slopes=slopes, step=replace(self.step, context=StepContext(gram=gram)))
 
     def windows_in(self, rows: Tensor) -> WeightingCase:
-        """Some windows of the step, in an order."""
+        """Some windows of the step, in this order."""
         case = self if self.slopes is None else self.with_slopes(self.slopes[rows])
         return replace(
             case,
@@ -89,13 +91,13 @@ class WeightingCase:
                 keys=self.step.keys[rows],
                 spread=None if self.step.spread is None else self.step.spread[:, rows],
                 features=_features(
-                    self.step.features, lambda values: [v[rows] for v in values], lambda said: said[:, rows]
+                    self.step.features, lambda values: [v[rows] for v in values], lambda forecasts: forecasts[:, rows]
                 ),
             ),
         )
 
     def in_units(self, scale: float, level: float) -> WeightingCase:
-        """All that is in units of the target in others."""
+        """The same in other units of the target: scale · value + level."""
 
         def moved(values: Tensor) -> Tensor:
             return scale * values + level
@@ -112,7 +114,7 @@ class WeightingCase:
                 self.step.features,
                 # hidden layers have units of their own
                 lambda values: [(1 + k) * moved(v) for k, v in enumerate(values)],
-                lambda said: moved(said).where(self.usable, 0),
+                lambda forecasts: moved(forecasts).where(self.usable, 0),
             ),
         )
         chunks = [
@@ -128,7 +130,12 @@ class WeightingCase:
         return replace(case, step=step, chunks=tuple(chunks))
 
     def filled(self, invalid: float = 0, elsewhere: float = 0) -> WeightingCase:
-        """Other numbers where a teacher has no say: in windows where it is not valid, in steps it does not forecast."""
+        """Other numbers where a teacher has no forecast.
+
+        Args:
+            invalid: number in windows in which the teacher is not valid.
+            elsewhere: number at steps that the teacher does not forecast.
+        """
         valid = self.step.valid[:, :, None, None]
         forecasts = self.step.forecasts.where(self.usable, elsewhere).where(valid, invalid)
         chunks = [
@@ -137,12 +144,12 @@ class WeightingCase:
         features = _features(
             self.step.features,
             lambda values: [v.where(ok[:, None, None], invalid) for v, ok in zip(values, self.step.valid, strict=True)],
-            lambda said: said.where(self.usable, elsewhere).where(valid, invalid),
+            lambda forecasts: forecasts.where(self.usable, elsewhere).where(valid, invalid),
         )
         return replace(self, step=replace(self.step, forecasts=forecasts, features=features), chunks=tuple(chunks))
 
     def without_teachers(self) -> WeightingCase:
-        """Nobody is valid anywhere in the evidence."""
+        """No teacher is valid anywhere in the calibration set."""
         chunks = [
             replace(one, forecasts=torch.zeros_like(one.forecasts), valid=torch.zeros_like(one.valid))
             for one in self.chunks
@@ -153,7 +160,7 @@ class WeightingCase:
         """With hidden layers to compare, mixed from the forecasts of student and teachers.
 
         Args:
-            alike: whether they have the same number of units.
+            alike: whether all have the same number of units.
         """
         step = self.step
 
@@ -164,36 +171,36 @@ class WeightingCase:
 
         units = [1 if alike else 1 + k % 3 for k in range(len(self.names))]
         ours = [hidden(step.student, count) for count in units]
-        theirs = [hidden(said, count) for said, count in zip(step.forecasts, units, strict=True)]
+        theirs = [hidden(forecast, count) for forecast, count in zip(step.forecasts, units, strict=True)]
         theirs = [v.where(ok[:, None, None], 0) for v, ok in zip(theirs, step.valid, strict=True)]
         features = StepFeatures(ours, theirs, ((step.student + step.forecasts) / 2).where(self.usable, 0))
         return replace(self, step=replace(step, features=features))
 
     def perfect(self) -> WeightingCase:
-        """The first teacher says the labels, and is sure of it."""
+        """The first teacher forecasts the labels, with a spread of 0."""
 
-        def said(forecasts: Tensor, target: Tensor) -> Tensor:
+        def exact(forecasts: Tensor, target: Tensor) -> Tensor:
             return torch.cat([target[None], forecasts[1:]])
 
-        def sure(spread: Tensor) -> Tensor:
+        def certain(spread: Tensor) -> Tensor:
             return torch.cat([spread[:1] * 0, spread[1:]])
 
         step, spread = self.step, self.step.spread
-        features = _features(step.features, list, lambda forecasts: said(forecasts, step.target).where(self.usable, 0))
+        features = _features(step.features, list, lambda forecasts: exact(forecasts, step.target).where(self.usable, 0))
         if features is not None:
-            # the student's hidden layer is the teacher's, which knows the labels
+            # the student's hidden layer is that of the perfect teacher
             features = replace(features, student=[features.teachers[0], *features.student[1:]])
         step = replace(
             step,
-            forecasts=said(step.forecasts, step.target).where(self.usable, 0),
-            spread=None if spread is None else sure(spread),
+            forecasts=exact(step.forecasts, step.target).where(self.usable, 0),
+            spread=None if spread is None else certain(spread),
             features=features,
         )
         chunks = [
             replace(
                 one,
-                forecasts=said(one.forecasts, one.target).where(one.valid[:, :, None, None], 0),
-                spread=sure(one.spread),
+                forecasts=exact(one.forecasts, one.target).where(one.valid[:, :, None, None], 0),
+                spread=certain(one.spread),
             )
             for one in self.chunks
         ]

@@ -32,7 +32,10 @@ def random_cases(
     """Cases with what this weighting needs, the same at every call.
 
     Args:
-        teachers, dtype: of all of them.
+        weighting: the weighting.
+        count: number of cases.
+        teachers: number of teachers of each case; None for 1 to 5.
+        dtype: of each case; None for float32 and float64 in turn.
         partial: whether some have teachers of a part of the horizon.
         agree: whether the teachers have the same forecasts.
     """

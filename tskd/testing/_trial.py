@@ -1,4 +1,4 @@
-"""How a weighting is made, taught and asked in its tests, and how its weights are compared."""
+"""Making, calibrating and running a weighting in its tests, and comparing its weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tskd.weighting.step import Step
 
 
 class Trial:
-    """A weighting that is tested; `WeightingConformance` says what the attributes mean."""
+    """The weighting under test; the attributes are described in `WeightingConformance`."""
 
     renormalised = True
     even_for_equal = True
@@ -32,11 +32,11 @@ class Trial:
         raise NotImplementedError(f"{type(self).__name__} lacks make()")
 
     def make_for(self, names: list[str]) -> Weighting:
-        """A fresh weighting of these teachers, if it must know them before."""
+        """A fresh weighting for these teachers, if it depends on their names."""
         return self.make()
 
     def aspects(self) -> list[Aspect]:
-        """For which there are weights: the forecasts, and what has weights of its own."""
+        """Aspects that are tested: the forecasts, and those with weights of their own."""
         return ["forecast", *sorted(self.make_for(["teacher 0"]).aspects)]
 
     def cases(
@@ -45,37 +45,38 @@ class Trial:
         """Random cases, the same at every call.
 
         Args:
-            teachers, dtype: of all of them.
+            teachers: number of teachers of each case; None for 1 to 5.
+            dtype: of each case; None for float32 and float64 in turn.
             partial: whether some have teachers of a part of the horizon.
-            agree: whether the teachers say the same.
+            agree: whether the teachers have the same forecasts.
         """
-        asking = self.make_for(["teacher 0"])
-        for made in random_cases(asking, self.count, teachers=teachers, dtype=dtype, partial=partial, agree=agree):
+        probe = self.make_for(["teacher 0"])
+        for made in random_cases(probe, self.count, teachers=teachers, dtype=dtype, partial=partial, agree=agree):
             yield made.with_features(alike=agree) if self.aspect == "features" else made
 
-    def ready(self, case: WeightingCase, weighting: Weighting | None = None) -> Weighting:
-        """A weighting as it is at its first step: set up, and acquainted with the evidence."""
+    def prepared(self, case: WeightingCase, weighting: Weighting | None = None) -> Weighting:
+        """A weighting as it is at its first step: set up, calibrated, and its epoch started."""
         if weighting is None:
             weighting = self.make_for(case.names)
             weighting.set_up(case.names)
-        self._learn(weighting, case)
+        self._calibrate(weighting, case)
         self._start(weighting, case)
         return weighting
 
-    def ask(self, weighting: Weighting, step: Step) -> Tensor:
-        """Weights of the aspect that is tested."""
+    def weights_of(self, weighting: Weighting, step: Step) -> Tensor:
+        """Weights of the aspect under test."""
         return weighting(step) if self.aspect == "forecast" else weighting.weights_of(step, self.aspect)
 
     def weights(self, case: WeightingCase) -> Tensor:
         """Weights of a fresh weighting `[K, B, H, C]`, as float64."""
-        return whole(self.ask(self.ready(case), case.step), case)
+        return whole(self.weights_of(self.prepared(case), case.step), case)
 
     def close(self, found: Tensor, expected: Tensor, case: WeightingCase, what: str) -> None:
         """Raise an AssertionError where weights differ."""
         tolerance = self.tolerance if case.step.target.dtype == torch.float64 else max(self.tolerance, 1e-4)
         torch.testing.assert_close(found, expected, rtol=0, atol=tolerance, msg=lambda text: f"{what}: {text}")
 
-    def _learn(self, weighting: Weighting, case: WeightingCase) -> None:
+    def _calibrate(self, weighting: Weighting, case: WeightingCase) -> None:
         if weighting.needs.calibration:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
@@ -124,8 +125,10 @@ def require(held: bool, message: str) -> None:
 
 
 def for_each(**kind: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes a check of one case a test of all cases that `self.cases(**kind)` gives, for each aspect for which there
-    are weights; a failure says of which."""
+    """Make a check of one case a test of all cases that `self.cases(**kind)` yields, for each aspect with weights.
+
+    A failure names the case and the aspect.
+    """
 
     def made(check: Callable[..., None]) -> Callable[..., None]:
         def test(self: Any) -> None:
@@ -139,7 +142,7 @@ def for_each(**kind: object) -> Callable[[Callable[..., None]], Callable[..., No
                         error.add_note(f"in {case}, weights of {aspect}")
                         raise
 
-        # not functools.wraps: pytest would take the case for a fixture
+        # without functools.wraps, through which pytest would take the case for a fixture
         test.__name__, test.__qualname__, test.__doc__ = check.__name__, check.__qualname__, check.__doc__
         return test
 

@@ -27,25 +27,25 @@ NAN, FAR = float("nan"), 1e4
 
 
 class WeightingConformance(Trial):
-    """The tests of a weighting; they are plain methods, which pytest finds.
+    """The tests of a weighting, as plain methods that pytest finds.
 
-    Either a subclass, or a line: `TestUniform = WeightingConformance.of(Uniform)`. The attributes say what a weighting
-    does otherwise, and a reason belongs beside each.
+    Either a subclass, or a line: `TestUniform = WeightingConformance.of(Uniform)`. The attributes declare where a
+    weighting differs from the default, and a reason belongs beside each.
 
     Attributes:
         renormalised: weights sum to one over the valid teachers; else each is at most one.
-        even_for_equal: teachers that say the same have the same weight.
+        even_for_equal: teachers with the same forecasts have the same weight.
         scale_free: the units of the target do not matter.
         sees_batch: the weights of a window may depend on the other windows of the batch: in all aspects, or in some.
         saved: its settings can be written as JSON; else a model that has it cannot be saved.
         tolerance: of a comparison of weights in float64; in float32 it is 1e-4 at least.
-        count: random cases of a test. From 30 on, all K = 1…5 with all B = 1…6 are among them.
-        aspect: of which weights are tested; every test sets it to each in turn.
+        count: number of random cases of a test. From 30 on, all K = 1…5 with all B = 1…6 are among them.
+        aspect: the aspect under test; every test sets it to each in turn.
     """
 
     @classmethod
     def of(cls, make: Callable[[], Weighting], **attributes: Any) -> type[WeightingConformance]:
-        """A subclass of which `make` gives the weightings."""
+        """A subclass that tests the weightings that `make` returns."""
         unknown = [name for name in attributes if not hasattr(cls, name)]
         if unknown:
             raise ValueError(f"there are no attributes {unknown} in {cls.__name__}")
@@ -68,19 +68,21 @@ class WeightingConformance(Trial):
     @for_each()
     def test_the_order_of_windows_does_not_matter(self, case: WeightingCase) -> None:
         rows = torch.arange(len(case.step.keys)).flip(0)
-        weighting = self.ready(case)
-        moved = whole(self.ask(copy.deepcopy(weighting), case.windows_in(rows).step), case)
-        self.close(moved, whole(self.ask(weighting, case.step), case)[:, rows], case, "windows in another order")
+        weighting = self.prepared(case)
+        moved = whole(self.weights_of(copy.deepcopy(weighting), case.windows_in(rows).step), case)
+        self.close(moved, whole(self.weights_of(weighting, case.step), case)[:, rows], case, "windows in another order")
 
     @for_each()
     def test_other_windows_do_not_matter(self, case: WeightingCase) -> None:
         if self.aspect in self.sees_batch if isinstance(self.sees_batch, frozenset) else self.sees_batch:
             return
-        weighting = self.ready(case)
-        together = whole(self.ask(weighting, case.step), case)
+        weighting = self.prepared(case)
+        together = whole(self.weights_of(weighting, case.step), case)
         for row in torch.arange(len(case.step.keys)).split(1):
             alone = case.windows_in(row)
-            self.close(whole(self.ask(weighting, alone.step), alone), together[:, row], case, "a window by itself")
+            self.close(
+                whole(self.weights_of(weighting, alone.step), alone), together[:, row], case, "a window by itself"
+            )
 
     @for_each(dtype=torch.float64)
     def test_units_do_not_matter(self, case: WeightingCase) -> None:
@@ -96,20 +98,20 @@ class WeightingConformance(Trial):
             self.close(weights, expected, case, "teachers that say the same")
 
     @for_each()
-    def test_a_perfect_teacher_is_no_trouble(self, case: WeightingCase) -> None:
+    def test_a_perfect_teacher_leaves_weights_shares(self, case: WeightingCase) -> None:
         perfect = case.perfect()
         self._check_shares(self.weights(perfect), case)
-        # nor is a student that says what a teacher says
+        # also with a student that equals a teacher
         student = perfect.step.forecasts[0]
         self._check_shares(self.weights(replace(perfect, step=replace(perfect.step, student=student))), case)
 
     @for_each()
     def test_without_differences_weights_are_shares(self, case: WeightingCase) -> None:
-        """Labels, student and teachers say 0 everywhere."""
+        """Labels, student and teachers are 0 everywhere."""
         self._check_shares(self.weights(case.in_units(0, 0)), case)
 
     @for_each()
-    def test_without_any_judgement_weights_are_shares(self, case: WeightingCase) -> None:
+    def test_without_valid_calibration_windows_weights_are_shares(self, case: WeightingCase) -> None:
         self._check_shares(self.weights(case.without_teachers()), case)
 
     @for_each()
@@ -124,7 +126,7 @@ class WeightingConformance(Trial):
 
     @for_each()
     def test_windows_without_a_teacher_do_not_count(self, case: WeightingCase) -> None:
-        """Nor where else all teachers are valid: what is quicker then gives the same."""
+        """Also where all teachers are valid elsewhere, for which there is a quicker way."""
         count = len(case.step.keys)
         everywhere = replace(case, step=replace(case.step, valid=torch.ones_like(case.step.valid)))
         for one in (case, everywhere):
@@ -141,14 +143,14 @@ class WeightingConformance(Trial):
     def test_no_gradient_goes_into_weights_or_teachers(self, case: WeightingCase) -> None:
         names = ("forecasts", "student", "target")
         given = {name: getattr(case.step, name).clone().requires_grad_() for name in names}
-        weighting = self.ready(case)
-        weights = self.ask(weighting, replace(case.step, **given))
+        weighting = self.prepared(case)
+        weights = self.weights_of(weighting, replace(case.step, **given))
         require(not weights.requires_grad, "the weights have a gradient")
         with_gradient = [name for name, value in weighting.named_parameters() if value.grad is not None]
         require(not with_gradient, f"a step left a gradient in {with_gradient}")
 
     @for_each()
-    def test_what_it_is_given_is_left_as_it_was(self, case: WeightingCase) -> None:
+    def test_its_inputs_are_left_as_they_were(self, case: WeightingCase) -> None:
         step, chunks = copy.deepcopy((case.step, case.chunks))
         self.weights(case)
         for before, after in [(step, case.step), *zip(chunks, case.chunks, strict=True)]:
@@ -156,37 +158,40 @@ class WeightingConformance(Trial):
                 require(_same(value, getattr(before, name)), f"{name} was changed")
 
     @for_each()
-    def test_asking_twice_gives_the_same(self, case: WeightingCase) -> None:
-        weighting = self.ready(case)
-        first, second = (whole(self.ask(weighting, case.step), case) for _ in range(2))
+    def test_two_calls_give_the_same(self, case: WeightingCase) -> None:
+        weighting = self.prepared(case)
+        first, second = (whole(self.weights_of(weighting, case.step), case) for _ in range(2))
         self.close(second, first, case, "asked again")
 
     @for_each()
-    def test_its_state_is_all_that_it_learned(self, case: WeightingCase) -> None:
-        """As a checkpoint is resumed: set up and taught, perhaps something else, before its state is put back."""
-        weighting = self.ready(case)
+    def test_its_state_is_in_its_state_dict(self, case: WeightingCase) -> None:
+        """As a checkpoint is resumed: set up and calibrated, perhaps on other windows, before its state is restored."""
+        weighting = self.prepared(case)
         other = self.make_for(case.names)
         other.set_up(case.names)
-        self._learn(other, _mirrored(case))
+        self._calibrate(other, _mirrored(case))
         other.load_state_dict(weighting.state_dict())
         for when in ("after its state is restored", "an epoch after that"):
-            expected, found = (whole(self.ask(one, case.step), case) for one in (weighting, other))
+            expected, found = (whole(self.weights_of(one, case.step), case) for one in (weighting, other))
             self.close(found, expected, case, when)
             for one in (weighting, other):
                 self._start(one, case)
 
     @for_each()
-    def test_a_copy_goes_its_own_way(self, case: WeightingCase) -> None:
-        weighting = self.ready(case)
-        expected = whole(self.ask(weighting, case.step), case)
+    def test_a_copy_has_a_state_of_its_own(self, case: WeightingCase) -> None:
+        weighting = self.prepared(case)
+        expected = whole(self.weights_of(weighting, case.step), case)
         other = copy.deepcopy(weighting)
-        self.close(whole(self.ask(other, case.step), case), expected, case, "of a copy")
-        self.ready(_mirrored(case), other)
+        self.close(whole(self.weights_of(other, case.step), case), expected, case, "of a copy")
+        self.prepared(_mirrored(case), other)
         self.close(
-            whole(self.ask(weighting, case.step), case), expected, case, "after a copy has learned something else"
+            whole(self.weights_of(weighting, case.step), case),
+            expected,
+            case,
+            "after a copy has learned something else",
         )
 
-    def test_settings_and_repr_make_it_again(self) -> None:
+    def test_settings_and_repr_recreate_it(self) -> None:
         names = ["teacher 0", "teacher 1"]
         made = self.make_for(names)
         kind = type(made)
@@ -209,7 +214,7 @@ class WeightingConformance(Trial):
         spans = map(_span, step.covers)
         teachers = {name: ModelInterface("teacher", span) for name, span in zip(names, spans, strict=True)}
         objective = Objective([OutputKD()], self.make_for(names), interface, teachers, step.target)
-        weights = whole(self.ready(case, objective.weighting)(step), case)
+        weights = whole(self.prepared(case, objective.weighting)(step), case)
         student = step.student.clone().requires_grad_()
         found = objective(StudentOutput(student), step, [{} for _ in names], None)
         known = step.valid.any(0)
@@ -225,7 +230,7 @@ class WeightingConformance(Trial):
 
 
 def _mirrored(case: WeightingCase) -> WeightingCase:
-    """The same evidence about the teachers in the opposite order: another one, of the same shape."""
+    """The calibration set with the teachers in the opposite order: another one of the same shape."""
     other = case.teachers_in(range(len(case.names))[::-1])
     return replace(case, chunks=other.chunks)
 

@@ -1,4 +1,4 @@
-"""Multi-teacher weightings: how several teachers are combined. None knows which loss it weighs."""
+"""Multi-teacher weightings: how several teachers are combined, whatever the losses are."""
 
 from tskd.weighting.aekd import AEKD
 from tskd.weighting.base import Weighting, WeightingNeeds

@@ -1,4 +1,4 @@
-"""How far teachers are off in one aspect: the level of a forecast, its shape, its spread, a representation."""
+"""Errors of the teachers in one aspect: level or shape of a forecast, its spread, or features."""
 
 from __future__ import annotations
 
@@ -12,46 +12,48 @@ from tskd.weighting._calibration_errors import FLOOR
 from tskd.weighting.calibration_set import CalibrationWindows
 from tskd.weighting.step import StepFeatures
 
-# of ½(z² − 1 − log z²), z a standard normal: ½(γ + log 2), and its standard deviation
-CALIBRATED = 0.5 * (0.5772156649015329 + math.log(2))
-NOISE = math.sqrt(math.pi**2 / 2 - 2) / 2
-# z² beyond this is as this: a spread of a thousandth of the error, or of 0
+# mean ½(γ + log 2) and standard deviation of ½(z² − 1 − log z²) for a standard normal z
+EXPECTED_DIVERGENCE = 0.5 * (0.5772156649015329 + math.log(2))
+DIVERGENCE_DEVIATION = math.sqrt(math.pi**2 / 2 - 2) / 2
+# largest z²: that of a spread of a thousandth of the error
 FARTHEST = 1e6
 
 
 def level_and_shape_squares(chunks: Iterable[CalibrationWindows]) -> tuple[Tensor, Tensor]:
-    """Mean squared errors of each teacher's level, its mean over a span, and of its shape, the rest, mean over the
-    span's steps: `[K, H, C]` each, in float64.
+    """Mean squared errors of each teacher's level, its mean over a span, and of its shape, the rest.
 
-    Early steps are easier, and the mean of few errors is larger: teachers are compared on like spans. Of each step it
-    is what all teachers forecast who forecast the step; NaN of one that does not, and of one that has no window.
+    Early steps are easier, and the mean of few errors is larger, so teachers are compared on the same spans: for each
+    step, the steps that all teachers forecast who forecast that one.
+
+    Returns:
+        `[K, H, C]` each, in float64, the shape's averaged over the span's steps; NaN of a teacher that does not
+        forecast the step, and of one without valid windows.
     """
     sums = []
-    for judged in chunks:
-        usable = judged.valid[:, :, None, None].expand_as(judged.forecasts)
-        errors = (judged.forecasts.double() - judged.target.double()).where(usable, 0)
-        covers = judged.covers.expand(len(errors), errors.shape[2])
+    for chunk in chunks:
+        usable = chunk.valid[:, :, None, None].expand_as(chunk.forecasts)
+        errors = (chunk.forecasts.double() - chunk.target.double()).where(usable, 0)
+        covers = chunk.covers.expand(len(errors), errors.shape[2])
         spans, span_of = _common_spans(covers).unique(dim=0, return_inverse=True)
         parts = torch.stack([_squares_over(errors[:, :, span]) for span in spans], 2)[:, :, span_of]
-        count = judged.valid.double().sum(1)[:, None, None] * covers[..., None]
+        count = chunk.valid.double().sum(1)[:, None, None] * covers[..., None]
         sums.append(torch.stack([*parts, count.expand_as(parts[0])]))
     level, shape, count = torch.stack(sums).sum(0)
     return (level / count).where(count > 0, torch.nan), (shape / count).where(count > 0, torch.nan)
 
 
 def _common_spans(covers: Tensor) -> Tensor:
-    """For each step, which steps all teachers forecast who forecast it `[H, H]`, of `covers [K, H]`."""
+    """For each step, the steps that all teachers forecast who forecast it `[H, H]`, from `covers [K, H]`."""
     return ~(covers[:, :, None] & ~covers[:, None]).any(0)
 
 
 def _squares_over(errors: Tensor) -> Tensor:
-    """Sums over windows of errors `[K, m, h, C]`: of the squared level, and of the mean square of the rest
-    `[2, K, C]`."""
+    """Sums over windows of errors `[K, m, h, C]`: the squared level, and the mean square of the rest `[2, K, C]`."""
     level = errors.mean(2)
     return torch.stack([level.square().sum(1), (errors - level[:, :, None]).square().mean(2).sum(1)])
 
 
-def spread_divergence(judged: Iterable[tuple[CalibrationWindows, Tensor]], windows: Tensor) -> Tensor:
+def spread_divergence(chunks: Iterable[tuple[CalibrationWindows, Tensor]], windows: Tensor) -> Tensor:
     """Divergence of each teacher's predicted spread from the real one, D_k = E[½(z² − 1 − log z²)] − 0.635.
 
     z = (y − m)/σ_k, with m the combination of the teachers' means: the student learns a spread around what it will
@@ -60,29 +62,33 @@ def spread_divergence(judged: Iterable[tuple[CalibrationWindows, Tensor]], windo
     errors; heavier tails make D larger for all teachers. It is at least its standard error for a right spread, .857/√n.
 
     Args:
-        judged: windows, and the combination of the teachers' means there `[m, H, C]`.
+        chunks: windows, and the combination of the teachers' means there `[m, H, C]`.
         windows: number n of windows without overlap of each teacher `[K]`.
 
     Returns:
         `[K, H, C]` in float64; NaN of a teacher of point forecasts.
     """
     sums = []
-    for chunk, mean in judged:
-        told = chunk.valid[:, :, None, None] & chunk.covers[:, None, :, None] & chunk.spread.isfinite()
+    for chunk, mean in chunks:
+        predicted = chunk.valid[:, :, None, None] & chunk.covers[:, None, :, None] & chunk.spread.isfinite()
         ratio = (chunk.target.double() - mean).square() / chunk.spread.double().square()
-        # no error where none is claimed
+        # an error of 0 against a spread of 0 counts as right
         ratio = ratio.nan_to_num(nan=1).clamp(FLOOR, FARTHEST)
-        sums.append(torch.stack([told.double().sum(1), ((ratio - 1 - ratio.log()) / 2).where(told, 0).sum(1)]))
+        sums.append(
+            torch.stack([predicted.double().sum(1), ((ratio - 1 - ratio.log()) / 2).where(predicted, 0).sum(1)])
+        )
     count, total = torch.stack(sums).sum(0)
-    least = NOISE / windows.clamp(min=1).sqrt()
-    return (total / count - CALIBRATED).clamp(min=least[:, None, None])
+    least = DIVERGENCE_DEVIATION / windows.clamp(min=1).sqrt()
+    return (total / count - EXPECTED_DIVERGENCE).clamp(min=least[:, None, None])
 
 
 def unexplained(features: StepFeatures, valid: Tensor) -> Tensor:
-    """Share of the variance of each teacher's features over the batch that the student's do not explain `[K]`; NaN of
-    features that do not vary there.
+    """Share of the variance of each teacher's features over the batch that the student's do not explain `[K]`.
+
+    It is NaN for features that do not vary there.
 
     Args:
+        features: of student and teachers.
         valid: `[K, B]`.
     """
     return torch.stack([_residual(*one) for one in zip(features.student, features.teachers, valid, strict=True)])
@@ -91,7 +97,7 @@ def unexplained(features: StepFeatures, valid: Tensor) -> Tensor:
 def _residual(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
     student, teacher = (values[valid].to(_wide(values)) for values in (student, teacher))
     deviation = (teacher - teacher.mean(0)).square().sum()
-    # B windows tell B − 1 deviations
+    # B windows have B − 1 independent deviations
     share = (student - teacher).square().sum() / deviation * ((len(teacher) - 1) / max(len(teacher), 1))
     return share.where(deviation > _rounding(teacher), torch.nan)
 
@@ -101,5 +107,5 @@ def _wide(values: Tensor) -> torch.dtype:
 
 
 def _rounding(values: Tensor) -> Tensor:
-    """Sum of squares that is no more than rounding errors."""
+    """The largest sum of squares that rounding alone can make."""
     return values.square().sum() * (8 * torch.finfo(values.dtype).eps) ** 2

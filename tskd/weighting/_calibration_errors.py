@@ -1,4 +1,4 @@
-"""The teachers' errors on the windows by which they are judged, and how far so few windows are believed."""
+"""The teachers' errors on the calibration set, shrunk towards one another where windows are few."""
 
 from __future__ import annotations
 
@@ -10,72 +10,73 @@ from torch import Tensor
 
 from tskd.weighting.calibration_set import CalibrationWindows
 
-# a squared error below this share of the worst teacher's is as good as none
+# a squared error below this share of the worst teacher's counts as this share
 FLOOR = 1e-12
-# an argument of every weighting that learns from errors
+# allowed values of `shrinkage`, for messages
 WINDOWS = "a finite number of windows, 0 or more"
 
 
 @dataclass(frozen=True)
 class Errors:
-    """How the teachers did, in float64.
+    """Errors of the teachers, in float64.
 
     Attributes:
-        squares: mean squared errors `[K, H, C]`; NaN of a teacher that has no window.
-        claims: mean σ² of their forecasts `[K, H, C]`; NaN of a teacher of point forecasts.
-        windows: by how many windows that do not overlap each teacher was judged `[K]`.
-        dtype: of weights.
+        squares: mean squared errors `[K, H, C]`; NaN of a teacher without valid windows.
+        variances: mean σ² of their forecasts `[K, H, C]`; NaN of a teacher of point forecasts.
+        windows: number of valid windows of each teacher that do not overlap `[K]`.
+        dtype: of the weights.
     """
 
     squares: Tensor
-    claims: Tensor
+    variances: Tensor
     windows: Tensor
     dtype: torch.dtype
 
 
-def judged_errors(chunks: Iterable[CalibrationWindows]) -> Errors:
+def calibration_errors(chunks: Iterable[CalibrationWindows]) -> Errors:
     """Errors of each teacher over its own valid windows."""
     total: Tensor | None = None
     found = []
-    for judged in chunks:
-        squares = (judged.forecasts.double() - judged.target.double()).square()
-        valid = (judged.valid[:, :, None, None] & judged.covers[:, None, :, None]).expand_as(squares)
-        claims = judged.spread.double().square()
-        told = valid & claims.isfinite()
-        parts = (valid.double(), squares.where(valid, 0), told.double(), claims.where(told, 0))
+    for chunk in chunks:
+        squares = (chunk.forecasts.double() - chunk.target.double()).square()
+        valid = (chunk.valid[:, :, None, None] & chunk.covers[:, None, :, None]).expand_as(squares)
+        variances = chunk.spread.double().square()
+        predicted = valid & variances.isfinite()
+        parts = (valid.double(), squares.where(valid, 0), predicted.double(), variances.where(predicted, 0))
         sums = torch.stack([part.sum(1) for part in parts])
         total = sums if total is None else total + sums
-        found.append((blocks(judged), judged.valid))
+        found.append((horizon_blocks(chunk), chunk.valid))
     assert total is not None
-    count, squares, told, claims = total
-    windows = torch.stack([disjoint(found, [k]) for k in range(len(squares))])
-    return Errors(squares / count, claims / told, windows, weight_dtype(judged))
+    count, squares, predicted, variances = total
+    windows = torch.stack([count_disjoint(found, [k]) for k in range(len(squares))])
+    return Errors(squares / count, variances / predicted, windows, weight_dtype(chunk))
 
 
-def weight_dtype(judged: CalibrationWindows) -> torch.dtype:
-    return torch.promote_types(judged.forecasts.dtype, torch.float32)
+def weight_dtype(chunk: CalibrationWindows) -> torch.dtype:
+    return torch.promote_types(chunk.forecasts.dtype, torch.float32)
 
 
-def blocks(judged: CalibrationWindows) -> Tensor:
+def horizon_blocks(chunk: CalibrationWindows) -> Tensor:
     """Series, and number of the horizon-long block in which a window begins `[m, 2]`."""
-    series, origins = judged.keys.unbind(1)
-    return torch.stack([series, origins.div(judged.target.shape[1], rounding_mode="floor")], 1)
+    series, origins = chunk.keys.unbind(1)
+    return torch.stack([series, origins.div(chunk.target.shape[1], rounding_mode="floor")], 1)
 
 
-def disjoint(found: Iterable[tuple[Tensor, Tensor]], teachers: list[int]) -> Tensor:
-    """How many windows that do not overlap there are of which all these teachers have a forecast.
+def count_disjoint(found: Iterable[tuple[Tensor, Tensor]], teachers: list[int]) -> Tensor:
+    """Number of windows that do not overlap and that all these teachers forecast.
 
     Args:
-        found: in chunks, `blocks` and validity `[K, m]`.
+        found: in chunks, `horizon_blocks` and validity `[K, m]`.
     """
     both = torch.cat([block[valid[teachers].all(0)] for block, valid in found])
     return torch.tensor(len(both.unique(dim=0)), dtype=torch.float64)
 
 
 def log_mean(values: Tensor, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Logarithms of `values [K, …]` relative to the largest, how many windows each is known from, and its size.
+    """Logarithms of `values [K, …]` relative to the largest.
 
-    What is not finite is known from none.
+    Returns:
+        The logarithms, the number of windows behind each (0 for what is not finite), and the largest value.
     """
     count = windows.reshape(-1, *(1,) * (values.dim() - 1)).where(values.isfinite(), 0)
     top = values.where(count > 0, 0).amax(0)
@@ -83,11 +84,11 @@ def log_mean(values: Tensor, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return logs, count, top
 
 
-def believed(values: Tensor, windows: Tensor, shrinkage: float) -> Tensor:
-    """Mean squares `[K, …]`, drawn towards the teachers' geometric mean the fewer windows they are known from.
+def shrunk(values: Tensor, windows: Tensor, shrinkage: float) -> Tensor:
+    """Mean squares `[K, …]`, shrunk towards the teachers' geometric mean the fewer windows they are from.
 
-    log v_k → m + n_k / (n_k + shrinkage) · (log v_k − m), with m the mean of log v_k weighted by n_k. What is known of
-    no teacher stays NaN; what is 0 of all, 0.
+    log v_k → m + n_k / (n_k + shrinkage) · (log v_k − m), with m the mean of log v_k weighted by n_k. What is NaN for
+    all teachers stays NaN; what is 0 for all stays 0.
     """
     logs, count, top = log_mean(values, windows)
     mean = (count * logs).sum(0) / count.sum(0)

@@ -1,4 +1,4 @@
-"""Teachers in the proportions in which their gradients agree."""
+"""Weights for which the teachers' gradients agree."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Space = Literal["output", "head", "parameters"]
 def output_gradients(step: Step) -> Tensor:
     """Student minus teacher `[K, B, H, C]`, in float64.
 
-    Where a teacher says nothing, the mean of those who do stands for it: its share goes to them there. A 0 would make
-    the vector of a teacher that is often absent short, and so its share large.
+    Where a teacher has no forecast, the mean of those that have one takes its place, so that its share goes to them. A
+    0 would shorten the vector of a teacher that is often absent, and so enlarge its share.
     """
     if bool(step.valid.all()) and bool(step.covers.all()):
         return step.student.double() - step.forecasts

@@ -38,7 +38,7 @@ class WeightingNeeds:
 
 
 class Weighting(Described, nn.Module, ABC):
-    """Weights of K teachers in every window, and, if it likes, at every step and in every component.
+    """Weights of K teachers in every window, optionally at every step and in every component.
 
     Weights are detached, at least float32, non-negative, and sum to one over the valid teachers of a window; where some
     teachers forecast only a part of the horizon, they do so at every step. Without a valid teacher they are 0.
@@ -60,12 +60,13 @@ class Weighting(Described, nn.Module, ABC):
     def aspects(self) -> frozenset[Aspect]:
         """Aspects for which teachers have weights of their own; for others they have those of their forecasts.
 
-        A fit raises a ValueError where no loss has `"features"`, or none any of the others, and these are among them.
+        A fit raises a ValueError if `"features"` is among them and no loss has it, or if others are and no loss has any
+        of these.
         """
         return frozenset()
 
     def set_up(self, names: list[str]) -> None:
-        """Take the teachers' names, in order.
+        """Take the teachers' names, in order, before anything else.
 
         Raises:
             ValueError: the weighting does not fit them.
@@ -82,13 +83,13 @@ class Weighting(Described, nn.Module, ABC):
 
     @abstractmethod
     def scores(self, step: Step) -> Tensor:
-        """Non-negative preferences, `[K, B]` or broadcastable to `[K, B, H, C]`."""
+        """Non-negative scores `[K, B]`, or broadcastable to `[K, B, H, C]`, of which weights are the shares."""
 
     def scores_of(self, step: Step, aspect: Aspect) -> Tensor:
-        """The same for one of its `aspects`.
+        """Scores for one of its `aspects`.
 
-        Called only in steps in which a loss has a value for it. Of several processes, some may then not call it, so
-        that no collective may run: here `step.context` is that of a single process, without `gram`.
+        Called only in steps in which a loss has a value for the aspect. Ranks without valid windows skip this, so no
+        collective may run: here `step.context` is that of a single process, without `gram`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no scores for {aspect!r}")
 
@@ -106,7 +107,7 @@ class Weighting(Described, nn.Module, ABC):
 
 
 def _shares(scores: Tensor, step: Step) -> Tensor:
-    """Scores as shares of the valid teachers."""
+    """Scores as shares of the valid teachers; equal shares where all their scores are 0."""
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if bool(step.valid.all()) and bool(step.covers.all()):
         # as below, but with one row for all windows where the scores have one
@@ -122,5 +123,4 @@ def _shares(scores: Tensor, step: Step) -> Tensor:
     scores = scores.where(valid, 0)
     total = scores.sum(0, keepdim=True)
     even = valid.to(scores.dtype) / valid.sum(0, keepdim=True).clamp(min=1)
-    # valid teachers that are all scored 0 share the window evenly
     return torch.where(total > 0, scores / total.where(total > 0, 1), even)

@@ -1,4 +1,4 @@
-"""Weights by the teachers' errors and how these correlate."""
+"""Weights by the teachers' errors and their correlations."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from tskd._core.checks import check_real
-from tskd.weighting._calibration_errors import WINDOWS, believed, blocks, disjoint, log_mean, weight_dtype
+from tskd.weighting._calibration_errors import WINDOWS, count_disjoint, horizon_blocks, log_mean, shrunk, weight_dtype
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet, CalibrationWindows
 from tskd.weighting.step import Step
 
-# the least eigenvalue of correlations: teachers closer than this are one
+# least eigenvalue of correlations
 LEAST = 1e-4
 
 
 def least_risk(moments: np.ndarray) -> np.ndarray:
-    """argmin w'Σw over w ≥ 0, Σ_k w_k = 1 `[K]`, for a positive definite `moments [K, K]`.
+    """argmin w'Σw over w ≥ 0, Σ_k w_k = 1 `[K]`, for positive definite `moments [K, K]`.
 
-    Exact: u minimises u'Σu/2 − 1'u over u ≥ 0 iff w = u / 1'u solves it (both ask that Σw is least and level where
-    w > 0), and that is non-negative least squares in a root of Σ, in units in which Σ has a diagonal of ones.
+    Exact: u minimises u'Σu/2 − 1'u over u ≥ 0 iff w = u / 1'u is the solution (both require Σw to be least and equal
+    where w > 0), and that is non-negative least squares with a root of Σ, scaled to a diagonal of ones.
     """
     scale = np.sqrt(np.diag(moments))
     root = np.linalg.cholesky(moments / np.outer(scale, scale))
@@ -37,26 +37,26 @@ def least_risk(moments: np.ndarray) -> np.ndarray:
 def second_moments(chunks: Iterable[CalibrationWindows], shrinkage: float) -> Tensor:
     """Shrunk second moments of the teachers' errors `[H, K, K]` in float64, relative to the teachers' mean.
 
-    Each pair of teachers is compared on the windows of which both have a forecast.
+    Each pair of teachers is compared on the windows that both forecast.
     """
     total: Tensor | None = None
     found = []
-    for judged in chunks:
-        steps = judged.target.shape[1]
-        known = (judged.valid[:, :, None] & judged.covers[:, None]).expand(-1, -1, steps).double()
-        errors = (judged.forecasts.double() - judged.target.double()).where(known[..., None] > 0, 0)
+    for chunk in chunks:
+        steps = chunk.target.shape[1]
+        known = (chunk.valid[:, :, None] & chunk.covers[:, None]).expand(-1, -1, steps).double()
+        errors = (chunk.forecasts.double() - chunk.target.double()).where(known[..., None] > 0, 0)
         cross = torch.einsum("ibhc,jbhc->ijhc", errors, errors)
         own = torch.einsum("ibhc,jbh->ijhc", errors.square(), known)
         sums = torch.stack([cross, own, torch.einsum("ibh,jbh->ijh", known, known)[..., None].expand_as(own)])
         total = sums if total is None else total + sums
-        found.append((blocks(judged), judged.valid))
+        found.append((horizon_blocks(chunk), chunk.valid))
     assert total is not None
     cross, own, count = total
     teachers = range(len(own))
-    windows = torch.stack([torch.stack([disjoint(found, [i, j]) for j in teachers]) for i in teachers])
+    windows = torch.stack([torch.stack([count_disjoint(found, [i, j]) for j in teachers]) for i in teachers])
     alone = windows.diagonal()
 
-    # components in units of their own errors; one of which all teachers know everything tells nothing
+    # components in units of their own errors; one that all teachers forecast exactly is left out
     squares = (own / count).diagonal().movedim(-1, 0)
     logs, known, top = log_mean(squares, alone)
     scale = top * ((known * logs).sum(0) / known.sum(0)).exp()
@@ -64,14 +64,14 @@ def second_moments(chunks: Iterable[CalibrationWindows], shrinkage: float) -> Te
 
     correlation = (cross / (own * own.transpose(0, 1)).sqrt()).nan_to_num(0)
     correlation = correlation * (windows / (windows + shrinkage)).nan_to_num(0)[:, :, None]
-    squares = believed(squares.where(alone[:, None] > 0, torch.nan), alone, shrinkage)
-    # nothing known, or nothing wrong with any teacher
+    squares = shrunk(squares.where(alone[:, None] > 0, torch.nan), alone, shrinkage)
+    # no valid windows, or no errors
     squares = squares.where(squares > 0, 1).T
     return definite(correlation.movedim(-1, 0)) * (squares[:, :, None] * squares[:, None]).sqrt()
 
 
 def definite(correlation: Tensor) -> Tensor:
-    """Correlations `[…, K, K]`, with ones on the diagonal, drawn to none until no eigenvalue is below `LEAST`."""
+    """Correlations `[…, K, K]`, with ones on the diagonal, shrunk until no eigenvalue is below `LEAST`."""
     eye = torch.eye(correlation.shape[-1], dtype=correlation.dtype)
     correlation = correlation * (1 - eye) + eye
     least = torch.linalg.eigvalsh(correlation)[..., 0]
@@ -80,28 +80,24 @@ def definite(correlation: Tensor) -> Tensor:
 
 
 class BatesGranger(Weighting):
-    """The combination of the teachers whose squared error was least on the windows they are judged by, at each step of
-    the horizon.
+    """The combination of the teachers with the least squared error on the calibration set, at each step.
 
-    Paper: Bates and Granger, "The Combination of Forecasts", Operational Research Quarterly, 1969, for two forecasts;
-    Newbold and Granger (JRSS A, 1974) for several: w = Σ⁻¹1 / (1'Σ⁻¹1), with Σ the second moments of the errors. It was
-    made for regression; with an MSE loss it is the target that the student learns. Different here:
+    Bates and Granger (Operational Research Quarterly, 1969), for two forecasts; Newbold and Granger (JRSS A, 1974) for
+    several: w = Σ⁻¹1 / (1'Σ⁻¹1), with Σ the second moments of the errors. It was made for regression; with an MSE loss
+    the combination is the target that the student learns. Different here:
 
-    * No weight is negative: w minimises w'Σw over w ≥ 0, Σ_k w_k = 1, solved exactly as non-negative least squares
-      (projecting the formula's weights on the simplex would not be the minimum). Where the formula's weights are not
-      negative, these are they.
+    * No weight is negative: w minimises w'Σw over w ≥ 0, Σ_k w_k = 1, solved exactly as non-negative least squares.
     * Σ is pooled over components, each in units of its own error (the geometric mean of the teachers' mean squares).
-    * Correlations are drawn to 0 by the factor n / (n + shrinkage), mean squares to one another as `InverseError` does;
-      n counts windows that do not overlap. So it degrades to `InverseError`'s weights, and to uniform ones.
-    * Pairs are compared on the windows of which both teachers have a forecast; correlations that no errors can have are
-      drawn to 0 until they can. A teacher that was never judged counts as an average one.
-    * In windows and at steps that some teachers do not forecast, w is the best of the others' combinations.
+    * Correlations are shrunk to 0 by the factor n / (n + shrinkage), mean squares as in `InverseError`; n counts
+      windows that do not overlap. So weights tend to those of `InverseError`, and to uniform ones.
+    * Pairs are compared on the windows that both teachers forecast; correlations that no errors can have are shrunk
+      until they can. A teacher without valid windows counts as an average one.
+    * In windows and at steps that some teachers do not forecast, w is the best combination of the others.
 
-    Judges teachers once, before the training. Weights per step, and per window where teachers are missing
-    `[K, 1 or B, H, 1]`.
+    Weights per step, and per window where teachers are missing, `[K, 1 or B, H, 1]`.
 
     Args:
-        shrinkage: as many windows weigh as much as the belief that all are equally good and do not correlate.
+        shrinkage: number of windows that weigh as much as the prior of equally good, uncorrelated teachers.
 
     Raises:
         ValueError: shrinkage is negative or not a finite number.

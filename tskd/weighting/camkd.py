@@ -1,4 +1,4 @@
-"""Teachers weighted window by window, by how near they are to the label."""
+"""Weights in each window by how close the teachers are to the label."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Mode = Literal["paper", "softmin"]
 Granularity = Literal["sample", "horizon"]
 Confidence = Literal["error", "likelihood"]
 
-# of a claimed variance, in units of the teachers' mean squared error: none is believed to be surer
+# lower limit of predicted variances, in units of the teachers' mean squared error
 LEAST_VARIANCE = 1e-6
-# r·τ of a teacher that is off by, and claims to be off by, the typical error
+# r·τ of a teacher whose error, and predicted spread, are the typical error
 AVERAGE: dict[Confidence, float] = {"error": 1, "likelihood": 0.5}
 
 
@@ -30,17 +30,20 @@ def mean_errors(calibration: CalibrationSet) -> Tensor:
     """Mean squared error of each teacher by step and component `[K, H, C]`; NaN of one that is valid nowhere."""
     sums, counts = [], []
     dtype = torch.float32
-    for judged in calibration.chunks():
-        errors = (judged.forecasts.double() - judged.target.double()).square()
-        sums.append(errors.where(judged.valid[:, :, None, None], 0).sum(1))
-        counts.append(judged.valid.sum(1))
-        dtype = torch.promote_types(judged.forecasts.dtype, dtype)
+    for chunk in calibration.chunks():
+        errors = (chunk.forecasts.double() - chunk.target.double()).square()
+        sums.append(errors.where(chunk.valid[:, :, None, None], 0).sum(1))
+        counts.append(chunk.valid.sum(1))
+        dtype = torch.promote_types(chunk.forecasts.dtype, dtype)
     return (torch.stack(sums).sum(0) / torch.stack(counts).sum(0)[:, None, None]).to(dtype)
 
 
 def typical_error(errors: Tensor, covers: Tensor) -> Tensor:
-    """Mean `[H, C]` of the teachers' `[K, H, C]`, over those that forecast the step; NaN where there is none, and where
-    all are exact, to within rounding of what they are off by at the component's other steps."""
+    """Mean `[H, C]` of the teachers' `[K, H, C]`, over those that forecast the step.
+
+    It is NaN where there is none, and where all are exact, to within rounding of their errors at the component's other
+    steps.
+    """
     seen = errors.isfinite() & covers[:, :, None]
     found = errors.where(seen, 0).sum(0) / seen.sum(0)
     return found.where(found > FLOOR * found.nanmean(0), torch.nan)
@@ -126,7 +129,7 @@ class CAMKD(Weighting):
         self.granularity: Granularity = granularity
         self.confidence: Confidence = confidence
         self.features = features
-        # mean squared error of each teacher over the evidence [K, H, C]
+        # mean squared error of each teacher on the calibration set [K, H, C]
         self.register_buffer("errors", torch.full((1, 1, 1), torch.nan))
 
     @property
@@ -155,19 +158,19 @@ class CAMKD(Weighting):
         if self.granularity == "sample":
             losses, present = losses.flatten(2).nanmean(2), step.valid
         limit = torch.finfo(losses.dtype).max
-        # nothing is known of the steps: as of an average teacher
+        # without a typical error, as for an average teacher
         losses = (losses / self.temperature).nan_to_num(nan=average / self.temperature, posinf=limit, neginf=-limit)
         return confidence_weights(losses, present, self.mode)
 
     def _losses(self, step: Step) -> Tensor:
-        """r·τ by step and component `[K, B, H, C]`; NaN where no teacher has been judged, or all are exact."""
+        """r·τ by step and component `[K, B, H, C]`; NaN where uncalibrated, or where all are exact."""
         scale = typical_error(self.errors, step.covers)
         forecasts = step.forecasts.to(torch.promote_types(step.forecasts.dtype, torch.float32))
         errors = (forecasts - step.target).square() / scale
         if self.confidence == "error":
             return errors
         assert step.spread is not None
-        claimed = step.spread.to(errors).square() / scale
+        predicted = step.spread.to(errors).square() / scale
         usual = (self.errors / scale).nan_to_num(nan=1)[:, None]
-        claimed = torch.where(claimed.isnan(), usual, claimed)
-        return negative_log_likelihood(errors, claimed)
+        predicted = torch.where(predicted.isnan(), usual, predicted)
+        return negative_log_likelihood(errors, predicted)

@@ -1,4 +1,4 @@
-"""The shortest convex combination of vectors, none of which has more than a given share."""
+"""The shortest convex combination of vectors with a largest share for each."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def normalised(gram: np.ndarray) -> np.ndarray:
 def active_set(gram: np.ndarray, cap: float) -> np.ndarray:
     """The same for a positive definite matrix and 1/K < cap ≤ 1, exactly.
 
-    Primal active set: shares held at a bound are let go one by one while that shortens the sum; every step stays
+    Primal active set: shares held at a bound are released one by one while that shortens the sum; every step stays
     within the bounds and lengthens nothing.
     """
     count = len(gram)
@@ -84,8 +84,11 @@ def _best(gram: np.ndarray, shares: np.ndarray, free: np.ndarray) -> np.ndarray:
 
 
 def kkt_residual(gram: np.ndarray, shares: np.ndarray, cap: float) -> float:
-    """By how much shares fail the conditions of the optimum of ½ αᵀGα: the largest of how far they leave the bounds or
-    the sum, and of how much shorter the sum gets by moving share from one vector to another."""
+    """Violation of the optimality conditions of ½ αᵀGα by shares; 0 at the optimum.
+
+    It is the largest of how far shares leave the bounds or the sum, and of how much shorter the sum gets by moving
+    share from one vector to another.
+    """
     slope = gram @ shares
     edge = 1e-9
     down = slope[shares > edge].max(initial=-np.inf)

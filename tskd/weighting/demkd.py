@@ -1,4 +1,4 @@
-"""Weights by how sure the teachers are."""
+"""Weights by the entropies of the teachers' forecasts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from tskd._core.aspects import Aspect
 from tskd._core.checks import check_real
 from tskd.weighting._aspect_errors import level_and_shape_squares, spread_divergence, unexplained
-from tskd.weighting._calibration_errors import FLOOR, WINDOWS, Errors, believed, judged_errors
+from tskd.weighting._calibration_errors import FLOOR, WINDOWS, Errors, calibration_errors, shrunk
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet, CalibrationWindows
 from tskd.weighting.step import Step
@@ -19,11 +19,12 @@ DECOUPLED: tuple[Aspect, ...] = ("level", "shape", "spread")
 
 
 def by_entropy(deviations: Tensor, valid: Tensor, power: float) -> Tensor:
-    """exp(−power · log σ_k) `[K, …]`, relative to the surest valid teacher's.
+    """exp(−power · log σ_k) `[K, …]`, relative to the smallest σ of a valid teacher.
 
     Args:
-        deviations: σ `[K, …]`; where it is NaN the teacher counts as an average one.
+        deviations: σ `[K, …]`; a NaN counts as the teachers' geometric mean.
         valid: of the same shape.
+        power: see `DEMKD`.
     """
     known = valid & deviations.isfinite()
     if bool(known.all()):
@@ -99,44 +100,44 @@ class DEMKD(Weighting):
         return frozenset(own + DECOUPLED) if self.decoupled else frozenset(own)
 
     def calibrate(self, calibration: CalibrationSet) -> None:
-        errors = judged_errors(calibration.chunks())
-        squares = believed(errors.squares, errors.windows, self.shrinkage)
+        errors = calibration_errors(calibration.chunks())
+        squares = shrunk(errors.squares, errors.windows, self.shrinkage)
         factors = torch.ones_like(squares)
         if self.recalibrate:
-            # where no teacher could be judged, claims are taken as they are
-            factors = (squares / errors.claims).sqrt().where(~squares.isnan(), 1)
+            # without valid windows, spreads are taken as they are
+            factors = (squares / errors.variances).sqrt().where(~squares.isnan(), 1)
         self.residuals, self.factors = squares.sqrt()[:, None].to(errors.dtype), factors[:, None].to(errors.dtype)
         if self.decoupled:
-            self._learn_aspects(calibration, errors)
+            self._calibrate_aspects(calibration, errors)
 
-    def _learn_aspects(self, calibration: CalibrationSet, errors: Errors) -> None:
+    def _calibrate_aspects(self, calibration: CalibrationSet, errors: Errors) -> None:
         level, shape = level_and_shape_squares(calibration.chunks())
         spread = spread_divergence(((chunk, self._mean(chunk)) for chunk in calibration.chunks()), errors.windows)
         for aspect, squares in zip(DECOUPLED, (level, shape, spread), strict=True):
-            found = believed(squares, errors.windows, self.shrinkage).sqrt()
+            found = shrunk(squares, errors.windows, self.shrinkage).sqrt()
             setattr(self, aspect, found[:, None].to(errors.dtype))
 
-    def _mean(self, judged: CalibrationWindows) -> Tensor:
+    def _mean(self, chunk: CalibrationWindows) -> Tensor:
         """The teachers' forecasts combined with their weights `[m, H, C]`, in float64."""
         step = Step(
-            judged.forecasts,
-            judged.valid,
-            judged.target,
-            judged.target,
-            judged.keys,
+            chunk.forecasts,
+            chunk.valid,
+            chunk.target,
+            chunk.target,
+            chunk.keys,
             epoch=0,
-            covers=judged.covers,
-            spread=judged.spread,
+            covers=chunk.covers,
+            spread=chunk.spread,
         )
-        usable = judged.valid[:, :, None, None] & judged.covers[:, None, :, None]
-        return (self(step).double() * judged.forecasts.double().where(usable, 0)).sum(0)
+        usable = chunk.valid[:, :, None, None] & chunk.covers[:, None, :, None]
+        return (self(step).double() * chunk.forecasts.double().where(usable, 0)).sum(0)
 
     def scores(self, step: Step) -> Tensor:
-        # one row for all windows, as long as no teacher claims anything and all are valid
+        # one row for all windows, as long as no teacher has a spread and all are valid
         deviations = self.residuals.to(step.forecasts.device).expand(len(step.forecasts), -1, -1, -1)
         if step.spread is not None and not bool(step.spread.isnan().all()):
-            claimed = step.spread * self.factors
-            deviations = claimed.where(claimed.isfinite() & (claimed >= 0), deviations)
+            predicted = step.spread * self.factors
+            deviations = predicted.where(predicted.isfinite() & (predicted >= 0), deviations)
         if bool(step.valid.all()) and bool(step.covers.all()):
             return by_entropy(deviations, torch.ones_like(deviations, dtype=torch.bool), self.power)
         deviations = deviations.expand_as(step.forecasts)

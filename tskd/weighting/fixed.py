@@ -1,4 +1,4 @@
-"""Weights that the user gives."""
+"""Weights given by the user."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tskd.weighting.step import Step
 
 
 def proportions(values: Sequence[float]) -> list[float]:
-    """Non-negative values over the largest, as they are where all are 0: what float32 would lose is their scale."""
+    """Non-negative values over the largest, or as they are where all are 0; float32 would lose their scale."""
     top = max(values)
     return [value / top for value in values] if top else list(values)
 
 
 class Fixed(Weighting):
-    """Given weights, normalised over the valid teachers of each window. Weights per window `[K, B]`.
+    """Given weights, normalised over the valid teachers of each window. Weights `[K, B]`.
 
     Args:
         weights: by teacher name, or in the order of the teachers; non-negative, not all 0.
 
     Raises:
-        ValueError: no weights, or something else than non-negative numbers; (at the start of fit) names or number other
-            than the teachers'.
+        ValueError: no weights, or anything but non-negative numbers; (at the start of fit) other names, or
+            another number of them, than the teachers'.
     """
 
     def __init__(self, weights: Mapping[str, float] | Sequence[float]) -> None:

@@ -1,4 +1,4 @@
-"""Teachers by what a student can learn from them."""
+"""Weights by what a student can learn from each teacher."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.step import Step
 
-# windows of a fold: fewer say nothing, of more (which overlap) an even selection says as much
+# limits on the windows of a fold: fewer are too few for a probe, and of more (they overlap) a selection is enough
 LEAST, MOST = 8, 2000
 PENALTIES = tuple(10 ** (number / 2) for number in range(-12, 9))
 
@@ -46,7 +46,7 @@ def thinned(rows: Tensor, most: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Fold:
-    """Windows: what the student sees `[n, d]`, forecasts `[K, n, H, C]`, valid `[K, n]`, labels `[n, H, C]`."""
+    """The student's inputs `[n, d]`, forecasts `[K, n, H, C]`, validity `[K, n]` and labels `[n, H, C]` of windows."""
 
     inputs: Tensor
     forecasts: Tensor
@@ -94,7 +94,7 @@ def ridge_probe(inputs: Tensor, targets: Tensor, penalty: float | None = None) -
 
 
 def preferences(risks: Tensor, floor: Tensor, temperature: float) -> Tensor:
-    """exp(−(R_k − min R)/(temperature · min R)) over the first dimension; NaN, a risk not known, is the others' mean.
+    """exp(−(R_k − min R)/(temperature · min R)) over the first dimension; for a NaN risk the others' mean.
 
     Args:
         floor: risks that differ by no more are alike.
@@ -151,10 +151,10 @@ class Imitability(Weighting):
 
     def calibrate(self, calibration: CalibrationSet) -> None:
         keys, span, like = [], 0, None
-        for judged in calibration.chunks():
-            keys.append(judged.keys.cpu())
-            past, like = judged.inputs.get("past_target"), judged
-            span = judged.target.shape[1] + (0 if past is None else past.shape[1])
+        for chunk in calibration.chunks():
+            keys.append(chunk.keys.cpu())
+            past, like = chunk.inputs.get("past_target"), chunk
+            span = chunk.target.shape[1] + (0 if past is None else past.shape[1])
         assert like is not None
         shape, dtype = like.forecasts.shape, torch.promote_types(like.target.dtype, torch.float32)
         self.risks = torch.full((shape[0], shape[2]), torch.nan, dtype=dtype)
@@ -189,13 +189,13 @@ class Imitability(Weighting):
 
 
 def _selected(calibration: CalibrationSet, wanted: tuple[Tensor, ...]) -> list[Fold]:
-    """Those rows of the evidence, of each selection in one piece."""
+    """Each selection of rows of the calibration set, in one piece."""
     parts: list[list[Fold]] = [[] for _ in wanted]
     start = 0
-    for judged in calibration.chunks():
-        count = len(judged.keys)
-        inputs = torch.cat([values.cpu().flatten(1).double() for values in judged.inputs.values()], 1)
-        forecasts, valid, target = judged.forecasts.cpu().double(), judged.valid.cpu(), judged.target.cpu().double()
+    for chunk in calibration.chunks():
+        count = len(chunk.keys)
+        inputs = torch.cat([values.cpu().flatten(1).double() for values in chunk.inputs.values()], 1)
+        forecasts, valid, target = chunk.forecasts.cpu().double(), chunk.valid.cpu(), chunk.target.cpu().double()
         for part, rows in zip(parts, wanted, strict=True):
             here = rows[(rows >= start) & (rows < start + count)] - start
             part.append(Fold(inputs[here], forecasts[:, here], valid[:, here], target[here]))

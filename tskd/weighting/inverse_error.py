@@ -8,39 +8,34 @@ import torch
 from torch import Tensor
 
 from tskd._core.checks import check_real
-from tskd.weighting._calibration_errors import WINDOWS, believed, judged_errors, over_largest
+from tskd.weighting._calibration_errors import WINDOWS, calibration_errors, over_largest, shrunk
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.step import Step
 
 
 def inverse(squares: Tensor) -> Tensor:
-    """Weights `[K, …]` in proportion to 1 / mean squared error; alike where it is known of nobody, or 0 of all."""
+    """Weights `[K, …]` in proportion to 1 / mean squared error; equal where it is NaN, or 0, for all teachers."""
     weights = 1 / over_largest(squares)
     return weights / weights.sum(0)
 
 
 class InverseError(Weighting):
-    """Every teacher's weight falls with its mean squared error on the windows it is judged by, at each step of the
-    horizon and for each component: w_k ∝ 1 / MSE_k.
+    """Weights w_k ∝ 1 / MSE_k on the calibration set, at each step and for each component.
 
-    This is the combination of smallest variance if the teachers' errors do not correlate (Bates and Granger, "The
-    Combination of Forecasts", Operational Research Quarterly, 1969; `BatesGranger` is the form with correlations). With
-    an MSE loss it is the target that the student learns. It was made for regression: nothing is changed but the
-    shrinkage, without which such weights lose to the mean of all forecasts when little is known.
+    It is the combination of least variance if the teachers' errors do not correlate (Bates and Granger, Operational
+    Research Quarterly, 1969; `BatesGranger` is the form with correlations), and with an MSE loss the target that the
+    student learns. It was made for regression; added is shrinkage, without which such weights lose to the mean of all
+    forecasts when windows are few: log MSE_k is drawn towards the teachers' mean by the factor n_k / (n_k + shrinkage),
+    n_k counting windows that do not overlap, as horizons of consecutive origins share all labels but one. The logarithm
+    of the mean of n squared errors has a variance of about 2/n: 8 suits teachers whose errors differ by a factor of
+    about e^½.
 
-    Shrinkage: log MSE_k is drawn towards the teachers' mean by the factor n_k / (n_k + shrinkage), so that weights are
-    1 / MSE_k^(n / (n + shrinkage)) if all are judged by the same windows. n_k counts windows that do not overlap, as
-    horizons of consecutive origins share all labels but one: the blocks of H steps in which a window begins. A teacher
-    that was never judged counts as an average one; without any evidence all count alike. The logarithm of the mean
-    square of n independent errors has a variance of about 2/n: 8 is right for teachers whose errors differ by a factor
-    of about e^½.
-
-    Judges teachers once, before the training. It takes their errors at face value: a privileged teacher that sees what
-    the student cannot explain is followed all the more. Weights per step and component `[K, 1, H, C]`.
+    A teacher without valid windows counts as an average one; uncalibrated, all count alike. Errors are taken at face
+    value: a privileged teacher that knows what the student cannot explain gets a large weight. Weights `[K, 1, H, C]`.
 
     Args:
-        shrinkage: as many windows weigh as much as the belief that all are equally good.
+        shrinkage: number of windows that weigh as much as the prior that all teachers are equally good.
 
     Raises:
         ValueError: shrinkage is negative or not a finite number.
@@ -59,8 +54,8 @@ class InverseError(Weighting):
         return WeightingNeeds(calibration=True)
 
     def calibrate(self, calibration: CalibrationSet) -> None:
-        errors = judged_errors(calibration.chunks())
-        squares = believed(errors.squares, errors.windows, self.shrinkage)
+        errors = calibration_errors(calibration.chunks())
+        squares = shrunk(errors.squares, errors.windows, self.shrinkage)
         self.weights = inverse(squares)[:, None].to(errors.dtype)
 
     def scores(self, step: Step) -> Tensor:

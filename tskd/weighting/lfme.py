@@ -1,4 +1,4 @@
-"""Teachers that fall silent where the student has caught up with them."""
+"""Teachers that are dropped where the student has caught up with them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Regimes = Literal["none", "quantile", "horizon"]
 
 
 def gates(student: Tensor, teacher: Tensor, lead: float) -> Tensor:
-    """clip((ρ − 1)/(lead − 1), 0, 1) of ρ = student's error / teacher's; 1 where one of them is not known."""
+    """clip((ρ − 1)/(lead − 1), 0, 1) of ρ = student's error / teacher's; 1 where one of them is NaN."""
     excess = student - teacher
     opened = torch.where(excess > 0, excess / ((lead - 1) * teacher), excess.clamp(max=0))
     return opened.clamp(0, 1).nan_to_num(1)
 
 
 def ranks(errors: Tensor, among: Tensor) -> Tensor:
-    """How many of those `among` have smaller errors, in (0, 1), along the last dimension; of equals, the middle."""
+    """Share of those `among` with smaller errors, in (0, 1), along the last dimension; ties have their middle."""
     errors = errors.contiguous()
     ordered = errors.where(among.contiguous(), torch.inf).sort(-1).values.contiguous()
     below = torch.searchsorted(ordered, errors) + torch.searchsorted(ordered, errors, right=True)
@@ -35,14 +35,14 @@ def ranks(errors: Tensor, among: Tensor) -> Tensor:
 
 
 def level_edges(levels: Tensor, bins: int) -> Tensor:
-    """What separates equally many of the levels `[n]` each, half-way between neighbours `[bins − 1]`."""
+    """Edges that part the levels `[n]` into equally large bins, half-way between neighbours `[bins − 1]`."""
     ordered, count = levels.sort().values, len(levels)
     after = (torch.arange(1, bins) * count // bins).clamp(min=1)
     return (ordered[after - 1] + ordered[after.clamp(max=count - 1)]) / 2
 
 
 def regime_sums(errors: Tensor, valid: Tensor, regime: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Sums of errors `[K, m, H]` over the valid windows of each regime `[K, R, H]`, and how many these are `[K, R]`."""
+    """Sums of errors `[K, m, H]` over the valid windows of each regime `[K, R, H]`, and their numbers `[K, R]`."""
     member = functional.one_hot(regime, count).to(errors.dtype)
     return (
         torch.einsum("kmh,mr->krh", errors.where(valid[..., None], 0), member),
@@ -133,7 +133,7 @@ class LFME(Weighting):
             self._given = [list(shares) for shares in zip(*map(proportions, regimes), strict=True)]
 
     def calibrate(self, calibration: CalibrationSet) -> None:
-        targets = [judged.target for judged in calibration.chunks()]
+        targets = [chunk.target for chunk in calibration.chunks()]
         if self._parts > targets[0].shape[1]:
             raise ValueError(f"bins={self.bins}: give at most one for each of {targets[0].shape[1]} steps")
         dtype = torch.promote_types(targets[0].dtype, torch.float32)
@@ -148,14 +148,14 @@ class LFME(Weighting):
     def _errors(self, calibration: CalibrationSet, student: bool = False) -> Tensor:
         """The teachers' mean squared errors `[K, R, H]`, or the student's in the same windows."""
         sums: tuple[Tensor, Tensor] | None = None
-        for judged in calibration.chunks():
-            forecasts = calibration.student(judged)[None] if student else judged.forecasts
-            errors = _squared(forecasts.double(), judged.target.double()).expand(len(judged.valid), -1, -1)
-            found = regime_sums(errors.cpu(), judged.valid.cpu(), self._regime(judged.target.cpu()), self._levels)
+        for chunk in calibration.chunks():
+            forecasts = calibration.student(chunk)[None] if student else chunk.forecasts
+            errors = _squared(forecasts.double(), chunk.target.double()).expand(len(chunk.valid), -1, -1)
+            found = regime_sums(errors.cpu(), chunk.valid.cpu(), self._regime(chunk.target.cpu()), self._levels)
             sums = found if sums is None else (sums[0] + found[0], sums[1] + found[1])
         assert sums is not None
         total, number = sums[0], sums[1][..., None]
-        # of a regime without a window, what is known of all
+        # a regime without a window has the error over all regimes
         return torch.where(number > 0, total / number, total.sum(1, keepdim=True) / number.sum(1, keepdim=True))
 
     def _regime(self, target: Tensor) -> Tensor:

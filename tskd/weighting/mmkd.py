@@ -1,4 +1,4 @@
-"""Weights that are learned so that the student does better on windows it does not train on."""
+"""Weights learned so that the student improves on windows that it is not trained on."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from tskd.weighting.step import MetaStep, Step
 Outer = Literal["validation", "training"]
 STATES = 4
 HIDDEN = 16
-# of the parameters' norm, in roots of their precision: what is rounded is then a thousandth in float32; a norm of few
-# units is so sharp that a larger step misses its slope
+# step over the parameters' norm, in roots of their precision: rounding is then a thousandth in float32; a larger step
+# misses the slope of a normalising layer of few units
 RELATIVE_STEP = 0.3
 
 
 def teacher_states(step: Step) -> Tensor:
-    """What is known of each teacher in each window, in no units `[K, B, 4]`: its error, its distance from the student
-    and from the mean of the teachers, and its spread, all on a logarithmic scale; 0 where it is not valid, and in
-    windows in which one of them is not finite."""
+    """State of each teacher in each window, free of units `[K, B, 4]`.
+
+    Its error, its distances from the student and from the mean of the teachers, and its spread, on a logarithmic scale;
+    0 where it is not valid, and in windows in which one of them is not finite.
+    """
     valid = step.valid[:, :, None, None] & step.covers[:, None, :, None]
     forecasts = step.forecasts.to(torch.promote_types(step.forecasts.dtype, torch.float32))
 
@@ -43,14 +45,14 @@ def teacher_states(step: Step) -> Tensor:
         spread = _mean(step.spread.square().nan_to_num(0).to(forecasts.dtype), valid)
     found.append(spread)
     states = torch.stack([torch.log1p(values / scale.where(scale > 0, 1)) for values in found], -1)
-    # one window that overflows must not spoil the others, nor the scorer
+    # a window that overflows must not affect the others, nor the scorer
     return states.where(states.isfinite().all(-1).all(0)[:, None], 0)
 
 
 def directional(losses: Any, parameters: list[nn.Parameter], direction: list[Tensor]) -> Tensor:
-    """Derivative of losses `[K, B]` of a network along a direction of its parameters, by central differences.
+    """Derivative of losses `[K, B]` along a direction of a network's parameters, by central differences.
 
-    The step along the direction is 1e-4 of the parameters' norm in float32. The parameters are put back bit for bit.
+    The step along the direction is 1e-4 of the parameters' norm in float32. The parameters are restored bit for bit.
     """
     length = torch.stack([d.square().sum() for d in direction]).sum().sqrt()
     size = torch.stack([p.detach().square().sum() for p in parameters]).sum().sqrt()
@@ -62,9 +64,9 @@ def directional(losses: Any, parameters: list[nn.Parameter], direction: list[Ten
     try:
         for sign in (1, -1):
             for p, old, d in zip(parameters, before, direction, strict=True):
-                # unseen by autograd: the graph of the student's step holds these parameters, and gets them back
+                # through `data`, unseen by autograd: the graph of the student's step holds these parameters
                 p.data.copy_(old + sign * step * d)
-            # in the parameters' precision: a narrower one does not see so small a step
+            # in the parameters' precision: a lower one does not resolve so small a step
             with torch.autocast(size.device.type, enabled=False):
                 found.append(losses())
     finally:
@@ -74,24 +76,23 @@ def directional(losses: Any, parameters: list[nn.Parameter], direction: list[Ten
 
 
 class MMKD(Weighting):
-    """A small network scores the teachers, and learns from what the student's held-out loss would become.
+    """A small network scores the teachers, trained by what the student's held-out loss would become.
 
     Meta-learned multi-teacher distillation (Zhang et al. 2023, ICME, arXiv:2306.06634): weights w = softmax(f(state)),
-    and f is trained to lower an outer loss after the student's next step,
-    ∂L_outer(θ − η·∇Σw·ℓ)/∂w_k = −η·∇L_outerᵀ∇ℓ_k. Changed here: the state is of forecasts (error, distance from the
-    student and from the mean of the teachers, spread), not of logits and features, and has no cosine between student's
-    and teacher's features; ℓ_k is the squared distance of the forecasts, whatever the losses are that the student is
-    trained with; one scorer serves every teacher, so that their number and order do not matter; the outer loss is the
-    label loss on the validation part, since on training data (as published) it prefers teachers that know the labels'
-    noise; the product of gradients is one directional derivative, two forward passes, in evaluation mode. It starts as
-    `Uniform`. Weights per window `[K, B]`.
+    f trained to lower an outer loss after the student's next step, ∂L_outer(θ − η·∇Σw·ℓ)/∂w_k = −η·∇L_outerᵀ∇ℓ_k.
+    Changed here: the state is of forecasts (error, distances from the student and from the mean of the teachers,
+    spread), not of logits and features; ℓ_k is the squared distance of the forecasts, whatever the losses are; one
+    scorer serves every teacher, so that their number and order do not matter; the outer loss is the label loss on the
+    validation part, since on training data (as published) it prefers teachers that know the labels' noise; the product
+    of gradients is one directional derivative, two forward passes, in evaluation mode. It starts as `Uniform`. Weights
+    `[K, B]`.
 
-    The student is untouched by a meta step. What overflows teaches nothing: a window whose state is not finite has a
-    state of 0, and a meta step whose gradient is not finite is left out, in all processes alike.
+    The student is untouched by a meta step. A window whose state is not finite has a state of 0, and a meta step whose
+    gradient is not finite is left out, in all processes alike.
 
     Args:
-        every: steps between two meta steps.
-        lr: of the scorer's Adam.
+        every: number of training steps from one meta step to the next.
+        lr: learning rate of the scorer's Adam.
         outer: `"validation"`, or `"training"` as published.
 
     Raises:
@@ -132,10 +133,10 @@ class MMKD(Weighting):
             self.scorer.requires_grad_(True)
             loss = -(self._weights(meta_step.step) * gain / size.where(size > 0, 1)).sum(0).mean()
             loss.backward()
-        # also where nothing is gained: the other processes wait
+        # also with a gain of 0: the other processes wait
         average_over_ranks(self.scorer.parameters(), meta_step.step.context.mean_over_ranks)
         gradients = [p.grad for p in self.scorer.parameters() if p.grad is not None]
-        # averaged, and so the same in all of them; Adam would keep what is not finite for good
+        # averaged, and so the same in all processes; Adam's state would never lose what is not finite
         if all(bool(g.isfinite().all()) for g in gradients) and any(bool(g.any()) for g in gradients):
             self._optimizer.step()
         self._optimizer.zero_grad()
@@ -145,7 +146,7 @@ class MMKD(Weighting):
         return self._optimizer.state_dict()
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        # an optimizer takes the tensors that it is given for its own
+        # the optimizer would keep these very tensors as its state
         self._optimizer.load_state_dict(copy.deepcopy(state))
 
     def _weights(self, step: Step) -> Tensor:

@@ -1,4 +1,4 @@
-"""All teachers alike."""
+"""Equal weights."""
 
 from torch import Tensor
 
@@ -7,10 +7,10 @@ from tskd.weighting.step import Step
 
 
 class Uniform(Weighting):
-    """Every valid teacher of a window has the same weight, 1/K.
+    """Every valid teacher of a window has the same weight, 1/K. Weights `[K, B]`.
 
     With an MSE loss the student then learns the mean of the teachers' forecasts: Σ w_k (s − t_k)² has the gradient of
-    (s − Σ w_k t_k)². Weights per window `[K, B]`.
+    (s − Σ w_k t_k)².
     """
 
     def scores(self, step: Step) -> Tensor:

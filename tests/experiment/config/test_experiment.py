@@ -19,15 +19,17 @@ from pydantic import ValidationError
 
 from tests.helpers.experiments import HORIZON, LOOKBACK, STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model
 from tskd import DistilledModel, Teacher
-from tskd.experiment import Arm, ConfigError, Experiment, Results, RunError, Study
+from tskd.experiment import Arm, ConfigError, Experiment, Results, RunError
 from tskd.experiment.config.objects import MODEL, Spec
 from tskd.experiment.config.quiet import quiet
-from tskd.experiment.controls.placebo import placebo, strata
+from tskd.experiment.controls.shuffling import placebo, strata
+from tskd.experiment.data.loading import load
 from tskd.experiment.data.preparation import fingerprint, prepare
-from tskd.experiment.data.validation import checked
+from tskd.experiment.data.validation import check_data
 from tskd.experiment.results.collect import choose
-from tskd.experiment.run.block import BlockRun, Cell
-from tskd.experiment.run.plan import Block, blocks, planned
+from tskd.experiment.run.block import BlockRun
+from tskd.experiment.run.cell import Cell
+from tskd.experiment.run.plan import Block, blocks_of, planned
 from tskd.experiment.run.scoring import mean, score
 from tskd.losses import OutputKD
 from tskd.privileged import CostlySensors, FutureHorizon, HighResolution
@@ -45,7 +47,7 @@ def results(experiment: Experiment) -> Results:
 
 
 def run_of(experiment: Experiment, seed: int) -> BlockRun:
-    return BlockRun(Block("toy", experiment, 1, None, seed), experiment.dataset())
+    return BlockRun(Block("toy", experiment, 1, None, seed), load(experiment))
 
 
 def cells_of(run: BlockRun) -> list[Cell]:
@@ -101,9 +103,7 @@ def test_a_yaml_file_is_read_with_its_defaults(tmp_path: Path) -> None:
 def test_seeds_are_whole_numbers_of_any_kind(given: Any, seeds: tuple[int, ...]) -> None:
     made, usual = Experiment(**toy_config(seeds=given)), Experiment(**toy_config(seeds=list(seeds)))
     assert made.seeds == seeds and {type(seed) for seed in made.seeds} == {int}
-    keys = [
-        [cell.key for block in blocks(Study("toy", {"": one})) for cell in planned(block, "")] for one in (made, usual)
-    ]
+    keys = [[cell.key for block in blocks_of("toy", one) for cell in planned(block, "")] for one in (made, usual)]
     assert keys[0] == keys[1] and made.to_yaml() == usual.to_yaml()
 
 
@@ -111,7 +111,7 @@ def test_numbers_of_numpy_are_numbers() -> None:
     made, usual = (
         Experiment(**toy_config(student=toy_model(optimizer_kwargs={"lr": lr}))) for lr in (np.float64(0.01), 0.01)
     )
-    keys = [[cell.key for cell in planned(blocks(Study("toy", {"": one}))[0], "")] for one in (made, usual)]
+    keys = [[cell.key for cell in planned(blocks_of("toy", one)[0], "")] for one in (made, usual)]
     assert keys[0] == keys[1] and made.to_yaml() == usual.to_yaml()
 
 
@@ -748,8 +748,8 @@ def test_more_folds_of_teachers_than_training_windows_are_refused() -> None:
         teachers = {"equal": {"model": toy_model(), "cross_fit": {"folds": folds, "block": 24}}}
         return Experiment(**toy_config(teachers=teachers, arms=[], sizes=sizes))
 
-    assert checked(crossed(windows, [None]), toy_data()).data is not None
+    assert check_data(crossed(windows, [None]), toy_data())
     with pytest.raises(ConfigError, match=f"teacher 'equal': cross_fit asks for {windows + 1} folds, .* {windows} tr"):
-        checked(crossed(windows + 1, [None]), toy_data())
+        check_data(crossed(windows + 1, [None]), toy_data())
     with pytest.raises(ConfigError, match=r"asks for 51 folds, and .* has 50 training windows in its smallest"):
-        checked(crossed(51, [None, 50]), toy_data())
+        check_data(crossed(51, [None, 50]), toy_data())

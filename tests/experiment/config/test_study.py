@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tests.helpers.experiments import toy_config, toy_model
 from tskd.experiment import ConfigError, Experiment, Study
-from tskd.experiment.controls.kinds import CONTROLS
+from tskd.experiment.controls.registry import CONTROL_NAMES
 
 BASE = """
 name: small
@@ -202,5 +202,5 @@ def test_lengths_that_cannot_be_are_refused(change: dict[str, Any], message: str
 
 
 def test_controls_are_read_by_name_or_all_at_once() -> None:
-    assert Experiment(**toy_config(), controls="all").controls == CONTROLS
+    assert Experiment(**toy_config(), controls="all").controls == CONTROL_NAMES
     assert Experiment(**toy_config(), controls=["placebo", "tuned", "placebo"]).controls == ("placebo", "tuned")

@@ -32,9 +32,11 @@ from tskd.experiment import ConfigError, Experiment, TeacherConfig
 from tskd.experiment.config.arm import tuned_by
 from tskd.experiment.config.quiet import quiet
 from tskd.experiment.config.teacher import INPUTS
-from tskd.experiment.controls.placebo import archive_placebo
+from tskd.experiment.controls.shuffling import archive_placebo
+from tskd.experiment.data.loading import load
 from tskd.experiment.data.preparation import fingerprint, prepare
-from tskd.experiment.run.block import BlockRun, Cell
+from tskd.experiment.run.block import BlockRun
+from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.plan import Block, planned
 from tskd.privileged import CostlySensors, FutureHorizon
 from tskd.teachers import regression as global_models
@@ -63,7 +65,7 @@ def stations(data: DataSet | None = None, **changes: Any) -> Experiment:
 
 
 def run_of(experiment: Experiment) -> BlockRun:
-    return BlockRun(Block("some", experiment, 1, None, 3), experiment.dataset())
+    return BlockRun(Block("some", experiment, 1, None, 3), load(experiment))
 
 
 def cells_of(run: BlockRun) -> list[Cell]:
@@ -257,7 +259,7 @@ def test_a_teacher_is_watched_on_the_whole_validation_part_and_no_more(
     run = run_of(Experiment(**toy_config(teachers={"watched": {"model": model, "privileged": SENSOR}}, arms=[])))
     given: dict[str, Any] = {}
     monkeypatch.setattr(Teacher, "fit", lambda teacher, **data: given.update(data) or teacher)
-    monkeypatch.setattr("tskd.experiment.run.block.save_teacher", lambda *_: None)
+    monkeypatch.setattr("tskd.experiment.run.block_teachers.save_teacher", lambda *_: None)
     run.teacher("watched")
     times, watched = toy_data().series.time_index, given["val_series"]
     assert watched.time_index[back] == times[VALIDATION] and watched.end_time() == times[TEST - 1]

@@ -12,11 +12,14 @@ from darts.models import NLinearModel
 
 from tests.helpers.experiments import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_data, toy_model, toy_stations
 from tskd.experiment import Arm, ConfigError, Experiment
+from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.quiet import quiet
-from tskd.experiment.controls.kinds import CONTROLS, controls_of
-from tskd.experiment.controls.registry import Expanded, expanded
-from tskd.experiment.data.validation import checked
-from tskd.experiment.run.block import BlockRun, Cell
+from tskd.experiment.controls.expansion import Expanded, expanded
+from tskd.experiment.controls.registry import CONTROL_NAMES, controls_of
+from tskd.experiment.data.loading import load
+from tskd.experiment.data.validation import check_data
+from tskd.experiment.run.block import BlockRun
+from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.plan import Block, planned
 
 FUTURE = {"future": {"model": toy_model(n_epochs=3), "privileged": {"class": "FutureHorizon", "kwargs": {"end": 2}}}}
@@ -32,8 +35,8 @@ def arm_of(found: Expanded, name: str) -> Arm:
     return next(arm for arm in found.experiment.arms if arm.name == name)
 
 
-def run_of(experiment: Experiment) -> BlockRun:
-    return BlockRun(Block("toy", experiment, 1, None, 3), experiment.dataset())
+def run_of(experiment: ExperimentConfig) -> BlockRun:
+    return BlockRun(Block("toy", experiment, 1, None, 3), load(experiment))
 
 
 def cell_of(run: BlockRun, name: str, candidate: int = 0) -> Cell:
@@ -110,9 +113,9 @@ def test_every_control_has_the_budget_of_the_largest_distilled_arm() -> None:
         balances = [i / largest for i in range(largest)]
         arms = [small, {**TAUGHT, "balance": balances}]
         found = with_controls("all", arms=arms, data=with_archive(), scored=[1, 9], teachers=far(9))
-        assert set(found.controls) == set(CONTROLS)
-        budgets = {name: len(arm_of(found, name).candidates) for name in CONTROLS}
-        assert budgets == {**dict.fromkeys(CONTROLS, largest), "tuned": max(largest, 4)}
+        assert set(found.controls) == set(CONTROL_NAMES)
+        budgets = {name: len(arm_of(found, name).candidates) for name in CONTROL_NAMES}
+        assert budgets == {**dict.fromkeys(CONTROL_NAMES, largest), "tuned": max(largest, 4)}
 
 
 def far(steps: int) -> dict[str, Any]:
@@ -366,7 +369,7 @@ def test_no_student_goes_on_from_its_forecasts_where_it_would_see_what_is_to_com
     assert "a soft sensor does not see the target" in blind.not_applicable["iterated"]
     own = Experiment(**toy_config(**config | {"arms": [{"name": "a", "students": [{"output_chunk_length": 2}]}]}))
     with pytest.raises(ConfigError, match="arm 'a': step 4 is scored and 2 are forecast at once; rolled forward, it"):
-        checked(own, data)
+        check_data(own, data)
 
 
 def test_a_student_that_is_rolled_forward_already_is_its_own_iterated_control() -> None:
@@ -487,7 +490,7 @@ def test_archive_arms_work_for_soft_sensors_with_early_stopping() -> None:
 def test_an_archive_is_needed() -> None:
     experiment = Experiment(**toy_config(arms=[{"name": "a", "archive": "pooled"}]))
     with pytest.raises(ConfigError, match="arm 'a': data set 'toy' has no archive to train on"):
-        checked(experiment, toy_data())
+        check_data(experiment, toy_data())
 
 
 @pytest.mark.parametrize("name", ["tuned", "self-distilled", "placebo", "iterated"])

@@ -26,10 +26,13 @@ from tests.helpers.experiments import (
 from tskd import datasets
 from tskd.datasets import DataSet
 from tskd.experiment import ConfigError, Experiment
+from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.quiet import quiet
-from tskd.experiment.data.folds import cut, prepared
-from tskd.experiment.data.validation import checked
-from tskd.experiment.run.block import BlockRun, Cell
+from tskd.experiment.data.folds import FoldSize, cut, prepared
+from tskd.experiment.data.loading import load
+from tskd.experiment.data.validation import check_data
+from tskd.experiment.run.block import BlockRun
+from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.plan import Block, planned
 
 TESTED = STEPS - TEST
@@ -39,8 +42,8 @@ def experiment_of(data: DataSet | None = None, **changes: Any) -> Experiment:
     return Experiment(**toy_config(data=data or toy_data(), **changes))
 
 
-def run_of(experiment: Experiment, fold: int = 1, size: int | None = None) -> BlockRun:
-    return BlockRun(Block("toy", experiment, fold, size, 3), experiment.dataset())
+def run_of(experiment: ExperimentConfig, fold: int = 1, size: int | None = None) -> BlockRun:
+    return BlockRun(Block("toy", experiment, fold, size, 3), load(experiment))
 
 
 def cells_of(run: BlockRun) -> list[Cell]:
@@ -138,8 +141,8 @@ def test_changing_the_test_split_changes_no_selected_checkpoint_hyperparameter_o
             assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
 
 
-def expanded_experiment(experiment: Experiment) -> Experiment:
-    from tskd.experiment.controls.registry import expanded
+def expanded_experiment(experiment: Experiment) -> ExperimentConfig:
+    from tskd.experiment.controls.expansion import expanded
 
     return expanded(experiment).experiment
 
@@ -162,10 +165,10 @@ def test_an_archive_ends_before_the_validation_part_of_its_fold() -> None:
 
 def test_folds_without_training_rows_are_refused_with_how_many_there_can_be() -> None:
     # 240 rows of training; a fold takes 80 test rows, a window 12: 240 - 2 * 80 leaves 80, 240 - 3 * 80 nothing
-    assert checked(experiment_of(folds=3), toy_data()).data is not None
+    assert check_data(experiment_of(folds=3), toy_data())
     message = r"fold 1 of 4 lacks training rows: it has 0, and one window takes 12\. There can be 3 folds"
     with pytest.raises(ConfigError, match=message):
-        checked(experiment_of(folds=4), toy_data())
+        check_data(experiment_of(folds=4), toy_data())
 
 
 # ---- sizes -----------------------------------------------------------------------------------------------------------
@@ -249,11 +252,11 @@ def test_a_size_of_a_fold_counts_from_the_folds_own_end() -> None:
 
 def test_more_windows_than_there_are_are_refused_with_how_many_there_are() -> None:
     windows = VALIDATION - LOOKBACK - HORIZON + 1
-    assert len(checked(experiment_of(sizes=[windows]), toy_data()).train.truth) == windows
+    assert check_data(experiment_of(sizes=[windows]), toy_data())[FoldSize(1, windows)].training == windows
     with pytest.raises(
         ConfigError, match=f"size of {windows + 1} windows is asked for; of 240 .* there are {windows},"
     ):
-        checked(experiment_of(sizes=[windows + 1, None]), toy_data())
+        check_data(experiment_of(sizes=[windows + 1, None]), toy_data())
 
 
 # ---- the standard benchmark ------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from darts import TimeSeries
 
 from tests.helpers.experiments import STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model, toy_stations
 from tskd.experiment import ConfigError, Experiment
-from tskd.experiment.data.validation import checked
+from tskd.experiment.data.validation import check_data
 
 DATA = toy_data()
 TIMES, SENSOR = DATA.series.time_index, DATA.privileged["sensor"]
@@ -99,7 +99,7 @@ def test_a_series_that_begins_after_the_training_part_of_a_fold_is_named() -> No
     late = replace(DATA, privileged={**DATA.privileged, "sensor": SENSOR[VALIDATION - 10 :]})
     message = "in fold 1 of 2, privileged series 'sensor' has no row before the validation part, 2021-03-07 16:00:00"
     with pytest.raises(ConfigError, match=message):
-        checked(Experiment(**toy_config(folds=2)), late)
+        check_data(Experiment(**toy_config(folds=2)), late)
 
 
 # ---- what an experiment reads of it ----------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def spoiled(series: TimeSeries, step: int, value: float) -> TimeSeries:
 )
 def test_a_value_that_is_not_finite_is_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        checked(Experiment(**toy_config()), replace(DATA, **change))
+        check_data(Experiment(**toy_config()), replace(DATA, **change))
 
 
 def test_covariates_and_an_archive_are_finite_where_somebody_reads_them() -> None:
@@ -136,21 +136,21 @@ def test_covariates_and_an_archive_are_finite_where_somebody_reads_them() -> Non
     spoilt = replace(data, past_covariates=spoiled(data.past_covariates, 9, np.nan))
     reader = {"class": "DLinearModel", "kwargs": toy_model()["kwargs"]}
     with pytest.raises(ConfigError, match=r"'stations': past_covariates has 1 missing .* in 'c1'"):
-        checked(Experiment(**toy_config(student=reader, teachers={}, arms=[])), spoilt)
+        check_data(Experiment(**toy_config(student=reader, teachers={}, arms=[])), spoilt)
     spoilt = replace(data, archive=(data.archive[0], replace(item, series=spoiled(item.series, 9, np.nan))))
     plain = Experiment(**toy_config(teachers={}, arms=[]))
-    assert checked(plain, spoilt).data is not None
+    assert check_data(plain, spoilt)
     pooled = Experiment(**toy_config(teachers={}, arms=[{"name": "pooled", "archive": "pooled"}]))
     with pytest.raises(ConfigError, match="archive series 'station 2': series has 1 missing"):
-        checked(pooled, spoilt)
+        check_data(pooled, spoilt)
 
 
 def test_what_nobody_reads_may_hold_anything() -> None:
     unread = replace(DATA, privileged={**DATA.privileged, "other": spoiled(SENSOR, 50, np.nan)})
-    assert checked(Experiment(**toy_config()), unread).data is not None
+    assert check_data(Experiment(**toy_config()), unread)
     # of a smaller size no row before its own exists for anybody
     early = replace(DATA, series=spoiled(DATA.series, 50, np.nan))
-    assert checked(Experiment(**toy_config(sizes=[60], teachers={}, arms=[])), early).data is not None
+    assert check_data(Experiment(**toy_config(sizes=[60], teachers={}, arms=[])), early)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,6 @@ def test_a_part_of_which_every_target_was_filled_is_refused(filled: range, folds
     times = data.series.time_index
     none = replace(data, filled=frozenset(times[list(filled)]))
     with pytest.raises(ConfigError, match=message):
-        checked(Experiment(**toy_config(folds=folds)), none)
+        check_data(Experiment(**toy_config(folds=folds)), none)
     some = replace(data, filled=frozenset(times[list(filled)[1:]]))
-    assert checked(Experiment(**toy_config(folds=folds)), some).data is not None
+    assert check_data(Experiment(**toy_config(folds=folds)), some)

@@ -12,11 +12,11 @@ import matplotlib
 import pandas as pd
 import pytest
 
-from tests.helpers.results import TEACHERS, made_up_results
+from tests.helpers.results import TEACHERS, made_up_results, with_info
 from tskd.experiment import Results
 from tskd.experiment.report.figures import Drawing, cases, figures
 from tskd.experiment.report.figures.style import STYLE, _short, _ungrouped, inline
-from tskd.experiment.report.selection import few, shown_arm, shown_teacher
+from tskd.experiment.results.selection import few, shown_arm, shown_teacher
 from tskd.experiment.statistics.rank_tests import RankTest
 
 
@@ -49,7 +49,7 @@ def test_all_that_has_something_to_say_is_drawn(drawn: dict[str, Drawing]) -> No
 def test_nothing_is_drawn_that_has_nothing_to_say() -> None:
     found = made_up_results(effects={"alone": 1.0, "future": 0.9}, windows=300, seeds=1)
     # one size, one teacher, no control
-    assert names(replace(found, facts={**found.facts, "controls": {}})) == ["arms", "steps", "forecasts"]
+    assert names(with_info(found, controls={})) == ["arms", "steps", "forecasts"]
     even = found.weights.assign(weight=1.0)
     assert "profiles" not in names(replace(found, weights=even))
     only = made_up_results(effects={"alone": 1.0}, windows=300, seeds=1)

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from tests.helpers.page import Text
-from tests.helpers.results import made_up_results
-from tskd.experiment.report import page, terminal_table, write_page
-from tskd.experiment.report.overview import overview, slugs
+from tests.helpers.results import made_up_results, study_info
+from tskd.experiment.report import page, write_page
+from tskd.experiment.report.page import slugs
+from tskd.experiment.results.overview import overview
 from tskd.experiment.results.study_results import StudyResults
 
 
@@ -30,14 +31,12 @@ def study() -> StudyResults:
     last = found["ETTm1"]
     lost = {name: getattr(last, name) for name in ("rows", "windows", "steps")}
     found["ETTm1"] = replace(last, **{name: table[table.name != "both"] for name, table in lost.items()})
-    facts = {
-        "command": "tskd run all.yaml",
-        "reproducible": True,
-        "config": "name: all\n",
-        "left_out": {"Exchange": "the student alone is not finished."},
-        "cells": {"planned": 9, "finished": 9, "failed": 0},
-    }
-    return StudyResults("all", found, facts)
+    info = study_info(
+        command="tskd run all.yaml",
+        config="name: all\n",
+        left_out={"Exchange": "the student alone is not finished."},
+    )
+    return StudyResults("all", found, info)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,7 @@ def _html(folder: Path) -> str:
 
 
 def test_what_the_cases_found_is_counted(study: StudyResults) -> None:
-    found = overview(study)
+    found = overview(study.cases, study.left_out)
     assert [row.outcome for row in found.rows] == ["privilege", "gain", "none"]
     assert found.outcome == "privilege" and found.headline == "Privileged information helped in 1 of 3 cases."
     assert "In 1 of 3, there was no gain." in found.sentences
@@ -60,7 +59,7 @@ def test_what_the_cases_found_is_counted(study: StudyResults) -> None:
 
 
 def test_cases_by_arms_with_the_best_one_marked(study: StudyResults) -> None:
-    found = overview(study, {"ETTh1 · 96": ["future"]})
+    found = overview(study.cases, study.left_out, {"ETTh1 · 96": ["future"]})
     assert found.arms == ("alone", "future", "both", "self-distilled", "placebo")
     best = [[arm for arm, entry in zip(found.arms, row.entries, strict=True) if entry.best] for row in found.rows]
     assert best[:2] == [["future"], ["placebo"]]
@@ -72,7 +71,7 @@ def test_cases_by_arms_with_the_best_one_marked(study: StudyResults) -> None:
 
 
 def test_ranks_are_of_the_cases_where_every_arm_has_a_result(study: StudyResults, folder: Path) -> None:
-    found = overview(study)
+    found = overview(study.cases, study.left_out)
     assert found.complete == ("ETTh1 · 96", "ETTh1 / 96")
     assert any(sentence.startswith("Ranks leave out 1 case,") for sentence in found.sentences)
     errors = pd.DataFrame(
@@ -90,14 +89,13 @@ def test_ranks_are_of_the_cases_where_every_arm_has_a_result(study: StudyResults
 def test_an_arm_that_failed_in_a_hard_fold_is_neither_best_nor_ranked() -> None:
     effects = {"alone": 1.0, "future": 0.8, "self-distilled": 0.97, "placebo": 0.98}
     cases = {str(i): made_up_results(effects=effects, folds=2, seeds=2, windows=300, random=i) for i in range(3)}
-    facts = {"name": "folds", "left_out": {}, "cells": {"planned": 9, "finished": 9, "failed": 0}}
-    assert [row.entries[1].best for row in overview(StudyResults("folds", cases, facts)).rows] == [True] * 3
+    assert [row.entries[1].best for row in overview(cases, []).rows] == [True] * 3
     hard, lost = cases["0"], {}
     for name in ("rows", "windows", "steps"):
         table = getattr(hard, name)
         table = table.assign(mse=table.mse * (1 + 4 * (table.fold == 2)))
         lost[name] = table[~((table.name == "placebo") & (table.fold == 2))]
-    found = overview(StudyResults("folds", cases | {"0": replace(hard, **lost)}, facts))
+    found = overview(cases | {"0": replace(hard, **lost)}, [])
     assert [entry.best for entry in found.rows[0].entries] == [False, True, False, False]
     assert found.rows[0].entries[3].mse == "" and found.complete == ("1", "2")
     assert "Ranks leave out 1 case, in which an arm lacks results." in found.sentences
@@ -146,12 +144,12 @@ def test_sixty_cases_make_a_page_of_three_megabytes(folder: Path) -> None:
 def test_a_study_of_one_case_is_the_page_of_that_case(study: StudyResults, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "figures", lambda *_: [])
     one = dict([*study.cases.items()][:1])
-    html = page.render(StudyResults("one", one, study.facts)).html
+    html = page.render(StudyResults("one", one, study.info)).html
     assert "All cases" not in html and next(iter(one.values())).verdict.headline.replace("'", "&#39;") in html
 
 
 def test_the_terminal_shows_a_line_a_case(study: StudyResults) -> None:
-    text = terminal_table(study)
+    text = str(study)
     assert all(len(line) <= 100 for line in text.splitlines())
     assert re.search(r"^ETTh1 / 96 +placebo +0\.\d+ +\+1\d\.\d %? .*gain$", text.replace("\u00a0", " "), re.M)
     assert re.search(r"^ETTm1 .* no gain$", text, re.M) and "3 cases" in text

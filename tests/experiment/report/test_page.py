@@ -14,12 +14,12 @@ import pytest
 
 from tests.helpers.experiments import HORIZON, LOOKBACK, toy_config, toy_data
 from tests.helpers.page import Text, plain
-from tests.helpers.results import made_up_results
+from tests.helpers.results import made_up_results, with_info
 from tskd.experiment import Experiment, Results
-from tskd.experiment.report import page, terminal_table, write_page
-from tskd.experiment.report.lines import by_size, lines
+from tskd.experiment.report import page, write_page
 from tskd.experiment.report.page import render
 from tskd.experiment.report.significance import confidence, p_values
+from tskd.experiment.results.arm_table import by_size, lines
 from tskd.experiment.results.study_results import StudyResults
 
 Undrawn = Callable[[Results | StudyResults], str]
@@ -32,8 +32,7 @@ def results() -> Results:
 
 @pytest.fixture(scope="module")
 def shown(results: Results) -> str:
-    facts = {**results.facts, "warnings": ["a teacher sulked"]}
-    return render(replace(results, facts=facts)).html
+    return render(with_info(results, warnings=["a teacher sulked"])).html
 
 
 @pytest.fixture(scope="module")
@@ -226,12 +225,12 @@ def test_what_is_not_computed_yet_has_not_failed(results: Results, undrawn: Undr
         for kind, name in (("student", "both"), ("teacher", "weekly"))
         for seed in (0, 1)
     ]
-    early = replace(early, facts={**early.facts, "pending": waiting})
+    early = with_info(early, pending=waiting)
     states = {line.name: line.state for line in lines(early)}
     assert states["both"] == states["weekly"] == "pending" and states["tuned"] == "failed"
     seen = Text(undrawn(early))
     assert seen.row("both")[1][0] == "not yet" and seen.row("tuned")[1][0] == "failed"
-    assert re.search(r"^both +not yet$", terminal_table(early), re.M)
+    assert re.search(r"^both +not yet$", str(early), re.M)
 
 
 def test_training_sizes_that_are_not_computed_yet_have_not_failed() -> None:
@@ -241,14 +240,14 @@ def test_training_sizes_that_are_not_computed_yet_have_not_failed() -> None:
     named = [("student", arm["name"]) for arm in found.facts["arms"]]
     named += [("teacher", teacher["name"]) for teacher in found.facts["teachers"]]
     waiting = [{"kind": k, "name": n, "fold": 1, "size": None, "seed": s} for k, n in named for s in (0, 1)]
-    found = replace(found, **early, facts={**found.facts, "pending": waiting})
+    found = with_info(replace(found, **early), pending=waiting)
     cells = dict(by_size(found)[1])
     assert cells["both"][1] == "not yet" and cells["both"][0].startswith("−")
     seen = Text(render(found).html)
     texts = {text for row in seen.rows for text, _ in row}
     assert "not yet" in texts and "failed" not in texts
     assert not re.search(r"\bnan\b", seen.text) and found.verdict.headline in seen.text
-    assert re.search(r"^alone +not yet$", terminal_table(found), re.M)
+    assert re.search(r"^alone +not yet$", str(found), re.M)
 
 
 def test_the_page_names_what_the_fits_were_made_with(results: Results, undrawn: Undrawn) -> None:
@@ -266,9 +265,9 @@ def test_the_page_names_what_the_fits_were_made_with(results: Results, undrawn: 
 
 
 def test_a_run_that_only_its_program_can_reproduce_says_so(results: Results, undrawn: Undrawn) -> None:
-    python = {**results.facts, "command": None}
-    assert "the configuration at the end reproduces it" in Text(undrawn(replace(results, facts=python))).text
-    text = Text(undrawn(replace(results, facts={**python, "reproducible": False}))).text
+    python = with_info(results, command=None)
+    assert "the configuration at the end reproduces it" in Text(undrawn(python)).text
+    text = Text(undrawn(with_info(python, reproducible=False))).text
     assert "reproduces it with" not in text and "only the program that ran it can reproduce it" in text
 
 
@@ -313,18 +312,18 @@ def test_names_are_text_not_markup(results: Results, undrawn: Undrawn) -> None:
     failures = pd.DataFrame(
         [{"kind": "student", "name": "both", "fold": 1, "size": None, "seed": 0, "candidate": 0}]
     ).assign(error=evil, traceback=evil)
-    html = undrawn(replace(results, failures=failures, facts={**results.facts, "name": evil}))
+    html = undrawn(with_info(replace(results, failures=failures), name=evil))
     assert "<script" not in html and html.count("&lt;script&gt;") >= 4
 
 
 def test_a_run_that_is_not_finished_says_so(results: Results, undrawn: Undrawn) -> None:
-    facts = {**results.facts, "cells": {"planned": 20, "finished": 7, "failed": 2}}
-    assert "Not finished: 7 of 20 fits." in Text(undrawn(replace(results, facts=facts))).text
+    early = with_info(results, cells={"planned": 20, "finished": 7, "failed": 2})
+    assert "Not finished: 7 of 20 fits." in Text(undrawn(early)).text
     assert "Not finished" not in undrawn(results)
 
 
 def test_the_terminal_table_is_aligned_and_fits(broken: Results) -> None:
-    text = terminal_table(broken)
+    text = str(broken)
     assert all(len(line) <= 100 for line in text.splitlines())
     head = next(line for line in text.splitlines() if "95 % interval" in line)
     end = head.index("MSE") + 3
@@ -339,7 +338,7 @@ def test_the_terminal_table_is_aligned_and_fits(broken: Results) -> None:
 def test_the_terminal_table_fits_long_names_and_many_sizes() -> None:
     effects = {"alone": 1.0, "future": 0.9, "a control whose name is longer than any name should be": 1.0}
     sizes = (100, 200, 400, 800, 1600, 3200, None)
-    text = terminal_table(made_up_results(effects=effects, sizes=sizes, seeds=1, windows=300))
+    text = str(made_up_results(effects=effects, sizes=sizes, seeds=1, windows=300))
     assert all(len(line) <= 100 for line in text.splitlines())
     assert text.count("MSE against alone at") == 2
 

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.helpers.results import experiment_info, study_info, with_info
 from tskd.experiment.results import tables
-from tskd.experiment.results.results import Results, of_size
+from tskd.experiment.results.measurements import of_size
+from tskd.experiment.results.results import Results
 from tskd.experiment.results.study_results import StudyResults
 from tskd.experiment.statistics.comparison import compare
 
@@ -24,7 +26,10 @@ FACTS: dict[str, Any] = {
     "seeds": [0, 1, 2],
     "controls": {"tuned": "tuned", "placebo": "placebo", "iterated": "iterated"},
     "arms": [
-        {"name": name, "privileged": name == "future", "teachers": [], "controls": ["tuned", "placebo", "iterated"]}
+        {
+            **{"name": name, "privileged": name == "future", "teachers": [], "losses": [], "weighting": "Uniform"},
+            **{"candidates": [], "placebo": False, "controls": ["tuned", "placebo", "iterated"]},
+        }
         for name in ARMS
     ],
     "warnings": ["−3 % of a “name”"],
@@ -78,7 +83,7 @@ def made(
             [{**weight, "teacher": "t", "weight": 1 / 3}, {**weight, "by": "masked", "teacher": "", "weight": 0}],
         ),
         failures=tables.table("failures", failures),
-        facts={**FACTS, "folds": folds, "sizes": list(sizes)},
+        info=experiment_info(**FACTS, folds=folds, sizes=list(sizes)),
     )
 
 
@@ -113,21 +118,21 @@ def test_windows_of_a_series_without_a_calendar_are_read_back_in_order(tmp_path:
 
 
 def test_a_study_survives_on_disk(tmp_path: Path) -> None:
-    facts = {"name": "many", "left_out": {"c · 1": "too little"}}
-    study = StudyResults("many", {"a · 1": made(), "a / 1": made(sizes=(7,))}, facts)
+    info = study_info(name="many", left_out={"c · 1": "too little"})
+    study = StudyResults("many", {"a · 1": made(), "a / 1": made(sizes=(7,))}, info)
     study.save(tmp_path)
     read = StudyResults.load(tmp_path)
-    assert read.name == "many" and read.facts == facts and list(read.cases) == ["a · 1", "a / 1"]
+    assert read.name == "many" and read.facts == info.to_json() and list(read.cases) == ["a · 1", "a / 1"]
     assert [results.facts["sizes"] for results in read.cases.values()] == [[None], [7]]
     assert sorted(path.name for path in (tmp_path / "cases").iterdir()) == ["a-1", "a-1-2"]
-    one = StudyResults("one", {"only": made()}, {"left_out": {}})
+    one = StudyResults("one", {"only": made()}, study_info())
     one.save(tmp_path / "one")
     assert Results.load(tmp_path / "one").facts == StudyResults.load(tmp_path / "one").cases["only"].facts
 
 
 def test_cases_without_results_are_told_by_their_reason() -> None:
     reasons = {**{f"c{number}": "not begun." for number in range(5)}, "d": "failed."}
-    study = StudyResults("many", {"a": made()}, {"left_out": reasons})
+    study = StudyResults("many", {"a": made()}, study_info(left_out=reasons))
     assert study.left_out == [
         "‘c0’, ‘c1’, ‘c2’ and 2 more have no results: not begun.",
         "‘d’ has no results: failed.",
@@ -142,16 +147,16 @@ def test_tables_of_cases_that_are_no_more_are_removed_and_nothing_else(tmp_path:
         return found
 
     (tmp_path / "notes.csv").touch()
-    StudyResults("s", {"only": made()}, {"left_out": {}}).save(tmp_path)
+    StudyResults("s", {"only": made()}, study_info()).save(tmp_path)
     assert files() == {"."}
-    StudyResults("s", {"a": made(), "b": made(), "c": made()}, {"left_out": {}}).save(tmp_path)
+    StudyResults("s", {"a": made(), "b": made(), "c": made()}, study_info()).save(tmp_path)
     assert files() == {"cases/a", "cases/b", "cases/c"}
     (tmp_path / "cases" / "c" / "mine.txt").touch()
     # one of two has no results any more
-    StudyResults("s", {"a": made()}, {"left_out": {"b": "too little"}}).save(tmp_path)
+    StudyResults("s", {"a": made()}, study_info(left_out={"b": "too little"})).save(tmp_path)
     assert files() == {"cases/a"} and not (tmp_path / "cases" / "b").exists()
     assert [path.name for path in (tmp_path / "cases" / "c").iterdir()] == ["mine.txt"]
-    StudyResults("s", {"only": made()}, {"left_out": {}}).save(tmp_path)
+    StudyResults("s", {"only": made()}, study_info()).save(tmp_path)
     assert files() == {"."}
 
 
@@ -222,7 +227,7 @@ def test_the_lift_is_against_the_best_control_that_counts() -> None:
     assert results.lift("future").relative == pytest.approx(0.8 / 0.85 - 1)
     found = made(lost=tuple(("placebo", 1, seed) for seed in range(3))).lift("future")
     assert found.baseline == "tuned" and found.lacking == ("placebo", "self-distilled")
-    bare = replace(results, facts={**results.facts, "controls": {}})
+    bare = with_info(results, controls={})
     assert bare.lift("future").baseline == "alone"
 
 
@@ -257,7 +262,7 @@ def test_a_gain_without_its_controls_is_not_put_down_to_privilege() -> None:
     """The arm beats the student alone and the tuned one; the controls that would tell why have failed."""
     controls = {"tuned": "tuned", "placebo": "placebo", "iterated": "self-distilled"}
     whole = made(2)
-    whole = replace(whole, facts={**whole.facts, "controls": controls})
+    whole = with_info(whole, controls=controls)
     errors = {"alone": 1.0, "future": 0.5, "tuned": 1.0, "placebo": 0.9, "iterated": 0.9}
     windows = whole.windows.assign(
         mse=whole.windows.mse / whole.windows.name.map(ARMS) * whole.windows.name.map(errors)
@@ -266,7 +271,7 @@ def test_a_gain_without_its_controls_is_not_put_down_to_privilege() -> None:
     assert whole.verdict.outcome == "privilege" and whole.lift("future").lacking == ()
     # a placebo of other teachers does not tell either
     arms = [{**arm, "controls": ["tuned", "iterated"]} for arm in whole.facts["arms"]]
-    other = replace(whole, facts={**whole.facts, "arms": arms})
+    other = with_info(whole, arms=arms)
     assert other.verdict.outcome == "gain" and "'placebo of its own'" in other.verdict.headline
     assert other.lift("future").lacking == ("placebo of its own",)
     one = replace(whole, windows=windows[windows.name != "placebo"])

@@ -20,11 +20,13 @@ from tskd.datasets import DataSet
 from tskd.experiment import Experiment
 from tskd.experiment.config.quiet import quiet
 from tskd.experiment.data.folds import prepared
+from tskd.experiment.data.loading import load
 from tskd.experiment.data.preparation import DataPart, fingerprint
 from tskd.experiment.run import teacher_store as models
-from tskd.experiment.run.block import BlockRun, Cell
+from tskd.experiment.run.block import BlockRun
+from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.forecast import of_student, of_teacher
-from tskd.experiment.run.plan import Block, Planned, planned
+from tskd.experiment.run.plan import Block, PlannedCell, planned
 from tskd.experiment.run.scoring import score
 
 LINEAR: dict[str, Any] = {
@@ -61,10 +63,10 @@ def every_kind() -> Experiment:
 
 
 def run_of(experiment: Experiment, models: Path | None = None) -> BlockRun:
-    return BlockRun(Block("toy", experiment, 1, None, 3), experiment.dataset(), models)
+    return BlockRun(Block("toy", experiment, 1, None, 3), load(experiment), models)
 
 
-def plans_of(run: BlockRun) -> list[Planned]:
+def plans_of(run: BlockRun) -> list[PlannedCell]:
     return planned(run.block, fingerprint(run.experiment.dataset()))
 
 
@@ -383,7 +385,7 @@ def test_the_standard_benchmark_is_scored_as_darts_would() -> None:
         pytest.skip("TSKD_DATA is not set")
     student = {"class": "DLinearModel", "kwargs": {"n_epochs": 1, "shared_weights": True, "batch_size": 512}}
     experiment = Experiment(name="e", data="etth1", student=student, lookback=96, horizon=720, sizes=[200], seeds=[3])
-    run = BlockRun(Block("e", experiment, 1, 200, 3), experiment.dataset())
+    run = BlockRun(Block("e", experiment, 1, 200, 3), load(experiment))
     part = run.prepared.test
     with quiet():
         model = run.plain(experiment.alone)

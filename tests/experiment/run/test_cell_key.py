@@ -24,9 +24,9 @@ import torch
 
 from tests.helpers.cells import adding, cells_of, config
 from tests.helpers.experiments import toy_config, toy_data, toy_model, toy_stations
-from tskd.experiment import ConfigError, Experiment, Study
+from tskd.experiment import ConfigError, Experiment
 from tskd.experiment.run.cell_key import canonical, key_of
-from tskd.experiment.run.plan import blocks
+from tskd.experiment.run.plan import blocks_of
 from tskd.losses import HorizonWeighted, OutputKD
 from tskd.weighting import Fixed
 
@@ -148,7 +148,7 @@ def test_more_folds_and_seeds_and_sizes_keep_what_there_is() -> None:
     plain = Experiment(**toy_config(seeds=[3]))
     more = Experiment(**toy_config(seeds=[3, 4], folds=2, sizes=[50, None]))
     assert keys(plain) < keys(more) and len(keys(more)) == 8 * len(keys(plain))
-    found = blocks(Study("s", {"c": more}))
+    found = blocks_of("c", more)
     assert [(block.fold, block.size, block.seed) for block in found] == [
         (fold, size, seed) for fold in (1, 2) for size in (50, None) for seed in (3, 4)
     ]

@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tskd.experiment.run.cell_store import STALE, CellStore, StoredCell, write_atomically
-from tskd.experiment.run.locks import Lock
+from tskd.experiment.run.cell_store import STALE, CellStore
+from tskd.experiment.run.files import write_atomically
+from tskd.experiment.run.folder import take_lock
+from tskd.experiment.run.stored_cell import StoredCell
 
 KEYS = ("aa00", "bb11", "cc22")
 
 
 def part(key: str, value: float = 1.0, **row: Any) -> StoredCell:
-    return StoredCell({"key": key, "value": value, **row}, {"mse": np.array([value, np.nan])})
+    stored: Any = {"key": key, "value": value, **row}
+    return StoredCell(stored, {"mse": np.array([value, np.nan])})
 
 
 def failed(key: str, at: float = 0.0) -> StoredCell:
@@ -36,7 +39,7 @@ def written(folder: Path, *given: StoredCell) -> CellStore:
 
 
 def test_a_part_reads_back_as_it_was(tmp_path: Path) -> None:
-    row = {"text": "−3,1 % é", "none": None, "list": [1, {"a": 0.1}], "huge": 1e300}
+    row: Any = {"text": "−3,1 % é", "none": None, "list": [1, {"a": 0.1}], "huge": 1e300}
     arrays = {"mse": np.array([0.1, np.nan, 1e-300]), "forecasts": np.zeros((2, 3, 1), dtype="float32")}
     parts = written(tmp_path, StoredCell({"key": "aa00", **row}, arrays))
     read = parts.read(KEYS)["aa00"]
@@ -132,7 +135,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
 
 def _hold(path: Path, ready: Any) -> None:
-    lock = Lock.take(path)
+    lock = take_lock(path)
     assert lock is not None
     ready.set()
     time.sleep(60)
@@ -143,11 +146,11 @@ def test_a_lock_is_one_process_s_until_it_dies(tmp_path: Path) -> None:
     ready, path = context.Event(), tmp_path / "locks" / "a"
     holder = context.Process(target=_hold, args=(path, ready), daemon=True)
     holder.start()
-    assert ready.wait(60) and Lock.take(path) is None
-    other = Lock.take(path.with_name("b"))
-    assert other is not None and Lock.take(path.with_name("b")) is None
+    assert ready.wait(60) and take_lock(path) is None
+    other = take_lock(path.with_name("b"))
+    assert other is not None and take_lock(path.with_name("b")) is None
     other.release()
-    assert Lock.take(path.with_name("b")) is not None
+    assert take_lock(path.with_name("b")) is not None
     holder.kill()
     holder.join()
-    assert Lock.take(path) is not None
+    assert take_lock(path) is not None

@@ -13,21 +13,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from torch import Tensor
 from torch.nn import L1Loss
 
 from tests.helpers.experiments import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_data, toy_model
 from tskd.cli import main
 from tskd.experiment import ConfigError, Experiment, Results, RunError, Study
-from tskd.experiment.results.info import reproducible
+from tskd.experiment.config.objects import reproducible
+from tskd.experiment.data.loading import LoadedData
+from tskd.experiment.results.collect import results_so_far
 from tskd.experiment.results.tables import TABLES
-from tskd.experiment.run.block import BlockRun, Cell
-from tskd.experiment.run.cell_store import CellStore, StoredCell
-from tskd.experiment.run.engines import engine_of
-from tskd.experiment.run.locks import Lock
-from tskd.experiment.run.plan import Planned, blocks, planned
-from tskd.experiment.run.scheduler import report
-from tskd.experiment.run.worker import cell_of, part_of
+from tskd.experiment.run.block import BlockRun
+from tskd.experiment.run.cell import Cell
+from tskd.experiment.run.cell_store import CellStore
+from tskd.experiment.run.engines import EngineOptions
+from tskd.experiment.run.folder import take_lock
+from tskd.experiment.run.plan import PlannedCell, blocks_of, planned
+from tskd.experiment.run.stored_cell import StoredCell
 from tskd.losses import OutputKD
 
 ARMS: list[dict[str, Any]] = [
@@ -56,7 +59,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     counts: Counter[str] = Counter()
     original = BlockRun.cell
 
-    def cell(self: BlockRun, planned: Planned) -> Cell:
+    def cell(self: BlockRun, planned: PlannedCell) -> Cell:
         counts[planned.key] += 1
         return original(self, planned)
 
@@ -79,12 +82,12 @@ def parts_in(folder: Path) -> list[Path]:
 
 
 def test_a_cell_is_kept_in_single_precision(experiment: Experiment) -> None:
-    block = blocks(Study("toy", {"": experiment}))[0]
-    cell = BlockRun(block, toy_data()).cell(planned(block, "abc")[0])
-    content = part_of(cell.key, cell).to_bytes()
+    block = blocks_of("toy", experiment)[0]
+    cell = BlockRun(block, LoadedData(toy_data(), "abc")).cell(planned(block, "abc")[0])
+    content = StoredCell.of(cell.key, cell).to_bytes()
     kept = StoredCell.from_bytes(content)
     assert {array.dtype for array in kept.arrays.values()} == {np.dtype("float32")}
-    read = cell_of(kept)
+    read = kept.cell()
     for field in fields(Cell):
         own, again = getattr(cell, field.name), getattr(read, field.name)
         if isinstance(own, np.ndarray):
@@ -139,7 +142,7 @@ def test_an_interrupted_run_goes_on(
 ) -> None:
     counted = BlockRun.cell
 
-    def interrupted(self: BlockRun, planned: Planned) -> Cell:
+    def interrupted(self: BlockRun, planned: PlannedCell) -> Cell:
         if sum(computed.values()) == after:
             raise KeyboardInterrupt
         return counted(self, planned)
@@ -151,9 +154,9 @@ def test_an_interrupted_run_goes_on(
     study = Study(experiment.name, {experiment.name: experiment})
     if after < 1:
         with pytest.raises(RunError, match="nothing to report"):
-            report(study, tmp_path)
+            results_so_far(study, tmp_path)
     else:
-        seen = report(study, tmp_path)
+        seen = results_so_far(study, tmp_path)
         assert seen.facts["cells"] == {"planned": CELLS, "finished": after, "failed": 0}
     same(experiment.run(tmp_path, progress=False), whole)
     assert len(computed) == CELLS and set(computed.values()) == {1}
@@ -190,13 +193,13 @@ def test_cases_that_share_a_fit_share_its_cell(experiment: Experiment, computed:
 def test_a_block_that_another_run_holds_is_waited_for(
     experiment: Experiment, whole: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, refused = Lock.take, Counter[str]()
+    original, refused = take_lock, Counter[str]()
 
-    def take(path: Path) -> Lock | None:
+    def take(path: Path) -> FileLock | None:
         refused[path.name] += 1
         return None if refused[path.name] < 3 else original(path)
 
-    monkeypatch.setattr("tskd.experiment.run.scheduler.Lock.take", take)
+    monkeypatch.setattr("tskd.experiment.run.scheduler.take_lock", take)
     monkeypatch.setattr("tskd.experiment.run.scheduler.WAIT", 0.01)
     same(experiment.run(tmp_path, progress=False), whole)
     assert list(refused.values()) == [3, 3]
@@ -255,8 +258,8 @@ def test_a_failure_with_one_seed_leaves_the_others_to_compare(
 ) -> None:
     original = BlockRun.cell
 
-    def cell(self: BlockRun, planned: Planned) -> Cell:
-        if planned.name == "self" and self.seed == 3:
+    def cell(self: BlockRun, planned: PlannedCell) -> Cell:
+        if planned.name == "self" and self.block.seed == 3:
             raise MemoryError("too little")
         return original(self, planned)
 
@@ -278,8 +281,8 @@ def failing(monkeypatch: pytest.MonkeyPatch, *lost: tuple[int, int]) -> None:
     """Candidates of the arm `both` fail with a seed; those that do not have validation errors of their place."""
     original = BlockRun.cell
 
-    def cell(self: BlockRun, planned: Planned) -> Cell:
-        if planned.name == "both" and (planned.candidate, self.seed) in lost:
+    def cell(self: BlockRun, planned: PlannedCell) -> Cell:
+        if planned.name == "both" and (planned.candidate, self.block.seed) in lost:
             raise ArithmeticError("overflow")
         made = original(self, planned)
         return replace(made, validation_mse=-float(planned.candidate)) if planned.name == "both" else made
@@ -361,7 +364,7 @@ def test_a_worker_that_dies_is_replaced_and_the_cell_that_kills_it_is_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # a single block is otherwise computed in this process
-    monkeypatch.setattr("tskd.experiment.run.scheduler._at_most", lambda jobs, workers: workers)
+    monkeypatch.setattr("tskd.experiment.run.scheduler._at_most", lambda jobs, options: options)
     results = deadly(tmp_path, "once", "twice").run(workers=2, progress=False)
     check_deadly(results)
     assert results.failures.name.tolist() == ["twice"]
@@ -407,13 +410,13 @@ def test_what_cannot_be_sent_to_a_worker_is_named() -> None:
 )
 def test_engines_that_do_not_exist_are_refused(arguments: tuple[str, int, str | None], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        engine_of(*arguments)
+        EngineOptions(*arguments)
 
 
 def test_a_missing_ray_is_named_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(ConfigError, match=r"pip install 'tskd\[ray\]'"):
-        engine_of("ray", 1, None)
+        EngineOptions("ray", 1, None)
 
 
 def test_what_is_still_to_be_computed_is_named(experiment: Experiment, whole: Results, tmp_path: Path) -> None:
@@ -423,7 +426,7 @@ def test_what_is_still_to_be_computed_is_named(experiment: Experiment, whole: Re
     for path in parts_in(tmp_path):
         if path.name.startswith(arm):
             path.unlink()
-    found = report(Study("toy", {"toy": experiment}), tmp_path).cases["toy"]
+    found = results_so_far(Study("toy", {"toy": experiment}), tmp_path).cases["toy"]
     assert found.facts["pending"] == [{"kind": "student", "name": "self", "fold": 1, "size": None, "seed": 5}]
     assert found.failures.empty
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -12,8 +13,12 @@ import pytest
 from scipy.stats import t as student
 
 from tests.helpers.series import moving_average
+from tskd.experiment.controls.registry import CONTROL_RULES
 from tskd.experiment.statistics.comparison import Comparison, block_bootstrap_variance, compare
-from tskd.experiment.statistics.verdict import describe, interval, judge, percent
+from tskd.experiment.statistics.verdict import describe, interval, percent
+from tskd.experiment.statistics.verdict import judge as judge_by
+
+judge = partial(judge_by, rules=CONTROL_RULES)
 
 
 def folds_of(windows: int, *ends: int) -> list[list[int]]:

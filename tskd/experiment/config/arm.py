@@ -13,15 +13,19 @@ CANDIDATES = (0.0, 0.25, 0.5, 1.0)
 
 
 class Arm(Strict):
-    """One way to train the student, run with every seed.
+    """One way to train the student, run with every seed. Without `teachers` it is the student alone.
 
-    Without `teachers` it is the student alone. `balance` is a number, a balance, or a list of candidates of which the
-    one with the lowest validation error (mean over the seeds; of equals the first) is used. `placebo` shuffles what the
-    teachers' sources read, see `tskd.experiment.controls.placebo`. `students`, in an arm without teachers: candidate
-    settings, each merged into the student's `kwargs` and chosen among likewise. They may shorten the lookback and
-    change the output chunk: the same windows are scored, and a shorter chunk is rolled forward on its own forecasts.
-    `archive`, in an arm without teachers: the student is trained on archive and target rows `pooled`, or `pre-trained`
-    on the archive before it is trained on the target rows.
+    Attributes:
+        teachers: names of teachers of the experiment.
+        balance: a number, a balance, or a list of candidates, of which the one with the lowest validation error (mean
+            over the seeds; of equals the first) is used.
+        placebo: whether the rows that the teachers' sources read are shuffled
+            (`tskd.experiment.controls.shuffling`).
+        students: in an arm without teachers, candidate settings, each merged into the student's `kwargs` and chosen
+            among likewise. They may shorten the lookback and change the output chunk: the same windows are scored, and
+            a shorter chunk is rolled forward on its own forecasts.
+        archive: in an arm without teachers, whether the student is trained on archive and target rows `pooled`, or
+            `pre-trained` on the archive before it is trained on the target rows.
     """
 
     name: str
@@ -82,6 +86,15 @@ class Arm(Strict):
         if not candidates:
             raise ValueError("give a number, a balance, or a list of candidates, not an empty list.")
         return candidates
+
+
+def candidate_label(candidate: Any) -> str:
+    """A balance, or settings of the student, as tables show it."""
+    if isinstance(candidate, dict):
+        return ", ".join(
+            candidate_label(value) if isinstance(value, dict) else f"{key}={value}" for key, value in candidate.items()
+        )
+    return f"{candidate:g}" if isinstance(candidate, float) else str(candidate)
 
 
 def tuned_by(student: Spec, settings: dict[str, Any]) -> Spec:

@@ -50,11 +50,11 @@ def _model(value: Any, lookback: int | None, horizon: int | None, role: Role) ->
 def _lengths(
     name: str, kwargs: Mapping[str, Any], lookback: int | None, horizon: int | None, role: Role
 ) -> dict[str, int]:
-    """The arguments that say how far a class of models looks."""
+    """The arguments for lookback and horizon that a class of models has."""
     try:
         known = inspect.signature(vars(role.allowed(name))["__init__"]).parameters
     except (KeyError, ValueError):
-        # refused with its reason where the model is made
+        # an error with its reason where the model is made
         return {}
     found = {"output_chunk_length": horizon}
     if "input_chunk_length" in known:

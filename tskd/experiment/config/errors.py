@@ -1,4 +1,4 @@
-"""What can go wrong, said so that it can be mended."""
+"""Errors of configurations and of fits, whose messages name the place and what to do."""
 
 from __future__ import annotations
 

@@ -1,46 +1,53 @@
-"""What an experiment is: its data, student, teachers, arms and seeds, from Python or from a YAML file."""
+"""What an experiment is: its data, student, teachers, arms and seeds, validated."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tskd import datasets
-from tskd.experiment.config.arguments import is_whole
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.chunk_lengths import chunks, filled
-from tskd.experiment.config.errors import ConfigError, explain
+from tskd.experiment.config.model_arguments import is_whole
+from tskd.experiment.config.names import PLACEBO_SUFFIX
 from tskd.experiment.config.objects import MODEL, TEACHER, Spec, Strict, Whole, nearest, part, plain
 from tskd.experiment.config.quiet import quiet
 from tskd.experiment.config.seeds import listed
-from tskd.experiment.config.teacher import SHUFFLED, TeacherConfig, many, point_forecaster, reach
-from tskd.experiment.config.validation import check_consistent
-from tskd.experiment.config.yaml_file import read_yaml, to_yaml
-from tskd.experiment.controls.kinds import CONTROLS, Control, control_of
-
-if TYPE_CHECKING:
-    from tskd.experiment.results.results import Results
-    from tskd.experiment.run.engines import EngineName
+from tskd.experiment.config.teacher import TeacherConfig, many, point_forecaster, reach
+from tskd.experiment.config.validation import (
+    check_arms,
+    check_names,
+    check_scored,
+    check_settings,
+    check_soft_sensor,
+    check_teachers,
+)
+from tskd.experiment.config.yaml_file import to_yaml
 
 ALONE = "alone"
 
 
-class Experiment(Strict):
-    """A comparison of arms on one data set: `Experiment(...)` or `Experiment.from_yaml(path)`, then `run()`.
+class ExperimentConfig(Strict):
+    """A comparison of arms on one data set, as it is configured.
 
-    `data` is the name of a data set (`tskd.datasets.names()`) or a `tskd.datasets.DataSet`. Models, losses and so on
-    are given as `{"class": ..., "kwargs": {...}}`, as a class name, or as objects. The student alone is always run: an
-    arm called 'alone' is put first if no arm is without teachers. `seeds`: a list, or how many to take from 0 on.
-    `lookback` and `horizon` are those of student and teachers whose arguments leave them out. `soft_sensor`: no student
-    sees the target's past, in training or in use, and no teacher does but by its sources. `scored`: first and last step
-    that are scored, if not the student's whole horizon; past it, the student is rolled forward on its own forecasts.
-    `sizes`: training sizes in windows of the student, None for all; `folds`: chronological folds; for both see
-    `tskd.experiment.data.folds`. `controls`: names of arms to add, or `all`; see `tskd.experiment.controls.registry`.
+    Models, losses and so on are given as `{"class": ..., "kwargs": {...}}`, as a class name, or as objects.
+
+    Attributes:
+        data: name of a data set (`tskd.datasets.names()`) or a `tskd.datasets.DataSet`.
+        student: a torch model of darts.
+        arms: the student alone is always run: an arm called 'alone' is put first if no arm is without teachers.
+        seeds: a list, or how many to take from 0 on.
+        soft_sensor: no student sees the target's past, in training or in use, and teachers only by their sources.
+        scored: first and last step that are scored, by default the student's horizon; past its own horizon the student
+            is rolled forward on its own forecasts.
+        lookback: of student and teachers whose arguments leave it out; so is `horizon`.
+        sizes: training sizes in windows of the student, None for all (`tskd.experiment.data.folds`).
+        folds: number of chronological folds.
+        controls: names of controls to add as arms (`tskd.experiment.controls.registry`).
     """
 
     name: str
@@ -55,7 +62,7 @@ class Experiment(Strict):
     horizon: Whole | None = Field(default=None, ge=1)
     sizes: tuple[int | None, ...] = (None,)
     folds: Whole = Field(default=1, ge=1)
-    controls: tuple[Control, ...] = ()
+    controls: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -63,13 +70,13 @@ class Experiment(Strict):
         if not isinstance(data, Mapping):
             return data
         given = (data.get("lookback"), data.get("horizon"))
-        # anything but a number is refused where the field is read
+        # anything but a number is rejected where the field is read
         return filled(data, *(steps if is_whole(steps, 1) else None for steps in given))
 
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
-        return safe(value)
+        return folder_name(value)
 
     @field_validator("data", mode="before")
     @classmethod
@@ -84,8 +91,8 @@ class Experiment(Strict):
     @classmethod
     def _teachers(cls, value: dict[str, TeacherConfig]) -> dict[str, TeacherConfig]:
         for name in value:
-            if name.endswith(SHUFFLED):
-                raise ValueError(f"tables call a placebo so: give teacher {name!r} a name without {SHUFFLED!r}.")
+            if name.endswith(PLACEBO_SUFFIX):
+                raise ValueError(f"tables call a placebo so: give teacher {name!r} a name without {PLACEBO_SUFFIX!r}.")
         return value
 
     @field_validator("student", mode="before")
@@ -115,23 +122,23 @@ class Experiment(Strict):
             raise ValueError(f"give numbers of training windows, none twice, or null for all; not {list(sizes)}.")
         return sizes
 
-    @field_validator("controls", mode="before")
-    @classmethod
-    def _controls(cls, value: Any) -> Any:
-        names = many(value)
-        for name in names:
-            if name not in (*CONTROLS, "all"):
-                raise ValueError(f"there is no control {name!r}. {nearest(str(name), [*CONTROLS, 'all'])}")
-        return CONTROLS if "all" in names else tuple(dict.fromkeys(names))
-
     @model_validator(mode="after")
-    def _consistent(self) -> Experiment:
+    def _consistent(self) -> ExperimentConfig:
         without = [arm.name for arm in self.arms if arm.is_plain]
         if len(without) > 1:
             raise ValueError(f"arms: only one arm can be without teachers; they are {', '.join(map(repr, without))}.")
         if not without:
             object.__setattr__(self, "arms", (Arm(name=ALONE), *self.arms))
-        check_consistent(self)
+        check_names(self.arms, self.teachers)
+        check_arms(self.arms, self.teachers)
+        if self.soft_sensor:
+            check_soft_sensor(self.student)
+        if self.scored is not None and not 1 <= self.scored[0] <= self.scored[1]:
+            raise ValueError(f"scored: {list(self.scored)} are no first and last step.")
+        check_scored(self.student, self.steps, self.soft_sensor)
+        for arm in self.arms:
+            check_settings(arm, self.student, self.steps, self.soft_sensor)
+        check_teachers(self.teachers, chunks(self.student)[2], self.soft_sensor)
         return self
 
     @property
@@ -171,20 +178,12 @@ class Experiment(Strict):
         """The student as it is configured, without teachers."""
         return next(arm for arm in self.arms if arm.is_plain)
 
-    def control(self, arm: Arm) -> str | None:
-        """Which control an arm is by what it does; None for the student alone and for arms with privileged teachers.
-
-        One that learns from teachers is `self-distilled` if these see just what the student sees, and no more of the
-        past, or if that is its name; other than that it is no control, but has an 'ordinary teacher'.
-        """
-        return control_of(self, arm)
-
     def is_privileged(self, arm: Arm) -> bool:
-        """Whether a teacher of the arm, or one that it learns from, sees privileged information, and not a placebo."""
+        """Whether a teacher of the arm, or one that teaches it, sees privileged information, and not a placebo."""
         return not arm.placebo and any(self.has_privilege(name) for name in arm.teachers)
 
     def has_privilege(self, name: str) -> bool:
-        """Whether a teacher, or one that it learns from, sees privileged information."""
+        """Whether a teacher, or one that teaches it, sees privileged information."""
         return any(self.teachers[link].privileged for link in self.chain(name))
 
     def chain(self, name: str) -> Iterator[str]:
@@ -194,59 +193,13 @@ class Experiment(Strict):
             yield link
             link = self.teachers[link].taught_by
 
-    @classmethod
-    def from_yaml(cls, path: str | Path) -> Experiment:
-        """The experiment described by a YAML file. Raises ConfigError."""
-        try:
-            config = read_yaml(path)
-        except ValueError as error:
-            raise ConfigError(f"{path}: {error}") from error
-        if "grid" in config:
-            raise ConfigError(f"{path}: it has a grid, and is a study of several experiments: use Study.from_yaml.")
-        return validated(config, str(path))
-
     def to_yaml(self) -> str:
-        """The whole configuration, defaults included; what was given as a Python object stands there as its repr."""
+        """The whole configuration, defaults included; Python objects stand there as their repr."""
         return to_yaml(plain(self))
 
-    def run(
-        self,
-        folder: str | Path | None = None,
-        workers: int | None = 1,
-        engine: EngineName = "processes",
-        address: str | None = None,
-        progress: bool = True,
-    ) -> Results:
-        """Train all arms with all seeds, and score them on the test part.
 
-        Args:
-            folder: where the run is kept, so that it can be killed and gone on with by the same call: what is finished
-                is not computed again. None: nowhere.
-            workers: how many blocks (fold, size and seed) are computed at once; None: as many as there are cores.
-                Results do not depend on it. With more than one, a script must guard its entry with
-                `if __name__ == "__main__":`, as always in multiprocessing.
-            engine: "processes" on this machine, or "ray".
-            address: of a Ray cluster; None: one of this machine's cores, for this run.
-
-        A fit that fails is in the results' `failures`, and stops nothing. Raises ConfigError for data that lack what
-        is read, RunError if the student alone failed with every seed.
-        """
-        from tskd.experiment.config.study import Study
-
-        study = Study(self.name, {self.name: self})
-        return study.run(folder, workers, engine, address, progress).cases[self.name]
-
-
-def safe(name: Any) -> str:
+def folder_name(name: Any) -> str:
     """A name, if a folder can bear it; ValueError if not."""
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w .-]*", name):
         raise ValueError("it names a folder: give letters, digits, blanks, '.', '_', '-', a letter or digit first.")
     return name
-
-
-def validated(config: dict[str, Any], where: str) -> Experiment:
-    """The experiment that a configuration describes. Raises ConfigError, which names the place."""
-    try:
-        return Experiment.model_validate(config)
-    except ValidationError as error:
-        raise ConfigError("\n  ".join([f"{where}:", *explain(error)])) from error

@@ -18,9 +18,9 @@ from darts.utils.utils import NotImportedModule
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tskd.datasets import DataSet
-from tskd.experiment.config.arguments import check_arguments
 from tskd.experiment.config.errors import explain
-from tskd.experiment.config.quiet import quiet
+from tskd.experiment.config.model_arguments import check_arguments
+from tskd.experiment.config.quiet import TRAINER, quiet
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Spec(Strict):
     kwargs: dict[str, Any] = Field(default_factory=dict)
 
     def build(self, role: Role) -> Any:
-        """A fresh object. Raises ValueError for a class that is not allowed or arguments that it refuses."""
+        """A fresh object. Raises ValueError for a class that is not allowed or arguments that it rejects."""
         made = role.allowed(self.class_)
         try:
             if role in (MODEL, TEACHER):
@@ -148,6 +148,21 @@ def make(value: Any, role: Role) -> Any:
     return value.build(role) if isinstance(value, Spec) else copy.deepcopy(value)
 
 
+def seeded_model(spec: Spec, seed: int, role: Role = MODEL) -> Any:
+    """A fresh darts model for one fit, or an ensemble of such, whose random state is the seed."""
+    from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
+
+    members = spec.kwargs.get("forecasting_models")
+    if members is not None:
+        # an ensemble has no random state of its own
+        seeded = [seeded_model(Spec.model_validate(member), seed, role) for member in members]
+        return spec.model_copy(update={"kwargs": {**spec.kwargs, "forecasting_models": seeded}}).build(role)
+    kwargs = {**spec.kwargs, "random_state": seed}
+    if issubclass(role.allowed(spec.class_), TorchForecastingModel):
+        kwargs["pl_trainer_kwargs"] = {**TRAINER, **spec.kwargs.get("pl_trainer_kwargs", {})}
+    return spec.model_copy(update={"kwargs": kwargs}).build(role)
+
+
 def plain(value: Any) -> Any:
     """A configuration as YAML can hold it; Python objects become their repr."""
     if isinstance(value, Spec) and not value.kwargs:
@@ -162,6 +177,18 @@ def plain(value: Any) -> Any:
     if isinstance(value, DataSet):
         return value.name
     return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
+
+
+def reproducible(value: Any) -> bool:
+    """Whether the YAML of a configuration, or of a part of one, gives the same again: not where it holds data or
+    objects from Python, which stand there by their name or repr."""
+    if isinstance(value, Strict):
+        return all(reproducible(item) for _, item in value)
+    if isinstance(value, dict):
+        return all(reproducible(item) for pair in value.items() for item in pair)
+    if isinstance(value, list | tuple):
+        return all(map(reproducible, value))
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tskd.experiment.config.arguments import is_whole
+from tskd.experiment.config.model_arguments import is_whole
 from tskd.experiment.config.teacher import many
 
 MOST = 10_000
@@ -13,11 +13,11 @@ MOST = 10_000
 
 
 def listed(value: Any) -> tuple[Any, ...]:
-    """The seeds that a configuration gives; what is no whole number is left as it is, for the field to refuse. Raises
+    """The seeds that a configuration gives; what is no whole number is left for the validation of the field. Raises
     ValueError for none or too many."""
     value = _plain(value)
     seeds: Sequence[Any] = range(value) if is_whole(value, 0) else value if isinstance(value, range) else many(value)
-    # `len` refuses a range of more than the machine can address
+    # `len` raises for a range of more than the machine can address
     if not 1 <= len(seeds[: MOST + 1]) <= MOST:
         given = value if isinstance(value, int | range) else len(seeds)
         raise ValueError(f"give at least one seed, and at most {MOST}; not {given}.")

@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 INPUTS = {"past": "the student's past covariates", "future": "the student's future covariates"}
 """Names under which the teachers of a soft sensor read its inputs, by slot."""
 
-SHUFFLED = " (placebo)"
-"""What tables put behind the name of a teacher for its placebo."""
-
 
 class CrossFitConfig(Strict):
-    """See `tskd.teachers.crossfit.CrossFit`: `folds`, and the steps in a `block`."""
+    """Cross-fitting of a teacher, see `tskd.teachers.crossfit.CrossFit`.
+
+    Attributes:
+        folds: how many.
+        block: steps in a block of a fold.
+    """
 
     folds: Whole
     block: Whole | None = None
 
     def made(self) -> CrossFit:
-        """What a teacher takes."""
+        """As a teacher takes it."""
         from tskd.teachers.crossfit import CrossFit
 
         return CrossFit(self.folds, self.block)
@@ -40,10 +42,15 @@ class CrossFitConfig(Strict):
 class TeacherConfig(Strict):
     """A teacher: any global model of darts, and the sources of privileged information that it sees.
 
-    Its lookback may differ from the student's; its horizon must include the student's. With `archive` it is fitted on
-    the data set's archive alone, then frozen. `taught_by` names another teacher, which takes the place of the labels (a
-    chain of way points). In Python an unfitted `tskd.Teacher` will do; its name is the key under
-    `teachers`.
+    In Python an unfitted `tskd.Teacher` will do; its name is the key under `teachers`.
+
+    Attributes:
+        model: its lookback may differ from the student's; its horizon must include the student's.
+        privileged: sources of privileged information.
+        sees_inputs: whether it sees the student's inputs too.
+        cross_fit: how it is cross-fitted, if it is.
+        archive: whether it is fitted on the data set's archive alone, then frozen.
+        taught_by: another teacher, whose forecasts take the place of the labels (a chain of way points).
     """
 
     model: Any
@@ -104,16 +111,18 @@ class TeacherConfig(Strict):
         """The unfitted teacher.
 
         Args:
-            sources: as in this configuration, or their placebos.
-            inputs: for a soft sensor, the sources that show the student's inputs. A teacher that sees inputs would be
-                shown the target's past among them: it sees these instead, so that it has what the student has.
+            name: its key in the configuration.
+            model: unfitted.
+            sources: of this configuration, or their placebos.
+            inputs: for a soft sensor, sources of the student's inputs. A teacher that sees inputs would see the
+                target's past among them: it sees these sources instead, so that it has what the student has.
         """
         from tskd.teachers.teacher import Teacher
 
-        shown = [*inputs, *sources] if inputs is not None and self.sees_inputs else sources
+        privileged = [*inputs, *sources] if inputs is not None and self.sees_inputs else sources
         return Teacher(
             model,
-            privileged=list(shown),
+            privileged=list(privileged),
             name=name,
             sees_inputs=self.sees_inputs and inputs is None,
             cross_fit=None if self.cross_fit is None else self.cross_fit.made(),
@@ -131,7 +140,7 @@ class TeacherConfig(Strict):
 
 
 def inputs_of(model: Any, slots: Sequence[str]) -> list[Source]:
-    """Sources that show a model the covariates of these slots, as far as it reads them: those of the lookback, and of
+    """Sources of the covariates of these slots for a model, as far as it reads them: those of the lookback, and of
     `"future"` ones also those of the horizon."""
     from tskd._core.darts.capabilities import reads_covariates
     from tskd.privileged import CostlySensors, FutureHorizon
@@ -148,12 +157,12 @@ def with_inputs(data: DataSet, slots: Sequence[str]) -> DataSet:
     """`data` and its archive with the deployable covariates of these slots among the privileged series, where the
     teachers of a soft sensor find them (`inputs_of`)."""
 
-    def shown(item: Any) -> Any:
+    def with_covariates(item: Any) -> Any:
         found = {label: getattr(item, f"{slot}_covariates") for slot, label in INPUTS.items() if slot in slots}
         return {**item.privileged, **{label: series for label, series in found.items() if series is not None}}
 
-    archive = tuple(replace(item, privileged=shown(item)) for item in data.archive)
-    return replace(data, privileged=shown(data), archive=archive)
+    archive = tuple(replace(item, privileged=with_covariates(item)) for item in data.archive)
+    return replace(data, privileged=with_covariates(data), archive=archive)
 
 
 def reach(spec: Spec, role: Role) -> tuple[int, int]:
@@ -166,8 +175,8 @@ def reach(spec: Spec, role: Role) -> tuple[int, int]:
 
 
 def point_forecaster(spec: Spec, role: Role = MODEL) -> Spec:
-    """The model if the runner can score it; ValueError with the reason if not. A teacher may forecast a distribution:
-    it is asked for the mean, or the median of quantiles."""
+    """The model if its point forecasts can be scored; ValueError with the reason if not. A teacher may forecast a
+    distribution, of which its mean is used, or the median of its quantiles."""
     if spec.kwargs.get("random_state") is not None:
         raise ValueError("random_state is set by the experiment, from `seeds`; leave it out.")
     with quiet():

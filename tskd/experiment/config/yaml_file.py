@@ -14,7 +14,7 @@ FROM_PYTHON = (
     "this run was made from Python with objects that a file cannot hold, which stand in it by their name or repr; call "
     "run(folder) of the same Experiment or Study again to go on with it."
 )
-"""First comment of a configuration that says too little; `read_yaml` refuses it in these words."""
+"""First comment of a configuration from which the run cannot be made again; `read_yaml` raises it as an error."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -45,7 +45,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, which quotes a text that the loader would take for a number, and knows NumPy's numbers."""
+    """PyYAML's safe dumper, which quotes a text that the loader would take for a number, and writes NumPy's numbers."""
 
     def represent_data(self, data: Any) -> yaml.Node:
         return super().represent_data(data.item() if isinstance(data, np.generic) else data)

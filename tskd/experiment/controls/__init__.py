@@ -1,1 +1,1 @@
-"""Controls: arms that say what a gain may be due to, if not to privileged information."""
+"""Controls: arms that tell what a gain may be due to, if not to privileged information."""

@@ -1,1 +1,1 @@
-"""The data of an experiment: folds, sizes, scaled parts, and what each fit is given of them."""
+"""The data of an experiment: folds, sizes, scaled parts, and the arguments of each fit."""

@@ -10,22 +10,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from darts import TimeSeries
 
 from tskd.datasets import ArchiveSeries, DataSet
-from tskd.datasets.base import beside
+from tskd.datasets.base import other_series
+from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.data.preparation import Prepared, prepare
 
-if TYPE_CHECKING:
-    from tskd.experiment.config.experiment import Experiment
+
+class FoldSize(NamedTuple):
+    """A fold, from 1, the earliest, and a training size in windows, None for all of the training part: arms are
+    compared, and candidates chosen, within one."""
+
+    fold: int
+    size: int | None
 
 
-def prepared(experiment: Experiment, data: DataSet, fold: int, size: int | None) -> Prepared:
+def prepared(experiment: ExperimentConfig, data: DataSet, fold: int, size: int | None) -> Prepared:
     """The three parts of one fold and size, scaled.
 
     Args:
+        experiment: with its controls among its arms.
         data: the whole data set.
         fold: from 1, the earliest, to the experiment's `folds`.
         size: in training windows; None for all.
@@ -37,8 +44,8 @@ def prepared(experiment: Experiment, data: DataSet, fold: int, size: int | None)
     return prepare(cut(experiment, data, fold, size), lookback, experiment.steps, experiment.longest)
 
 
-def cut(experiment: Experiment, data: DataSet, fold: int, size: int | None) -> DataSet:
-    """The data set as one fold and size know it. Raises ValueError for one that lacks training rows."""
+def cut(experiment: ExperimentConfig, data: DataSet, fold: int, size: int | None) -> DataSet:
+    """The data set that one fold and size are given. Raises ValueError for one that lacks training rows."""
     span = sum(experiment.chunk_lengths(experiment.student))
     found = moved_back(data, fold, experiment.folds, span)
     return found if size is None else newest(found, size, span)
@@ -63,7 +70,7 @@ def moved_back(data: DataSet, fold: int, folds: int, span: int) -> DataSet:
         )
     end, split = index[len(index) - back], index[validation - back]
     for what, series in {
-        **beside(data),
+        **other_series(data),
         **{f"archive series {item.name!r}": item.series for item in data.archive},
     }.items():
         if series.start_time() >= split:

@@ -30,12 +30,15 @@ class Scale:
 
 @dataclass(frozen=True)
 class DataPart:
-    """One part of the split, reaching back `reach` rows into the part before.
+    """One part of the split, with the rows of the part before that its windows look back to.
 
-    The training part begins with the data: there, `reach` is the student's lookback, and no row lies before.
-
-    `truth` [W, H, C] are the targets of its W windows, `scored` [W, H] whether a target may be scored, `starts` [W] the
-    time stamps of their first targets.
+    Attributes:
+        truth: targets `[W, H, C]` of its windows.
+        scored: whether a target may be scored `[W, H]`.
+        starts: time stamps `[W]` of their first targets.
+        examples: positions `[E]` of the windows whose forecasts are kept.
+        reach: number of rows that lie in the part before. The training part begins with the data: there, it is the
+            student's lookback, and no row lies before.
     """
 
     series: TimeSeries
@@ -45,13 +48,8 @@ class DataPart:
     truth: np.ndarray
     scored: np.ndarray
     starts: pd.Index
+    examples: np.ndarray
     reach: int
-
-    @property
-    def deployable(self) -> dict[str, TimeSeries]:
-        """The covariates that there are, under darts' names."""
-        given = {"past_covariates": self.past_covariates, "future_covariates": self.future_covariates}
-        return {name: series for name, series in given.items() if series is not None}
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def fingerprint(data: DataSet) -> str:
     return digest.hexdigest()[:16]
 
 
-def examples(windows: int) -> np.ndarray:
+def _examples(windows: int) -> np.ndarray:
     """Positions [E] of the example windows among all `windows`."""
     return np.unique(np.linspace(0, windows - 1, EXAMPLES + 2)[1:-1].round().astype(int))
 
@@ -186,5 +184,6 @@ def _part(
         truth=windows(targets, horizon, axis=0).transpose(0, 2, 1),
         scored=windows(known, horizon) & (np.arange(1, horizon + 1) >= steps[0]),
         starts=times[: len(times) - horizon + 1],
+        examples=_examples(len(times) - horizon + 1),
         reach=reach,
     )

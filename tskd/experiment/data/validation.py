@@ -1,49 +1,52 @@
-"""Whether a data set holds what an experiment reads, said before any training."""
+"""Whether a data set holds what an experiment reads; checked before any training."""
 
 from __future__ import annotations
 
+from tskd._core.series import as_list
 from tskd.datasets import ArchiveSeries, DataSet
 from tskd.experiment.config.arm import tuned_by
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.errors import ConfigError
-from tskd.experiment.config.experiment import Experiment
+from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.objects import nearest
-from tskd.experiment.data.folds import cut, prepared
+from tskd.experiment.data.folds import FoldSize, cut, prepared
 from tskd.experiment.data.preparation import Prepared
+from tskd.experiment.data.summary import DataSummary, summarize
 
 
-def checked(experiment: Experiment, data: DataSet) -> Prepared:
-    """The parts of the newest fold and the largest size.
+def check_data(experiment: ExperimentConfig, data: DataSet) -> dict[FoldSize, DataSummary]:
+    """Check that every fold and size of an experiment can be trained and scored, and summarize their data.
 
     Args:
         experiment: with its controls among its arms.
+        data: its data set, whole.
 
     Raises:
-        ConfigError: the data lack what somebody reads, or some fold or size is left without a window or a target that
+        ConfigError: the data lack what a model reads, or some fold or size is left without a window or a target that
             is scored.
     """
     _check_series_present(experiment, data)
     if experiment.soft_sensor:
         _check_sees_something(experiment, data)
     _check_past_covariates(experiment, data)
-    sizes = sorted(experiment.sizes, key=lambda size: (size is None, size))
-    parts = []
+    lookback, steps = chunks(experiment.student)[0], experiment.steps
+    found: dict[FoldSize, DataSummary] = {}
     for fold in range(1, experiment.folds + 1):
-        for size in sizes:
+        # the largest size last
+        for size in sorted(experiment.sizes, key=lambda size: (size is None, size)):
             try:
                 _check_finite(experiment, cut(experiment, data, fold, size))
-                parts.append(prepared(experiment, data, fold, size))
+                parts = prepared(experiment, data, fold, size)
             except ValueError as error:
                 raise ConfigError(str(error)) from error
-        _check_scored(parts[-1], f"data set {data.name!r}: in fold {fold} of {experiment.folds}")
-    _check_fold_counts(experiment, data, min(len(part.train.truth) for part in parts))
-    return parts[-1]
+            found[FoldSize(fold, size)] = summarize(parts, lookback, steps)
+        _check_scored(parts, f"data set {data.name!r}: in fold {fold} of {experiment.folds}")
+    _check_fold_counts(experiment, data, min(summary.training for summary in found.values()))
+    return found
 
 
-def _check_finite(experiment: Experiment, data: DataSet) -> None:
-    """Raise a ValueError for a missing or infinite value in what somebody reads."""
-    from tskd._core.series import as_list
-
+def _check_finite(experiment: ExperimentConfig, data: DataSet) -> None:
+    """Raise a ValueError for a missing or infinite value in what a model reads."""
     slots = ["series", *(f"{slot}_covariates" for slot in experiment.readable)]
     teachers = experiment.teachers.values()
     items: list[tuple[str, DataSet | ArchiveSeries, set[str | None]]] = [
@@ -62,7 +65,7 @@ def _check_finite(experiment: Experiment, data: DataSet) -> None:
 
 
 def _check_scored(known: Prepared, where: str) -> None:
-    """Without a validation error nothing could be chosen, without a test error nothing be said."""
+    """Without a validation error nothing could be chosen, without a test error nothing concluded."""
     for name, part in (("validation", known.validation), ("test", known.test)):
         if not part.scored.any():
             raise ConfigError(
@@ -71,7 +74,7 @@ def _check_scored(known: Prepared, where: str) -> None:
             )
 
 
-def _check_fold_counts(experiment: Experiment, data: DataSet, windows: int) -> None:
+def _check_fold_counts(experiment: ExperimentConfig, data: DataSet, windows: int) -> None:
     for name, teacher in experiment.teachers.items():
         if teacher.cross_fit is not None and teacher.cross_fit.folds > windows:
             raise ConfigError(
@@ -80,7 +83,7 @@ def _check_fold_counts(experiment: Experiment, data: DataSet, windows: int) -> N
             )
 
 
-def _check_series_present(experiment: Experiment, data: DataSet) -> None:
+def _check_series_present(experiment: ExperimentConfig, data: DataSet) -> None:
     for arm in experiment.arms:
         if arm.archive is not None and not data.archive:
             raise ConfigError(f"arm {arm.name!r}: data set {data.name!r} has no archive to train on.")
@@ -98,7 +101,7 @@ def _check_series_present(experiment: Experiment, data: DataSet) -> None:
                     )
 
 
-def _check_sees_something(experiment: Experiment, data: DataSet) -> None:
+def _check_sees_something(experiment: ExperimentConfig, data: DataSet) -> None:
     readable = [f"{slot}_covariates" for slot in experiment.readable]
     if not any(getattr(data, slot) is not None for slot in readable):
         raise ConfigError(
@@ -107,7 +110,7 @@ def _check_sees_something(experiment: Experiment, data: DataSet) -> None:
         )
 
 
-def _check_past_covariates(experiment: Experiment, data: DataSet) -> None:
+def _check_past_covariates(experiment: ExperimentConfig, data: DataSet) -> None:
     """A student that is rolled forward reads past covariates of steps that are yet to come."""
     if "past" not in experiment.readable or data.past_covariates is None:
         return

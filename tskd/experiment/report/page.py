@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import re
+import unicodedata
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -13,30 +15,17 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from tqdm import tqdm
 
+from tskd.experiment.controls.registry import DESCRIPTIONS
 from tskd.experiment.report.figures import Drawing, figures, overview_figures
 from tskd.experiment.report.figures.style import inline
-from tskd.experiment.report.lines import STATES, by_size, lines, number
-from tskd.experiment.report.overview import OUTCOMES, Overview, overview, slugs
-from tskd.experiment.report.selection import finished, largest, on_a_par
 from tskd.experiment.report.significance import confidence, p_values
-from tskd.experiment.results.results import Results, of_size
+from tskd.experiment.results.arm_table import STATES, by_size, lines, number
+from tskd.experiment.results.measurements import of_size
+from tskd.experiment.results.overview import OUTCOMES, Overview, overview
+from tskd.experiment.results.results import Results
+from tskd.experiment.results.selection import finished, largest, on_a_par
 from tskd.experiment.results.study_results import StudyResults
 from tskd.experiment.results.tables import VERSIONS
-from tskd.experiment.statistics.verdict import ORDINARY
-
-CONTROLS = {
-    "tuned": "labels only, the student's own settings tuned on validation",
-    "self-distilled": "distilled from a teacher that sees what the student sees",
-    "placebo": "the same teachers, but the rows that their privileged sources read are shuffled among rows of the same "
-    "time of the day or year",
-    "iterated": "labels only, fewer steps at a time, rolled forward on its own forecasts",
-    "multi-horizon": "labels only, every step up to the last one learnt, where only some are scored",
-    "pooled": "labels only, of the archive and the target together",
-    "pre-trained": "labels only, of the archive first and then of the target",
-    ORDINARY: "distilled from teachers that see more than the student and nothing privileged; no control, it counts in "
-    "no lift",
-}
-"""What an arm that is a control, or is taken for one, has and lacks."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +62,7 @@ def render(results: Results | StudyResults) -> Page:
     seen: Overview | None = None
     above: list[Drawing] = []
     if study and many:
-        seen = overview(study, {case.label: case.kept for case in shown})
+        seen = overview(study.cases, study.left_out, {case.label: case.kept for case in shown})
         above = overview_figures(seen)
         drawings |= {d.name: d for d in above}
     environment = Environment(
@@ -81,15 +70,15 @@ def render(results: Results | StudyResults) -> Page:
     )
     environment.filters["inline"] = lambda drawn: Markup(inline(drawn))
     html = environment.get_template("page.html.j2").render(
-        name=study.name if study else shown[0].facts["name"],
-        facts=study.facts if study and many else shown[0].facts,
+        name=study.name if study else shown[0].info.name,
+        info=study.info if study and many else shown[0].info,
         cases=shown,
         overview=seen,
         above=above,
         outcomes=OUTCOMES,
         slugs=names,
         states=STATES,
-        controls={key: said for key, said in CONTROLS.items() if any(key in c.controls for c in shown)},
+        controls={kind: text for kind, text in DESCRIPTIONS.items() if any(kind in case.controls for case in shown)},
     )
     return Page(html, drawings)
 
@@ -99,18 +88,19 @@ class PageCase:
 
     def __init__(self, label: str, slug: str, results: Results, brief: bool) -> None:
         self.label, self.slug, self.results = label, slug, results
-        self.facts, self.verdict = results.facts, results.verdict
+        self.info, self.verdict = results.info, results.verdict
         self.kept, self.no_set = confidence(results)
         self.lines = lines(results, self.kept, p_values(results))
         self.sizes, self.by_size = by_size(results)
         self.drawings = figures(results, self.slug, brief)
-        self.controls = set(self.facts["controls"].values())
-        arms, self.seeds = on_a_par(results)
+        self.controls = set(results.info.controls.values())
+        arms, seeds = on_a_par(results)
+        self.seeds = tuple(seeds)
         self.apart = [name for name in finished(results) if name not in arms]
         self.versions = {name: found for name in VERSIONS if (found := _values(results, name))}
         self.commits = _values(results, "commit")
         self.mixed = any(results.rows[name].nunique() > 1 for name in ("commit", *VERSIONS))
-        self.block = results.facts["lookback"] + results.facts["horizon"]
+        self.block = results.info.block
 
     @cached_property
     def failures(self) -> list[dict[Hashable, Any]]:
@@ -129,6 +119,19 @@ class PageCase:
             if arm in finished(self.results):
                 found.setdefault(arm, []).append((balance, number(error, means.min(), 4), balance in used[arm]))
         return found
+
+
+def slugs(labels: Iterable[str]) -> dict[str, str]:
+    """Labels of cases as names of folders and anchors, no two alike."""
+    found: dict[str, str] = {}
+    for label in labels:
+        plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
+        name = stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "case"
+        number = 2
+        while name in found.values():
+            name, number = f"{stem}-{number}", number + 1
+        found[label] = name
+    return found
 
 
 def _values(results: Results, column: str) -> list[str]:

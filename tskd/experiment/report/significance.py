@@ -1,14 +1,14 @@
-"""What cannot be said to be worse than the best, and how likely a difference is by chance."""
+"""Which arms are not significantly worse than the best, and how likely a difference is by chance."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from tskd.experiment.report.selection import compared, finished, largest, on_a_par
-from tskd.experiment.results.results import Results, of_size
+from tskd.experiment.results.measurements import Measurements, of_size
+from tskd.experiment.results.selection import compared, finished, largest, on_a_par
 
 
-def confidence(results: Results) -> tuple[list[str], str]:
+def confidence(results: Measurements) -> tuple[list[str], str]:
     """The arms in the model confidence set, at 95 %; or an empty list, and why there is none."""
     if len(finished(results)) < 2:
         return [], "fewer than two arms have results"
@@ -19,27 +19,27 @@ def confidence(results: Results) -> tuple[list[str], str]:
     try:
         from tskd.experiment.statistics.confidence_set import confidence_set
 
-        return confidence_set(errors, block=results.facts["lookback"] + results.facts["horizon"]), ""
+        return confidence_set(errors, block=results.info.block), ""
     except ImportError as error:
         return [], str(error)
 
 
-def p_values(results: Results) -> dict[str, str]:
+def p_values(results: Measurements) -> dict[str, str]:
     """Diebold and Mariano's p-value of each arm against the student alone, as text; where there are windows enough."""
-    alone, found = results.facts["alone"], {}
+    alone, found = results.info.alone, {}
     for name in compared(results):
         errors = _by_window(results, [name, alone]).to_numpy().T
         try:
             from tskd.experiment.statistics.diebold_mariano import diebold_mariano
 
-            p = diebold_mariano(errors[:1], errors[1:], results.facts["horizon"]).p_value
+            p = diebold_mariano(errors[:1], errors[1:], results.info.horizon).p_value
         except (ImportError, ValueError):
             continue
         found[name] = "<\u20090.001" if p < 0.001 else f"{p:.3f}"
     return found
 
 
-def _by_window(results: Results, names: list[str]) -> pd.DataFrame:
+def _by_window(results: Measurements, names: list[str]) -> pd.DataFrame:
     """Errors [W, arms] at the largest training size, mean over the seeds that all of these arms have in a fold."""
     table = of_size(results.windows, largest(results))
     table = table[(table.kind == "student") & table.name.isin(names)]

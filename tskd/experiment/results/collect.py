@@ -3,64 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.errors import RunError
-from tskd.experiment.config.experiment import Experiment
-from tskd.experiment.data.folds import prepared as prepare
-from tskd.experiment.results.info import facts_of
+from tskd.experiment.config.experiment import ExperimentConfig
+from tskd.experiment.config.study import StudyConfig
+from tskd.experiment.data.folds import FoldSize
+from tskd.experiment.data.summary import DataSummary
+from tskd.experiment.results.describe import describe_case
+from tskd.experiment.results.experiment_info import CellCounts, PendingCell, StudyInfo
 from tskd.experiment.results.results import Results
 from tskd.experiment.results.study_results import StudyResults
-from tskd.experiment.results.tabulation import FinishedCell, tables_of
+from tskd.experiment.results.tabulation import CellsOfTables, FailedCell, FinishedCell, tables_of
+from tskd.experiment.run.case_plan import CasePlan, plan_study
+from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.cell_store import CellStore
-from tskd.experiment.run.outline import Outline
+from tskd.experiment.run.folder import CELLS
 from tskd.experiment.run.provenance import commit, versions
-from tskd.experiment.run.worker import cell_of, loaded
-
-if TYPE_CHECKING:
-    from tskd.experiment.config.study import Study
-    from tskd.experiment.run.block import Cell
 
 
-def collect(study: Study, outlines: Sequence[Outline], parts: CellStore) -> StudyResults:
+def collect(study: StudyConfig, plans: Sequence[CasePlan], store: CellStore) -> StudyResults:
     """The results of what is finished. A case of which too little is, is left out. Raises RunError if all are."""
     cases, left_out = {}, {}
-    for outline in outlines:
+    for plan in plans:
         try:
-            cases[outline.case] = _results(outline, parts)
+            cases[plan.case] = _results(plan, store)
         except RunError as error:
-            left_out[outline.case] = str(error)
+            left_out[plan.case] = str(error)
     if not cases:
         raise RunError(next(iter(left_out.values())))
-    return StudyResults(
+    info = StudyInfo(
         name=study.name,
-        cases=cases,
-        facts={
-            "name": study.name,
-            "command": None,
-            "config": study.to_yaml(),
-            "reproducible": all(results.facts["reproducible"] for results in cases.values()),
-            "cells": counts(outlines, parts),
-            "left_out": left_out,
-            "versions": versions(),
-            "commit": commit(),
-        },
+        command=None,
+        config=study.to_yaml(),
+        reproducible=all(results.info.reproducible for results in cases.values()),
+        cells=counts(plans, store),
+        left_out=left_out,
+        versions=versions(),
+        commit=commit(),
     )
+    return StudyResults(study.name, cases, info)
+
+
+def results_so_far(study: StudyConfig, folder: str | Path) -> StudyResults:
+    """The results of what is finished in the folder of a run, which may still go on.
+
+    Raises:
+        RunError: nothing is finished yet.
+    """
+    return collect(study, plan_study(study), CellStore(Path(folder) / CELLS))
 
 
 def choose(arm: Arm, cells: Iterable[Cell], failed: Collection[tuple[int, int]] = ()) -> int | None:
     """Position of the candidate with the lowest validation error, mean over the seeds; of equal ones the first.
 
     A candidate that failed with a seed is out, unless all did; those that are the student alone do not stand for the
-    others. None if there is no seed that all have that are in, as while a run is at work, or nothing but the student
-    alone.
+    others.
 
     Args:
+        arm: which has the candidates.
         cells: those of one fold and size.
         failed: candidate and seed of each failure of the arm there.
+
+    Returns:
+        None if there is no seed that all candidates have that are in, as while a run goes on, or nothing but the
+        student alone.
     """
     errors: dict[int, dict[int, float]] = {candidate: {} for candidate in range(len(arm.candidates))}
     for cell in cells:
@@ -79,83 +90,85 @@ def choose(arm: Arm, cells: Iterable[Cell], failed: Collection[tuple[int, int]] 
     return min(able, key=lambda candidate: float(np.mean([able[candidate][seed] for seed in seeds])))
 
 
-def _results(outline: Outline, parts: CellStore) -> Results:
-    experiment = outline.experiment
-    data, _ = loaded(experiment)
-    found, failures, pending = _read(outline, parts)
-    kept, rivals, prepared = [], [], {}
-    for place in dict.fromkeys((block.fold, block.size) for block, _ in outline.blocks):
-        here = [item for item in found if (item.cell.fold, item.cell.size) == place]
-        lost = [failure for failure in failures if (failure["fold"], failure["size"]) == place]
+def counts(plans: Iterable[CasePlan], store: CellStore) -> CellCounts:
+    """How many cells there are, and how many of them are finished or failed."""
+    keys: set[str] = set().union(*(plan.keys for plan in plans))
+    finished = store.finished(keys)
+    failed = {name.partition(".")[0] for name in store.failures(keys)} - finished
+    return CellCounts(planned=len(keys), finished=len(finished), failed=len(failed))
+
+
+@dataclass
+class _Progress:
+    """The cells of a case: those that are finished, those that failed, and of what some is still to be computed."""
+
+    found: list[FinishedCell] = field(default_factory=list)
+    failures: list[FailedCell] = field(default_factory=list)
+    pending: list[PendingCell] = field(default_factory=list)
+
+
+def _results(plan: CasePlan, store: CellStore) -> Results:
+    experiment, progress = plan.experiment, _read(plan, store)
+    cells = CellsOfTables(progress.failures)
+    summaries: dict[FoldSize, DataSummary] = {}
+    for place in dict.fromkeys(block.fold_size for block, _ in plan.blocks):
+        here = [item for item in progress.found if (item.cell.fold, item.cell.size) == place]
+        lost = [failure for failure in progress.failures if (failure.fold, failure.size) == place]
         chosen = {arm.name: choose(arm, (item.cell for item in here), _failed(arm, lost)) for arm in experiment.arms}
         used = [item for item in here if item.cell.kind == "teacher" or item.cell.candidate == chosen[item.cell.name]]
         if used:
-            prepared[place] = prepare(experiment, data, *place)
-        kept += used
-        rivals += [item for item in here if item.cell.kind == "student"]
-    if not any(item.cell.kind == "student" and item.cell.name == experiment.alone.name for item in kept):
-        raise RunError(_nothing(experiment, failures))
-    return Results(
-        **tables_of(experiment, outline.fingerprint, kept, rivals, failures, prepared),
-        facts={
-            **facts_of(outline, data, prepared),
-            "case": outline.case,
-            "cells": counts([outline], parts),
-            "pending": pending,
-            "versions": versions(),
-            "commit": commit(),
-            "fingerprint": outline.fingerprint,
-            "seconds": round(sum({item.cell.key: item.cell.seconds for item in found}.values()), 1),
-            "warnings": list(dict.fromkeys(warning for item in kept for warning in _warnings(item.cell))),
-        },
+            summaries[place] = plan.summaries[place]
+        cells.used += used
+        cells.candidates += [item.cell for item in here if item.cell.kind == "student"]
+    if not any(item.cell.kind == "student" and item.cell.name == experiment.alone.name for item in cells.used):
+        raise RunError(_nothing(experiment, progress.failures))
+    info = describe_case(
+        plan,
+        summaries,
+        counts([plan], store),
+        progress.pending,
+        [item.cell for item in progress.found],
+        [item.cell for item in cells.used],
     )
+    return Results(**tables_of(experiment, plan.fingerprint, cells, summaries), info=info)
 
 
-def _read(outline: Outline, parts: CellStore) -> tuple[list[FinishedCell], list[dict[str, Any]], list[dict[str, Any]]]:
-    """The cells of a case that are finished, under the names that they have in it, what failed, and of what (no
-    candidate is named) some is still to be computed."""
-    found, failures = [], []
-    pending: list[dict[str, Any]] = []
-    for block, cells in outline.blocks:
-        own = parts.read({cell.key for cell in cells})
+def _read(plan: CasePlan, store: CellStore) -> _Progress:
+    """The cells of a case, under the names that they have in it."""
+    read = _Progress()
+    for block, cells in plan.blocks:
+        own = store.read({cell.key for cell in cells})
+        fold, size, seed = block.fold, block.size, block.seed
         for planned in cells:
-            part = own.get(planned.key)
-            names: dict[str, Any] = {"kind": planned.kind, "name": planned.name, "candidate": planned.candidate}
-            names |= {"fold": block.fold, "size": block.size, "seed": block.seed}
-            if part is None:
-                del names["candidate"]
-                pending += [names] if names not in pending[-1:] else []
-            elif part.failed:
-                told = part.row["failed"]
-                failures.append(
-                    {**names, "error": f"{told['type']}: {told['message']}", "traceback": told["traceback"]}
+            stored, kind, name = own.get(planned.key), planned.kind, planned.name
+            if stored is None:
+                pending = PendingCell(kind=kind, name=name, fold=fold, size=size, seed=seed)
+                read.pending += [pending] if pending not in read.pending[-1:] else []
+            elif stored.failed:
+                error = stored.row["failed"]
+                read.failures.append(
+                    FailedCell(
+                        *(kind, name, fold, size, seed, planned.candidate),
+                        error=f"{error['type']}: {error['message']}",
+                        traceback=error["traceback"],
+                    )
                 )
             else:
-                found.append(FinishedCell(cell_of(part, **names), part.row["versions"], part.row["commit"]))
-    return found, failures, pending
+                # the same fit has other names in other cases
+                cell = stored.cell()
+                cell = replace(cell, kind=kind, name=name, candidate=planned.candidate, fold=fold, size=size, seed=seed)
+                read.found.append(FinishedCell(cell, stored.row["versions"], stored.row["commit"]))
+    return read
 
 
-def _failed(arm: Arm, failures: Iterable[dict[str, Any]]) -> list[tuple[int, int]]:
-    own = (failure for failure in failures if failure["kind"] == "student" and failure["name"] == arm.name)
-    return [(failure["candidate"], failure["seed"]) for failure in own]
+def _failed(arm: Arm, failures: Iterable[FailedCell]) -> list[tuple[int, int]]:
+    own = (failure for failure in failures if failure.kind == "student" and failure.name == arm.name)
+    return [(failure.candidate, failure.seed) for failure in own]
 
 
-def _nothing(experiment: Experiment, failures: Sequence[dict[str, Any]]) -> str:
+def _nothing(experiment: ExperimentConfig, failures: Sequence[FailedCell]) -> str:
     """Why there is nothing to compare anything with."""
-    own = [f for f in failures if f["kind"] == "student" and f["name"] == experiment.alone.name]
+    own = [failure for failure in failures if failure.kind == "student" and failure.name == experiment.alone.name]
     if not own:
         return f"{experiment.name}: the student alone is not finished with any seed yet; there is nothing to report."
-    return f"arm {experiment.alone.name!r}, seed {own[0]['seed']} failed: {own[0]['error']}"
-
-
-def counts(outlines: Iterable[Outline], parts: CellStore) -> dict[str, int]:
-    """How many cells there are, and how many of them are finished or failed."""
-    keys = {cell.key for outline in outlines for _, cells in outline.blocks for cell in cells}
-    finished = parts.finished(keys)
-    failed = {name.partition(".")[0] for name in parts.failures(keys)} - finished
-    return {"planned": len(keys), "finished": len(finished), "failed": len(failed)}
-
-
-def _warnings(cell: Cell) -> list[str]:
-    label = f"{'arm' if cell.kind == 'student' else 'teacher'} {cell.name!r}, seed {cell.seed}"
-    return [f"{label}: {message}" for message in cell.warnings]
+    return f"arm {experiment.alone.name!r}, seed {own[0].seed} failed: {own[0].error}"

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tskd.experiment.results import tables
-from tskd.experiment.results.results import Results, write_json
+from tskd.experiment.results.experiment_info import StudyInfo
+from tskd.experiment.results.results import INFO_FILE, Results, write_json
+from tskd.experiment.results.terminal import case_text, study_text
 
 NAMED = 3
 """Cases that are named in a sentence on many."""
@@ -19,29 +21,36 @@ NAMED = 3
 
 @dataclass(frozen=True, eq=False)
 class StudyResults:
-    """Results by the label of their case.
+    """Results by the label of their case; `print(results)` shows a table and what was found.
 
-    `facts`: name, command and config of the study; whether that is `reproducible`, or holds data or objects that only a
-    Python program has; `cells`, how many are planned, finished and failed; `left_out`, the
-    cases that have no results, and why; versions and commit of what laid out the tables.
+    Attributes:
+        name: of the study.
+        cases: those that have results.
+        info: how the study was set up, how far it is, and which cases have no results.
     """
 
     name: str
     cases: dict[str, Results]
-    facts: dict[str, Any] = field(repr=False)
+    info: StudyInfo = field(repr=False)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """`info` as its file holds it."""
+        return self.info.to_json()
 
     def with_command(self, command: str) -> StudyResults:
         """The same, with the command that gave them on record."""
+        changes = {"command": command}
         cases = {
-            case: replace(results, facts={**results.facts, "command": command}) for case, results in self.cases.items()
+            case: replace(results, info=results.info.model_copy(update=changes)) for case, results in self.cases.items()
         }
-        return replace(self, cases=cases, facts={**self.facts, "command": command})
+        return replace(self, cases=cases, info=self.info.model_copy(update=changes))
 
     @property
     def left_out(self) -> list[str]:
         """Which cases have no results: a sentence for each reason, with the first cases that it is true of."""
         reasons: dict[str, list[str]] = {}
-        for case, reason in self.facts["left_out"].items():
+        for case, reason in self.info.left_out.items():
             reasons.setdefault(reason, []).append(case)
         sentences = []
         for reason, cases in reasons.items():
@@ -56,14 +65,14 @@ class StudyResults:
         Tables that other cases have left in these places are removed.
         """
         folder = Path(directory)
-        places = _places([*self.cases, *self.facts["left_out"]])
+        places = _places([*self.cases, *self.info.left_out])
         for case, results in self.cases.items():
             results.save(folder / places[case])
         found = {case: places[case] for case in self.cases}
         write_json(folder / "study.json", {"name": self.name, "cases": found, "facts": self.facts})
         kept = {folder / place for place in found.values()}
         for place in {folder, *folder.glob("cases/*")} - kept:
-            for name in [*(f"{table}.csv" for table in tables.TABLES), "facts.json"]:
+            for name in [*(f"{table}.csv" for table in tables.TABLES), INFO_FILE]:
                 (place / name).unlink(missing_ok=True)
             if place != folder:
                 with suppress(OSError):
@@ -72,16 +81,16 @@ class StudyResults:
 
     @classmethod
     def load(cls, directory: str | Path) -> StudyResults:
-        """What `save` wrote."""
+        """The results that `save` wrote."""
         folder = Path(directory)
         read = json.loads((folder / "study.json").read_text(encoding="utf-8"))
         cases = {case: Results.load(folder / place) for case, place in read["cases"].items()}
-        return cls(read["name"], cases, read["facts"])
+        return cls(read["name"], cases, StudyInfo.model_validate(read["facts"]))
 
     def __str__(self) -> str:
-        from tskd.experiment.report.terminal import terminal_table
-
-        return terminal_table(self)
+        if len(self.cases) == 1:
+            return case_text(*self.cases.values())
+        return study_text(self.name, self.cases, self.left_out)
 
 
 def _places(cases: Sequence[str]) -> dict[str, str]:

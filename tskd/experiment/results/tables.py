@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from tskd.experiment.run.cell_store import write_atomically
+from tskd.experiment.run.files import write_atomically
 
 CELL = ("kind", "name", "fold", "size", "seed")
 VERSIONS = ("python", "tskd", "darts", "torch", "pytorch_lightning", "numpy", "pandas")
@@ -27,10 +27,6 @@ TABLES = {
     "failures": (*CELL, "candidate", "error", "traceback"),
 }
 """Names of the tables, and their columns."""
-
-TRUTH = "truth"
-TEACHER_LINE = "teacher "
-"""What the table of forecasts calls the truth, and puts before the name of a teacher; an arm has its name there."""
 
 INTEGERS = ("fold", "seed", "windows", "step", "window", "epoch", "at", "candidate")
 NUMBERS = ("mse", "mae", "validation_mse", "seconds", "value", "weight")

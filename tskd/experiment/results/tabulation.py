@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tskd.experiment.config.experiment import Experiment
-from tskd.experiment.data.preparation import Prepared, examples
-from tskd.experiment.results.info import Place, label, last_place
-from tskd.experiment.results.tables import TEACHER_LINE, TRUTH, table
-
-if TYPE_CHECKING:
-    from tskd.experiment.run.block import Cell
+from tskd.experiment.config.arm import candidate_label
+from tskd.experiment.config.experiment import ExperimentConfig
+from tskd.experiment.config.names import TEACHER_LINE, TRUTH
+from tskd.experiment.data.folds import FoldSize
+from tskd.experiment.data.summary import DataSummary
+from tskd.experiment.results.describe import last_of
+from tskd.experiment.results.tables import table
+from tskd.experiment.run.cell import Cell, Kind
 
 
 @dataclass(frozen=True)
@@ -27,32 +28,58 @@ class FinishedCell:
     commit: str
 
 
+@dataclass(frozen=True)
+class FailedCell:
+    """A row of the table of failures."""
+
+    kind: Kind
+    name: str
+    fold: int
+    size: int | None
+    seed: int
+    candidate: int
+    error: str
+    traceback: str
+
+
+@dataclass
+class CellsOfTables:
+    """The cells that go into tables.
+
+    Attributes:
+        failures: those that failed.
+        used: teachers, and students with the candidate that was chosen.
+        candidates: students with any candidate.
+    """
+
+    failures: Sequence[FailedCell]
+    used: list[FinishedCell] = field(default_factory=list)
+    candidates: list[Cell] = field(default_factory=list)
+
+
 def tables_of(
-    experiment: Experiment,
+    experiment: ExperimentConfig,
     fingerprint: str,
-    kept: Sequence[FinishedCell],
-    rivals: Iterable[FinishedCell],
-    failures: Sequence[dict[str, Any]],
-    prepared: Mapping[Place, Prepared],
+    cells: CellsOfTables,
+    summaries: Mapping[FoldSize, DataSummary],
 ) -> dict[str, pd.DataFrame]:
     """All tables of `Results` by name.
 
     Args:
+        experiment: with its controls among its arms.
         fingerprint: of the data set.
-        kept: teachers, and students with the candidate that was chosen.
-        rivals: students with any candidate.
-        failures: rows as the table has them.
-        prepared: the data by fold and size.
+        cells: what is finished or failed.
+        summaries: of the data by fold and size.
     """
     arms = {arm.name: arm for arm in experiment.arms}
 
     def balance(cell: Cell) -> str:
         arm = arms.get(cell.name) if cell.kind == "student" else None
-        return label(arm.candidates[cell.candidate]) if arm and not arm.is_plain else ""
+        return candidate_label(arm.candidates[cell.candidate]) if arm and not arm.is_plain else ""
 
-    choices = (item.cell for item in rivals if not arms[item.cell.name].is_plain)
+    used, choices = cells.used, (cell for cell in cells.candidates if not arms[cell.name].is_plain)
     return {
-        "rows": table("rows", [_row(item, balance(item.cell), fingerprint) for item in kept]),
+        "rows": table("rows", [_row(item, balance(item.cell), fingerprint) for item in used]),
         "candidates": table(
             "candidates",
             [
@@ -60,11 +87,11 @@ def tables_of(
                 for cell in choices
             ],
         ),
-        "windows": _stacked("windows", (_windows(i.cell, prepared[i.cell.fold, i.cell.size]) for i in kept)),
-        "steps": _stacked("steps", (_steps(item.cell) for item in kept)),
-        "forecasts": _forecasts(experiment, [item.cell for item in kept], prepared),
-        "weights": table("weights", [row for item in kept for row in _weights(item.cell)]),
-        "failures": table("failures", failures),
+        "windows": _stacked("windows", (_windows(i.cell, summaries[FoldSize(i.cell.fold, i.cell.size)]) for i in used)),
+        "steps": _stacked("steps", (_steps(item.cell) for item in used)),
+        "forecasts": _forecasts(experiment, [item.cell for item in used], summaries),
+        "weights": table("weights", [row for item in used for row in _weights(item.cell)]),
+        "failures": table("failures", [asdict(failure) for failure in cells.failures]),
     }
 
 
@@ -89,10 +116,9 @@ def _row(item: FinishedCell, balance: str, fingerprint: str) -> dict[str, Any]:
     }
 
 
-def _windows(cell: Cell, prepared: Prepared) -> pd.DataFrame:
+def _windows(cell: Cell, summary: DataSummary) -> pd.DataFrame:
     # a window without a single scored target has no error in any arm
-    some = np.flatnonzero(prepared.test.scored.any(axis=1))
-    errors = {"start": prepared.test.starts[some], "mse": cell.mse[some], "mae": cell.mae[some]}
+    errors = {"start": summary.starts, "mse": cell.mse[summary.scored], "mae": cell.mae[summary.scored]}
     return pd.DataFrame({**_key(cell), **errors})
 
 
@@ -102,7 +128,7 @@ def _steps(cell: Cell) -> pd.DataFrame:
 
 
 def _weights(cell: Cell) -> Iterator[dict[str, Any]]:
-    """What a student's history says of each epoch: teachers' weights, over all and by step and hour, and shares."""
+    """Rows of a student's history: at each epoch the teachers' weights, over all and by step and hour, and shares."""
     common = {**_key(cell), "arm": cell.name}
     for entry in cell.weights:
         at = {**common, "epoch": entry["epoch"]}
@@ -116,22 +142,21 @@ def _weights(cell: Cell) -> Iterator[dict[str, Any]]:
             yield {**at, "by": by, "at": 0, "teacher": "", "weight": entry[by]}
 
 
-def _forecasts(experiment: Experiment, cells: Sequence[Cell], prepared: Mapping[Place, Prepared]) -> pd.DataFrame:
+def _forecasts(
+    experiment: ExperimentConfig, cells: Sequence[Cell], summaries: Mapping[FoldSize, DataSummary]
+) -> pd.DataFrame:
     """Of the first seed, in the last fold, trained on the largest size."""
-    place = last_place(prepared)
-    part, scale = prepared[place].test, prepared[place].scale
-    lookback, horizon = experiment.chunk_lengths(experiment.student)[0], experiment.steps[1]
+    place = last_of(summaries)
+    summary, lookback = summaries[place], experiment.chunk_lengths(experiment.student)[0]
     shown = [cell for cell in cells if (cell.fold, cell.size) == place and cell.seed == experiment.seeds[0]]
     frames = []
-    for number, window in enumerate(examples(len(part.truth))):
-        past = slice(window + part.reach - lookback, window + part.reach + horizon)
-        times = part.series.time_index[past]
-        lines = {TRUTH: (times, part.series.values(copy=False)[past, 0])}
+    for number, window in enumerate(summary.examples):
+        lines = {TRUTH: (window.times, window.values)}
         for cell in shown:
             line = cell.name if cell.kind == "student" else f"{TEACHER_LINE}{cell.name}"
-            lines[line] = (times[lookback:], cell.forecasts[number])
+            lines[line] = (window.times[lookback:], cell.forecasts[number])
         frames += [
-            pd.DataFrame({"line": line, "window": number, "time": at, "value": scale.undo(values)})
+            pd.DataFrame({"line": line, "window": number, "time": at, "value": summary.scale.undo(values)})
             for line, (at, values) in lines.items()
         ]
     return pd.concat(frames, ignore_index=True)

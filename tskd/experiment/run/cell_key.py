@@ -1,4 +1,4 @@
-"""Any part of a configuration as plain JSON, the same in every process: what equal fits have in common."""
+"""The key of a cell: any part of a configuration as plain JSON, the same in every process, and its hash."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tskd.experiment.config.objects import Spec, Strict
 
 DIGITS = 20
 LIBRARIES = {"tskd", "darts", "torch", "pytorch_lightning", "lightning", "numpy", "pandas", *sys.stdlib_module_names}
-"""Packages whose classes are what their names say; of any other class the source counts, which its user may edit."""
+"""Packages whose classes are known by their names; of any other class the source counts, which its user may edit."""
 
 
 def key_of(resolved: Mapping[str, Any]) -> str:

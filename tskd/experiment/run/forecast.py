@@ -28,7 +28,7 @@ ROLLED_AT_ONCE = 256
 
 
 def of_student(model: Any, part: DataPart, covariates: Mapping[str, TimeSeries], soft_sensor: bool) -> Forecasts:
-    """What a student says of the windows of a part; one whose output chunk is shorter than the last step that is
+    """Forecasts of a student for the windows of a part; one whose output chunk is shorter than the last step that is
     scored goes on from its own forecasts, as in darts' `predict`.
 
     Args:
@@ -57,7 +57,7 @@ def of_student(model: Any, part: DataPart, covariates: Mapping[str, TimeSeries],
 
 
 def of_teacher(teacher: Teacher, part: DataPart, covariates: Mapping[str, TimeSeries]) -> Forecasts:
-    """What a teacher says of the windows of a part, but for those whose inputs it lacks or whose end its own horizon
+    """Forecasts of a teacher for the windows of a part, but for those whose inputs are missing or that its own horizon
     runs over."""
     known = {name: part.privileged[name] for name in teacher.names}
     predictor = teacher.predictor(part.series, **covariates, privileged=known)

@@ -1,22 +1,20 @@
 """What an experiment has to compute: blocks of fits, and in each the cells, named by what they are.
 
 A cell is named by the hash of its whole resolved configuration and nothing else: equal keys are the same fit, whatever
-experiment, case or arm asks for it, and whatever changes a result changes the key.
+experiment, case or arm they belong to, and whatever changes a result changes the key.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tskd.experiment.config.arm import Arm, tuned_by
-from tskd.experiment.config.experiment import Experiment
-from tskd.experiment.config.teacher import SHUFFLED
-from tskd.experiment.controls.registry import expanded
+from tskd.experiment.config.experiment import ExperimentConfig
+from tskd.experiment.controls.teacher_variants import TeacherVariant, teacher_variants
+from tskd.experiment.data.folds import FoldSize
+from tskd.experiment.run.cell import Kind
 from tskd.experiment.run.cell_key import canonical, key_of
-
-if TYPE_CHECKING:
-    from tskd.experiment.config.study import Study
 
 FORMAT = 1
 """Of resolved configurations; raised when the same configuration comes to mean another computation."""
@@ -24,81 +22,85 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Block:
-    """What one process does at a stretch: fits that share data, fold, training size and seed.
+    """Fits that share data, fold, training size and seed, and that one process computes one after the other.
 
-    `fold` counts from 1, the earliest, to the experiment's `folds`; `size` is in training windows, None for all.
+    Attributes:
+        case: label of the experiment in its study.
+        experiment: with its controls among its arms.
+        fold: from 1, the earliest, to the experiment's `folds`.
+        size: in training windows, None for all.
     """
 
     case: str
-    experiment: Experiment
+    experiment: ExperimentConfig
     fold: int
     size: int | None
     seed: int
 
+    @property
+    def fold_size(self) -> FoldSize:
+        """Fold and size."""
+        return FoldSize(self.fold, self.size)
 
-@dataclass(frozen=True)
-class Planned:
-    """One cell: a student with one candidate of its arm, or a teacher (`name` then ends in ' (placebo)' for one that is
-    shown shuffled rows).
 
-    `key` names the whole `resolved` configuration, in which neither experiment, case nor arm are named.
+@dataclass(frozen=True, eq=False)
+class PlannedCell:
+    """One cell: a student with one candidate of its arm, or a teacher.
+
+    Attributes:
+        key: names the whole `resolved` configuration.
+        kind: what is fitted.
+        name: what tables call it.
+        subject: the arm of the student, or the teacher.
+        candidate: position among the candidates of the arm; 0 for a teacher.
+        distils: whether teachers take part in the fit of a student.
+        resolved: all that the fit depends on; neither experiment, case nor arm are named in it.
     """
 
     key: str
-    kind: str
+    kind: Kind
     name: str
+    subject: Arm | TeacherVariant
     candidate: int
+    distils: bool
     resolved: dict[str, Any] = field(repr=False)
 
 
-def blocks(study: Study) -> list[Block]:
-    """The blocks of all cases. Their experiments have the controls among their arms; the data are loaded where that
-    asks for it."""
+def blocks_of(case: str, experiment: ExperimentConfig) -> list[Block]:
+    """The blocks of an experiment that has its controls among its arms."""
     return [
-        Block(case, whole, fold, size, seed)
-        for case, experiment in study.cases.items()
-        for whole in [expanded(experiment).experiment]
+        Block(case, experiment, fold, size, seed)
         for fold in range(1, experiment.folds + 1)
         for size in experiment.sizes
         for seed in experiment.seeds
     ]
 
 
-def planned(block: Block, fingerprint: str) -> list[Planned]:
+def planned(block: Block, fingerprint: str) -> list[PlannedCell]:
     """The cells of a block: the student alone, every teacher, and every candidate of every arm.
 
     Args:
+        block: of an experiment.
         fingerprint: of the whole data set (`tskd.experiment.data.preparation.fingerprint`).
     """
-    common = _common(block, fingerprint)
-    found = [_teacher_cell(block, common, name, shuffled) for name, shuffled in teachers_of(block.experiment)]
+    experiment, common = block.experiment, _common(block, fingerprint)
+    teachers = [_teacher_cell(block, common, variant) for variant in teacher_variants(experiment)]
     students = [
         _student_cell(block, common, arm, candidate)
-        for arm in block.experiment.arms
+        for arm in experiment.arms
         for candidate in range(len(arm.candidates))
     ]
-    alone = [cell for cell in students if cell.name == block.experiment.alone.name]
-    return [*alone, *found, *(cell for cell in students if cell not in alone)]
-
-
-def teachers_of(experiment: Experiment) -> list[tuple[str, bool]]:
-    """The teachers to fit, as name and whether it is the placebo: all as they are, and those of the placebo arms."""
-    shuffled = (
-        link for arm in experiment.arms if arm.placebo for name in arm.teachers for link in experiment.chain(name)
-    )
-    return [(name, False) for name in experiment.teachers] + [
-        (name, True) for name in dict.fromkeys(shuffled) if experiment.has_privilege(name)
+    alone = experiment.alone.name
+    return [
+        *(cell for cell in students if cell.name == alone),
+        *teachers,
+        *(cell for cell in students if cell.name != alone),
     ]
 
 
-def shown(name: str, shuffled: bool) -> str:
-    """How tables call a teacher."""
-    return name + SHUFFLED if shuffled else name
-
-
-def teacher_key(block: Block, fingerprint: str, name: str, shuffled: bool) -> str:
+def teacher_key(block: Block, fingerprint: str, variant: TeacherVariant) -> str:
     """The key of a teacher's cell, under which it is saved."""
-    return _teacher_cell(block, _common(block, fingerprint), name, shuffled).key
+    return _teacher_cell(block, _common(block, fingerprint), variant).key
 
 
 def _common(block: Block, fingerprint: str) -> dict[str, Any]:
@@ -119,35 +121,36 @@ def _common(block: Block, fingerprint: str) -> dict[str, Any]:
     }
 
 
-def _teacher_cell(block: Block, common: dict[str, Any], name: str, shuffled: bool) -> Planned:
-    resolved = {**common, "kind": "teacher", "teacher": _teacher(block.experiment, name, shuffled)}
-    return Planned(key_of(resolved), "teacher", shown(name, shuffled), 0, resolved)
+def _teacher_cell(block: Block, common: dict[str, Any], variant: TeacherVariant) -> PlannedCell:
+    resolved = {**common, "kind": "teacher", "teacher": _teacher(block.experiment, variant)}
+    return PlannedCell(key_of(resolved), "teacher", variant.label, variant, 0, False, resolved)
 
 
-def _student_cell(block: Block, common: dict[str, Any], arm: Arm, candidate: int) -> Planned:
+def _student_cell(block: Block, common: dict[str, Any], arm: Arm, candidate: int) -> PlannedCell:
     experiment, student, lesson = block.experiment, block.experiment.student, None
     if arm.students:
         student = tuned_by(student, arm.students[candidate])
     # a balance of 0 is the student alone, whatever the teachers are
-    if arm.teachers and not arm.is_alone(candidate):
+    distils = bool(arm.teachers) and not arm.is_alone(candidate)
+    if distils:
         lesson = {
-            "teachers": [_teacher(experiment, name, arm.placebo) for name in arm.teachers],
+            "teachers": [_teacher(experiment, TeacherVariant(name, arm.placebo)) for name in arm.teachers],
             "losses": canonical(arm.losses),
             "weighting": canonical(arm.weighting),
             "balance": canonical(arm.balance[candidate]),
         }
     trained = {"student": canonical(student), "archive": arm.archive, "lesson": lesson}
     resolved = {**common, "kind": "student", **trained}
-    return Planned(key_of(resolved), "student", arm.name, candidate, resolved)
+    return PlannedCell(key_of(resolved), "student", arm.name, arm, candidate, distils, resolved)
 
 
-def _teacher(experiment: Experiment, name: str, shuffled: bool) -> dict[str, Any]:
+def _teacher(experiment: ExperimentConfig, variant: TeacherVariant) -> dict[str, Any]:
     """All that a fitted teacher depends on, with the teachers that teach it. Its name is part of its seed."""
-    config = experiment.teachers[name]
+    config = experiment.teachers[variant.name]
     by = config.taught_by
     return {
         **canonical(config),
-        "name": name,
-        "placebo": shuffled and bool(config.privileged),
-        "taught_by": None if by is None else _teacher(experiment, by, shuffled),
+        "name": variant.name,
+        "placebo": variant.shuffled and bool(config.privileged),
+        "taught_by": None if by is None else _teacher(experiment, TeacherVariant(by, variant.shuffled)),
     }

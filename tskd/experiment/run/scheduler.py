@@ -1,8 +1,8 @@
 """Runs a study: what is missing of it is computed by an engine, and kept cell by cell.
 
-A run can be killed at any moment: cells that are finished are not computed again, by whatever run asks for them. What
+A run can be killed at any moment: cells that are finished are not computed again, by whatever run needs them. What
 fails is recorded and stops nothing. Two runs may work on one folder: each block is computed by the one that holds its
-lock, and which cells are missing is asked again once it does.
+lock, which then checks again which cells are missing.
 """
 
 from __future__ import annotations
@@ -12,78 +12,69 @@ import time
 import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from filelock import FileLock
 from tqdm import tqdm
 
-from tskd.experiment.config.errors import ConfigError, RunError
+from tskd.experiment.config.errors import RunError
+from tskd.experiment.config.objects import reproducible
+from tskd.experiment.config.study import StudyConfig
 from tskd.experiment.config.yaml_file import FROM_PYTHON
-from tskd.experiment.results.collect import collect
-from tskd.experiment.results.info import reproducible
-from tskd.experiment.results.study_results import StudyResults
-from tskd.experiment.run.cell_store import CellStore, StoredCell, write_atomically
-from tskd.experiment.run.engines import Died, Ended, Engine, EngineName, Made, check_engine, engine_of
-from tskd.experiment.run.engines.base import WAIT, cores
-from tskd.experiment.run.locks import Lock
-from tskd.experiment.run.outline import Outline, outline
-from tskd.experiment.run.plan import Block, Planned
-from tskd.experiment.run.worker import Task, failure
-
-if TYPE_CHECKING:
-    from tskd.experiment.config.study import Study
+from tskd.experiment.run.case_plan import CasePlan
+from tskd.experiment.run.cell_store import CellStore
+from tskd.experiment.run.engines import Engine, EngineOptions, start_engine
+from tskd.experiment.run.engines.base import WAIT, Died, Ended, Made, cores
+from tskd.experiment.run.files import write_atomically
+from tskd.experiment.run.folder import CELLS, CONFIG, LOCKS, TEACHERS, take_lock
+from tskd.experiment.run.plan import Block, PlannedCell
+from tskd.experiment.run.stored_cell import StoredCell
+from tskd.experiment.run.worker import Task
 
 TRIES = 2
-"""How often a cell may be at work when its worker dies, before that is recorded as its failure."""
+"""How often the worker of a cell may die, before that is recorded as the failure of the cell."""
 
 
-def run(
-    study: Study,
-    folder: str | Path | None = None,
-    workers: int | None = 1,
-    engine: EngineName = "processes",
-    address: str | None = None,
-    progress: bool = True,
-) -> StudyResults:
-    """See `Study.run`."""
-    check_engine(engine, workers, address)
-    outlines = outline(study)
-    with _place(folder) as place:
-        head = "" if all(map(reproducible, study.cases.values())) else f"# {FROM_PYTHON}\n"
-        write_atomically(place / "config.yaml", f"{head}{study.to_yaml()}".encode())
-        parts = CellStore(place / "parts")
-        rejected = parts.sweep()
-        if rejected:
-            warnings.warn(
-                f"{len(rejected)} of the files in {parts.folder} are not what was written there, and are computed "
-                f"again; they were moved to {parts.folder / 'rejected'}: {', '.join(rejected)}",
-                stacklevel=3,
-            )
-        jobs = list(_jobs(outlines))
-        keys = {cell.key for job in jobs for cell in job.cells}
-        finished = parts.finished(keys)
-        missing = [job for job in jobs if not finished.issuperset(cell.key for cell in job.cells)]
-        shown: dict[str, Any] = {"desc": study.name, "unit": "fit", "disable": not progress, "dynamic_ncols": True}
-        with tqdm(total=len(keys), initial=len(finished), **shown) as bar:
-            if missing:
-                workers = _at_most(len(missing), workers) if engine == "processes" else workers
-                started = engine_of(engine, workers, address)
-                try:
-                    _Run(missing, place, parts, started, bar).through()
-                finally:
-                    started.close()
-        results = collect(study, outlines, parts)
-        if folder is not None:
-            results.save(place)
-    return results
+def compute(
+    study: StudyConfig, plans: Sequence[CasePlan], folder: Path, options: EngineOptions, progress: bool
+) -> CellStore:
+    """Compute what is missing of a study in the folder of its run.
 
+    Args:
+        study: as it is configured, for the record.
+        plans: of its cases.
+        folder: where the run is kept.
+        options: the engine.
+        progress: whether to show a progress bar.
 
-def report(study: Study, folder: str | Path) -> StudyResults:
-    """The results of what is finished in a run's folder; it may be at work. Raises RunError if that is nothing yet."""
-    return collect(study, outline(study), CellStore(Path(folder) / "parts"))
+    Returns:
+        The store of all cells that are finished or failed.
+    """
+    head = "" if all(map(reproducible, study.cases.values())) else f"# {FROM_PYTHON}\n"
+    write_atomically(folder / CONFIG, f"{head}{study.to_yaml()}".encode())
+    store = CellStore(folder / CELLS)
+    rejected = store.sweep()
+    if rejected:
+        warnings.warn(
+            f"{len(rejected)} of the files in {store.folder} are not what was written there, and are computed "
+            f"again; they were moved to {store.folder / 'rejected'}: {', '.join(rejected)}",
+            stacklevel=3,
+        )
+    jobs = list(_jobs(plans))
+    keys = {cell.key for job in jobs for cell in job.cells}
+    finished = store.finished(keys)
+    missing = [job for job in jobs if not finished.issuperset(cell.key for cell in job.cells)]
+    shown: dict[str, Any] = {"desc": study.name, "unit": "fit", "disable": not progress, "dynamic_ncols": True}
+    with tqdm(total=len(keys), initial=len(finished), **shown) as bar:
+        if missing:
+            engine = start_engine(_at_most(len(missing), options))
+            try:
+                _Run(missing, folder, store, engine, bar).through()
+            finally:
+                engine.close()
+    return store
 
 
 @dataclass(frozen=True)
@@ -91,7 +82,7 @@ class _Job:
     """A block, and those of its cells that no earlier block of the study has too."""
 
     block: Block
-    cells: tuple[Planned, ...]
+    cells: tuple[PlannedCell, ...]
     fingerprint: str
     name: str
 
@@ -99,15 +90,15 @@ class _Job:
 class _Run:
     """The jobs of a run on their way through an engine."""
 
-    def __init__(self, jobs: Sequence[_Job], folder: Path, parts: CellStore, engine: Engine, bar: tqdm) -> None:
-        self.folder, self.parts, self.engine, self.bar = folder, parts, engine, bar
+    def __init__(self, jobs: Sequence[_Job], folder: Path, store: CellStore, engine: Engine, bar: tqdm) -> None:
+        self.folder, self.store, self.engine, self.bar = folder, store, engine, bar
         self._queue = deque(jobs)
         keys = {cell.key for job in jobs for cell in job.cells}
         # those of an earlier run are tried again, those of this one and of others at the same time are not
-        self._old = self.parts.failures(keys)
-        self._counted = self.parts.finished(keys)
+        self._old = self.store.failures(keys)
+        self._counted = self.store.finished(keys)
         self._failed: set[str] = set()
-        self._running: dict[Task, tuple[_Job, Lock]] = {}
+        self._running: dict[Task, tuple[_Job, FileLock]] = {}
         self._deaths: Counter[str] = Counter()
 
     def through(self) -> None:
@@ -125,12 +116,12 @@ class _Run:
                 lock.release()
 
     def _begin(self) -> None:
-        """Give the engine what it has room for, and nobody else is at."""
+        """Give the engine as many jobs as it has room for, and that no other run holds."""
         for _ in range(len(self._queue)):
             if len(self._running) >= self.engine.capacity:
                 return
             job = self._queue.popleft()
-            lock = Lock.take(self.folder / "locks" / job.name)
+            lock = take_lock(self.folder / LOCKS / job.name)
             if lock is None:
                 self._queue.append(job)
                 continue
@@ -138,20 +129,20 @@ class _Run:
             if not missing:
                 lock.release()
                 continue
-            task = Task(job.block, missing, job.fingerprint, self.folder / "models" if self.engine.local else None)
+            task = Task(job.block, missing, job.fingerprint, self.folder / TEACHERS if self.engine.local else None)
             self._running[task] = job, lock
             self.engine.submit(task)
 
-    def _missing(self, job: _Job) -> tuple[Planned, ...]:
+    def _missing(self, job: _Job) -> tuple[PlannedCell, ...]:
         keys = [cell.key for cell in job.cells]
-        finished = self.parts.finished(keys)
-        failed = {name.partition(".")[0] for name in self.parts.failures(keys) - self._old} - finished
+        finished = self.store.finished(keys)
+        failed = {name.partition(".")[0] for name in self.store.failures(keys) - self._old} - finished
         self._count(finished, failed)
         return tuple(cell for cell in job.cells if cell.key not in finished | failed)
 
     def _handle(self, event: Made | Ended | Died) -> None:
         if isinstance(event, Made):
-            self.parts.write(event.key, event.content)
+            self.store.write(event.key, event.content)
             failed = StoredCell.from_bytes(event.content).failed
             self._count(*(set(), {event.key}) if failed else ({event.key}, set()))
             return
@@ -161,14 +152,14 @@ class _Run:
             self._queue.appendleft(job)
         lock.release()
 
-    def _record(self, event: Died, missing: tuple[Planned, ...]) -> None:
+    def _record(self, event: Died, missing: tuple[PlannedCell, ...]) -> None:
         if not missing:
             return
         at_work = missing[0].key
         self._deaths[at_work] += 1
         if self._deaths[at_work] >= TRIES:
             error = RunError(f"{event.reason}, {TRIES} times while it was at this cell")
-            self.parts.write(at_work, failure(at_work, error, 0.0).to_bytes())
+            self.store.write(at_work, StoredCell.of_failure(at_work, error, 0.0).to_bytes())
             self._count(set(), {at_work})
 
     def _count(self, finished: set[str], failed: set[str]) -> None:
@@ -180,11 +171,11 @@ class _Run:
         self.bar.update(len(new))
 
 
-def _jobs(outlines: Iterable[Outline]) -> Iterator[_Job]:
+def _jobs(plans: Iterable[CasePlan]) -> Iterator[_Job]:
     """What there is to compute, each cell once."""
     claimed: set[str] = set()
-    for case in outlines:
-        for block, planned in case.blocks:
+    for plan in plans:
+        for block, planned in plan.blocks:
             cells = []
             for cell in planned:
                 if cell.key not in claimed:
@@ -192,23 +183,12 @@ def _jobs(outlines: Iterable[Outline]) -> Iterator[_Job]:
                     cells.append(cell)
             if cells:
                 name = hashlib.sha256(" ".join(sorted(cell.key for cell in planned)).encode()).hexdigest()[:20]
-                yield _Job(block, tuple(cells), case.fingerprint, name)
+                yield _Job(block, tuple(cells), plan.fingerprint, name)
 
 
-def _at_most(jobs: int, workers: int | None) -> int:
-    return max(1, min(jobs, cores())) if workers is None else min(jobs, workers)
-
-
-@contextmanager
-def _place(folder: str | Path | None) -> Iterator[Path]:
-    """The folder of a run; one for the time being if none is given."""
-    if folder is None:
-        with TemporaryDirectory(prefix="tskd-") as temporary:
-            yield Path(temporary)
-        return
-    place = Path(folder)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"the folder {place} cannot be made: {error.strerror}.") from error
-    yield place
+def _at_most(jobs: int, options: EngineOptions) -> EngineOptions:
+    """No more worker processes than there are jobs."""
+    if options.engine != "processes":
+        return options
+    workers = max(1, min(jobs, cores())) if options.workers is None else min(jobs, options.workers)
+    return replace(options, workers=workers)

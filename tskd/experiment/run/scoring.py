@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tskd.experiment.data.preparation import DataPart, examples
+from tskd.experiment.data.preparation import DataPart
 
 if TYPE_CHECKING:
     from tskd.experiment.run.forecast import Forecasts
@@ -42,7 +42,7 @@ def score(forecasts: Forecasts, part: DataPart, first: int) -> Score:
     windows, horizon, components = part.truth.shape
     of_windows = np.full((2, windows), np.nan)
     sums, counts = np.zeros((2, horizon)), np.zeros(horizon)
-    shown = examples(windows)
+    shown = part.examples
     kept = np.full((len(shown), horizon), np.nan)
     finite = 0
     for positions, values, start in forecasts:

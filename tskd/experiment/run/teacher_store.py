@@ -1,9 +1,9 @@
-"""Fitted teachers kept in a folder: a later cell, in this process or another, asks them instead of fitting them again.
+"""Fitted teachers kept in a folder: a later cell, in this process or another, uses them instead of fitting them again.
 
-A teacher lies in a folder that bears its key, which appears there whole or not at all. Its files are vouched for by
-checksums; one that is damaged is thrown away, and the teacher fitted again. Several processes may do so at once. A
-linear model that was read back may differ in the last bit from the one that was written (its coefficients lie in
-another order in memory), so whoever fits a teacher reads it back too.
+A teacher lies in a folder that bears its key, which appears there whole or not at all. Its description has checksums
+of its files; a damaged teacher is thrown away and fitted again. Several processes may do so at once. A linear model
+that was read back may differ in the last bit from the one that was written (its coefficients lie in another order in
+memory), so the process that fits a teacher reads it back too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedTeacher:
     """A fitted teacher, how long that took, and what it was warned of."""
 
     teacher: Teacher
@@ -41,11 +41,13 @@ class Fitted:
     warnings: tuple[str, ...]
 
 
-def load_teacher(folder: Path, key: str, unfitted: Teacher) -> Fitted | None:
+def load_teacher(folder: Path, key: str, unfitted: Teacher) -> FittedTeacher | None:
     """The teacher that was saved under a key; None if there is none, or none that is whole.
 
     Args:
-        unfitted: what it was before its fit.
+        folder: of fitted teachers.
+        key: of the teacher.
+        unfitted: the teacher before its fit.
     """
     place = folder / key
     description = _description(place)
@@ -67,11 +69,11 @@ def load_teacher(folder: Path, key: str, unfitted: Teacher) -> Fitted | None:
         stamp(description["seen_until"]),
     )
     teacher = Teacher.of_fitted(replace(unfitted.spec, model=fitted[0]), result)
-    return Fitted(teacher, description["seconds"], tuple(description["warnings"]))
+    return FittedTeacher(teacher, description["seconds"], tuple(description["warnings"]))
 
 
-def save_teacher(folder: Path, key: str, fitted: Fitted) -> None:
-    """Keep a teacher under its key, unless somebody has done so in the meantime, or darts cannot save its model."""
+def save_teacher(folder: Path, key: str, fitted: FittedTeacher) -> None:
+    """Keep a teacher under its key, unless another process has done so by now, or darts cannot save its model."""
     teacher = fitted.teacher
     folder.mkdir(parents=True, exist_ok=True)
     _clear_abandoned(folder)
@@ -104,7 +106,7 @@ def save_teacher(folder: Path, key: str, fitted: Fitted) -> None:
 
 
 def _description(place: Path) -> dict[str, Any] | None:
-    """What a folder says of the teacher in it; None if it is not whole."""
+    """The description of the teacher in a folder; None if it is not whole."""
     try:
         found: dict[str, Any] = json.loads((place / DESCRIPTION).read_text())
         whole = found["format"] == FORMAT and found["files"] == _checksums(place)

@@ -1,60 +1,54 @@
-"""The work of a run: the missing cells of one block, computed one after the other into the content of parts."""
+"""The work of a run: the missing cells of one block, computed one after the other into what is stored of them."""
 
 from __future__ import annotations
 
-import dataclasses
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from tskd.experiment.run.cell_store import StoredCell
-from tskd.experiment.run.provenance import commit, versions
-
-if TYPE_CHECKING:
-    from tskd.datasets import DataSet
-    from tskd.experiment.config.experiment import Experiment
-    from tskd.experiment.run.block import Cell
-    from tskd.experiment.run.plan import Block, Planned
+from tskd.experiment.data.loading import LoadedData, load
+from tskd.experiment.run.plan import Block, PlannedCell
+from tskd.experiment.run.stored_cell import StoredCell
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Cells of a block to compute, in this order, on data of this fingerprint; `models`: where teachers are kept."""
+    """Cells of a block to compute.
+
+    Attributes:
+        block: what they share.
+        cells: in the order in which they are computed.
+        fingerprint: of the data set where the run was started.
+        teachers: folder of fitted teachers, None for one that is gone with the process.
+    """
 
     block: Block
-    cells: tuple[Planned, ...]
+    cells: tuple[PlannedCell, ...]
     fingerprint: str
-    models: Path | None
+    teachers: Path | None
 
 
 def work(task: Task) -> Iterator[tuple[str, bytes]]:
-    """Key and content of the part of each cell, as soon as it is done; of one that fails, the record of that."""
+    """Compute a task.
+
+    Yields:
+        Key and stored content of each cell, as soon as it is done; of one that fails, the record of that.
+    """
     from tskd.experiment.run.block import BlockRun
 
-    run: Any = None
+    run: BlockRun | None = None
     with one_thread():
         for cell in task.cells:
             began = time.perf_counter()
             try:
                 if run is None:
-                    data, found = loaded(task.block.experiment)
-                    if found != task.fingerprint:
-                        raise ValueError(
-                            f"data set {data.name!r} is not the same in this process as where the run was started: "
-                            f"fingerprint {found} instead of {task.fingerprint}"
-                        )
-                    run = BlockRun(task.block, data, task.models)
-                part = part_of(cell.key, run.cell(cell))
+                    run = BlockRun(task.block, _data(task), task.teachers)
+                stored = StoredCell.of(cell.key, run.cell(cell))
             except Exception as error:
-                part = failure(cell.key, error, time.perf_counter() - began)
-            yield cell.key, part.to_bytes()
+                stored = StoredCell.of_failure(cell.key, error, time.perf_counter() - began)
+            yield cell.key, stored.to_bytes()
 
 
 @contextmanager
@@ -71,56 +65,16 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def loaded(experiment: Experiment) -> tuple[DataSet, str]:
-    """The data set of an experiment and its fingerprint; one that is named is loaded once in a process."""
-    if isinstance(experiment.data, str):
-        return _named(experiment.data)
-    return experiment.data, _fingerprint(experiment.data)
-
-
-@lru_cache(maxsize=4)
-def _named(name: str) -> tuple[DataSet, str]:
-    from tskd import datasets
-
-    data = datasets.load(name)
-    return data, _fingerprint(data)
-
-
-def _fingerprint(data: DataSet) -> str:
-    from tskd.experiment.data.preparation import fingerprint
-
-    return fingerprint(data)
-
-
-def part_of(key: str, cell: Cell) -> StoredCell:
-    """A cell as it is kept: its arrays in single precision, which is that of the networks."""
-    values = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
-    arrays = {name: value.astype("float32") for name, value in values.items() if isinstance(value, np.ndarray)}
-    row = {name: value for name, value in values.items() if name not in arrays}
-    return StoredCell({**row, "key": key, **_stamp()}, arrays)
-
-
-def cell_of(part: StoredCell, **changes: Any) -> Cell:
-    """The cell that `part_of` was given, to single precision, but for `changes`: the same fit has other names
-    elsewhere."""
-    from tskd.experiment.run.block import Cell
-
-    known = {field.name for field in dataclasses.fields(Cell)}
-    values = {name: _frozen(value) for name, value in part.row.items() if name in known}
-    arrays = {name: array.astype("float64") for name, array in part.arrays.items()}
-    return Cell(**{**values, **arrays, **changes})
-
-
-def failure(key: str, error: BaseException, seconds: float) -> StoredCell:
-    """The record of a cell that failed."""
-    trace = "".join(traceback.format_exception(error))
-    told = {"type": type(error).__name__, "message": str(error), "traceback": trace}
-    return StoredCell({"key": key, "failed": told, "seconds": seconds, **_stamp()}, {})
-
-
-def _stamp() -> dict[str, Any]:
-    return {"versions": versions(), "commit": commit(), "finished": time.time()}
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+def _data(task: Task) -> LoadedData:
+    """The data of a task. Raises ValueError for a named data set that is another one in this process."""
+    data = task.block.experiment.data
+    if not isinstance(data, str):
+        # it came with the task
+        return LoadedData(data, task.fingerprint)
+    found = load(task.block.experiment)
+    if found.fingerprint != task.fingerprint:
+        raise ValueError(
+            f"data set {found.data.name!r} is not the same in this process as where the run was started: "
+            f"fingerprint {found.fingerprint} instead of {task.fingerprint}"
+        )
+    return found

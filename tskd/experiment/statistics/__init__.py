@@ -1,1 +1,1 @@
-"""What the measurements tell: intervals, tests, verdicts."""
+"""Statistics of arrays of errors: intervals, tests, verdicts. Nothing else of an experiment is needed for them."""

@@ -2,9 +2,9 @@
 
 Neighbouring windows overlap in L + H - 1 steps, so their errors are anything but independent. Blocks of at least L + H
 consecutive windows are resampled instead of windows (circular block bootstrap, Politis and Romano 1992), never across
-the end of a fold. Of a mean the variance over all resamples is known exactly, so none need be drawn. Seeds differ as
-well, and five of them by luck: what they differ by is added to what the windows differ by. How often the intervals
-hold the truth is measured by benchmarks/interval_coverage.py.
+the end of a fold. Of a mean the variance over all resamples is known exactly, so none need be drawn. The variance over
+seeds, of which there are few, is added to that over windows. How often the intervals hold the truth is measured by
+benchmarks/interval_coverage.py.
 """
 
 from __future__ import annotations
@@ -23,8 +23,13 @@ MINIMUM_BLOCKS = 4
 class Comparison:
     """Mean error of `arm` over that of `baseline`, minus one, and its 95 % interval (NaN: there are too few blocks).
 
-    `windows`, `seeds`: how many were compared. `block`: windows in a block. `lacking`, of a lift: controls that count
-    and that there is no result of.
+    Attributes:
+        relative: mean error of the arm over that of the baseline, minus one.
+        low: lower end of the 95 % interval, NaN if there are too few blocks; `high` is its upper end.
+        windows: how many were compared.
+        block: windows in a block.
+        seeds: how many were compared.
+        lacking: of a lift, controls that count and have no result.
     """
 
     arm: str
@@ -69,18 +74,19 @@ def compare(
 ) -> Comparison:
     """Relative difference of mean error between two arms on the same windows, with a 95 % interval.
 
-    `arm`, `baseline`: errors [seeds, W], paired by seed, windows in order of time. `block`: windows in a block, at
-    least L + H. `segments`: number of windows in each fold where there are several, one after the other in [seeds, W].
-    Seeds and windows that either arm lacks are left out as `paired` says. `kin`: whether both are students of one kind,
-    whose errors rise and fall together; a student's and its teacher's may part for long stretches.
+    The interval is estimate +- t * sqrt(u^2 + v^2). u is the standard error over windows, of errors averaged over
+    seeds: sqrt(m/(m-1)) times the bootstrap's, m the number of blocks. v is the standard error over seeds, of their
+    paired differences over all folds; 0 for a single seed. t is Student's quantile at Welch and Satterthwaite's degrees
+    of freedom. The wider of two intervals counts: see `_variances`.
 
-    The interval is estimate +- t * sqrt(u^2 + v^2). u: the standard error over windows, of errors averaged over seeds:
-    sqrt(m/(m-1)) times the bootstrap's, m the number of blocks. v: the standard error over seeds, of their paired
-    differences over all folds (a seed's draws are the same in each fold, so its luck may be); 0 for a single seed, of
-    which nothing can be told. t: Student's quantile at Welch and Satterthwaite's degrees of freedom, with seeds - 1 for
-    v. The wider of two intervals counts: u from `block`, with (m-1)/2 degrees of freedom, for such blocks depend on
-    their neighbours and have heavy tails; and u from blocks as long as leave MINIMUM_BLOCKS of them, or as a fold,
-    with m-1 (m-2 if they are no kin): dependence that outlasts a block shows in these.
+    Args:
+        arm: errors `[seeds, W]`, windows in order of time; seeds and windows that either lacks are left out (`paired`).
+        baseline: errors `[seeds, W]`, paired by seed.
+        block: windows in a block, at least L + H.
+        segments: number of windows in each fold, by default one fold.
+        names: of arm and baseline.
+        same_model_class: whether both are students of one class, whose errors rise and fall together; a student's and
+            its teacher's may part for long stretches.
 
     Raises:
         ValueError: shapes, block or segments do not fit, or nothing is left to compare.
@@ -131,8 +137,12 @@ def _circular_sums(values: np.ndarray, length: int) -> np.ndarray:
 
 
 def _variances(values: np.ndarray, block: int, folds: Sequence[int], lost: int) -> Iterator[tuple[float, float]]:
-    # of the mean of `values` [W], each with its degrees of freedom: by the shortest blocks and by the longest, which
-    # have as many less than there are blocks as are `lost`
+    """Variances of the mean of `values` `[W]`, each with its degrees of freedom.
+
+    The first is by blocks of the given length, with (m-1)/2 degrees of freedom: such blocks depend on their neighbours
+    and have heavy tails. The second is by blocks as long as leave `MINIMUM_BLOCKS` of them, or as a fold, with m -
+    `lost`: dependence that outlasts a short block shows in these.
+    """
     windows, longest = len(values), max(folds)
     blocks = windows / block
     yield block_bootstrap_variance(values, min(block, longest), folds) * blocks / (blocks - 1), (blocks - 1) / 2
@@ -156,7 +166,7 @@ def _half_width(variance: float, dof: float, seed_variance: float, seeds: int) -
 def paired(
     arm: np.ndarray, baseline: np.ndarray, segments: Sequence[int] | None = None
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Errors [seeds, W] of the seeds and windows that both arms know, and how many windows that leaves of each fold.
+    """Errors [seeds, W] of the seeds and windows that both arms have, and how many windows that leaves of each fold.
 
     A seed without any error in one of the folds, in either arm, is left out; then windows that are NaN in either.
 

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 def confidence_set(errors: pd.DataFrame, block: int, level: float = 0.95) -> list[str]:
     """The arms among which the best one is with probability `level`, lowest mean error first.
 
-    `errors` [W, arms]: of every test window, in order of time, averaged over seeds, so luck of the seeds is not part of
-    it. `block`: windows in a block of the bootstrap, at least L + H. Windows that any arm lacks are left out. Arms of
-    identical errors stay or go together. No arm is excluded where fewer than MINIMUM_BLOCKS blocks are left.
+    Windows that any arm lacks are left out. Arms of identical errors stay or go together. No arm is excluded where
+    fewer than MINIMUM_BLOCKS blocks are left.
+
+    Args:
+        errors: of every test window `[W, arms]`, in order of time, averaged over seeds: their variance is not part of
+            it.
+        block: windows in a block of the bootstrap, at least L + H.
+        level: of confidence.
 
     Raises:
         ImportError: arch is not installed.

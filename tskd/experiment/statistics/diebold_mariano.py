@@ -1,9 +1,9 @@
 """Whether two arms forecast equally well: the test of Diebold and Mariano (1995), corrected for small samples.
 
 Harvey, Leybourne and Newbold, "Testing the equality of prediction mean squared errors", International Journal of
-Forecasting 13 (1997), 281-291. It knows nothing of the luck of the seeds, and trusts in many windows: on errors like
-ours it finds effects where there are none in up to a fifth of samples, at the 5 % level
-(benchmarks/interval_coverage.py). Read it beside the intervals of `compare`.
+Forecasting 13 (1997), 281-291. It ignores the variance over seeds, and needs many windows: on errors like ours it finds
+effects where there are none in up to a fifth of samples, at the 5 % level (benchmarks/interval_coverage.py). Read it
+beside the intervals of `compare`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,19 @@ class Test:
 def diebold_mariano(
     arm: np.ndarray, baseline: np.ndarray, horizon: int, *, segments: Sequence[int] | None = None
 ) -> Test:
-    """The test on errors [seeds, W] of the same windows, in order of time; seeds are averaged first.
+    """The test of equal errors on the same windows; seeds are averaged first.
 
     Newey and West's variance takes as many lags as statsmodels chooses, at least horizon - 1 and W^(1/3). Harvey's
     correction scales the statistic by sqrt((W + 1 - 2h + h(h-1)/W) / W), and takes Student's t with W - 1 degrees of
-    freedom. `segments`, and which seeds and windows are left out: as in `compare`. Lags run on from one fold into the
-    next, which is near it in time all the same.
+    freedom. Lags run on from one fold into the next, which is near it in time all the same.
 
     Identical arms have statistic 0 and p-value 1; both are NaN for fewer than MINIMUM_BLOCKS * horizon windows.
+
+    Args:
+        arm: errors `[seeds, W]`, in order of time; seeds and windows are left out as in `compare`.
+        baseline: errors `[seeds, W]`.
+        horizon: H.
+        segments: as in `compare`.
 
     Raises:
         ImportError: statsmodels is older than 0.15.

@@ -1,4 +1,4 @@
-"""Net privileged lift: what an arm gains over the best of the controls that know nothing privileged."""
+"""Net privileged lift: what an arm gains over the best of the controls without privileged information."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ def lift(
 ) -> Comparison:
     """The arm against the best control: a relative error below zero is a lift.
 
-    `arm`, and each of `controls` by name: errors [seeds, W]; the rest as in `compare`. The best control is the one
-    whose mean error, over the seeds and windows that it shares with the arm, is the lowest against the arm's (the first
-    of equals). That it was chosen after the fact works against the arm, and is no part of the interval.
+    The best control is the one whose mean error, over the seeds and windows that it shares with the arm, is the lowest
+    against the arm's (the first of equals). That it was chosen after the fact works against the arm, and is no part of
+    the interval.
+
+    Args:
+        arm: errors `[seeds, W]`.
+        controls: errors of each, by name.
+        block: windows in a block, as in `compare`.
+        name: of the arm.
+        segments: as in `compare`.
 
     Raises:
         ValueError: there is no control, or `compare` cannot compare.

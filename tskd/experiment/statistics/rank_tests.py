@@ -1,8 +1,8 @@
 """How arms rank over several cases (data sets, horizons), and which ranks can be told apart.
 
-Friedman's test asks whether all arms are alike; Nemenyi's which pairs are not, as in Demšar, "Statistical Comparisons
-of Classifiers over Multiple Data Sets", JMLR 7 (2006), 1-30. Changed for forecasting: lower is better. Cases count as
-independent, which horizons of one data set hardly are.
+Friedman's test is of whether all arms are alike; Nemenyi's of which pairs are not, as in Demšar, "Statistical
+Comparisons of Classifiers over Multiple Data Sets", JMLR 7 (2006), 1-30. Changed for forecasting: lower is better.
+Cases count as independent, which horizons of one data set hardly are.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEVEL = 0.05
-"""Chance of telling apart any two arms that are alike."""
+"""Significance level of both tests."""
 
 
 @dataclass(frozen=True, eq=False)
 class RankTest:
     """Ranks of arms over cases; everything in order of mean rank, best first.
 
-    `mean`: mean rank of each arm, 1 the lowest error, ties sharing the mean of their ranks. `friedman_p`: p-value of
-    "all arms are alike". `critical_difference`: mean ranks this far apart, or farther, differ at the 5 % level.
-    `p_values` [arms, arms]: Nemenyi's. `groups`: the largest sets of arms no two of which differ; an arm that differs
-    from all others is a group of its own.
+    Attributes:
+        mean: mean rank of each arm, 1 the lowest error, ties sharing the mean of their ranks.
+        friedman_p: p-value of "all arms are alike".
+        critical_difference: mean ranks this far apart, or farther, differ at the 5 % level.
+        p_values: Nemenyi's, `[arms, arms]`.
+        groups: the largest sets of arms no two of which differ; an arm that differs from all others is a group of its
+            own.
     """
 
     mean: pd.Series

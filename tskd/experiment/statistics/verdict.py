@@ -2,14 +2,14 @@
 
 A gain over the student alone is not enough. Self-distillation (a teacher that sees what the student sees) and a placebo
 (a teacher whose privileged rows are shuffled) gain too, by smoothing the labels; only an arm that is distinguishably
-below every such control owes its gain to what the teacher was shown. A control that was not run, or has no result, is
+below every such control owes its gain to privileged information. A control that was not run, or has no result, is
 not beaten: without both of these nothing is put down to privileged information.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tskd.experiment.statistics.comparison import MINIMUM_BLOCKS, Comparison
@@ -19,22 +19,47 @@ Compare = Callable[[str, str], Comparison]
 
 Conclusion = Literal["privilege", "gain", "none", "unknown"]
 
-COUNTING = ("tuned", "self-distilled", "placebo", "pooled", "pre-trained")
-"""The controls that an arm must beat, beside the student alone, before its gain is one by privileged information."""
 
-NEEDED = ("self-distilled", "placebo")
-"""Those without which its gain is put down to nothing."""
+@dataclass(frozen=True)
+class ControlRules:
+    """Which kinds of arms are controls, and what each of them is needed for.
 
-ORDINARY = "ordinary teacher"
-"""What an arm is whose teachers see more than the student, and nothing privileged: no control."""
+    Attributes:
+        kinds: all kinds of controls. An arm of any other kind is compared, and explains nothing.
+        counting: those that an arm must beat, beside the student alone, before its gain is one by privileged
+            information.
+        required: those without which its gain is put down to nothing.
+    """
+
+    kinds: tuple[str, ...]
+    counting: tuple[str, ...]
+    required: tuple[str, ...]
+
+    def missing(
+        self, controls: Mapping[str, str], known: Collection[str], own: Collection[str] | None = None
+    ) -> list[str]:
+        """The counting controls that have no result, and the required ones that the experiment does not have.
+
+        Args:
+            controls: arms, each with the kind of control that it is.
+            known: arms that have a result.
+            own: arms that are controls of the arm that is judged; all of `controls` by default.
+        """
+        arms = [arm for arm, kind in controls.items() if kind in self.counting and arm not in known]
+        kinds = [controls.get(arm) for arm in (controls if own is None else own)]
+        absent = [kind for kind in self.required if kind not in kinds]
+        return [*arms, *(f"{kind} of its own" if kind in controls.values() else kind for kind in absent)]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One headline, one sentence an arm (`sentences`), and the outcome in a word.
+    """What an experiment found, in words.
 
-    `outcome`: "privilege" (a gain that beats every control), "gain" (one that does not, or lacks a control), "none" or
-    "unknown" (no arm with privileged information was measured, too few windows, or a single seed).
+    Attributes:
+        outcome: "privilege" (a gain that beats every control), "gain" (one that does not, or lacks a control), "none"
+            or "unknown" (no arm with privileged information was measured, too few windows, or a single seed).
+        headline: one sentence.
+        sentences: one an arm.
     """
 
     outcome: Conclusion
@@ -42,63 +67,66 @@ class Verdict:
     sentences: tuple[str, ...]
 
 
+@dataclass
+class _Findings:
+    """Privileged arms: those with a result and those without, those that gain, and what rules their cause in or out."""
+
+    measured: list[str]
+    unmeasured: list[str]
+    gaining: list[str] = field(default_factory=list)
+    caused: list[str] = field(default_factory=list)
+    lacking: dict[str, list[str]] = field(default_factory=dict)
+
+
 def judge(
     compare: Compare,
     privileged: Sequence[str],
     controls: Mapping[str, str],
     alone: str,
+    rules: ControlRules,
     own: Mapping[str, Collection[str]] | None = None,
 ) -> Verdict:
     """Judge the arms whose teachers saw privileged information, then the others, against the student alone.
 
-    `controls`: the arms that are compared beside them, each with which control it is. What cannot be compared (NaN, of
-    no windows) is named as missing; it is neither beaten nor beats anything. `own`: of each privileged arm those
-    controls that have its teachers and its lesson, all of them if left out: the placebo of another arm may explain a
-    gain of this one, but cannot rule it out.
+    What cannot be compared (NaN, of no windows) is named as missing; it is neither beaten nor beats anything.
+
+    Args:
+        compare: compares two arms.
+        privileged: arms whose teachers saw privileged information.
+        controls: arms that are compared beside them, each with the kind of control that it is.
+        alone: the student alone.
+        rules: which kinds of controls there are.
+        own: of each privileged arm those controls that have its teachers and its losses, by default all of them: the
+            placebo of another arm may explain a gain of this one, but cannot rule it out.
     """
     compared = {arm: gain for arm in (*privileged, *controls) if (gain := compare(arm, alone)).windows}
-    measured = [arm for arm in privileged if arm in compared]
+    found = _Findings(
+        [arm for arm in privileged if arm in compared], [arm for arm in privileged if arm not in compared]
+    )
+    judged = {name: kind for name, kind in controls.items() if kind in rules.kinds}
     sentences: list[str] = []
-    gaining: list[str] = []
-    caused: list[str] = []
-    lacking: dict[str, list[str]] = {}
-    for arm in measured:
+    for arm in found.measured:
         sentence = describe(compared[arm])
         if compared[arm].lower:
-            gaining.append(arm)
-            judged = {name: kind for name, kind in controls.items() if kind != ORDINARY}
-            against = [found for name in judged if (found := compare(arm, name)).windows]
-            missing = missing_of(judged, {found.baseline for found in against}, None if own is None else own[arm])
+            found.gaining.append(arm)
+            against = [one for name in judged if (one := compare(arm, name)).windows]
+            missing = rules.missing(judged, {one.baseline for one in against}, None if own is None else own[arm])
             sentence += " " + _attribution(against, missing)
-            if all(found.lower for found in against):
-                lacking[arm] = missing
+            if all(one.lower for one in against):
+                found.lacking[arm] = missing
                 if not missing:
-                    caused.append(arm)
+                    found.caused.append(arm)
         sentences.append(sentence)
     for arm, kind in controls.items():
         if arm in compared:
-            sentences.append(f"{'Ordinary teacher' if kind == ORDINARY else 'Control'}: {describe(compared[arm])}")
+            sentences.append(f"{'Control' if kind in rules.kinds else 'Ordinary teacher'}: {describe(compared[arm])}")
     outcome: Conclusion = "none"
     too_few = _too_few(compared.values())
-    if not measured or too_few:
+    if not found.measured or too_few:
         outcome = "unknown"
-    elif gaining:
-        outcome = "privilege" if caused else "gain"
-    unmeasured = [arm for arm in privileged if arm not in compared]
-    headline = _headline(outcome, too_few, gaining, caused, lacking, measured, unmeasured)
-    return Verdict(outcome, headline, tuple(sentences))
-
-
-def missing_of(controls: Mapping[str, str], known: Collection[str], own: Collection[str] | None = None) -> list[str]:
-    """The controls that count and have no result: arms that are not among `known`, and those needed that are no arm.
-
-    `controls`: arms, each with which control it is. `own`: those that are controls of the arm that is judged, all if
-    left out.
-    """
-    arms = [arm for arm, kind in controls.items() if kind in COUNTING and arm not in known]
-    kinds = [controls.get(arm) for arm in (controls if own is None else own)]
-    absent = [kind for kind in NEEDED if kind not in kinds]
-    return [*arms, *(f"{kind} of its own" if kind in controls.values() else kind for kind in absent)]
+    elif found.gaining:
+        outcome = "privilege" if found.caused else "gain"
+    return Verdict(outcome, _headline(outcome, too_few, found), tuple(sentences))
 
 
 def describe(comparison: Comparison) -> str:
@@ -167,32 +195,25 @@ def _too_few(compared: Collection[Comparison]) -> str:
     return ""
 
 
-def _headline(
-    outcome: Conclusion,
-    too_few: str,
-    gaining: Sequence[str],
-    caused: Sequence[str],
-    lacking: Mapping[str, Sequence[str]],
-    measured: Sequence[str],
-    unmeasured: Sequence[str],
-) -> str:
-    if not measured:
-        none = f"{_listed(unmeasured)} has no result to compare" if unmeasured else "no arm has it"
+def _headline(outcome: Conclusion, too_few: str, found: _Findings) -> str:
+    if not found.measured:
+        none = f"{_listed(found.unmeasured)} has no result to compare" if found.unmeasured else "no arm has it"
         return f"Nothing can be concluded about privileged information: {none}."
     if outcome == "unknown":
         return f"Nothing can be concluded: {too_few}."
     if outcome == "privilege":
-        return f"Privileged information helped: {_listed(caused)} beat the student alone and every control."
+        return f"Privileged information helped: {_listed(found.caused)} beat the student alone and every control."
     if outcome == "none":
-        without = f" that was measured ({_listed(unmeasured)} was not)" if unmeasured else ""
+        without = f" that was measured ({_listed(found.unmeasured)} was not)" if found.unmeasured else ""
         return (
             f"No gain: no student distilled from privileged information{without} is distinguishably better than the "
             "one alone."
         )
-    if not lacking:
-        return f"Distilling helped ({_listed(gaining)}), but not by privileged information: a control does as well."
-    missing = dict.fromkeys(name for names in lacking.values() for name in names)
-    return f"Distilling helped ({_listed(gaining)}); without the controls {_listed(missing)} the cause is unknown."
+    gaining = _listed(found.gaining)
+    if not found.lacking:
+        return f"Distilling helped ({gaining}), but not by privileged information: a control does as well."
+    missing = dict.fromkeys(name for names in found.lacking.values() for name in names)
+    return f"Distilling helped ({gaining}); without the controls {_listed(missing)} the cause is unknown."
 
 
 def _listed(names: Iterable[str]) -> str:

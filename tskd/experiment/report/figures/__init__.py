@@ -12,15 +12,15 @@ from tskd.experiment.report.figures import cases, forecasts, intervals, sizes, s
 from tskd.experiment.report.figures.style import STYLE, Drawing
 
 if TYPE_CHECKING:
-    from tskd.experiment.report.overview import Overview
-    from tskd.experiment.results.results import Results
+    from tskd.experiment.results.measurements import Measurements
+    from tskd.experiment.results.overview import Overview
 
 __all__ = ["Drawing", "figures", "overview_figures"]
 
-Draw = Callable[["Results", str], Drawing | None]
+Draw = Callable[["Measurements", str], Drawing | None]
 
 
-def figures(results: Results, label: str = "", brief: bool = False) -> list[Drawing]:
+def figures(results: Measurements, label: str = "", brief: bool = False) -> list[Drawing]:
     """The figures of one case. `label` keeps their ids apart from other cases'; `brief`: as one of many."""
     draw: list[Draw] = [intervals.arms, intervals.lift, sizes.sizes, steps.steps]
     draw += [partial(forecasts.forecasts, most=1 if brief else 3), partial(weights.weights, most=1 if brief else 4)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from tskd.experiment.report.colours import CONTROL, PRIVILEGED
 from tskd.experiment.report.figures.style import (
     INK,
     QUIET,
@@ -16,7 +17,6 @@ from tskd.experiment.report.figures.style import (
     names_of_rows,
     wrapped,
 )
-from tskd.experiment.report.selection import CONTROL, PRIVILEGED
 from tskd.experiment.statistics.comparison import Comparison
 from tskd.experiment.statistics.verdict import percent, without
 
@@ -92,11 +92,11 @@ def lifts(found: Mapping[str, Comparison]) -> Drawing:
     grid(axis, "x")
     axis.set_xlabel("MSE against the best control, % (left is better)")
     lower = sum(comparison.lower for comparison in found.values())
-    said = "; ".join(f"{label}: {c.arm} {percent(c.relative)}{without(c)}" for label, c in found.items())
+    described = "; ".join(f"{label}: {c.arm} {percent(c.relative)}{without(c)}" for label, c in found.items())
     return drawing(
         figure,
         "lifts",
-        f"Net privileged lift by case, below zero beyond doubt in {lower} of {len(found)}. {said}.",
+        f"Net privileged lift by case, below zero beyond doubt in {lower} of {len(found)}. {described}.",
         "In each case the arm with privileged information that has the lowest validation error, against the best of "
         "its controls, of which the student alone is one; bars are 95 % intervals. Blue: distinguishably better; "
         "hollow: neither; brown: worse.",

@@ -7,27 +7,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
+from tskd.experiment.report.colours import TEACHER, colours
 from tskd.experiment.report.figures.style import INK, QUIET, Drawing, canvas, drawing, legend
-from tskd.experiment.report.selection import TEACHER, colours, shown_arm, shown_teacher
+from tskd.experiment.results.selection import shown_arm, shown_teacher
 
 if TYPE_CHECKING:
-    from tskd.experiment.results.results import Results
+    from tskd.experiment.results.measurements import Measurements
 
 
-def forecasts(results: Results, salt: str, most: int = 3) -> Drawing | None:
+def forecasts(results: Measurements, salt: str, most: int = 3) -> Drawing | None:
     """Truth, and the forecasts of teacher, distilled student and student alone, of at most `most` windows."""
-    facts, table, horizon = results.facts, results.forecasts, results.facts["horizon"]
+    info, table, horizon = results.info, results.forecasts, results.info.horizon
     arm, teacher = str(shown_arm(results)), shown_teacher(results)
     known = set(table.line)
     windows = list(table.window.unique())
     windows = windows if len(windows) <= most else windows[len(windows) // 2 :][:most]
     # the student alone comes last, on top: it may all but coincide with the distilled one
     styles = [(f"teacher {teacher}", TEACHER, (0, (1.5, 1.2)), 1.6), (arm, colours(results).get(arm), "-", 2.0)]
-    styles = [style for style in [*styles, (facts["alone"], INK, (0, (5, 2)), 1.2)] if style[0] in known]
+    styles = [style for style in [*styles, (info.alone, INK, (0, (5, 2)), 1.2)] if style[0] in known]
     if not windows or not styles:
         return None
-    unit, component = facts["data"]["unit"], facts["data"]["components"][0]
-    many = len(facts["data"]["components"]) > 1
+    unit, component = info.data.unit, info.data.components[0]
+    many = len(info.data.components) > 1
     figure = canvas(
         1.6 * len(windows) + 0.6, f"Forecasts of {_windows(len(windows))}{f', {component}' if many else ''}"
     )

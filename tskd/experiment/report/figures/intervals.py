@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from tskd.experiment.controls.registry import CONTROL_RULES
+from tskd.experiment.report.colours import TEACHER, colours
 from tskd.experiment.report.figures.style import INK, Drawing, canvas, drawing, grid, names_of_rows
-from tskd.experiment.report.selection import TEACHER, colours, compared, largest, privileged
-from tskd.experiment.results.results import Results, of_size
+from tskd.experiment.results.measurements import Measurements, of_size
+from tskd.experiment.results.selection import compared, largest
 from tskd.experiment.statistics.comparison import Comparison
-from tskd.experiment.statistics.verdict import COUNTING, interval, percent, without
+from tskd.experiment.statistics.verdict import interval, percent, without
 
 
-def arms(results: Results, salt: str) -> Drawing | None:
+def arms(results: Measurements, salt: str) -> Drawing | None:
     """Difference of every arm and teacher from the student alone: interval, and a dot for each seed."""
     panels = [(kind, names) for kind in ("student", "teacher") if (names := compared(results, kind))]
     if not panels:
@@ -23,7 +25,7 @@ def arms(results: Results, salt: str) -> Drawing | None:
     heights = [len(names) for _, names in panels]
     figure = canvas(0.45 + 0.45 * len(heights) + 0.3 * sum(heights), "Test error against that of the student alone")
     axes = np.atleast_1d(figure.subplots(len(heights), 1, gridspec_kw={"height_ratios": heights}))
-    palette, said = colours(results), []
+    palette, described = colours(results), []
     for axis, (kind, names) in zip(axes, panels, strict=True):
         found = [results.compare(name, kind=kind) for name in names]
         for row, (name, comparison) in enumerate(zip(names, found, strict=True)):
@@ -35,12 +37,12 @@ def arms(results: Results, salt: str) -> Drawing | None:
         _finish(axis, names)
         if len(panels) > 1:
             axis.set_title("students" if kind == "student" else "teachers", pad=7)
-        said += [f"{'teacher ' * (kind == 'teacher')}{in_words(c)}" for c in found]
+        described += [f"{'teacher ' * (kind == 'teacher')}{in_words(c)}" for c in found]
     axes[-1].set_xlabel("MSE against the student alone, % (left is better)")
     return drawing(
         figure,
         "arms",
-        f"Test error of every arm and teacher against the student alone: {'; '.join(said)}.",
+        f"Test error of every arm and teacher against the student alone: {'; '.join(described)}.",
         "Large dot and bar: mean and 95 % interval; small dots: single seeds, each against the student alone with the "
         "same seed. Left of the line is better. Blue to violet: arms with privileged information; brown to yellow: "
         "controls.",
@@ -48,11 +50,11 @@ def arms(results: Results, salt: str) -> Drawing | None:
     )
 
 
-def lift(results: Results, salt: str) -> Drawing | None:
+def lift(results: Measurements, salt: str) -> Drawing | None:
     """Net privileged lift: the arms with privileged information against the best of their controls."""
-    cool = privileged(results)
+    cool = results.info.privileged
     names = [name for name in compared(results) if name in cool]
-    if not names or not set(results.facts["controls"].values()).intersection(COUNTING):
+    if not names or not set(results.info.controls.values()).intersection(CONTROL_RULES.counting):
         return None
     found = [comparison for name in names if (comparison := results.lift(name)).windows]
     if not found:
@@ -80,10 +82,10 @@ def in_words(comparison: Comparison) -> str:
     return f"{comparison.arm} {percent(comparison.relative)} {interval(comparison)}".strip()
 
 
-def _by_seed(results: Results, name: str, kind: str) -> np.ndarray:
+def _by_seed(results: Measurements, name: str, kind: str) -> np.ndarray:
     """Difference from the student alone, in %, for each seed, over the folds that both have with it."""
     rows = of_size(results.rows, largest(results)).set_index(["kind", "name", "fold", "seed"]).mse.sort_index()
-    pair = pd.concat([rows[kind, name], rows["student", results.facts["alone"]]], axis=1, join="inner")
+    pair = pd.concat([rows[kind, name], rows["student", results.info.alone]], axis=1, join="inner")
     means = pair.groupby("seed").mean().to_numpy()
     return 100 * (means[:, 0] / means[:, 1] - 1)
 

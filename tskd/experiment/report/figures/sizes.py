@@ -8,18 +8,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
+from tskd.experiment.controls.registry import CONTROL_RULES
+from tskd.experiment.report.colours import colours
 from tskd.experiment.report.figures.style import DASHES, INK, MARKERS, Drawing, canvas, drawing, grid, legend
-from tskd.experiment.report.selection import colours, compared, few, in_order, privileged, windows_of
+from tskd.experiment.results.selection import compared, few, in_order, windows_of
 from tskd.experiment.statistics.comparison import Comparison
-from tskd.experiment.statistics.verdict import COUNTING, percent
+from tskd.experiment.statistics.verdict import percent
 
 if TYPE_CHECKING:
-    from tskd.experiment.results.results import Results
+    from tskd.experiment.results.measurements import Measurements
 
 
-def sizes(results: Results, salt: str) -> Drawing | None:
+def sizes(results: Measurements, salt: str) -> Drawing | None:
     """Difference from the student alone, and net privileged lift, against the number of training windows."""
-    every, names, cool = in_order(results), few(results), privileged(results)
+    every, names, cool = in_order(results), few(results), results.info.privileged
     if len(every) < 2 or not names:
         return None
     gains = {
@@ -28,7 +30,7 @@ def sizes(results: Results, salt: str) -> Drawing | None:
     lifts = {
         name: [(s, results.lift(name, size=s)) for s in every if name in compared(results, size=s)]
         for name in names
-        if name in cool and set(results.facts["controls"].values()).intersection(COUNTING)
+        if name in cool and set(results.info.controls.values()).intersection(CONTROL_RULES.counting)
     }
     panels = [(gains, "MSE against alone, %"), (lifts, "MSE against best control, %")][: 2 if lifts else 1]
     figure = canvas(0.8 + 2.1 * len(panels), "Gain against training size")
@@ -54,12 +56,12 @@ def sizes(results: Results, salt: str) -> Drawing | None:
     legend(axes[0])
     lacking = dict.fromkeys(name for found in lifts.values() for _, c in found for name in c.lacking)
     first, last = (max(every, key=lambda s: sign * windows_of(results, s)) for sign in (-1, 1))
-    said = [f"{name} {_at(gains[name], first)} to {_at(gains[name], last)}" for name in names]
+    described = [f"{name} {_at(gains[name], first)} to {_at(gains[name], last)}" for name in names]
     return drawing(
         figure,
         "sizes",
         f"Gain against training size, from {windows_of(results, first)} to {windows_of(results, last)} training "
-        f"windows: {'; '.join(said)}.",
+        f"windows: {'; '.join(described)}.",
         "Test error against the student alone that was trained on as many windows, the newest ones; bars are 95 % "
         "intervals. Below the line is better."
         + (" Below: the same against the best control at that size." if lifts else "")
@@ -73,7 +75,7 @@ def _at(pairs: list[tuple[int | None, Comparison]], size: int | None) -> str:
     return next((percent(c.relative) for s, c in pairs if s == size), "without result")
 
 
-def _size_axis(axis: Axes, results: Results, every: list[int | None]) -> None:
+def _size_axis(axis: Axes, results: Measurements, every: list[int | None]) -> None:
     places = [windows_of(results, size) for size in every]
     axis.set_xscale("log")
     axis.set_xticks(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from matplotlib.ticker import MaxNLocator
 
+from tskd.experiment.report.colours import TEACHER, colours
 from tskd.experiment.report.figures.style import DASHES, INK, Drawing, canvas, drawing, grid, legend
-from tskd.experiment.report.selection import TEACHER, colours, compared, few, finished, largest, privileged
-from tskd.experiment.results.results import Results, of_size
+from tskd.experiment.results.measurements import Measurements, of_size
+from tskd.experiment.results.selection import compared, few, finished, largest
 
 
-def steps(results: Results, salt: str) -> Drawing | None:
+def steps(results: Measurements, salt: str) -> Drawing | None:
     """The student alone and the teachers, and below it the arms as difference from the student alone."""
-    alone, names = results.facts["alone"], few(results)
+    alone, names = results.info.alone, few(results)
     # steps that are not scored have no error
     table = of_size(results.steps, largest(results)).dropna(subset="mse")
     if alone not in finished(results) or table.step.nunique() < 2:
@@ -32,7 +33,7 @@ def steps(results: Results, salt: str) -> Drawing | None:
     if names:
         axes[1].axhline(0, color=INK, linewidth=1)
         axes[1].set_ylabel(f"MSE against {alone}, %")
-    palette, cool = colours(results), privileged(results)
+    palette, cool = colours(results), results.info.privileged
     for name in names:
         own = 100 * (means["student", name] / base - 1)
         style = DASHES[0 if name in cool else 1]
@@ -42,7 +43,7 @@ def steps(results: Results, salt: str) -> Drawing | None:
         grid(axis, "y")
         legend(axis)
     axes[-1].tick_params(axis="x", bottom=True)
-    axes[-1].set_xlabel(f"step of the horizon ({results.facts['data']['step']})")
+    axes[-1].set_xlabel(f"step of the horizon ({results.info.data.step})")
     return drawing(
         figure,
         "steps",

@@ -84,7 +84,7 @@ def _lean(text: str) -> str:
     text = re.sub(r' d="([^"]*)"', lambda found: f' d="{_short(found[1])}"', text)
     text = _ungrouped(re.sub(r'<g id="[^"]*"', "<g", text))
     text = re.sub(r'<path d="[^"]*" style="fill: none"/>|<defs>\s*</defs>', "", text)
-    # what is the same for all of a figure is said once
+    # what is the same for all of a figure is described once
     text = text.replace("<svg ", f'<svg font-family="{FONT}" stroke-linejoin="round" ', 1)
     return re.sub(r"\s*\n\s*", "\n", text)
 

@@ -7,22 +7,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from tskd.experiment.report.colours import CONTROL, PRIVILEGED
 from tskd.experiment.report.figures.style import DASHES, INK, MARKERS, Drawing, canvas, drawing, grid, legend
-from tskd.experiment.report.selection import CONTROL, PRIVILEGED, few, finished, largest
-from tskd.experiment.results.results import Results, of_size
+from tskd.experiment.results.measurements import Measurements, of_size
+from tskd.experiment.results.selection import few, finished, largest
 
 COLOURS = (PRIVILEGED[0], CONTROL[0], PRIVILEGED[1], CONTROL[3], PRIVILEGED[2], CONTROL[1])
 LABELS = {"step": "step of the horizon", "hour": "hour of the day"}
 
 
-def weights(results: Results, salt: str, most: int = 4) -> Drawing | None:
+def weights(results: Measurements, salt: str, most: int = 4) -> Drawing | None:
     """Weights over the epochs, one panel an arm that has several teachers."""
     table = of_size(results.weights, largest(results))
     arms = [name for name in few(results) if name in _weighing(results)][:most]
     if not arms:
         return None
     figure = canvas(0.6 + 1.75 * len(arms), "Weights of the teachers over the epochs")
-    axes, said = np.atleast_1d(figure.subplots(len(arms), 1, sharex=True)), []
+    axes, described = np.atleast_1d(figure.subplots(len(arms), 1, sharex=True)), []
     for axis, arm in zip(axes, arms, strict=True):
         own = table[(table.arm == arm) & (table.by == "all")]
         bands = own.groupby(["teacher", "epoch"]).weight.agg(["mean", "min", "max"])
@@ -39,20 +40,20 @@ def weights(results: Results, salt: str, most: int = 4) -> Drawing | None:
                 linewidth=1.7,
                 label=teacher,
             )
-            said.append(f"{arm}: {teacher} from {band['mean'].iloc[0]:.2f} to {band['mean'].iloc[-1]:.2f}")
+            described.append(f"{arm}: {teacher} from {band['mean'].iloc[0]:.2f} to {band['mean'].iloc[-1]:.2f}")
         _finish(axis, f"weight in ‘{arm}’", len(_teachers(results, arm)))
     axes[-1].set_xlabel("epoch")
     return drawing(
         figure,
         "weights",
-        f"Weights of the teachers over the epochs. {'; '.join(said)}.",
+        f"Weights of the teachers over the epochs. {'; '.join(described)}.",
         "Lines: mean over the seeds of the weight each teacher has in an epoch, at the balance used; bands: from the "
         "lowest to the highest seed. The thin line marks equal weights.",
         salt,
     )
 
 
-def profiles(results: Results, salt: str) -> Drawing | None:
+def profiles(results: Measurements, salt: str) -> Drawing | None:
     """Weights by step of the horizon and by hour of the day at the last epoch, of one arm whose weights vary so."""
     table = of_size(results.weights, largest(results))
     arms = [name for name in few(results) if name in _weighing(results)]
@@ -84,16 +85,15 @@ def profiles(results: Results, salt: str) -> Drawing | None:
     )
 
 
-def _weighing(results: Results) -> set[str]:
+def _weighing(results: Measurements) -> set[str]:
     """Arms that have several teachers to weigh, and weights that are known."""
     known = set(results.weights.arm)
-    return {a["name"] for a in results.facts["arms"] if len(a["teachers"]) > 1 and a["name"] in known} & set(
-        finished(results)
-    )
+    several = {arm.name for arm in results.info.arms if len(arm.teachers) > 1 and arm.name in known}
+    return several & set(finished(results))
 
 
-def _teachers(results: Results, arm: str) -> list[str]:
-    return next(a["teachers"] for a in results.facts["arms"] if a["name"] == arm)
+def _teachers(results: Measurements, arm: str) -> tuple[str, ...]:
+    return next(a.teachers for a in results.info.arms if a.name == arm)
 
 
 def _varies(means: pd.Series, arm: str, by: str) -> bool:

@@ -1,4 +1,4 @@
-"""What an engine is asked, and what it reports."""
+"""The interface of an engine, and the events that it reports."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Protocol
 from tskd.experiment.run.worker import Task
 
 WAIT = 0.2
-"""Seconds for which an engine waits for something to happen before it says that nothing did."""
+"""Seconds for which an engine waits for something to happen before it reports none."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """A cell of a task is done: the content of its part."""
+    """A cell of a task is done, with its stored content."""
 
     task: Task
     key: str
@@ -31,16 +31,18 @@ class Ended:
 
 @dataclass(frozen=True)
 class Died:
-    """What computed a task is gone; the cell at work is the first of the task that was not made."""
+    """The worker of a task is gone; it was at the first cell of the task that was not made."""
 
     task: Task
     reason: str
 
 
 class Engine(Protocol):
-    """Computes tasks, at most `capacity` at once, the cells of each in their order.
+    """Computes tasks, the cells of each in their order.
 
-    `local`: whether that is on this machine, where files can be shared.
+    Attributes:
+        capacity: how many tasks at once.
+        local: whether that is on this machine, where files can be shared.
     """
 
     capacity: int
@@ -50,7 +52,7 @@ class Engine(Protocol):
         """Begin a task."""
 
     def events(self) -> Iterator[Made | Ended | Died]:
-        """What has happened since it was last asked, and nothing if nothing did for a moment."""
+        """What has happened since the last call; nothing if nothing does for `WAIT` seconds."""
 
     def close(self) -> None:
         """End all work, finished or not."""

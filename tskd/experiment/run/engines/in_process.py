@@ -8,7 +8,7 @@ from tskd.experiment.run.engines.base import Died, Ended, Made
 from tskd.experiment.run.worker import Task, work
 
 
-class Here:
+class InProcess:
     """See `Engine`. What ends a task ends this process with it, so none is ever reported as `Died`."""
 
     capacity = 1

@@ -19,8 +19,8 @@ from tskd.experiment.run.engines.base import WAIT, Died, Ended, Made, cores
 from tskd.experiment.run.worker import Task, work
 
 
-class Processes:
-    """See `Engine`. A worker that dies takes nothing with it but the cell at work; another takes its place."""
+class WorkerProcesses:
+    """See `Engine`. With a worker that dies only the cell is lost that it was at; another takes its place."""
 
     local = True
 
@@ -49,7 +49,7 @@ class Processes:
                 key, content = worker.connection.recv()
             except (EOFError, OSError):
                 self._workers.remove(worker)
-                yield Died(task, worker.buried())
+                yield Died(task, worker.how_it_ended())
                 continue
             if key == READY:
                 worker.ready = True
@@ -75,7 +75,12 @@ READY, ENDED = "ready", "ended"
 
 
 class _Worker:
-    """A process and the line to it; `task`: what it is at, `ready`: whether it has run at all."""
+    """A process and the connection to it.
+
+    Attributes:
+        task: that it computes.
+        ready: whether it has run at all.
+    """
 
     def __init__(self, temporary: str) -> None:
         context = multiprocessing.get_context("spawn")
@@ -83,7 +88,7 @@ class _Worker:
         self.task: Task | None = None
         self.ready = False
         self.process = context.Process(target=_serve, args=(far, temporary), daemon=True)
-        with _deaf_to_interrupts():
+        with _ignoring_interrupts():
             self.process.start()
         # the worker's own end is the last one: when it dies, this side reads the end of the line
         far.close()
@@ -101,8 +106,8 @@ class _Worker:
                 "that are defined at the top of a module, or workers=1."
             ) from error
 
-    def buried(self) -> str:
-        """What it died of. Raises RunError for one that never ran: nor would another."""
+    def how_it_ended(self) -> str:
+        """How it ended. Raises RunError for one that never ran: nor would another."""
         self.connection.close()
         self.process.join()
         code = self.process.exitcode or 0
@@ -116,12 +121,12 @@ class _Worker:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def _ignoring_interrupts() -> Iterator[None]:
     """An interrupt from the terminal reaches the whole group of processes; it is for the main one to handle.
 
-    A spawned process inherits that the signal is ignored; before it could say so itself, it imports for seconds.
+    A spawned process inherits that the signal is ignored; before it could do so itself, it imports for seconds.
     """
-    # only the main thread may say so, and only the main thread is ever interrupted
+    # only the main thread may set it, and only the main thread is ever interrupted
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -133,7 +138,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 def _serve(connection: Connection, temporary: str) -> None:
-    """Compute what comes down the line until it is closed."""
+    """Compute the tasks that arrive until the connection is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tempfile.tempdir = temporary
     # progress bars would make a semaphore of the system's, which a worker that is killed leaves behind
@@ -151,7 +156,7 @@ def _serve(connection: Connection, temporary: str) -> None:
 
 
 def _follow_the_main_process() -> None:
-    """Die with it: killed, it can end nobody, and what it will not collect need not be computed."""
+    """End with the main process: if that is killed it cannot end its workers, and nothing would collect their cells."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

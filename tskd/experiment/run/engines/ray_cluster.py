@@ -12,7 +12,7 @@ from tskd.experiment.run.engines.base import WAIT, Died, Ended, Made, cores
 from tskd.experiment.run.worker import Task, work
 
 
-class WithRay:
+class RayCluster:
     """See `Engine`. Cells come back as they are done; nothing is written where they are computed.
 
     The machines of a cluster need the same tskd, and the data sets that are named. Ray is left as it was found: a
@@ -36,7 +36,7 @@ class WithRay:
                 raise ConfigError(f"engine 'ray': no cluster at address={address!r}: {error}") from error
         self.local = self._own and address is None
         self.capacity = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        # what is tried again, and how often, is the runner's to say
+        # the scheduler decides what is tried again, and how often
         self._work = ray.remote(num_cpus=1, max_retries=0)(work)
         self._streams: dict[Any, Task] = {}
 
@@ -45,7 +45,7 @@ class WithRay:
         self._streams[self._work.options(num_returns="streaming").remote(task)] = task
 
     def events(self) -> Iterator[Made | Ended | Died]:
-        """What came from the cluster."""
+        """See `Engine`."""
         ready, _ = self._ray.wait(list(self._streams), num_returns=1, timeout=WAIT)
         stream: Any
         for stream in ready:
@@ -61,7 +61,7 @@ class WithRay:
                 yield Died(task, f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
-        """Stop what is at work, and Ray if it was started here."""
+        """Stop all tasks, and Ray if it was started here."""
         for stream in self._streams:
             self._ray.cancel(stream, force=True)
         self._streams.clear()

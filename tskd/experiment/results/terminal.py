@@ -1,31 +1,21 @@
-"""What the terminal shows: the table of a case, or one line for each of several, and the verdict."""
+"""Results as the terminal shows them: the table of a case, or one line for each of several, and the verdict."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from tskd.experiment.report.lines import STATES, by_size, lines
-from tskd.experiment.report.overview import overview
-from tskd.experiment.results.results import Results
-
-if TYPE_CHECKING:
-    from tskd.experiment.results.study_results import StudyResults
+from tskd.experiment.results.arm_table import STATES, by_size, lines
+from tskd.experiment.results.measurements import Measurements
+from tskd.experiment.results.overview import overview
 
 WIDTH = 100
 WORDS = {"privilege": "privilege", "gain": "gain", "none": "no gain", "unknown": "unknown"}
 
 
-def terminal_table(results: Results | StudyResults) -> str:
-    """Title, table and verdict, at most 100 characters wide; of several cases, one line each."""
-    if isinstance(results, Results):
-        return _case(results)
-    return _case(*results.cases.values()) if len(results.cases) == 1 else _study(results)
-
-
-def _case(results: Results) -> str:
-    facts = results.facts
+def case_text(results: Measurements) -> str:
+    """Title, table and verdict of one case, at most 100 characters wide."""
+    info = results.info
     header = ["", "MSE", "MAE", "MSE against alone", "95 % interval", "balance"]
     found = lines(results)
     rows = [
@@ -36,17 +26,17 @@ def _case(results: Results) -> str:
         for x in found
     ]
     students = sum(x.kind == "student" for x in found)
-    folds = f", {facts['folds']} folds" if facts["folds"] > 1 else ""
+    folds = f", {info.folds} folds" if info.folds > 1 else ""
     title = (
-        f"{facts['name']}: {facts['data']['name']}, {facts['lookback']} steps to {facts['horizon']}, "
-        f"{len(facts['seeds'])} seeds{folds}, {facts['data']['windows']['test']} test windows"
+        f"{info.name}: {info.data.name}, {info.lookback} steps to {info.horizon}, "
+        f"{len(info.seeds)} seeds{folds}, {info.data.windows.test} test windows"
     )
-    said = [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]
-    said += [f"! {warning}" for warning in facts["warnings"]]
-    return "\n".join([*_wrapped([title]), "", *_ruled(header, rows, students), *_sizes(results), "", *_wrapped(said)])
+    text = [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]
+    text += [f"! {warning}" for warning in info.warnings]
+    return "\n".join([*_wrapped([title]), "", *_ruled(header, rows, students), *_sizes(results), "", *_wrapped(text)])
 
 
-def _sizes(results: Results) -> list[str]:
+def _sizes(results: Measurements) -> list[str]:
     head, cells = by_size(results)
     text: list[str] = []
     # as many sizes beside each other as fit, the rest below
@@ -57,19 +47,26 @@ def _sizes(results: Results) -> list[str]:
     return [*text, "training windows; * the 95 % interval excludes zero"] if head else []
 
 
-def _study(study: StudyResults) -> str:
-    found = overview(study)
+def study_text(name: str, cases: Mapping[str, Measurements], left_out: Sequence[str]) -> str:
+    """Title, a line for each case, and what all of them have found, at most 100 characters wide.
+
+    Args:
+        name: of the study.
+        cases: by their label.
+        left_out: sentences on the cases that have no results.
+    """
+    found = overview(cases, left_out)
     header = ["", "best arm", "MSE", "net privileged lift", "95 % interval", "verdict"]
     rows = []
     for row in found.rows:
         best = next(((arm, e.mse) for arm, e in zip(found.arms, row.entries, strict=True) if e.best), ("–", ""))
         rows.append([_fit(row.label, 30), _fit(best[0], 14), best[1], row.lift, row.interval, WORDS[row.outcome]])
-    said = [found.headline, "", *(f"• {sentence}" for sentence in found.sentences)]
-    failed = sum(len(results.failures) for results in study.cases.values())
+    text = [found.headline, "", *(f"• {sentence}" for sentence in found.sentences)]
+    failed = sum(len(results.failures) for results in cases.values())
     if failed:
-        said.append(f"! {failed} fits failed; the page shows why.")
-    title = f"{study.name}: {len(study.cases)} cases"
-    return "\n".join([title, "", *_ruled(header, rows, len(rows)), "", *_wrapped(said)])
+        text.append(f"! {failed} fits failed; the page shows why.")
+    title = f"{name}: {len(cases)} cases"
+    return "\n".join([title, "", *_ruled(header, rows, len(rows)), "", *_wrapped(text)])
 
 
 def _ruled(header: Sequence[str], rows: Sequence[Sequence[str]], first: int) -> list[str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
-from tskd.experiment.report.selection import compared, in_order, largest, mean_errors, on_a_par, state
-from tskd.experiment.results.results import Results, of_size
+from tskd.experiment.results.experiment_info import ArmInfo, TeacherInfo
+from tskd.experiment.results.measurements import Measurements, of_size
+from tskd.experiment.results.selection import compared, in_order, largest, mean_errors, on_a_par, state
 from tskd.experiment.statistics.verdict import interval, percent
 
 NONE: Mapping[str, str] = MappingProxyType({})
@@ -20,10 +22,16 @@ STATES = {"finished": "–", "pending": "not yet", "failed": "failed"}
 
 @dataclass(frozen=True)
 class Line:
-    """One arm or teacher, as text: mean errors over the seeds, difference from the student alone, balance used.
+    """One arm or teacher, as text; what is not known is empty.
 
-    `p`: Diebold and Mariano's p-value. `best`: no arm on a par with it has a lower error. `kept`: it belongs to the
-    model confidence set. `state`: "finished" if it has results, and why not otherwise.
+    Attributes:
+        mse: mean error over the seeds; so is `mae`.
+        relative: difference from the student alone, with its `interval`.
+        p: Diebold and Mariano's p-value.
+        balance: the one that was used.
+        best: whether no arm on a par with it has a lower error.
+        kept: whether it belongs to the model confidence set.
+        state: "finished" if it has results, and why not otherwise.
     """
 
     kind: str
@@ -40,26 +48,30 @@ class Line:
     state: str = "finished"
 
 
-def lines(results: Results, kept: Collection[str] = (), p_values: Mapping[str, str] = NONE) -> list[Line]:
+def lines(results: Measurements, kept: Collection[str] = (), p_values: Mapping[str, str] = NONE) -> list[Line]:
     """The arms in their order, then the teachers; at the largest training size. `kept`: the model confidence set."""
     rows = of_size(results.rows, largest(results))
     groups = rows.groupby(["kind", "name"], sort=False)
-    balance, fits = groups.balance.first(), len(results.facts["seeds"]) * results.facts["folds"]
+    balance, fits = groups.balance.first(), len(results.info.seeds) * results.info.folds
     means = {kind: mean_errors(results, kind) for kind in ("student", "teacher")}
     smallest = pd.concat(means.values()).min()
     arms, _ = on_a_par(results)
     best = means["student"].mse.reindex(arms).min()
     found = []
-    for kind, group in (("student", results.facts["arms"]), ("teacher", results.facts["teachers"])):
+    groups_shown: list[tuple[str, Sequence[ArmInfo | TeacherInfo]]] = [
+        ("student", results.info.arms),
+        ("teacher", results.info.teachers),
+    ]
+    for kind, shown in groups_shown:
         comparable = set(compared(results, kind))
-        for item in group:
-            name, note = item["name"], _note(item) if kind == "student" else ""
+        for item in shown:
+            name, note = item.name, _note(item) if isinstance(item, ArmInfo) else ""
             if (now := state(results, name, kind)) != "finished":
                 found.append(Line(kind, name, note, state=now))
                 continue
             if groups.size()[kind, name] < fits:
                 note = f"{note}; {groups.size()[kind, name]} of {fits} fits".removeprefix("; ")
-            errors = means[kind].loc[name] if name in means[kind].index else None
+            errors: Any = means[kind].loc[name] if name in means[kind].index else None
             comparison = results.compare(name, kind=kind) if name in comparable else None
             found.append(
                 Line(
@@ -79,20 +91,20 @@ def lines(results: Results, kept: Collection[str] = (), p_values: Mapping[str, s
     return found
 
 
-def by_size(results: Results) -> tuple[list[str], list[tuple[str, list[str]]]]:
+def by_size(results: Measurements) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """Differences from the student alone, by training size: the head, and each arm's cells, marked where the interval
     excludes zero. Empty for a single size."""
     sizes = in_order(results)
     if len(sizes) < 2:
         return [], []
-    names = [arm["name"] for arm in results.facts["arms"] if arm["name"] != results.facts["alone"]]
+    names = [arm.name for arm in results.info.arms if arm.name != results.info.alone]
     cells = []
     for name in names:
         cells.append((name, [_against_alone(results, name, size) for size in sizes]))
     return ["all" if size is None else f"{size:,}".replace(",", "\u2009") for size in sizes], cells
 
 
-def _against_alone(results: Results, name: str, size: int | None) -> str:
+def _against_alone(results: Measurements, name: str, size: int | None) -> str:
     if name not in compared(results, size=size):
         return STATES[state(results, name, size=size)]
     found = results.compare(name, size=size)
@@ -104,10 +116,10 @@ def number(value: float, smallest: float, digits: int = 3) -> str:
     return f"{value:.{max(0, digits - 1 - math.floor(math.log10(smallest))) if smallest > 0 else digits}f}"
 
 
-def _note(arm: dict) -> str:
-    if not arm["teachers"]:
+def _note(arm: ArmInfo) -> str:
+    if not arm.teachers:
         return "labels only"
-    return f"{' + '.join(arm['teachers'])}{', shuffled' if arm['placebo'] else ''}"
+    return f"{' + '.join(arm.teachers)}{', shuffled' if arm.placebo else ''}"
 
 
 def _balance(value: object) -> str:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tskd.experiment.report.lines import number
-from tskd.experiment.report.selection import compared, mean_errors, on_a_par, privileged, shown_arm
-from tskd.experiment.results.results import Results
+from tskd.experiment.results.arm_table import number
+from tskd.experiment.results.measurements import Measurements
+from tskd.experiment.results.selection import compared, mean_errors, on_a_par, shown_arm
 from tskd.experiment.statistics.comparison import Comparison
+from tskd.experiment.statistics.rank_tests import RankTest, ranks
 from tskd.experiment.statistics.verdict import interval, percent, without
-
-if TYPE_CHECKING:
-    from tskd.experiment.results.study_results import StudyResults
-    from tskd.experiment.statistics.rank_tests import RankTest
 
 NONE: Mapping[str, Collection[str]] = MappingProxyType({})
 OUTCOMES = {
@@ -32,7 +26,7 @@ OUTCOMES = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class OverviewEntry:
     """Error of an arm in a case, as text; empty if it has none over all folds. `best` and `kept` as in `Line`."""
 
     mse: str = ""
@@ -41,11 +35,18 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A case: its entries by arm, the arm that validation prefers and its net lift, as text, and what was found."""
+class OverviewRow:
+    """A case.
+
+    Attributes:
+        entries: of each arm.
+        arm: the one that validation prefers, against its best control.
+        lift: its net lift, as text, with its `interval`.
+        outcome: of the verdict.
+    """
 
     label: str
-    entries: tuple[Entry, ...]
+    entries: tuple[OverviewEntry, ...]
     arm: str
     lift: str
     interval: str
@@ -54,25 +55,40 @@ class Row:
 
 @dataclass(frozen=True)
 class Overview:
-    """Of all cases. `ranks`, over the cases `complete`, where every arm of `ranked` has an error; None, and why."""
+    """All cases of a study.
+
+    Attributes:
+        outcome: as a verdict's; `headline` and `sentences` put it in words.
+        arms: names, in the order of a row's entries.
+        lifts: net lift of the arm that validation prefers, by case.
+        complete: cases in which every arm that is ranked has an error.
+        ranks: of the arms over the complete cases; None for the reason that is in `no_ranks`.
+    """
 
     outcome: str
     headline: str
     sentences: tuple[str, ...]
     arms: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[OverviewRow, ...]
     lifts: Mapping[str, Comparison]
     complete: tuple[str, ...]
     ranks: RankTest | None
     no_ranks: str
 
 
-def overview(study: StudyResults, kept: Mapping[str, Collection[str]] = NONE) -> Overview:
-    """What is said of all cases; `kept`: the model confidence set of each."""
-    cases = study.cases
+def overview(
+    cases: Mapping[str, Measurements], left_out: Sequence[str], kept: Mapping[str, Collection[str]] = NONE
+) -> Overview:
+    """What all cases of a study have found.
+
+    Args:
+        cases: by their label.
+        left_out: sentences on the cases that have no results.
+        kept: the model confidence set of each case.
+    """
     means = {label: mean_errors(results).mse for label, results in cases.items()}
     fair = {label: means[label].reindex(on_a_par(results)[0]) for label, results in cases.items()}
-    arms = tuple(dict.fromkeys(arm["name"] for results in cases.values() for arm in results.facts["arms"]))
+    arms = tuple(dict.fromkeys(arm.name for results in cases.values() for arm in results.info.arms))
     errors = pd.DataFrame(fair).T.reindex(columns=list(arms))
     lifts = {label: found for label, results in cases.items() if (found := _lift(results)) is not None}
     outcomes: Counter[str] = Counter(results.verdict.outcome for results in cases.values())
@@ -88,15 +104,15 @@ def overview(study: StudyResults, kept: Mapping[str, Collection[str]] = NONE) ->
         for label, results in cases.items()
     )
     # an arm that some cases were never meant to have would leave no case to rank
-    ranked = [arm for arm in arms if all(any(a["name"] == arm for a in r.facts["arms"]) for r in cases.values())]
+    ranked = [arm for arm in arms if all(any(a.name == arm for a in r.info.arms) for r in cases.values())]
     complete = errors[ranked].dropna()
     ranks, no_ranks = _ranks(complete)
     count = len(cases)
     outcome, headline = _headline(outcomes, count)
     sentences = [
-        f"In {outcomes[k]} of {count}, {said}." for k, said in OUTCOMES.items() if outcomes[k] and k != outcome
+        f"In {outcomes[k]} of {count}, {text}." for k, text in OUTCOMES.items() if outcomes[k] and k != outcome
     ]
-    sentences += study.left_out
+    sentences += left_out
     if ranks and count > len(complete):
         left = count - len(complete)
         sentences.append(f"Ranks leave out {left} case{'s' * (left > 1)}, in which an arm lacks results.")
@@ -108,33 +124,22 @@ def overview(study: StudyResults, kept: Mapping[str, Collection[str]] = NONE) ->
     return Overview(outcome, headline, tuple(sentences), arms, rows, lifts, tuple(complete.index), ranks, no_ranks)
 
 
-def slugs(labels: Iterable[str]) -> dict[str, str]:
-    """Labels of cases as names of folders and anchors, no two alike."""
-    found: dict[str, str] = {}
-    for label in labels:
-        plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
-        name = stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "case"
-        number = 2
-        while name in found.values():
-            name, number = f"{stem}-{number}", number + 1
-        found[label] = name
-    return found
-
-
-def _lift(results: Results) -> Comparison | None:
+def _lift(results: Measurements) -> Comparison | None:
     arm = shown_arm(results)
-    if arm is None or arm not in privileged(results) or arm not in compared(results):
+    if arm is None or arm not in results.info.privileged or arm not in compared(results):
         return None
     found = results.lift(arm)
     return found if found.windows else None
 
 
-def _row(label: str, own: pd.Series, best: float, outcome: str, lift: Comparison | None, kept: Collection[str]) -> Row:
+def _row(
+    label: str, own: pd.Series, best: float, outcome: str, lift: Comparison | None, kept: Collection[str]
+) -> OverviewRow:
     entries = tuple(
-        Entry() if pd.isna(error) else Entry(number(error, own.min()), error == best, arm in kept)
+        OverviewEntry() if pd.isna(error) else OverviewEntry(number(error, own.min()), error == best, arm in kept)
         for arm, error in own.items()
     )
-    return Row(
+    return OverviewRow(
         label=label,
         entries=entries,
         arm=f"{lift.arm} against {lift.baseline}{without(lift)}" if lift else "",
@@ -148,8 +153,6 @@ def _ranks(errors: pd.DataFrame) -> tuple[RankTest | None, str]:
     if len(errors) < 2 or errors.shape[1] < 3:
         return None, f"Ranks need 2 cases and 3 arms; complete are {len(errors)} and {errors.shape[1]}."
     try:
-        from tskd.experiment.statistics.rank_tests import ranks
-
         return ranks(errors), ""
     except ImportError as error:
         return None, f"Ranks are not given: {error}"

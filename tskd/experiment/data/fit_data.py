@@ -1,4 +1,4 @@
-"""What each fit of an experiment is given of the data."""
+"""The data that each fit of an experiment is given, as arguments of `fit`."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ class FitData:
         self.slots = [slot for slot in readable if getattr(data, f"{slot}_covariates") is not None]
 
     def training(
-        self, model: Spec, privileged: Iterable[str] = (), judged: bool = False, lookback: int | None = None
+        self, model: Spec, privileged: Iterable[str] = (), validates: bool = False, lookback: int | None = None
     ) -> dict[str, Any]:
-        """The training part, and the validation part for a model whose callbacks watch it, or where teachers are
-        judged by it.
+        """The training part, and the validation part for a model whose callbacks or weighting need it.
 
         Args:
+            model: that is fitted.
+            privileged: names of the privileged series that it reads.
+            validates: whether its weighting needs the validation part.
             lookback: of the model, if it is not the student's. The validation part reaches back as far: further, and
                 some targets would lie in the training part; less far, and its first windows would be missing.
         """
@@ -43,7 +45,7 @@ class FitData:
         names = list(privileged)
         if names:
             data["privileged"] = {name: train.privileged[name] for name in names}
-        if judged or model.kwargs.get("pl_trainer_kwargs", {}).get("callbacks"):
+        if validates or model.kwargs.get("pl_trainer_kwargs", {}).get("callbacks"):
             data |= {f"val_{slot}": series for slot, series in self.covariates(held_out).items()}
             data["val_series"] = held_out.series[held_out.reach - (lookback or self.lookback) :]
             if names:
@@ -67,7 +69,7 @@ class FitData:
         return [{**own, **both}]
 
     def archive(self, privileged: Iterable[str]) -> dict[str, Any]:
-        """In place of the training part, the archive."""
+        """The archive, in place of the training part."""
         items = self.prepared.archive
         each = [self.covariates(item) for item in items]
         data: dict[str, Any] = {slot: [covariates[slot] for covariates in each] for slot in each[0]}
@@ -77,5 +79,5 @@ class FitData:
         return {"series": [item.series for item in items], **data}
 
     def covariates(self, part: DataPart | ArchiveSeries) -> dict[str, TimeSeries]:
-        """What a deployed student may read of a part besides the target; no teacher gets more but by its sources."""
+        """Covariates of a part that a deployed student reads; teachers get no more of it but by their sources."""
         return {f"{slot}_covariates": getattr(part, f"{slot}_covariates") for slot in self.slots}

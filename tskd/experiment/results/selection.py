@@ -1,4 +1,4 @@
-"""What of an experiment is shown, where not everything can be, and in which order and colour."""
+"""What of an experiment is shown, where not everything can be, and in which order."""
 
 from __future__ import annotations
 
@@ -7,53 +7,50 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from tskd.experiment.results.results import Results, of_size
-
-PRIVILEGED = ("#2f7fc1", "#1f9a86", "#8e62bd", "#5b6ee1")
-CONTROL = ("#b9811d", "#96633c", "#8a8022", "#b06a8c")
-TEACHER = "#cb5a34"
+from tskd.experiment.results.measurements import Measurements, of_size
 
 
-def largest(results: Results) -> int | None:
+def largest(results: Measurements) -> int | None:
     """The largest training size, in windows; None for all."""
     return in_order(results)[-1]
 
 
-def in_order(results: Results) -> list[int | None]:
+def in_order(results: Measurements) -> list[int | None]:
     """The training sizes from the smallest on; None, all windows, comes last."""
-    return sorted(results.facts["sizes"], key=lambda size: float("inf") if size is None else size)
+    return sorted(results.info.sizes, key=lambda size: float("inf") if size is None else size)
 
 
-def windows_of(results: Results, size: int | None) -> int:
+def windows_of(results: Measurements, size: int | None) -> int:
     """Training windows that a size stands for."""
-    return int(results.facts["data"]["windows"]["training"]) if size is None else size
+    return results.info.data.windows.training if size is None else size
 
 
-def finished(results: Results, kind: str = "student", size: Any = ...) -> list[str]:
+def finished(results: Measurements, kind: str = "student", size: Any = ...) -> list[str]:
     """Arms (or teachers) that have results at a training size, the largest if none is given; in their order."""
     rows = of_size(results.rows, largest(results) if size is ... else size)
     known = set(rows.name[rows.kind == kind])
-    return [x["name"] for x in results.facts["arms" if kind == "student" else "teachers"] if x["name"] in known]
+    named = results.info.arms if kind == "student" else results.info.teachers
+    return [item.name for item in named if item.name in known]
 
 
-def compared(results: Results, kind: str = "student", size: Any = ...) -> list[str]:
+def compared(results: Measurements, kind: str = "student", size: Any = ...) -> list[str]:
     """Arms (or teachers) that can be compared with the student alone, in their order; it is not one of them.
 
     They share with it a seed that both have in all folds.
     """
-    alone, whole = results.facts["alone"], _whole_seeds(results, kind, size)
+    alone, whole = results.info.alone, _whole_seeds(results, kind, size)
     shared = _whole_seeds(results, "student", size).get(alone, set())
     found = {name for name, seeds in whole.items() if seeds & shared}
     return [name for name in finished(results, kind, size) if name in found and (kind, name) != ("student", alone)]
 
 
-def on_a_par(results: Results) -> tuple[list[str], list[int]]:
+def on_a_par(results: Measurements) -> tuple[list[str], list[int]]:
     """Arms whose mean errors can be held against each other, and the seeds of which; at the largest training size.
 
     Those that have every seed in all folds. While there are not two such arms, those that have any seed in all folds,
     and the seeds that are common to them; neither if there is none.
     """
-    whole, planned = _whole_seeds(results, "student"), set(results.facts["seeds"])
+    whole, planned = _whole_seeds(results, "student"), set(results.info.seeds)
     arms = [name for name in finished(results) if whole.get(name) == planned]
     if len(arms) < 2:
         arms = [name for name in finished(results) if name in whole]
@@ -61,7 +58,7 @@ def on_a_par(results: Results) -> tuple[list[str], list[int]]:
     return (arms, seeds) if seeds else ([], [])
 
 
-def mean_errors(results: Results, kind: str = "student") -> pd.DataFrame:
+def mean_errors(results: Measurements, kind: str = "student") -> pd.DataFrame:
     """Mean `mse` and `mae` by arm (or teacher) at the largest training size, of results in all folds.
 
     Of arms on a par, over the seeds that makes them so; of others over those they have. Whoever misses a fold with
@@ -79,17 +76,17 @@ def mean_errors(results: Results, kind: str = "student") -> pd.DataFrame:
 
 
 def state(
-    results: Results, name: str, kind: str = "student", size: Any = ...
+    results: Measurements, name: str, kind: str = "student", size: Any = ...
 ) -> Literal["finished", "pending", "failed"]:
     """Whether an arm (or teacher) has results at a training size, the largest if none is given, or why not."""
     if name in finished(results, kind, size):
         return "finished"
     size = largest(results) if size is ... else size
-    waits = any((p["kind"], p["name"], p["size"]) == (kind, name, size) for p in results.facts["pending"])
+    waits = any((p.kind, p.name, p.size) == (kind, name, size) for p in results.info.pending)
     return "pending" if waits else "failed"
 
 
-def _whole_seeds(results: Results, kind: str, size: Any = ...) -> dict[str, set[int]]:
+def _whole_seeds(results: Measurements, kind: str, size: Any = ...) -> dict[str, set[int]]:
     """By arm (or teacher), the seeds that it has in all folds of which there is any result."""
     rows = of_size(results.rows, largest(results) if size is ... else size)
     counts = rows[rows.kind == kind].groupby(["name", "seed"]).fold.nunique()
@@ -99,42 +96,29 @@ def _whole_seeds(results: Results, kind: str, size: Any = ...) -> dict[str, set[
     return found
 
 
-def privileged(results: Results) -> set[str]:
-    """Arms whose teachers saw privileged information."""
-    return {arm["name"] for arm in results.facts["arms"] if arm["privileged"]}
-
-
-def shown_arm(results: Results) -> str | None:
+def shown_arm(results: Measurements) -> str | None:
     """The arm whose forecasts are drawn: of those with privileged teachers the one with the lowest validation error."""
-    arms = [arm for arm in results.facts["arms"] if arm["teachers"] and arm["name"] in finished(results)]
-    preferred = [arm["name"] for arm in arms if arm["privileged"]] or [arm["name"] for arm in arms]
+    arms = [arm for arm in results.info.arms if arm.teachers and arm.name in finished(results)]
+    preferred = [arm.name for arm in arms if arm.privileged] or [arm.name for arm in arms]
     return _by_validation(results, preferred)[0] if preferred else None
 
 
-def shown_teacher(results: Results) -> str | None:
+def shown_teacher(results: Measurements) -> str | None:
     """The teacher whose forecasts are drawn: the first one of the arm that is."""
     arm = shown_arm(results)
-    return next((a["teachers"][0] for a in results.facts["arms"] if a["name"] == arm), None)
+    return next((a.teachers[0] for a in results.info.arms if a.name == arm), None)
 
 
-def few(results: Results, count: int = 5) -> list[str]:
+def few(results: Measurements, count: int = 5) -> list[str]:
     """At most `count` arms that lines are drawn for: those with privileged teachers before controls, and each by
     validation error."""
-    names, cool = compared(results), privileged(results)
+    names, cool = compared(results), results.info.privileged
     ranked = _by_validation(results, names)
     kept = sorted(ranked, key=lambda name: name not in cool)[:count]
     return [name for name in names if name in kept]
 
 
-def colours(results: Results) -> dict[str, str]:
-    """A colour for each arm but the student alone: cool ones for privileged information, warm ones for controls."""
-    names, cool = [a["name"] for a in results.facts["arms"] if a["name"] != results.facts["alone"]], privileged(results)
-    groups = ([n for n in names if n in cool], PRIVILEGED), ([n for n in names if n not in cool], CONTROL)
-    found = {name: palette[i % len(palette)] for group, palette in groups for i, name in enumerate(group)}
-    return {name: found[name] for name in names}
-
-
-def _by_validation(results: Results, names: list[str]) -> list[str]:
+def _by_validation(results: Measurements, names: list[str]) -> list[str]:
     """Arms by validation error, those that lack results after those that do not."""
     rows, (arms, _) = of_size(results.rows, largest(results)), on_a_par(results)
     means = rows[rows.kind == "student"].groupby("name").validation_mse.mean()

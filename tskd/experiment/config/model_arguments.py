@@ -1,4 +1,4 @@
-"""Arguments of models that darts takes without a look, and that would fail in every fit, or say nothing."""
+"""Arguments of models that darts does not check when a model is made, and with which every fit would fail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAPPINGS = ("pl_trainer_kwargs", "optimizer_kwargs", "lr_scheduler_kwargs")
 
 
 def is_whole(value: Any, least: int) -> bool:
-    """Whether it is a whole number, `least` or more; `True` is none."""
+    """Whether a value is a whole number, `least` or more; `True` is none."""
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 

@@ -1,0 +1,40 @@
+"""The grid of a study: axes along which an experiment varies, and the product of all of them."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from tskd.experiment.config.arm import merged
+
+BETWEEN = " · "
+
+
+def expand_grid(config: dict[str, Any], grid: Any) -> dict[str, dict[str, Any]]:
+    """The configurations of all cases, by label.
+
+    Args:
+        config: of the experiment that the cases vary.
+        grid: for each axis, by a label, the part of a configuration that is merged into `config` key by key.
+
+    Raises:
+        ValueError: the grid is no such mapping, or two cases have the same label.
+    """
+    if not isinstance(grid, dict) or not grid:
+        raise ValueError("grid: give axes, each a mapping of labels to what is other there.")
+    for axis, overlays in grid.items():
+        if not isinstance(overlays, dict) or not overlays:
+            raise ValueError(f"grid.{axis}: give labels, each with what is other there.")
+        for label, overlay in overlays.items():
+            if not (overlay is None or isinstance(overlay, dict)) or "grid" in (overlay or {}):
+                raise ValueError(f"grid.{axis}.{label}: give a part of a configuration, not {overlay!r}.")
+    cases = {}
+    combinations = list(itertools.product(*grid.values()))
+    for labels in combinations:
+        case = config
+        for overlays, label in zip(grid.values(), labels, strict=True):
+            case = merged(case, overlays[label] or {})
+        cases[BETWEEN.join(map(str, labels))] = case
+    if len(cases) < len(combinations):
+        raise ValueError(f"grid: two cases have the same label; they are {', '.join(cases)}.")
+    return cases

@@ -1,0 +1,173 @@
+"""What goes with tables of results: how an experiment or a study was set up, on what data, and how far it is."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Info(BaseModel):
+    """Typed content of a JSON file; keys that are not known are left out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return self.model_dump(mode="json")
+
+
+class TeacherInfo(Info):
+    """A teacher; `cross_fit` is the number of its folds."""
+
+    name: str
+    model: str
+    privileged: tuple[str, ...]
+    sees_inputs: bool
+    cross_fit: int | None
+    archive: bool | None
+
+
+class ArmInfo(Info):
+    """An arm.
+
+    Attributes:
+        candidates: labels of balances, or of settings of the student.
+        privileged: whether its teachers saw privileged information.
+        controls: arms that tell whether its gain is due to that; none of an arm that is not privileged.
+    """
+
+    name: str
+    teachers: tuple[str, ...]
+    losses: tuple[str, ...]
+    weighting: str
+    candidates: tuple[str, ...]
+    placebo: bool
+    archive: Literal["pooled", "pre-trained"] | None = None
+    privileged: bool
+    controls: tuple[str, ...]
+
+
+class WindowCounts(Info):
+    """Windows of each part, in the last fold at the largest size."""
+
+    training: int
+    validation: int
+    test: int
+
+
+class DataInfo(Info):
+    """A data set.
+
+    Attributes:
+        step: between two rows, as pandas calls it.
+        first: time stamp of the first row; `validation_start`, `test_start` of the first rows of these parts, `last` of
+            the last row.
+        not_scored: targets of the test part that are not scored.
+    """
+
+    name: str
+    title: str
+    unit: str
+    source: str
+    licence: str
+    notes: str
+    components: tuple[str, ...]
+    step: str
+    first: str
+    validation_start: str
+    test_start: str
+    last: str
+    windows: WindowCounts
+    not_scored: int
+
+
+class CellCounts(Info):
+    """How many cells there are, and how many of them are finished or failed."""
+
+    planned: int
+    finished: int
+    failed: int
+
+    @property
+    def missing(self) -> int:
+        """How many are still to be computed."""
+        return self.planned - self.finished - self.failed
+
+
+class PendingCell(Info):
+    """An arm or teacher of which some cell is still to be computed."""
+
+    kind: Literal["student", "teacher"]
+    name: str
+    fold: int
+    size: int | None
+    seed: int
+
+
+class ExperimentInfo(Info):
+    """An experiment, its data, and how far it is.
+
+    Attributes:
+        command: that gave the results; None for a run from Python.
+        config: the configuration as YAML.
+        reproducible: whether that gives the same experiment again.
+        alone: name of the arm without teachers.
+        controls: arms that are controls, each with which.
+        not_applicable: controls that were left out, each with the reason.
+        examples: number of test windows whose forecasts are kept.
+        versions: of packages that laid out the tables; so is `commit`, of tskd.
+        fingerprint: of the data set.
+        seconds: of all fits.
+    """
+
+    name: str
+    command: str | None
+    config: str
+    reproducible: bool
+    alone: str
+    student: str
+    soft_sensor: bool
+    lookback: int
+    horizon: int
+    scored: tuple[int, int]
+    seeds: tuple[int, ...]
+    folds: int
+    sizes: tuple[int | None, ...]
+    controls: dict[str, str]
+    not_applicable: dict[str, str]
+    examples: int
+    teachers: tuple[TeacherInfo, ...]
+    arms: tuple[ArmInfo, ...]
+    data: DataInfo
+    case: str
+    cells: CellCounts
+    pending: tuple[PendingCell, ...]
+    versions: dict[str, str]
+    commit: str
+    fingerprint: str
+    seconds: float
+    warnings: tuple[str, ...]
+
+    @property
+    def block(self) -> int:
+        """Test windows in a block of the bootstrap."""
+        return self.lookback + self.horizon
+
+    @property
+    def privileged(self) -> list[str]:
+        """Names of the arms whose teachers saw privileged information."""
+        return [arm.name for arm in self.arms if arm.privileged]
+
+
+class StudyInfo(Info):
+    """A study; the fields as in `ExperimentInfo`. `left_out`: cases that have no results, each with the reason."""
+
+    name: str
+    command: str | None
+    config: str
+    reproducible: bool
+    cells: CellCounts
+    left_out: dict[str, str]
+    versions: dict[str, str]
+    commit: str

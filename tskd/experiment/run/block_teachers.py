@@ -1,0 +1,85 @@
+"""The fitted teachers of a block: each is fitted once, kept in a folder, and read back where it is needed again."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tskd.experiment.config.objects import TEACHER, seeded_model
+from tskd.experiment.config.quiet import quiet
+from tskd.experiment.config.teacher import inputs_of
+from tskd.experiment.controls.teacher_variants import TeacherVariant
+from tskd.experiment.data.fit_data import FitData
+from tskd.experiment.run.plan import Block, teacher_key
+from tskd.experiment.run.teacher_store import FittedTeacher, load_teacher, save_teacher
+from tskd.privileged import Source
+from tskd.teachers.teacher import Teacher
+
+
+class BlockTeachers:
+    """Fits, saves and loads the teachers of a block.
+
+    Args:
+        block: of which the teachers are.
+        fingerprint: of the whole data set.
+        sources: what each of them sees beside its inputs.
+        supply: the data of the block.
+        folder: of fitted teachers, which are looked up there by their key.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        fingerprint: str,
+        sources: Mapping[TeacherVariant, Sequence[Source]],
+        supply: FitData,
+        folder: Path,
+    ) -> None:
+        self.block, self.experiment, self.fingerprint = block, block.experiment, fingerprint
+        self.sources, self.supply, self.folder = sources, supply, folder
+        self._fitted: dict[TeacherVariant, FittedTeacher] = {}
+
+    def fitted(self, variant: TeacherVariant) -> FittedTeacher:
+        """A teacher, fitted at the first call. The placebo of a teacher without privilege is the teacher itself."""
+        if variant.shuffled and not self.experiment.has_privilege(variant.name):
+            variant = TeacherVariant(variant.name)
+        if variant not in self._fitted:
+            self._fitted[variant] = self._saved(variant) or self._fit(variant)
+        return self._fitted[variant]
+
+    def _saved(self, variant: TeacherVariant) -> FittedTeacher | None:
+        with quiet():
+            return load_teacher(self.folder, self._key(variant), self._unfitted(variant))
+
+    def _fit(self, variant: TeacherVariant) -> FittedTeacher:
+        config = self.experiment.teachers[variant.name]
+        by = None
+        if config.taught_by is not None:
+            by = self.fitted(TeacherVariant(config.taught_by, variant.shuffled)).teacher
+        began = time.perf_counter()
+        with quiet() as warned:
+            unfitted = self._unfitted(variant)
+            data = self.supply.training(config.model, unfitted.names, lookback=unfitted.lookback)
+            if by is not None and by.names:
+                theirs = {label: self.supply.prepared.train.privileged[label] for label in by.names}
+                data["privileged"] = data.get("privileged", {}) | theirs
+            if config.archive:
+                data |= self.supply.archive(unfitted.names)
+            teacher = unfitted.fit(**data, taught_by=by)
+        fitted = FittedTeacher(teacher, time.perf_counter() - began, tuple(warned))
+        with quiet():
+            save_teacher(self.folder, self._key(variant), fitted)
+        # as every other process will have it
+        return self._saved(variant) or fitted
+
+    def _unfitted(self, variant: TeacherVariant) -> Teacher:
+        name, config = variant.name, self.experiment.teachers[variant.name]
+        # with the student's own seed, a teacher like the student would be its twin and teach it nothing
+        model = seeded_model(config.model, zlib.crc32(f"{name} {self.block.seed}".encode()), TEACHER)
+        inputs = inputs_of(model, self.supply.slots) if self.experiment.soft_sensor else None
+        return config.teacher(name, model, self.sources[variant], inputs)
+
+    def _key(self, variant: TeacherVariant) -> str:
+        return teacher_key(self.block, self.fingerprint, variant)

@@ -1,0 +1,113 @@
+"""The plan of a study: the blocks of each case and their cells, once its data are known to hold what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tskd.datasets import DataSet
+from tskd.experiment.config.errors import ConfigError
+from tskd.experiment.config.experiment import ExperimentConfig
+from tskd.experiment.config.study import StudyConfig
+from tskd.experiment.controls.expansion import Expanded, expanded
+from tskd.experiment.data.folds import FoldSize
+from tskd.experiment.data.loading import DataLoader
+from tskd.experiment.data.summary import DataSummary
+from tskd.experiment.data.validation import check_data
+from tskd.experiment.run.plan import Block, PlannedCell, blocks_of, planned
+
+
+@dataclass(frozen=True)
+class DataDescription:
+    """A data set, as a report describes it."""
+
+    name: str
+    title: str
+    unit: str
+    source: str
+    licence: str
+    notes: str
+    components: tuple[str, ...]
+    step: str
+    first: str
+    validation_start: str
+    test_start: str
+    last: str
+
+    @classmethod
+    def of(cls, data: DataSet) -> DataDescription:
+        """The description of a data set."""
+        return cls(
+            name=data.name,
+            title=data.title,
+            unit=data.unit,
+            source=data.source,
+            licence=data.licence,
+            notes=data.notes,
+            components=tuple(data.series.components),
+            step=data.series.freq_str,
+            first=str(data.series.start_time()),
+            validation_start=str(data.validation_start),
+            test_start=str(data.test_start),
+            last=str(data.series.end_time()),
+        )
+
+
+@dataclass(frozen=True)
+class CasePlan:
+    """One case of a study.
+
+    Attributes:
+        case: its label.
+        configured: the experiment as it is configured.
+        expanded: the experiment with its controls.
+        data: description of the data set.
+        fingerprint: of the data set.
+        summaries: of the data of every fold and size.
+        blocks: each with its cells.
+    """
+
+    case: str
+    configured: ExperimentConfig
+    expanded: Expanded
+    data: DataDescription
+    fingerprint: str
+    summaries: Mapping[FoldSize, DataSummary]
+    blocks: Sequence[tuple[Block, Sequence[PlannedCell]]]
+
+    @property
+    def experiment(self) -> ExperimentConfig:
+        """What is run."""
+        return self.expanded.experiment
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys of all cells."""
+        return {cell.key for _, cells in self.blocks for cell in cells}
+
+
+def plan_study(study: StudyConfig) -> list[CasePlan]:
+    """The plans of all cases.
+
+    Raises:
+        ConfigError: data are not there, or lack what is read.
+    """
+    found, loader = [], DataLoader()
+    for case, experiment in study.cases.items():
+        try:
+            loaded = loader.load(experiment)
+            full = expanded(experiment, loaded.data)
+        except (FileNotFoundError, ImportError, ValueError) as error:
+            raise ConfigError(str(error)) from error
+        found.append(
+            CasePlan(
+                case=case,
+                configured=experiment,
+                expanded=full,
+                data=DataDescription.of(loaded.data),
+                fingerprint=loaded.fingerprint,
+                summaries=check_data(full.experiment, loaded.data),
+                blocks=[(block, planned(block, loaded.fingerprint)) for block in blocks_of(case, full.experiment)],
+            )
+        )
+    return found

@@ -1,0 +1,43 @@
+"""The folder that a run is kept in, and the locks by which several runs share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from filelock import FileLock, Timeout
+
+from tskd.experiment.config.errors import ConfigError
+
+CONFIG, CELLS, TEACHERS, LOCKS = "config.yaml", "parts", "models", "locks"
+"""What lies in it: the configuration, and folders of finished cells, of fitted teachers, and of locks on blocks."""
+
+
+@contextmanager
+def run_folder(folder: str | Path | None) -> Iterator[Path]:
+    """The folder of a run, which is made if need be; a temporary one if none is given."""
+    if folder is None:
+        with TemporaryDirectory(prefix="tskd-") as temporary:
+            yield Path(temporary)
+        return
+    place = Path(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the folder {place} cannot be made: {error.strerror}.") from error
+    yield place
+
+
+def take_lock(path: Path) -> FileLock | None:
+    """A lock between processes, which is released when its holder dies, however it dies; None while another one holds
+    it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # runs of several users may share a folder
+    lock = FileLock(path, mode=0o666)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    return lock
