@@ -191,7 +191,8 @@ def test_no_test_module_imports_another() -> None:
             elif isinstance(node, ast.ImportFrom):
                 names |= {f"{node.module}.{alias.name}" for alias in node.names}
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                # programs for other processes
+                # programs for other processes, and names for `import_module`
                 names |= set(re.findall(r"(?:from|import) (tests[\w.]*(?: import \w+)?)", node.value))
+                names |= {node.value} & set(re.findall(r"tests\.[\w.]+", node.value))
         importing += [f"{path.name}: {name}" for name in names if re.search(r"\btest_", name)]
     assert not importing, "\n".join(importing)

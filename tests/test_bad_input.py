@@ -30,6 +30,7 @@ from darts.models import (
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, single, walk
 from tskd import DistilledModel, Teacher
@@ -42,12 +43,12 @@ L, H = 4, 3
 
 
 def student_model(**kwargs: Any) -> NLinearModel:
-    defaults = {"n_epochs": 2, "batch_size": 16, "random_state": 2, "pl_trainer_kwargs": QUIET}
+    defaults = fast(n_epochs=2, batch_size=16, random_state=2)
     return NLinearModel(kwargs.pop("lookback", L), H, **(defaults | kwargs))
 
 
 def teacher_model(horizon: int = H, **kwargs: Any) -> DLinearModel:
-    defaults = {"n_epochs": 1, "batch_size": 16, "random_state": 1, "pl_trainer_kwargs": QUIET}
+    defaults = fast(batch_size=16, random_state=1)
     return DLinearModel(kwargs.pop("lookback", L), horizon, **(defaults | kwargs))
 
 

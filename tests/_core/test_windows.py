@@ -18,7 +18,8 @@ from darts.utils.data import SequentialTorchTrainingDataset, ShiftedTorchTrainin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.series import QUIET, walk
+from tests.helpers.models import fast
+from tests.helpers.series import walk
 from tskd import DistilledModel
 from tskd._core.darts.dataset import dataset_windows
 from tskd._core.model_inputs import ModelInputs
@@ -427,7 +428,7 @@ def test_series_that_do_not_cover_the_windows_are_refused(
     given[f"{prefix}{slot}"] = cut
     # the window that darts itself looks at first is the newest of the first series: one of another must not be
     # filled with a neighbour's values
-    student = TiDEModel(8, 4, hidden_size=4, n_epochs=1, random_state=0, pl_trainer_kwargs=QUIET)
+    student = TiDEModel(8, 4, hidden_size=4, **fast())
     with pytest.raises(ValueError, match=rf"{slot}.*2020-01"):
         DistilledModel(student, balance=0).fit(**given)
 

@@ -8,18 +8,13 @@ import pytest
 from darts import TimeSeries
 from darts.models import DLinearModel, TiDEModel
 
-from tests.helpers.series import QUIET, walk
+from tests.helpers.models import fast
+from tests.helpers.series import walk
 from tskd import DistilledModel, Teacher, audit
 from tskd.distillation.audit import Audit
 from tskd.privileged import CostlySensors, FutureHorizon, Source
 
-SETTINGS = {
-    "input_chunk_length": 8,
-    "output_chunk_length": 4,
-    "n_epochs": 1,
-    "random_state": 0,
-    "pl_trainer_kwargs": QUIET,
-}
+SETTINGS = fast(input_chunk_length=8, output_chunk_length=4)
 SERIES = walk(90)
 OPEN = walk(130, seed=1, start="2019-12-31 14:00", name="open")
 LAB = walk(130, seed=2, start="2019-12-31 14:00", name="lab")

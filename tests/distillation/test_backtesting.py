@@ -11,17 +11,12 @@ from darts import TimeSeries
 from darts.metrics import ae, mae
 from darts.models import DLinearModel, TiDEModel
 
-from tests.helpers.series import QUIET, single, walk
+from tests.helpers.models import fast
+from tests.helpers.series import single, walk
 from tskd import DistilledModel, Teacher
 from tskd.privileged import CostlySensors
 
-SETTINGS: dict[str, Any] = {
-    "input_chunk_length": 6,
-    "output_chunk_length": 3,
-    "n_epochs": 1,
-    "random_state": 5,
-    "pl_trainer_kwargs": QUIET,
-}
+SETTINGS: dict[str, Any] = fast(input_chunk_length=6, output_chunk_length=3, random_state=5)
 SERIES = walk(40)
 LAB = walk(60, seed=1, name="lab")
 ROLLING: dict[str, Any] = {"forecast_horizon": 3, "start": -6, "start_format": "position", "stride": 2}

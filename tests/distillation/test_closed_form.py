@@ -26,22 +26,24 @@ from tests.helpers.closed_form import (
     scripted,
     windows,
 )
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
-from tests.helpers.series import QUIET, single
+from tests.helpers.series import single
+from tests.helpers.steps import make_step
 from tskd import DistilledModel, Teacher
 from tskd._core.window_keys import encode
-from tskd.balance import FixedBalance, ScheduledBalance
+from tskd.balance import FixedBalance
 from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.objective import Objective
 from tskd.distillation.paired_loss import StudentOutput
 from tskd.losses import OutputKD, StudentTeacherPair
 from tskd.privileged import CostlySensors, FutureHorizon, WayPoint
 from tskd.teachers.outputs import TeacherOutputs
-from tskd.weighting import Fixed, Step, Uniform, Weighting
+from tskd.weighting import Fixed, Uniform, Weighting
 
 
 def sensor_teacher(series: TimeSeries, lab: TimeSeries, **kwargs: Any) -> Teacher:
-    model = TiDEModel(L, H, hidden_size=8, n_epochs=3, batch_size=32, random_state=3, pl_trainer_kwargs=QUIET, **kwargs)
+    model = TiDEModel(L, H, hidden_size=8, **fast(n_epochs=3, batch_size=32, random_state=3), **kwargs)
     return Teacher(model, CostlySensors("lab"), name="sensors").fit(series, privileged={"lab": lab})
 
 
@@ -71,9 +73,9 @@ def test_linear_student_is_the_regression_on_the_blended_target(kind: Any, alpha
 
 @pytest.mark.parametrize("weighting", [Uniform(), Fixed({"sensors": 1, "future": 3}), Fixed([1, 3])], ids=str)
 def test_several_teachers_are_their_weighted_mean(weighting: Weighting) -> None:
-    future = Teacher(
-        DLinearModel(L, H, n_epochs=3, random_state=5, pl_trainer_kwargs=QUIET), FutureHorizon("lab"), name="future"
-    ).fit(SERIES, privileged={"lab": LAB})
+    future = Teacher(DLinearModel(L, H, **fast(n_epochs=3, random_state=5)), FutureHorizon("lab"), name="future").fit(
+        SERIES, privileged={"lab": LAB}
+    )
     sensors = sensor_teacher(SERIES, LAB)
     share = 0.5 if isinstance(weighting, Uniform) else 0.25
     inputs, labels = windows(SERIES)
@@ -89,9 +91,9 @@ def test_several_teachers_are_their_weighted_mean(weighting: Weighting) -> None:
 def test_each_series_of_unequal_length_is_asked_about_its_own_windows() -> None:
     series = [SERIES, noise(60, 2, seed=11)]
     lab = [LAB, noise(60, 1, seed=12, name="lab")]
-    teacher = Teacher(
-        TiDEModel(L, H, hidden_size=8, n_epochs=2, random_state=3, pl_trainer_kwargs=QUIET), CostlySensors("lab")
-    ).fit(series, privileged={"lab": lab})
+    teacher = Teacher(TiDEModel(L, H, hidden_size=8, **fast(n_epochs=2, random_state=3)), CostlySensors("lab")).fit(
+        series, privileged={"lab": lab}
+    )
     soft = [
         np.array([f.values() for f in found]) for found in teacher.historical_forecasts(series, privileged={"lab": lab})
     ]
@@ -236,9 +238,7 @@ def test_cached_and_live_teacher_give_the_same_student(
     teacher = sensor_teacher(series, lab, **options)
 
     def trained() -> Any:
-        student = TiDEModel(
-            L, H, hidden_size=8, dropout=0.1, n_epochs=3, batch_size=16, random_state=4, pl_trainer_kwargs=QUIET
-        )
+        student = TiDEModel(L, H, hidden_size=8, dropout=0.1, **fast(n_epochs=3, batch_size=16, random_state=4))
         DistilledModel(student, teacher, balance=0.7).fit(series, privileged={"lab": lab})
         return student
 
@@ -299,35 +299,6 @@ def test_balance_follows_its_schedule_epoch_by_epoch() -> None:
     assert torch.allclose(parameters(student)["layer.bias"], stacked[:, -1], atol=1e-10)
 
 
-@pytest.mark.parametrize(
-    ("balance", "expected"),
-    [
-        (FixedBalance(0.3), [0.3] * 4),
-        (ScheduledBalance(0.8), [0.8] * 4),
-        (ScheduledBalance(0.8, warm_up=4), [0, 0.2, 0.4, 0.6, 0.8, 0.8, 0.8]),
-        (ScheduledBalance(0.8, warm_up=1), [0, 0.8, 0.8]),
-        (ScheduledBalance(0.8, hold=2, final=0.1), [0.8, 0.8, 0.1, 0.1]),
-        (ScheduledBalance(0.6, warm_up=2, hold=1, final=0.6), [0, 0.3, 0.6, 0.6, 0.6]),
-    ],
-    ids=str,
-)
-def test_balance_by_hand(balance: Any, expected: list[float]) -> None:
-    assert [balance.alpha(epoch) for epoch in range(len(expected))] == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("hold", [1, 2, 3])
-@pytest.mark.parametrize("decay", [0, 1, 2, 4])
-def test_the_height_is_held_for_as_many_epochs_as_given_then_falls_evenly(hold: int, decay: int) -> None:
-    balance = ScheduledBalance(0.8, warm_up=2, hold=hold, decay=decay, final=0.0)
-    alphas = [balance.alpha(epoch) for epoch in range(2 + hold + decay + 3)]
-    assert sum(alpha == pytest.approx(0.8) for alpha in alphas) == hold
-    fall = np.diff(alphas[1 + hold :])
-    falling = fall[fall < -1e-12]
-    assert falling.sum() == pytest.approx(-0.8)
-    assert np.ptp(falling) < 1e-12
-    assert alphas[2 + hold + decay :] == pytest.approx([0.0] * 3)
-
-
 S = torch.tensor([[1.0, 2], [3, 4], [5, 6]], dtype=torch.float64)[..., None]
 A = torch.tensor([[0.0, 2], [3, 2], [0, 0]], dtype=torch.float64)[..., None]
 B = torch.tensor([[1.0, 0], [0, 0], [0, 0]], dtype=torch.float64)[..., None]
@@ -349,7 +320,7 @@ def term(
     named = dict.fromkeys(names, plain)
     objective = Objective(losses or [OutputKD()], weighting or Uniform(), plain, named, target)
     keys = torch.arange(2 * len(student)).reshape(-1, 2)
-    step = Step(torch.stack(list(teachers)), valid, student.detach(), target, keys, 0)
+    step = make_step(torch.stack(list(teachers)), valid, student=student, keys=keys)
     return objective(StudentOutput(student), step, [{}] * len(teachers), sample_weight).term
 
 
@@ -460,7 +431,7 @@ def test_weights_by_hand(weighting: Weighting, expected: list[list[float]], dtyp
     """Windows with all three teachers, without the second, with the second alone, with nobody."""
     valid = torch.tensor([[True, True, False, False], [True, False, True, False], [True, True, False, False]])
     zeros = torch.zeros(3, 4, 2, 1, dtype=dtype)
-    step = Step(zeros, valid, zeros[0], zeros[0], torch.zeros(4, 2).long(), 0)
+    step = make_step(zeros, valid)
     weighting.set_up(["a", "b", "c"])
     weights = weighting(step)
     assert not weights.requires_grad
@@ -525,7 +496,7 @@ def test_a_taught_teacher_is_the_regression_on_what_teaches_it() -> None:
     assert np.abs(forecasts(second.model, SERIES) - expected).max() < 1e-3
     assert np.abs(expected - regression(inputs, labels)).max() > 0.1
 
-    longer = NLinearModel(L + 30, H, n_epochs=2, random_state=1, pl_trainer_kwargs=QUIET)
+    longer = NLinearModel(L + 30, H, **fast(n_epochs=2, random_state=1))
     far = Teacher(longer, name="far").fit(SERIES)
     third = Teacher(linear(), name="third").fit(SERIES, taught_by=far)
     soft = answers(far, SERIES)
@@ -552,7 +523,7 @@ def test_what_cannot_be_taught_is_refused() -> None:
 
 def test_a_teacher_of_a_part_of_the_horizon_has_a_say_in_that_part() -> None:
     """Steps 1 and 2 blend the labels with both teachers, step 3 with the one that reaches it; alone, with none."""
-    short = NLinearModel(L, H - 1, n_epochs=1, normalize=False, random_state=1, pl_trainer_kwargs=QUIET).fit(SERIES)
+    short = NLinearModel(L, H - 1, normalize=False, **fast(random_state=1)).fit(SERIES)
     near = Scripted(short, lambda y, _: torch.sin(y), name="near")
     whole = scripted(SERIES, lambda y, _: y.square(), name="whole")
     inputs, labels = windows(SERIES)

@@ -16,6 +16,7 @@ from darts.models import NLinearModel
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
@@ -29,7 +30,7 @@ LOOKBACK, HORIZON = 6, 4
 
 
 def network(horizon: int = HORIZON, **kwargs: Any) -> Any:
-    given: dict[str, Any] = {"n_epochs": 2, "batch_size": 16, "random_state": 0, "pl_trainer_kwargs": QUIET} | kwargs
+    given: dict[str, Any] = fast(n_epochs=2, batch_size=16) | kwargs
     return NLinearModel(LOOKBACK, horizon, **given)
 
 

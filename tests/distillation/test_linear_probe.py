@@ -13,8 +13,9 @@ from darts.models import BlockRNNModel, TiDEModel
 from darts.utils.likelihood_models import GaussianLikelihood
 from torch import Tensor
 
+from tests.helpers.models import fast
 from tests.helpers.series import QUIET, walk
-from tests.helpers.steps import draw
+from tests.helpers.steps import draw, make_step
 from tskd import DistilledModel, Teacher
 from tskd._core.layers import Layer
 from tskd.distillation import linear_probe as readout
@@ -151,7 +152,7 @@ def told(windows: int = 6) -> tuple[StudentOutput, Step, list[dict[str, Tensor]]
     labels = draw(windows, 2, 1, seed=30)
     valid = torch.ones(3, windows).bool()
     valid[0, 1] = valid[:, 2] = False
-    step = Step(forecasts.where(valid[:, :, None, None], 0), valid, labels, labels, torch.zeros(windows, 2).long(), 0)
+    step = make_step(forecasts.where(valid[:, :, None, None], 0), valid, target=labels)
     return StudentOutput(labels, features={"h": draw(windows, 2, seed=31)}), step, [{"features.h": f} for f in features]
 
 
@@ -237,7 +238,7 @@ def test_each_layer_has_weights_of_its_own_and_a_nan_teacher_none() -> None:
 
 
 L, H = 8, 4
-COMMON: dict[str, Any] = {"n_epochs": 2, "batch_size": 16, "random_state": 0, "pl_trainer_kwargs": QUIET}
+COMMON: dict[str, Any] = fast(n_epochs=2, batch_size=16)
 SERIES = walk(120, 2)
 
 

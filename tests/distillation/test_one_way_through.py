@@ -13,6 +13,7 @@ from darts import TimeSeries
 from darts.models import DLinearModel, LinearRegressionModel, TiDEModel
 
 import tskd
+from tests.helpers.models import fast
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
 from tskd.distillation.batches import Batch
@@ -22,7 +23,7 @@ from tskd.teachers.crossfit import CrossFit
 from tskd.weighting import InverseError
 
 PACKAGE = Path(tskd.__file__).parent
-SETTINGS: dict[str, Any] = {"n_epochs": 2, "random_state": 0, "batch_size": 8, "pl_trainer_kwargs": QUIET}
+SETTINGS: dict[str, Any] = fast(n_epochs=2, batch_size=8)
 
 
 class Entered(pl.Callback):

@@ -11,6 +11,7 @@ import pytest
 import pytorch_lightning as pl
 from darts.models import DLinearModel, TiDEModel
 
+from tests.helpers.models import fast
 from tests.helpers.series import QUIET, single, walk
 from tskd import DistilledModel, Teacher
 from tskd.losses import OutputKD
@@ -18,7 +19,7 @@ from tskd.privileged import WayPoint
 from tskd.teachers.crossfit import CrossFit
 from tskd.weighting import Fixed
 
-SETTINGS: dict[str, Any] = {"n_epochs": 1, "random_state": 0, "pl_trainer_kwargs": QUIET}
+SETTINGS: dict[str, Any] = fast()
 SERIES, LAB = walk(120), walk(150, seed=1, name="lab")
 
 

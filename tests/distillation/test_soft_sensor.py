@@ -15,12 +15,13 @@ from darts.metrics import mae
 from darts.models import DLinearModel, TiDEModel
 from darts.utils.likelihood_models import GaussianLikelihood
 
-from tests.helpers.series import QUIET, single, walk
+from tests.helpers.models import fast
+from tests.helpers.series import single, walk
 from tskd import DistilledModel, Teacher, audit
 from tskd.distillation.soft_sensor import blank
 from tskd.privileged import CostlySensors, FutureHorizon
 
-SETTINGS: dict[str, Any] = {"n_epochs": 1, "random_state": 0, "pl_trainer_kwargs": QUIET}
+SETTINGS: dict[str, Any] = fast()
 SERIES = [walk(70, 2), walk(55, 2, seed=1)]
 PAST = [walk(140, seed=2, start="2019-12-31 20:00", name="open") for _ in SERIES]
 LAB = [walk(140, seed=4, start="2019-12-31 20:00", name="lab") for _ in SERIES]

@@ -25,6 +25,7 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError
 
+from tests.helpers.models import fast
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
 from tskd._core.windows import Slot, Windows
@@ -192,10 +193,8 @@ CASES: dict[str, Case] = {
             hidden_size=4,
             num_attention_heads=2,
             add_relative_index=True,
-            n_epochs=1,
-            random_state=3,
-            pl_trainer_kwargs=QUIET,
             work_dir=str(folder),
+            **fast(random_state=3),
         ),
         how={"num_samples": 20},
     ),

@@ -9,11 +9,12 @@ import torch
 from darts import TimeSeries
 from darts.models import DLinearModel, TiDEModel
 
-from tests.helpers.series import QUIET, walk
+from tests.helpers.models import fast
+from tests.helpers.series import walk
 from tskd import DistilledModel, Teacher
 from tskd.privileged import CostlySensors
 
-SETTINGS: dict[str, Any] = {"n_epochs": 1, "random_state": 0, "pl_trainer_kwargs": QUIET}
+SETTINGS: dict[str, Any] = fast()
 SERIES, LAB = walk(120), walk(150, seed=1, name="lab")
 
 

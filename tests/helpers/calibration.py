@@ -13,6 +13,7 @@ from darts import TimeSeries
 from torch import Tensor
 
 from tests.helpers.closed_form import H, L, descending, windows
+from tests.helpers.steps import make_step
 from tskd import Teacher
 from tskd._core.model_inputs import ModelInputs
 from tskd.teachers import network as networks
@@ -50,11 +51,9 @@ def calibration(
 def step(
     forecasts: Tensor, valid: Tensor | None = None, spread: Tensor | None = None, covers: Tensor | None = None
 ) -> Step:
-    valid = torch.ones(forecasts.shape[:2], dtype=torch.bool) if valid is None else valid
     covers = torch.ones(1, 1, dtype=torch.bool) if covers is None else covers
-    forecasts = forecasts.where(valid[:, :, None, None], 0)
-    zeros = torch.zeros_like(forecasts[0])
-    return Step(forecasts, valid, zeros, zeros, torch.zeros(len(zeros), 2).long(), 0, covers, spread)
+    known = forecasts if valid is None else forecasts.where(valid[:, :, None, None], 0)
+    return make_step(known, valid, covers=covers, spread=spread)
 
 
 def calibrated(weighting: Weighting, *args: Any, **kwargs: Any) -> Weighting:

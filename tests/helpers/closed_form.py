@@ -12,8 +12,8 @@ from darts import TimeSeries
 from darts.models import NLinearModel
 from torch import Tensor
 
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
-from tests.helpers.series import QUIET
 
 L, H = 5, 3
 FULL_BATCH = 10**6
@@ -33,14 +33,9 @@ def noise(n: int, components: int = 1, *, seed: int = 0, name: str = "y", dtype:
 def linear(kind: Any = NLinearModel, **kwargs: Any) -> Any:
     """A model whose forecasts are any affine map of the lookback, trained to convergence."""
     own = {"normalize": False} if kind is NLinearModel else {"kernel_size": 3}
-    defaults = {
-        "n_epochs": 5,
-        "batch_size": FULL_BATCH,
-        "optimizer_cls": torch.optim.LBFGS,
-        "optimizer_kwargs": LBFGS,
-        "pl_trainer_kwargs": QUIET,
-        "random_state": 1,
-    }
+    defaults = fast(
+        n_epochs=5, batch_size=FULL_BATCH, optimizer_cls=torch.optim.LBFGS, optimizer_kwargs=LBFGS, random_state=1
+    )
     return kind(L, H, **own, **(defaults | kwargs))
 
 

@@ -11,6 +11,11 @@ import torch
 from tests.helpers.series import QUIET
 
 
+def fast(**kwargs: Any) -> dict[str, Any]:
+    """Settings of a model that is trained for one epoch, with a seed, and logs nothing; or as given."""
+    return {"n_epochs": 1, "random_state": 0, "pl_trainer_kwargs": QUIET} | kwargs
+
+
 def tiny_chronos(folder: Path, **kwargs: Any) -> Any:
     """A Chronos-2 of random weights in a local folder, as a user would have the real one."""
     pytest.importorskip("safetensors")

@@ -18,13 +18,14 @@ from darts.models import (
 )
 from darts.utils.likelihood_models.torch import GaussianLikelihood
 
-from tests.helpers.series import QUIET, walk
+from tests.helpers.models import fast
+from tests.helpers.series import walk
 from tskd._core.darts.dataset import TorchTrainingBatch
 from tskd._core.darts.fit import untrained_copy
 
 L, H, C, B, N = 9, 4, 2, 6, 3
 SERIES = walk(60, C)
-OPTIONS: dict[str, Any] = {"n_epochs": 2, "batch_size": 8, "random_state": 0, "pl_trainer_kwargs": QUIET}
+OPTIONS: dict[str, Any] = fast(n_epochs=2, batch_size=8)
 
 
 def made(kind: Any, **options: Any) -> Any:

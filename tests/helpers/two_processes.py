@@ -15,6 +15,7 @@ from darts.models import NLinearModel, TiDEModel
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
+from tests.helpers.models import fast
 from tests.helpers.scripted import Script, Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
@@ -99,7 +100,7 @@ def trained(
     order = range(own_rank(), len(SERIES) - LOOKBACK - HORIZON + 1, processes)
     common: dict[str, Any] = {"n_epochs": EPOCHS, "batch_size": 2 * BATCH // processes, "random_state": 0}
     common |= {"optimizer_cls": torch.optim.SGD, "optimizer_kwargs": {"lr": 0.02}} | kwargs
-    told = NLinearModel(LOOKBACK, HORIZON, n_epochs=1, random_state=0, pl_trainer_kwargs=QUIET)
+    told = NLinearModel(LOOKBACK, HORIZON, **fast())
     told.fit(SERIES, verbose=False)
     teachers: list[Teacher] = [Scripted(told, script, f"t{number}") for number, script in enumerate(scripts)]
     teachers = teachers or [Teacher(told)]

@@ -22,7 +22,8 @@ from darts import TimeSeries
 from darts.models import DLinearModel, NLinearModel, TiDEModel
 from torch import Tensor
 
-from tests.helpers.series import QUIET, walk
+from tests.helpers.models import fast
+from tests.helpers.series import walk
 from tskd import DistilledModel, Teacher
 from tskd.privileged import CostlySensors, CovariateBlock, FutureHorizon, HighResolution, Source, WayPoint
 from tskd.privileged import alignment as alignment_module
@@ -35,12 +36,12 @@ DELTA = 0.05
 
 
 def teacher_model(shift: int = 0, **kwargs: Any) -> DLinearModel:
-    defaults = {"n_epochs": 1, "batch_size": 64, "kernel_size": 3, "random_state": 1, "pl_trainer_kwargs": QUIET}
+    defaults = fast(batch_size=64, kernel_size=3, random_state=1)
     return DLinearModel(L, H, output_chunk_shift=shift, **(defaults | kwargs))
 
 
 def student_model(shift: int = 0, **kwargs: Any) -> NLinearModel:
-    defaults = {"n_epochs": 2, "batch_size": 16, "random_state": 2, "pl_trainer_kwargs": QUIET}
+    defaults = fast(n_epochs=2, batch_size=16, random_state=2)
     return NLinearModel(L, H, output_chunk_shift=shift, **(defaults | kwargs))
 
 
@@ -576,7 +577,7 @@ def as_series(frame: pd.DataFrame, *columns: str, dtype: str = "float64") -> Tim
 def error_ratio(target: TimeSeries, fine: TimeSeries, source: HighResolution) -> float:
     """One-step test MSE of least squares on all that the teacher sees, over that on the target's past alone."""
     cut = target.time_index[TRAINED - 1]
-    model = DLinearModel(12, 1, n_epochs=1, batch_size=1024, random_state=0, pl_trainer_kwargs=QUIET)
+    model = DLinearModel(12, 1, **fast(batch_size=1024))
     teacher = Teacher(model, source).fit(target[:TRAINED], privileged={"minute": fine.drop_after(cut, keep_point=True)})
     base = teacher.predictor(target, privileged={"minute": fine}).base
     assert isinstance(base, NetworkPredictor)
@@ -747,7 +748,7 @@ def test_a_nonlinear_teacher_leaks_no_more_than_a_linear_one() -> None:
 
     class Deep(Case):
         def teacher(self) -> Teacher:
-            model = TiDEModel(L, H, hidden_size=8, n_epochs=1, random_state=1, pl_trainer_kwargs=QUIET)
+            model = TiDEModel(L, H, hidden_size=8, **fast(random_state=1))
             return Teacher(model, self.sources, name="t", sees_inputs=not self.blind)
 
     leaks, _ = search(Deep(case.sources, case.until, lengths=(12,)))

@@ -12,7 +12,8 @@ from darts import TimeSeries
 from darts.models import SKLearnModel, TiDEModel
 from sklearn.neighbors import KNeighborsRegressor
 
-from tests.helpers.series import QUIET, walk
+from tests.helpers.models import fast
+from tests.helpers.series import walk
 from tskd import DistilledModel, Teacher
 from tskd._core.window_keys import WindowSpan, training_keys
 from tskd.privileged import WayPoint
@@ -89,7 +90,7 @@ def test_training_windows_share_no_step_with_the_fold(count: int, block: int, re
 
 
 def test_a_network_trains_on_the_kept_windows_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings: dict[str, Any] = {"n_epochs": 1, "random_state": 0, "pl_trainer_kwargs": QUIET}
+    settings: dict[str, Any] = fast()
     seen: list[set[int]] = []
     from tskd._core.darts import dataset as window_data
 
@@ -145,7 +146,7 @@ def test_what_cannot_be_cross_fitted_is_refused() -> None:
 
 def test_a_student_learns_from_out_of_fold_knowledge() -> None:
     series = noise(200)
-    settings: dict[str, Any] = {"n_epochs": 1, "random_state": 0, "pl_trainer_kwargs": QUIET}
+    settings: dict[str, Any] = fast()
     weights = []
     for cross_fit in (None, CrossFit(4, block=20)):
         student = TiDEModel(LOOKBACK, HORIZON, **settings)
@@ -169,7 +170,7 @@ def test_windows_whose_labels_were_trained_on_are_never_judged_by_all() -> None:
 
 def test_the_purge_reaches_as_far_as_sources_read() -> None:
     series = noise(300)
-    settings: dict[str, Any] = {"n_epochs": 1, "random_state": 0, "pl_trainer_kwargs": QUIET}
+    settings: dict[str, Any] = fast()
     model = TiDEModel(LOOKBACK, HORIZON, **settings)
     teacher = Teacher(model, WayPoint(None, 11), cross_fit=CrossFit(2, block=60)).fit(series)
     assert teacher.folds is not None

@@ -22,15 +22,15 @@ from darts.utils.likelihood_models import GaussianLikelihood, QuantileRegression
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.models import tiny_chronos
-from tests.helpers.series import QUIET, walk
+from tests.helpers.models import fast, tiny_chronos
+from tests.helpers.series import walk
 from tskd import DistilledModel, Teacher
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.window_keys import WindowSpan, training_keys
 from tskd.privileged import CostlySensors, FutureHorizon, WayPoint
 from tskd.teachers import network as networks
 
-NETWORK: dict[str, Any] = {"n_epochs": 1, "random_state": 0, "batch_size": 16, "pl_trainer_kwargs": QUIET}
+NETWORK: dict[str, Any] = fast(batch_size=16)
 SERIES = [walk(60), walk(45, seed=1, start="2020-01-01 06:00")]
 LAB = [walk(90, seed=5, start="2019-12-31 20:00", name="lab"), walk(90, seed=6, start="2019-12-31 20:00", name="lab")]
 

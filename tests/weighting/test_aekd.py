@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from tests.helpers.closed_form import forecasts, noise, regression, windows
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET
+from tests.helpers.steps import make_step
 from tskd import DistilledModel
 from tskd.weighting import Step, StepContext, WeightingNeeds
 from tskd.weighting.aekd import AEKD
@@ -145,9 +146,7 @@ def test_solutions_by_hand() -> None:
 
 
 def step_of(forecasts: Tensor, student: Tensor, valid: Tensor | None = None, **kwargs: Any) -> Step:
-    valid = torch.ones(forecasts.shape[:2]).bool() if valid is None else valid
-    keys = torch.arange(2 * len(student)).reshape(-1, 2)
-    return Step(forecasts, valid, student, torch.zeros_like(student), keys, kwargs.pop("epoch", 0), **kwargs)
+    return make_step(forecasts, valid, student=student, keys=torch.arange(2 * len(student)).reshape(-1, 2), **kwargs)
 
 
 def some_step(seed: int, teachers: int, windows: int = 6, dtype: torch.dtype = torch.float64) -> Step:
@@ -411,7 +410,7 @@ def test_the_batch_is_that_of_all_processes(unknown: bool) -> None:
     student, target = torch.randn(2, 8, 4, 2, generator=generator, dtype=torch.float64)
     valid = torch.rand(3, 8, generator=generator) > 0.3
     valid[1, 4:] &= not unknown
-    whole = Step(forecasts.where(valid[:, :, None, None], 0), valid, student, target, torch.zeros(8, 2).long(), 0)
+    whole = make_step(forecasts.where(valid[:, :, None, None], 0), valid, student=student, target=target)
     halves = [
         replace(whole, forecasts=whole.forecasts[:, part], valid=valid[:, part], student=student[part])
         for part in (slice(0, 4), slice(4, 8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from typing import Any
 
@@ -10,13 +11,28 @@ import pytest
 import torch
 from darts.models import NLinearModel
 
+import tskd.weighting
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
-from tests.helpers.series import QUIET, walk
+from tests.helpers.series import walk
 from tskd import DistilledModel
 from tskd._core.aspects import Aspect
 from tskd.testing import WeightingConformance
-from tskd.weighting import AEKD, CAMKD, DEMKD, LFME, MMKD, BatesGranger, Imitability, InverseError, Weighting
+from tskd.weighting import (
+    AEKD,
+    CAMKD,
+    DEMKD,
+    LFME,
+    MMKD,
+    BatesGranger,
+    Fixed,
+    Imitability,
+    InverseError,
+    Uniform,
+    Weighting,
+)
 
+TestUniform = WeightingConformance.of(Uniform)
 TestInverseError = WeightingConformance.of(InverseError)
 TestBatesGranger = WeightingConformance.of(BatesGranger)
 TestCAMKD = WeightingConformance.of(CAMKD)
@@ -26,6 +42,14 @@ IN_BATCH: frozenset[Aspect] = frozenset({"features"})
 TestCAMKDOfFeatures = WeightingConformance.of(partial(CAMKD, features=True), sees_batch=IN_BATCH)
 TestDEMKDOfAspects = WeightingConformance.of(partial(DEMKD, decoupled=True, features=True), sees_batch=IN_BATCH)
 TestMMKD = WeightingConformance.of(MMKD)
+
+
+class TestFixed(WeightingConformance):
+    # it follows the names, whatever the teachers say
+    even_for_equal = False
+
+    def make_for(self, names: list[str]) -> Weighting:
+        return Fixed({name: 1 + int(name[-1]) for name in names})
 
 
 # of few windows it says so, and is uniform
@@ -66,7 +90,7 @@ class TestLFME(WeightingConformance):
 
 
 SERIES, HELD_OUT = walk(120, 1), walk(90, 1, seed=5)
-COMMON: dict[str, Any] = {"n_epochs": 3, "batch_size": 16, "random_state": 0, "pl_trainer_kwargs": QUIET}
+COMMON: dict[str, Any] = fast(n_epochs=3, batch_size=16)
 METHODS = [InverseError, BatesGranger, CAMKD, DEMKD, Imitability, MMKD, AEKD, LFME]
 
 
@@ -109,3 +133,16 @@ def test_balance_zero_is_the_student_alone_whatever_the_weighting() -> None:
         DistilledModel(student, teachers()[1:], weighting=method(), balance=0.0).fit(SERIES, val_series=HELD_OUT)
         for name, value in plain.model.state_dict().items():
             assert torch.equal(value, student.model.state_dict()[name]), (method, name)
+
+
+def test_every_public_weighting_inherits_the_tests() -> None:
+    kinds = [value for name, value in globals().items() if name.startswith("Test") and isinstance(value, type)]
+    tested = {type(kind().make_for(["teacher 0"])) for kind in kinds if issubclass(kind, WeightingConformance)}
+    public = {value for name in tskd.weighting.__all__ if _is_weighting(value := getattr(tskd.weighting, name))}
+    assert {Uniform, Fixed} <= public
+    untested = sorted(kind.__name__ for kind in public - tested)
+    assert not untested, f"give each of {untested} a line `Test… = WeightingConformance.of(…)` here"
+
+
+def _is_weighting(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Weighting) and not inspect.isabstract(value)

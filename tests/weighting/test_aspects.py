@@ -17,7 +17,7 @@ from torch.distributions import kl_divergence
 from tests.helpers.calibration import Saying, calibrated, calibration, step
 from tests.helpers.closed_form import H, forecasts, linear, noise, regression, windows
 from tests.helpers.series import QUIET
-from tests.helpers.steps import draw
+from tests.helpers.steps import draw, make_step
 from tskd import DistilledModel, Teacher
 from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.objective import Objective
@@ -317,7 +317,7 @@ def test_each_part_of_a_term_has_its_own_weights() -> None:
     losses = [LevelShapeKD(weight=2.0), OutputKD()]
     two = Objective(losses, ByAspect(given), plain, {"a": plain, "b": plain}, labels)
     valid = torch.tensor([[True, True, False], [True, False, False]])
-    told = Step(teachers, valid, student, labels, torch.zeros(3, 2).long(), 0)
+    told = make_step(teachers, valid, student=student, target=labels)
     samples = draw(3, 4, 2, seed=3).exp()
     outcome = two(StudentOutput(student), told, [{}, {}], samples)
     share = {name: torch.tensor([[values[0], 1.0], [values[1], 0.0]]).double() for name, values in given.items()}
@@ -414,7 +414,7 @@ def test_without_a_teacher_there_is_nothing_to_weigh_apart() -> None:
 @pytest.mark.parametrize("weighting", [Uniform(), Fixed([3, 1]), ByAspect({"forecast": [3, 1], "spread": [1, 0]})])
 def test_weights_that_are_one_set_give_the_term_that_they_gave(loss: DistillationLoss, weighting: Weighting) -> None:
     student, teachers, labels = draw(3, 4, 2), draw(2, 3, 4, 2, seed=1), draw(3, 4, 2, seed=2)
-    told = Step(teachers, torch.ones(2, 3).bool(), student, labels, torch.zeros(3, 2).long(), 0)
+    told = make_step(teachers, student=student, target=labels)
     found = objective(loss, weighting, 2, labels)(StudentOutput(student), told, [{}, {}], None)
     weights = weighting(told)[:, :, None, None]
     expected = sum(weights[k] * loss(StudentTeacherPair(student, teachers[k], labels)) for k in range(2))

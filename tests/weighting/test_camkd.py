@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
-from tests.helpers.series import QUIET, walk
+from tests.helpers.series import walk
+from tests.helpers.steps import make_step
 from tskd import DistilledModel
 from tskd.weighting import CalibrationSet, CalibrationWindows, Step, WeightingNeeds
 from tskd.weighting.camkd import CAMKD
@@ -39,9 +41,8 @@ def calibration(step: Step, *, chunks: int = 2) -> CalibrationSet:
 
 
 def step_of(forecasts: Tensor, target: Tensor, valid: Tensor | None = None, **kwargs: Any) -> Step:
-    valid = torch.ones(forecasts.shape[:2]).bool() if valid is None else valid
     keys = torch.arange(2 * len(target)).reshape(-1, 2)
-    return Step(forecasts, valid, torch.zeros_like(target), target, keys, 0, **kwargs)
+    return make_step(forecasts, valid, student=torch.zeros_like(target), target=target, keys=keys, **kwargs)
 
 
 def weigh(step: Step, judged_by: Step | None = None, **kwargs: Any) -> Tensor:
@@ -390,11 +391,11 @@ def test_it_weighs_in_a_training() -> None:
         return labels + 5 * (keys[:, 1] % 2)[:, None, None]
 
     def script(answer: Callable[[Tensor, Tensor], Tensor], name: str) -> Scripted:
-        model = NLinearModel(5, 3, n_epochs=1, random_state=1, pl_trainer_kwargs=QUIET)
+        model = NLinearModel(5, 3, **fast(random_state=1))
         return Scripted(model.fit(series), answer, name)
 
     teachers = [script(off, "off"), script(lambda y, _: y + 0.1, "near"), script(lambda y, _: y - 0.1, "below")]
-    student = NLinearModel(5, 3, n_epochs=2, random_state=1, pl_trainer_kwargs=QUIET)
+    student = NLinearModel(5, 3, **fast(n_epochs=2, random_state=1))
     seen: list[Tensor] = []
 
     class Watched(CAMKD):

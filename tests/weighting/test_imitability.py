@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.helpers.closed_form import H, L, forecasts, linear, noise, regression, scripted, windows
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
-from tests.helpers.series import QUIET
+from tests.helpers.steps import make_step
 from tskd import DistilledModel
 from tskd.weighting import CalibrationSet, CalibrationWindows, Step
 from tskd.weighting.imitability import PENALTIES, Imitability, by_series, folds, preferences, ridge_probe, thinned
@@ -57,9 +58,7 @@ def calibrated(weighting: Imitability, seen: CalibrationSet) -> Imitability:
 
 
 def weights(weighting: Imitability, teachers: Tensor, valid: Tensor | None = None, **given: Any) -> Tensor:
-    known = torch.ones(teachers.shape[:2], dtype=torch.bool) if valid is None else valid
-    target = torch.zeros_like(teachers[0])
-    return weighting(Step(teachers, known, target, target, torch.zeros(len(target), 2).long(), 0, **given))
+    return weighting(make_step(teachers, valid, **given))
 
 
 def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -373,7 +372,7 @@ def test_fits_with_several_teachers_of_which_some_are_silent_or_short() -> None:
         return y.masked_fill((keys[:, 1] % 2 == 0)[:, None, None], math.nan)
 
     series = noise(120, 2)
-    short = NLinearModel(L, H - 1, n_epochs=1, normalize=False, random_state=1, pl_trainer_kwargs=QUIET).fit(series)
+    short = NLinearModel(L, H - 1, normalize=False, **fast(random_state=1)).fit(series)
     teachers = [scripted(series, half, "half"), Scripted(short, lambda y, _: y + 1, "short")]
     student = linear(n_epochs=2)
     DistilledModel(student, teachers, weighting=Imitability(), balance=0.5).fit(series, val_series=noise(60, 2, seed=4))

@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.helpers.closed_form import H, L, forecasts, linear, noise, regression, scripted, windows
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
-from tests.helpers.series import QUIET
+from tests.helpers.steps import make_step
 from tskd import DistilledModel
 from tskd.weighting import CalibrationSet, CalibrationWindows, Fixed, Step, Weighting
 from tskd.weighting.lfme import LFME, gates, level_edges, ranks
 
 
 def step(forecasts: Tensor, target: Tensor, epoch: int = 100, valid: Tensor | None = None, **given: Any) -> Step:
-    everywhere = torch.ones(forecasts.shape[:2], dtype=torch.bool)
     keys = torch.stack([torch.zeros(len(target)), torch.arange(len(target))], 1).long()
-    return Step(forecasts, everywhere if valid is None else valid, target, target, keys, epoch, **given)
+    return make_step(forecasts, valid, target=target, keys=keys, epoch=epoch, **given)
 
 
 def calibration(
@@ -334,7 +334,7 @@ def test_fits_with_several_teachers_of_which_some_are_silent_or_short(regimes: A
         return y.masked_fill((keys[:, 1] % 2 == 0)[:, None, None], math.nan)
 
     series = noise(120, 2)
-    short = NLinearModel(L, H - 1, n_epochs=1, normalize=False, random_state=1, pl_trainer_kwargs=QUIET).fit(series)
+    short = NLinearModel(L, H - 1, normalize=False, **fast(random_state=1)).fit(series)
     teachers = [scripted(series, half, "half"), Scripted(short, lambda y, _: y + 1, "short")]
     weighting = LFME(regimes, bins=2, responsibility="best", curriculum=2)
     student = linear(n_epochs=3)

@@ -13,14 +13,16 @@ from darts import TimeSeries
 from darts.models import TiDEModel
 from torch import Tensor, nn
 
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
-from tests.helpers.series import QUIET, walk
+from tests.helpers.series import walk
+from tests.helpers.steps import make_step
 from tskd import DistilledModel
 from tskd.weighting import MMKD, MetaStep, Step, StepContext, Uniform
 from tskd.weighting.mmkd import RELATIVE_STEP, directional, teacher_states
 
 K, B, H, C = 3, 5, 4, 2
-OPTIONS: dict[str, Any] = {"n_epochs": 2, "batch_size": 16, "random_state": 0, "pl_trainer_kwargs": QUIET}
+OPTIONS: dict[str, Any] = fast(n_epochs=2, batch_size=16)
 SERIES, HELD_OUT = walk(90, 2), walk(60, 2, seed=3)
 
 
@@ -43,8 +45,7 @@ def problem(dtype: torch.dtype) -> tuple[Net, Tensor, Tensor, Tensor, Tensor, Te
 
 
 def step_of(teachers: Tensor, student: Tensor, target: Tensor, valid: Tensor | None = None) -> Step:
-    valid = torch.ones(teachers.shape[:2], dtype=torch.bool) if valid is None else valid
-    return Step(teachers, valid, student.detach(), target, torch.zeros(len(target), 2).long(), 0)
+    return make_step(teachers, valid, student=student, target=target)
 
 
 def norm(tensors: Sequence[Tensor]) -> float:

@@ -18,8 +18,10 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from tests.helpers.closed_form import LBFGS, descending, forecasts, linear, regression, windows
+from tests.helpers.models import fast
 from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
+from tests.helpers.steps import make_step
 from tskd import DistilledModel, Teacher
 from tskd._core.darts.forward import ModuleStage, PLModuleInput, point_forecast, roll_forward, roll_starts
 from tskd._core.darts.inspect import encoded_covariates
@@ -49,10 +51,10 @@ from tskd.losses import (
 from tskd.teachers.crossfit import CrossFit
 from tskd.teachers.outputs import collect
 from tskd.teachers.predictor import OutputRequest
-from tskd.weighting import InverseError, Step, Uniform
+from tskd.weighting import InverseError, Uniform
 
 L, H = 6, 4
-COMMON: dict[str, Any] = {"n_epochs": 1, "batch_size": 16, "random_state": 0, "pl_trainer_kwargs": QUIET}
+COMMON: dict[str, Any] = fast(batch_size=16)
 SERIES = [walk(60, 2), walk(45, 2, seed=1, start="2020-01-01 06:00")]
 
 
@@ -353,7 +355,7 @@ def test_windows_that_a_teacher_cannot_judge_are_no_part_of_a_relation(loss: Dis
     plain = ModelInterface("TiDEModel", range(1, 6))
     objective = Objective([loss], Uniform(), plain, {"t": plain}, labels)
     said = teacher.where(valid[:, None, None], 0)[None]
-    step = Step(said, valid[None], student.detach(), labels, torch.zeros(6, 2).long(), 0)
+    step = make_step(said, valid[None], student=student, target=labels)
     term = objective(StudentOutput(student), step, [{}], None).term
     expected = loss(StudentTeacherPair(student[valid], teacher[valid], labels[valid])).mean()
     assert term is not None
@@ -367,7 +369,7 @@ def test_a_batch_too_small_for_a_relation_says_nothing() -> None:
     plain = ModelInterface("TiDEModel", range(1, 6))
     labels = torch.zeros(4, 5, 2)
     objective = Objective([SampleRelation()], Uniform(), plain, {"t": plain}, labels)
-    step = Step(labels[None], torch.tensor([[True, True, False, False]]), labels, labels, torch.zeros(4, 2).long(), 0)
+    step = make_step(labels[None], torch.tensor([[True, True, False, False]]), target=labels)
     assert objective(StudentOutput(labels), step, [{}], None).term is None
 
 
@@ -378,7 +380,7 @@ def test_a_teacher_of_too_few_windows_leaves_its_share_of_a_relation_to_nobody()
     student, a, b, labels = torch.randn(4, 5, 4, 2, generator=torch.Generator().manual_seed(3)).double()
     objective = Objective(losses, Uniform(), plain, {"a": plain, "b": plain}, labels)
     valid = torch.tensor([[True] * 5, [True, True, False, False, False]])
-    step = Step(torch.stack([a, b]), valid, student, labels, torch.zeros(5, 2).long(), 0)
+    step = make_step(torch.stack([a, b]), valid, student=student, target=labels)
     weights = torch.tensor([[0.5, 0.5, 1, 1, 1], [0.5, 0.5, 0, 0, 0]]).double()
     relation = 2 * weights[0] * SampleRelation()(StudentTeacherPair(student, a, labels))
     distances = (weights * (student - torch.stack([a, b])).square().mean((2, 3))).sum(0)
@@ -444,7 +446,7 @@ def test_what_comes_after_the_horizon_is_weighed_in_full() -> None:
     labels = torch.zeros(3, 4, 1)
     objective = Objective([AutoregressiveKD(2)], Uniform(), student, {"late": teacher}, labels)
     valid = torch.ones(1, 3, dtype=torch.bool)
-    step = Step(labels[None], valid, labels, labels, torch.zeros(3, 2).long(), 0, objective.covers)
+    step = make_step(labels[None], valid, target=labels, covers=objective.covers)
     ahead = torch.full((3, 2, 1), 2.0)
     said = StudentOutput(labels, ahead=ahead, rolled=torch.tensor([True, True, False]))
     term = objective(said, step, [{"ahead": torch.zeros(3, 2, 1)}], None).term

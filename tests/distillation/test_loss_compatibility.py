@@ -22,7 +22,7 @@ from darts.models import (
 )
 from darts.utils.likelihood_models import GaussianLikelihood, QuantileRegression
 
-from tests.helpers.models import tiny_chronos
+from tests.helpers.models import fast, tiny_chronos
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher, losses
 from tskd.losses import (
@@ -47,7 +47,7 @@ from tskd.losses import (
 
 SERIES = [walk(34, 2), walk(26, 2, seed=3)]
 L, H, AHEAD = 8, 4, 4
-COMMON: dict[str, Any] = {"n_epochs": 1, "batch_size": 16, "random_state": 0, "pl_trainer_kwargs": QUIET}
+COMMON: dict[str, Any] = fast(batch_size=16)
 
 
 def dlinear(horizon: int, **kwargs: Any) -> Any:

@@ -1,37 +1,15 @@
-"""What every weighting promises: that the public ones keep it, and that one which does not is found out."""
+"""The conformance tests of weightings: what passes them, and that each fault fails the test made for it."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-import tskd.weighting
 from tskd.testing import WeightingConformance
-from tskd.weighting import CalibrationSet, Fixed, Step, Uniform, Weighting, WeightingNeeds
-
-TestUniform = WeightingConformance.of(Uniform)
-
-
-class TestFixed(WeightingConformance):
-    # it follows the names, whatever the teachers say
-    even_for_equal = False
-
-    def make_for(self, names: list[str]) -> Weighting:
-        return Fixed({name: 1 + int(name[-1]) for name in names})
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("scale", [1e-50, 5e-324, 1, 5e307])
-def test_given_weights_are_proportions_whatever_their_scale(scale: float, dtype: torch.dtype) -> None:
-    forecasts = torch.zeros(2, 3, 4, 1, dtype=dtype)
-    step = Step(forecasts, torch.ones(2, 3).bool(), forecasts[0], forecasts[0], torch.zeros(3, 2).long(), 0)
-    weights = Fixed([scale, 3 * scale])(step)
-    torch.testing.assert_close(weights, torch.tensor([0.25, 0.75], dtype=dtype)[:, None].expand(2, 3))
+from tskd.weighting import CalibrationSet, Step, Uniform, Weighting, WeightingNeeds
 
 
 def battery(kind: type[WeightingConformance]) -> list[str]:
@@ -47,24 +25,6 @@ def failures(kind: type[WeightingConformance]) -> dict[str, str]:
         except Exception as error:
             found[name] = f"{type(error).__name__}: {error}"
     return found
-
-
-def test_every_public_weighting_inherits_the_tests() -> None:
-    tested = set()
-    for path in sorted(Path(__file__).parent.glob("test_*.py")):
-        if WeightingConformance.__name__ not in path.read_text(encoding="utf-8"):
-            continue
-        for name, value in vars(importlib.import_module(f"tests.weighting.{path.stem}")).items():
-            if name.startswith("Test") and isinstance(value, type) and issubclass(value, WeightingConformance):
-                tested.add(type(value().make_for(["teacher 0"])))
-    public = {value for name in tskd.weighting.__all__ if _is_weighting(value := getattr(tskd.weighting, name))}
-    assert {Uniform, Fixed} <= public
-    untested = sorted(kind.__name__ for kind in public - tested)
-    assert not untested, f"give each of {untested} a line `Test… = WeightingConformance.of(…)` in a test module"
-
-
-def _is_weighting(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, Weighting) and not inspect.isabstract(value)
 
 
 def errors(step: Step) -> Tensor:
