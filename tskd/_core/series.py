@@ -167,25 +167,25 @@ def check_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
         )
 
 
-def check_windows(arguments: Mapping[str, Any], keys: Tensor, lookback: int, labels: range, prefix: str = "") -> None:
+def check_windows(
+    data: SeriesBundle, keys: Tensor, lookback: int, labels: range, sample_weight: Sequence[TimeSeries] | None = None
+) -> None:
     """Raise a ValueError with the missing dates if a series does not cover the windows `keys [N, 2]`.
 
     Args:
-        arguments: lists of series by darts' names: `series`, and `past_covariates`, `future_covariates`,
-            `sample_weight` where there are any.
         lookback: number of steps up to the origin that a window spans.
         labels: steps of the labels, relative to the origin.
-        prefix: prefix of argument names in messages.
+        sample_weight: weights of the labels, one series for each target series, or None.
     """
-    spans = {
-        "past_covariates": (1 - lookback, 0),
-        "future_covariates": (1 - lookback, labels[-1]),
-        "sample_weight": (labels[0], labels[-1]),
-    }
-    for slot, (begin, end) in spans.items():
-        for index, covariates in enumerate(arguments.get(slot) or []):
-            target = arguments["series"][index]
-            what = f"{prefix}{slot}" + (f"[{index}]" if len(arguments["series"]) > 1 else "")
+    spans = (
+        ("past_covariates", data.past_covariates, 1 - lookback, 0),
+        ("future_covariates", data.future_covariates, 1 - lookback, labels[-1]),
+        ("sample_weight", sample_weight, labels[0], labels[-1]),
+    )
+    for name, items, begin, end in spans:
+        for index, covariates in enumerate(items or []):
+            target = data.series[index]
+            what = f"{data.prefix}{name}" + (f"[{index}]" if len(data.series) > 1 else "")
             try:
                 steps_between(covariates, target)
             except ValueError as error:

@@ -170,7 +170,7 @@ def _student_inputs(
     weights = None
     if not isinstance(sample_weight, str):
         weights = as_list(sample_weight, f"{data.prefix}sample_weight", len(data.series))
-    check_windows({**arguments, "sample_weight": weights}, keys, lookback, label_steps(student), data.prefix)
+    check_windows(data, keys, lookback, label_steps(student), weights)
     visible = {}
     if recipe.soft_sensor:
         hidden = torch.zeros(lookback, data.series[0].n_components, dtype=torch.bool)

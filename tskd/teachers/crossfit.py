@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,17 @@ class CrossFit(Described):
         check_whole(self.folds, 2, "cross_fit", "a number of folds")
         if self.block is not None:
             check_whole(self.block, 1, "block", "a number of steps")
+
+
+class FoldsDescription(TypedDict):
+    """Folds in a form that JSON can hold: `reach` is their span, `start` and `freq` are those of their axis."""
+
+    count: int
+    block: int
+    reach: int
+    last: int
+    start: Any
+    freq: Any
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ class Folds:
             f"last={self.last!r})"
         )
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> FoldsDescription:
         """The folds in a form that JSON can hold."""
         start = self.axis.start_time()
         return {
@@ -96,7 +107,7 @@ class Folds:
         }
 
     @classmethod
-    def described(cls, description: dict[str, Any]) -> Folds:
+    def described(cls, description: FoldsDescription) -> Folds:
         """The folds that `description` was called on."""
         start, freq = description["start"], description["freq"]
         if isinstance(start, str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -58,8 +58,8 @@ def teacher_inputs(teacher: TeacherSpec, data: SeriesBundle, sampling: WindowSam
     keys = None
     if sampling is not None:
         keys = teacher.training_keys(data.series, sampling)
-        covariates = {f"{slot}_covariates": items for slot, items in deployable.items()}
-        check_windows({"series": data.series, **covariates}, keys, teacher.lookback, teacher.horizon, data.prefix)
+        read = replace(data, past_covariates=deployable["past"], future_covariates=deployable["future"])
+        check_windows(read, keys, teacher.lookback, teacher.horizon)
     privileged = data.privileged_of(teacher.series_names)
     own = data.series
     if teacher.target is not None:
