@@ -26,8 +26,8 @@ import pandas as pd
 from tables import markdown, write_section
 from tqdm import tqdm
 
-from tskd.experiment.statistics.comparison import Comparison, compare
 from tskd.experiment.statistics.diebold_mariano import diebold_mariano
+from tskd.experiment.statistics.intervals import Comparison, compare
 
 HERE = Path(__file__).parent
 SEEDS, FEATURES, STRETCH = 5, 64, 8

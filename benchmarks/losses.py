@@ -23,7 +23,7 @@ from tables import markdown, ratio, results_of, write_section
 from tskd import datasets
 from tskd.datasets import ArchiveSeries, DataSet
 from tskd.experiment import Experiment, Results
-from tskd.experiment.statistics.comparison import compare
+from tskd.experiment.statistics.intervals import compare
 
 HERE = Path(__file__).parent
 RECIPES = HERE.parent / "configs" / "recipes"

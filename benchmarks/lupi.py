@@ -24,7 +24,7 @@ from tqdm import tqdm
 from tskd.cli import main as tskd
 from tskd.experiment import Experiment, Results, Study
 from tskd.experiment.results.experiment_info import TeacherInfo
-from tskd.experiment.statistics.comparison import Comparison
+from tskd.experiment.statistics.intervals import Comparison
 
 HERE = Path(__file__).parent
 PREAMBLE = """## Kinds of privileged information and of teachers

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from tskd.experiment import Experiment, Results, RunError, Study
 from tskd.experiment.results.collect import results_so_far
-from tskd.experiment.statistics.comparison import Comparison
+from tskd.experiment.statistics.intervals import Comparison
 
 
 def finished(experiment: Experiment, folder: Path) -> Results | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tskd._version import __version__
 
 if TYPE_CHECKING:
-    from tskd.distillation.audit import audit
+    from tskd.distillation.leak_audit import audit
     from tskd.distillation.model import DistilledModel
     from tskd.teachers.teacher import Teacher
 
@@ -18,7 +18,7 @@ __all__ = ["DistilledModel", "Teacher", "__version__", "audit"]
 _HOMES = {
     "DistilledModel": "tskd.distillation.model",
     "Teacher": "tskd.teachers.teacher",
-    "audit": "tskd.distillation.audit",
+    "audit": "tskd.distillation.leak_audit",
 }
 
 

@@ -165,7 +165,7 @@ def _recorded(folder: Path) -> str:
 
 
 def _datasets(options: argparse.Namespace, command: str) -> int:
-    from tskd.datasets.listing import listing
+    from tskd.datasets.availability import listing
 
     print(listing(options.verify))
     return 0

@@ -26,11 +26,11 @@ from darts.datasets.dataset_loaders import DatasetLoader
 
 from tskd.datasets import build as making
 from tskd.datasets import fetching, load
+from tskd.datasets.availability import listing
 from tskd.datasets.beijing import BEIJING
 from tskd.datasets.catalogue import CATALOGUE
 from tskd.datasets.files import File, table_checksum
 from tskd.datasets.household import HOURLY, HOUSEHOLD
-from tskd.datasets.listing import listing
 
 TEXT = b"a,b\n1,2\n" * 1000
 TABLE = {"a": [1], "b": [2]}
@@ -425,7 +425,7 @@ def test_everything_here_is_what_it_should_be(data_folder: Path) -> None:
 
 def test_the_listing_loads_nothing_heavy() -> None:
     heavy = "print([name for name in ('torch', 'darts', 'pandas', 'numpy', 'tqdm') if name in sys.modules])"
-    statement = f"import sys; from tskd.datasets.listing import listing; listing(); {heavy}"
+    statement = f"import sys; from tskd.datasets.availability import listing; listing(); {heavy}"
     done = subprocess.run([sys.executable, "-c", statement], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 

@@ -67,7 +67,7 @@ def test_a_step_enters_few_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Calls: scans of a series for missing values, listings of windows, widened inputs, throwaway networks."""
     from tskd._core import series as series_module
-    from tskd.distillation import model_interface, preparation
+    from tskd.distillation import model_interface, preflight
     from tskd.teachers import spec, teacher
 
     found: Counter[str] = Counter()
@@ -82,9 +82,9 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setattr(module, name, counted)
 
     count(series_module, "_check_usable", lambda series, where: f"scan {where}")
-    for module in (spec, preparation):
+    for module in (spec, preflight):
         count(module, "training_keys", lambda lengths, span, sampling: f"keys {span.lookback} {lengths}")
-    for module in (preparation, teacher):
+    for module in (preflight, teacher):
         count(module, "teacher_inputs", lambda spec, data, sampling=None: f"inputs {spec.name} {data.prefix}")
     count(model_interface, "untrained_copy", lambda model: f"copy {type(model).__name__}")
     return found

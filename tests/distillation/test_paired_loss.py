@@ -23,8 +23,9 @@ from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tests.helpers.steps import make_step
 from tskd import DistilledModel, Teacher
-from tskd._core.darts.forward import ModuleStage, PLModuleInput, point_forecast, roll_forward, roll_starts
+from tskd._core.darts.forward import ModuleStage, PLModuleInput, point_forecast
 from tskd._core.darts.inspect import encoded_covariates
+from tskd._core.darts.roll_forward import roll_forward, roll_starts
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.window_keys import WindowSpan, training_keys
 from tskd._core.windows import Windows

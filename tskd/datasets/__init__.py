@@ -2,8 +2,7 @@
 
 A data set is one function that returns a `DataSet`, and one line in `catalogue.py`. Values are in the units of the
 source: an experiment scales them by the training part alone. Files are looked for in the folder that TSKD_DATA names;
-those that their source offers without an account are otherwise downloaded on use. The function in `listing.py` lists
-them.
+those that their source offers without an account are otherwise downloaded on use. `availability.py` lists them.
 """
 
 from __future__ import annotations

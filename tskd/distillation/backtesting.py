@@ -10,7 +10,7 @@ from typing import Any
 from darts import TimeSeries
 from darts.models.forecasting.forecasting_model import ForecastingModel
 
-from tskd._core.darts.rolling import rolling_view
+from tskd._core.darts.backtesting_view import rolling_view
 from tskd._core.series import SeriesLike, as_list
 from tskd.distillation.soft_sensor import blanked
 from tskd.teachers.teacher import Teacher

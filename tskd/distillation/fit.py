@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tskd._core.darts.dataset import dataset_windows, datasets_of
 from tskd._core.darts.fit import fit_through, train_on
-from tskd._core.darts.forward import roll_starts
+from tskd._core.darts.roll_forward import roll_starts
 from tskd._core.darts.storage import forget_target
 from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows
@@ -19,7 +19,7 @@ from tskd.distillation.history import History, Hours, Tally
 from tskd.distillation.linear_probe import MOST
 from tskd.distillation.module import Distillation
 from tskd.distillation.objective import Objective
-from tskd.distillation.preparation import PreparedFit
+from tskd.distillation.preflight import PreparedFit
 from tskd.distillation.student_queries import Calibration
 from tskd.teachers.output_cache import OutputCache
 from tskd.teachers.outputs import OutputSource, StudentWindows, TeacherOutputs, collect_outputs

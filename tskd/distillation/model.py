@@ -17,7 +17,7 @@ from tskd.balance import Balance, FixedBalance
 from tskd.distillation.backtesting import Backtester, evaluate
 from tskd.distillation.fit import fit
 from tskd.distillation.history import EpochRecord, History
-from tskd.distillation.preparation import FitOptions, prepare
+from tskd.distillation.preflight import FitOptions, prepare
 from tskd.distillation.recipe import Recipe, check_student
 from tskd.distillation.serialization import SavedModel, load, save
 from tskd.distillation.soft_sensor import SoftSensor

@@ -18,9 +18,9 @@ from tskd._core.darts.forward import (
     label_loss,
     network_output,
     point_forecast,
-    roll_forward,
     update_metrics,
 )
+from tskd._core.darts.roll_forward import roll_forward
 from tskd._core.distributed import OverRanks, alone, over_ranks
 from tskd._core.head_gradients import Call, recording
 from tskd._core.layers import listening

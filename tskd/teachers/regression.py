@@ -16,8 +16,8 @@ import torch
 from darts import TimeSeries
 from torch import Tensor
 
+from tskd._core.darts.backtesting_view import preserved_random_state
 from tskd._core.darts.capabilities import holds_torch_models, horizon_of, lookback_of
-from tskd._core.darts.rolling import preserved_random_state
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.window_keys import encode
 from tskd.teachers.crossfit import Keep

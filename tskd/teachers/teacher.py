@@ -20,7 +20,7 @@ from tskd.teachers.fitted import FittedModels
 from tskd.teachers.inputs import teacher_data, teacher_inputs
 from tskd.teachers.predictor import TeacherPredictor
 from tskd.teachers.spec import TeacherSpec
-from tskd.teachers.validation import check_possible, check_taught_by, check_teachable
+from tskd.teachers.teacher_checks import check_possible, check_taught_by, check_teachable
 
 
 class Teacher:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tskd.weighting.calibration_set import CalibrationSet, CalibrationWindows
-from tskd.weighting.step import Step, StepContext, StepFeatures
+from tskd.weighting.step_inputs import Step, StepContext, StepFeatures
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from tskd.testing._cases import WeightingCase
 from tskd.weighting.base import Weighting
 from tskd.weighting.calibration_set import CalibrationWindows
-from tskd.weighting.step import Step
+from tskd.weighting.step_inputs import Step
 
 Spread = Literal["none", "some", "all"]
 LOOKBACK = 6

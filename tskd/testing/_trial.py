@@ -12,7 +12,7 @@ from tskd._core.aspects import Aspect
 from tskd.testing._cases import WeightingCase
 from tskd.testing._random_cases import random_cases
 from tskd.weighting.base import Weighting
-from tskd.weighting.step import Step
+from tskd.weighting.step_inputs import Step
 
 
 class Trial:

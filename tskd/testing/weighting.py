@@ -21,7 +21,7 @@ from tskd.losses import OutputKD
 from tskd.testing._cases import WeightingCase
 from tskd.testing._trial import Trial, for_each, require, whole
 from tskd.weighting.base import Weighting
-from tskd.weighting.step import StepFeatures
+from tskd.weighting.step_inputs import StepFeatures
 
 NAN, FAR = float("nan"), 1e4
 

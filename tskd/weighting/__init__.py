@@ -11,7 +11,7 @@ from tskd.weighting.imitability import Imitability
 from tskd.weighting.inverse_error import InverseError
 from tskd.weighting.lfme import LFME
 from tskd.weighting.mmkd import MMKD
-from tskd.weighting.step import MetaStep, Step, StepContext, StepFeatures
+from tskd.weighting.step_inputs import MetaStep, Step, StepContext, StepFeatures
 from tskd.weighting.uniform import Uniform
 
 __all__ = [

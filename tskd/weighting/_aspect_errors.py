@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tskd.weighting._calibration_errors import FLOOR
 from tskd.weighting.calibration_set import CalibrationWindows
-from tskd.weighting.step import StepFeatures
+from tskd.weighting.step_inputs import StepFeatures
 
 # mean ½(γ + log 2) and standard deviation of ½(z² − 1 − log z²) for a standard normal z
 EXPECTED_DIVERGENCE = 0.5 * (0.5772156649015329 + math.log(2))

@@ -10,7 +10,7 @@ from torch import Tensor
 from tskd._core.checks import check_real, check_whole
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.capped_simplex import shortest
-from tskd.weighting.step import Step
+from tskd.weighting.step_inputs import Step
 
 Space = Literal["output", "head", "parameters"]
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tskd._core.aspects import Aspect
 from tskd._core.object_spec import Described
 from tskd.weighting.calibration_set import CalibrationSet
-from tskd.weighting.step import MetaStep, Step
+from tskd.weighting.step_inputs import MetaStep, Step
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tskd._core.checks import check_real
 from tskd.weighting._calibration_errors import WINDOWS, count_disjoint, horizon_blocks, log_mean, shrunk, weight_dtype
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet, CalibrationWindows
-from tskd.weighting.step import Step
+from tskd.weighting.step_inputs import Step
 
 # least eigenvalue of correlations
 LEAST = 1e-4

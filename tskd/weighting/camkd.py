@@ -14,7 +14,7 @@ from tskd._core.checks import check_positive
 from tskd.weighting._calibration_errors import FLOOR
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
-from tskd.weighting.step import Step
+from tskd.weighting.step_inputs import Step
 
 Mode = Literal["paper", "softmin"]
 Granularity = Literal["sample", "horizon"]

@@ -13,7 +13,7 @@ from tskd.weighting._aspect_errors import level_and_shape_squares, spread_diverg
 from tskd.weighting._calibration_errors import FLOOR, WINDOWS, Errors, calibration_errors, shrunk
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet, CalibrationWindows
-from tskd.weighting.step import Step
+from tskd.weighting.step_inputs import Step
 
 DECOUPLED: tuple[Aspect, ...] = ("level", "shape", "spread")
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tskd._core.checks import check_known, check_real
 from tskd.weighting.base import Weighting
-from tskd.weighting.step import Step
+from tskd.weighting.step_inputs import Step
 
 
 def proportions(values: Sequence[float]) -> list[float]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from tskd._core.checks import check_positive
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
-from tskd.weighting.step import Step
+from tskd.weighting.step_inputs import Step
 
 # limits on the windows of a fold: fewer are too few for a probe, and of more (they overlap) a selection is enough
 LEAST, MOST = 8, 2000

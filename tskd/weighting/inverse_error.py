@@ -11,7 +11,7 @@ from tskd._core.checks import check_real
 from tskd.weighting._calibration_errors import WINDOWS, calibration_errors, over_largest, shrunk
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
-from tskd.weighting.step import Step
+from tskd.weighting.step_inputs import Step
 
 
 def inverse(squares: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from tskd._core.checks import check_known, check_real, check_whole
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.fixed import proportions
-from tskd.weighting.step import Step
+from tskd.weighting.step_inputs import Step
 
 Regimes = Literal["none", "quantile", "horizon"]
 

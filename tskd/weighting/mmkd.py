@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tskd._core.checks import check_real, check_whole
 from tskd._core.distributed import average_over_ranks
 from tskd.weighting.base import Weighting, WeightingNeeds
-from tskd.weighting.step import MetaStep, Step
+from tskd.weighting.step_inputs import MetaStep, Step
 
 Outer = Literal["validation", "training"]
 STATES = 4

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from tskd.weighting.base import Weighting
-from tskd.weighting.step import Step
+from tskd.weighting.step_inputs import Step
 
 
 class Uniform(Weighting):

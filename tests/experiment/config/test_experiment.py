@@ -21,12 +21,12 @@ from tests.helpers.experiments import HORIZON, LOOKBACK, STEPS, TEST, VALIDATION
 from tskd import DistilledModel, Teacher
 from tskd.experiment import Arm, ConfigError, Experiment, Results, RunError
 from tskd.experiment.config.objects import MODEL, Spec
-from tskd.experiment.config.quiet import quiet
+from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.controls.shuffling import placebo, strata
+from tskd.experiment.data.data_checks import check_data
 from tskd.experiment.data.loading import load
 from tskd.experiment.data.preparation import fingerprint, prepare
-from tskd.experiment.data.validation import check_data
-from tskd.experiment.results.collect import choose
+from tskd.experiment.results.candidate_choice import choose
 from tskd.experiment.run.block import BlockRun
 from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.plan import Block, blocks_of, planned

@@ -30,7 +30,7 @@ from tskd import Teacher
 from tskd.datasets import DataSet
 from tskd.experiment import ConfigError, Experiment, TeacherConfig
 from tskd.experiment.config.arm import with_settings
-from tskd.experiment.config.quiet import quiet
+from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.config.teacher import INPUTS
 from tskd.experiment.controls.shuffling import archive_placebo
 from tskd.experiment.data.loading import load

@@ -13,11 +13,11 @@ from darts.models import NLinearModel
 from tests.helpers.experiments import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_data, toy_model, toy_stations
 from tskd.experiment import Arm, ConfigError, Experiment
 from tskd.experiment.config.experiment import ExperimentConfig
-from tskd.experiment.config.quiet import quiet
+from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.controls.expansion import Expanded, expanded
 from tskd.experiment.controls.registry import CONTROL_NAMES, controls_of
+from tskd.experiment.data.data_checks import check_data
 from tskd.experiment.data.loading import load
-from tskd.experiment.data.validation import check_data
 from tskd.experiment.run.block import BlockRun
 from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.plan import Block, planned

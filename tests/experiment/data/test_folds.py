@@ -27,10 +27,10 @@ from tskd import datasets
 from tskd.datasets import DataSet
 from tskd.experiment import ConfigError, Experiment
 from tskd.experiment.config.experiment import ExperimentConfig
-from tskd.experiment.config.quiet import quiet
+from tskd.experiment.config.quiet_logs import quiet
+from tskd.experiment.data.data_checks import check_data
 from tskd.experiment.data.folds import FoldSize, cut, prepared
 from tskd.experiment.data.loading import load
-from tskd.experiment.data.validation import check_data
 from tskd.experiment.run.block import BlockRun
 from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.plan import Block, planned

@@ -15,7 +15,7 @@ from tskd.experiment.results import tables
 from tskd.experiment.results.measurements import of_size
 from tskd.experiment.results.results import Results
 from tskd.experiment.results.study_results import StudyResults
-from tskd.experiment.statistics.comparison import compare
+from tskd.experiment.statistics.intervals import compare
 
 ARMS = {"alone": 1.0, "future": 0.8, "tuned": 0.9, "placebo": 0.85, "iterated": 0.7}
 FACTS: dict[str, Any] = {

@@ -18,7 +18,7 @@ from tests.helpers.series import single
 from tskd import DistilledModel, Teacher
 from tskd.datasets import DataSet
 from tskd.experiment import Experiment
-from tskd.experiment.config.quiet import quiet
+from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.data.folds import prepared
 from tskd.experiment.data.loading import load
 from tskd.experiment.data.preparation import DataPart, fingerprint

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tskd.experiment.run.cell_record import StoredCell
 from tskd.experiment.run.cell_store import STALE, CellStore
 from tskd.experiment.run.files import write_atomically
 from tskd.experiment.run.folder import take_lock
-from tskd.experiment.run.stored_cell import StoredCell
 
 KEYS = ("aa00", "bb11", "cc22")
 

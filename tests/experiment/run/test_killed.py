@@ -15,8 +15,8 @@ from tests.helpers import killing
 from tests.helpers.killing import finished, kill, start, wait_for
 from tskd.experiment import Experiment, Results
 from tskd.experiment.results.tables import TABLES
+from tskd.experiment.run.cell_record import StoredCell
 from tskd.experiment.run.cell_store import CellStore
-from tskd.experiment.run.stored_cell import StoredCell
 
 SEEDS = 3
 CELLS = SEEDS * killing.CELLS

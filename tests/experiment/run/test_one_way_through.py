@@ -63,7 +63,7 @@ def test_a_cell_enters_few_files(task: Task) -> None:
     alone = replace(task, cells=tuple(cell for cell in task.cells if cell.name == "alone"))
     assert len(list(work(alone))) == 1
     files = entered(lambda: list(work(alone)))
-    assert {"experiment/run/worker.py", "experiment/run/block.py", "experiment/run/stored_cell.py"} <= files
+    assert {"experiment/run/worker.py", "experiment/run/block.py", "experiment/run/cell_record.py"} <= files
     assert len(files) <= MOST, sorted(files)
 
 

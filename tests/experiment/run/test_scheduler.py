@@ -26,11 +26,11 @@ from tskd.experiment.results.collect import results_so_far
 from tskd.experiment.results.tables import TABLES
 from tskd.experiment.run.block import BlockRun
 from tskd.experiment.run.cell import Cell
+from tskd.experiment.run.cell_record import StoredCell
 from tskd.experiment.run.cell_store import CellStore
 from tskd.experiment.run.engines import EngineOptions
 from tskd.experiment.run.folder import take_lock
 from tskd.experiment.run.plan import PlannedCell, blocks_of, planned
-from tskd.experiment.run.stored_cell import StoredCell
 from tskd.losses import OutputKD
 
 ARMS: list[dict[str, Any]] = [

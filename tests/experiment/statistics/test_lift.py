@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.series import moving_average
-from tskd.experiment.statistics.comparison import Comparison, compare
+from tskd.experiment.statistics.intervals import Comparison, compare
 from tskd.experiment.statistics.lift import lift, net_lift
 
 BASE = np.exp(np.stack([moving_average(200, seed) for seed in range(3)]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -153,55 +153,6 @@ def training_output(network: PLForecastingModule, slots: Mapping[str, Tensor]) -
     values = {**slots, "future_target": labels}
     typed = {name: value.to(device=network.device, dtype=network.dtype) for name, value in values.items()}
     return network_output(network, TorchTrainingBatch(**typed), ModuleStage.TRAIN).prediction
-
-
-def roll_starts(horizon: int, steps: int) -> list[int]:
-    """Number of forecast steps before each further output chunk in darts' `predict(horizon + steps)`.
-
-    The last chunk ends with the last step, and replaces the forecast of an earlier one where they overlap.
-    """
-    return [min(chunk, steps) for chunk in range(horizon, horizon + steps, horizon)]
-
-
-def roll_forward(
-    network: PLForecastingModule, past: Tensor, forecast: Tensor, later: Sequence[Mapping[str, Tensor]], steps: int
-) -> Tensor:
-    """Forecasts past the first output chunk, from the network's own forecast as in `predict`, with gradient.
-
-    Args:
-        past: the target's past `[B, L, C]`.
-        forecast: of the first output chunk `[B, H, C]`.
-        later: for each further chunk (`roll_starts`), the inputs other than the target's past.
-        steps: number of further steps.
-
-    Returns:
-        `[B, steps, C]`.
-    """
-    lookback, horizon = past.shape[1], forecast.shape[1]
-    for start, slots in zip(roll_starts(horizon, steps), later, strict=True):
-        known = torch.cat([past, forecast[:, :start]], dim=1)[:, -lookback:]
-        inputs = {name: values for name, values in slots.items() if name in INPUT_SLOTS}
-        # in the training stage a Transformer would read labels, of which there are none
-        output = network(PLModuleInput(past_target=known, **inputs, stage=ModuleStage.PREDICT))
-        chunk = point_forecast(network, output.prediction)[:, -horizon:]
-        forecast = torch.cat([forecast[:, :start], chunk], dim=1)
-    return forecast[:, horizon:]
-
-
-def rolled_forecast(
-    network: PLForecastingModule, slots: Mapping[str, Tensor], later: Sequence[Mapping[str, Tensor]], steps: int
-) -> Tensor:
-    """Point forecasts `[B, H + steps, C]` as of `predict`, in evaluation mode, without gradient, on the CPU.
-
-    Args:
-        slots: inputs of the windows, see `Windows.gather`.
-        later, steps: as for `roll_forward`.
-    """
-    with evaluating(network):
-        chunk = point_forecast(network, network_prediction(network, slots))[:, -network.output_chunk_length :]
-        later = [{name: values.to(chunk) for name, values in one.items()} for one in later]
-        past = slots["past_target"].to(chunk)
-        return torch.cat([chunk, roll_forward(network, past, chunk, later, steps)], dim=1).cpu()
 
 
 def network_prediction(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tensor:

@@ -13,13 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from tskd import datasets
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.chunk_lengths import chunks, with_default_lengths
-from tskd.experiment.config.model_arguments import is_whole
-from tskd.experiment.config.names import PLACEBO_SUFFIX
-from tskd.experiment.config.objects import MODEL, TEACHER, Spec, Strict, Whole, nearest, parse_object, plain
-from tskd.experiment.config.quiet import quiet
-from tskd.experiment.config.seeds import parse_seeds
-from tskd.experiment.config.teacher import TeacherConfig, as_list, lookback_and_horizon, point_forecaster
-from tskd.experiment.config.validation import (
+from tskd.experiment.config.consistency import (
     check_arms,
     check_names,
     check_scored,
@@ -27,6 +21,12 @@ from tskd.experiment.config.validation import (
     check_soft_sensor,
     check_teachers,
 )
+from tskd.experiment.config.model_arguments import is_whole
+from tskd.experiment.config.names import PLACEBO_SUFFIX
+from tskd.experiment.config.objects import MODEL, TEACHER, Spec, Strict, Whole, nearest, parse_object, plain
+from tskd.experiment.config.quiet_logs import quiet
+from tskd.experiment.config.seeds import parse_seeds
+from tskd.experiment.config.teacher import TeacherConfig, as_list, lookback_and_horizon, point_forecaster
 from tskd.experiment.config.yaml_file import to_yaml
 
 ALONE = "alone"

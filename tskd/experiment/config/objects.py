@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tskd.datasets import DataSet
 from tskd.experiment.config.errors import explain
 from tskd.experiment.config.model_arguments import check_arguments
-from tskd.experiment.config.quiet import TRAINER, quiet
+from tskd.experiment.config.quiet_logs import TRAINER, quiet
 
 
 @dataclass(frozen=True)

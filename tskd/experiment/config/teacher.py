@@ -20,7 +20,7 @@ from tskd.experiment.config.objects import (
     build_object,
     parse_object,
 )
-from tskd.experiment.config.quiet import quiet
+from tskd.experiment.config.quiet_logs import quiet
 
 if TYPE_CHECKING:
     from tskd.privileged import Source

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.experiment import ExperimentConfig
-from tskd.experiment.controls.archive import POOLED, PRE_TRAINED
 from tskd.experiment.controls.base import Control
 from tskd.experiment.controls.chunk_length import ITERATED, MULTI_HORIZON
 from tskd.experiment.controls.placebo import PLACEBO
 from tskd.experiment.controls.self_distilled import SELF_DISTILLED
+from tskd.experiment.controls.trained_on_archive import POOLED, PRE_TRAINED
 from tskd.experiment.controls.tuned import TUNED
 from tskd.experiment.statistics.verdict import ControlRules
 

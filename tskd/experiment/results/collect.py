@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import numpy as np
 
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.errors import RunError
@@ -14,13 +12,13 @@ from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.study import StudyConfig
 from tskd.experiment.data.folds import FoldSize
 from tskd.experiment.data.summary import DataSummary
+from tskd.experiment.results.candidate_choice import choose
 from tskd.experiment.results.describe import describe_case
 from tskd.experiment.results.experiment_info import CellCounts, PendingCell, StudyInfo
 from tskd.experiment.results.results import Results
 from tskd.experiment.results.study_results import StudyResults
 from tskd.experiment.results.tabulation import CellsOfTables, FailedCell, FinishedCell, tables_of
 from tskd.experiment.run.case_plan import CasePlan, plan_study
-from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.cell_store import CellStore
 from tskd.experiment.run.folder import CELLS
 from tskd.experiment.run.provenance import commit, versions
@@ -56,38 +54,6 @@ def results_so_far(study: StudyConfig, folder: str | Path) -> StudyResults:
         RunError: nothing is finished yet.
     """
     return collect(study, plan_study(study), CellStore(Path(folder) / CELLS))
-
-
-def choose(arm: Arm, cells: Iterable[Cell], failed: Collection[tuple[int, int]] = ()) -> int | None:
-    """Position of the candidate with the lowest validation error, mean over the seeds; of equal ones the first.
-
-    A candidate that failed with a seed is out, unless all did; those that are the student alone do not stand for the
-    others.
-
-    Args:
-        arm: which has the candidates.
-        cells: those of one fold and size.
-        failed: candidate and seed of each failure of the arm there.
-
-    Returns:
-        None if there is no seed that all candidates have that are in, as while a run goes on, or nothing but the
-        student alone.
-    """
-    errors: dict[int, dict[int, float]] = {candidate: {} for candidate in range(len(arm.candidates))}
-    for cell in cells:
-        if cell.kind == "student" and cell.name == arm.name:
-            errors[cell.candidate][cell.seed] = cell.validation_mse
-    flawed = {candidate for candidate, _ in failed}
-    others = {candidate for candidate in errors if not arm.is_alone(candidate)} or set(errors)
-    able = {candidate: own for candidate, own in errors.items() if candidate not in flawed}
-    if not others & set(able):
-        able = {candidate: own for candidate, own in errors.items() if own}
-        if not others & set(able):
-            return None
-    seeds = sorted(set.intersection(*map(set, able.values())))
-    if not seeds:
-        return None
-    return min(able, key=lambda candidate: float(np.mean([able[candidate][seed] for seed in seeds])))
 
 
 def counts(plans: Iterable[CasePlan], store: CellStore) -> CellCounts:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tskd.experiment.controls.registry import CONTROL_RULES
 from tskd.experiment.results.experiment_info import ExperimentInfo
-from tskd.experiment.statistics.comparison import Comparison, compare, paired
+from tskd.experiment.statistics.intervals import Comparison, compare, paired
 from tskd.experiment.statistics.lift import lift
 from tskd.experiment.statistics.verdict import Verdict, judge
 

@@ -12,7 +12,7 @@ import pandas as pd
 from tskd.experiment.results.arm_table import number
 from tskd.experiment.results.measurements import Measurements
 from tskd.experiment.results.selection import compared, mean_errors, on_a_par, shown_arm
-from tskd.experiment.statistics.comparison import Comparison
+from tskd.experiment.statistics.intervals import Comparison
 from tskd.experiment.statistics.rank_tests import RankTest, ranks
 from tskd.experiment.statistics.verdict import interval, percent, without
 

@@ -13,7 +13,7 @@ from tskd.distillation.model import DistilledModel
 from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.errors import RunError
 from tskd.experiment.config.objects import BALANCE, LOSS, WEIGHTING, build_object, seeded_model
-from tskd.experiment.config.quiet import quiet
+from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.config.teacher import with_inputs
 from tskd.experiment.controls.teacher_variants import TeacherVariant, with_placebo_series
 from tskd.experiment.data.fit_data import FitData

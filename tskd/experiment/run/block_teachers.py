@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tskd.experiment.config.objects import TEACHER, seeded_model
-from tskd.experiment.config.quiet import quiet
+from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.config.teacher import inputs_of
 from tskd.experiment.controls.teacher_variants import TeacherVariant
 from tskd.experiment.data.fit_data import FitData

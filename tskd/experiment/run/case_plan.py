@@ -10,10 +10,10 @@ from tskd.experiment.config.errors import ConfigError
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.study import StudyConfig
 from tskd.experiment.controls.expansion import Expanded, expanded
+from tskd.experiment.data.data_checks import check_data
 from tskd.experiment.data.folds import FoldSize
 from tskd.experiment.data.loading import DataLoader
 from tskd.experiment.data.summary import DataSummary
-from tskd.experiment.data.validation import check_data
 from tskd.experiment.run.plan import Block, PlannedCell, blocks_of, planned
 
 

@@ -15,8 +15,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from tskd.experiment.run.cell_record import StoredCell
 from tskd.experiment.run.files import write_atomically
-from tskd.experiment.run.stored_cell import StoredCell
 
 NAME = re.compile(r"([0-9a-f]+)\.([0-9a-f]{16})\.npz")
 STALE = 3600

@@ -15,7 +15,7 @@ from darts import TimeSeries
 from torch import Tensor
 
 from tskd._core.darts.capabilities import max_batch_size
-from tskd._core.darts.forward import roll_starts, rolled_forecast
+from tskd._core.darts.roll_forward import roll_starts, rolled_forecast
 from tskd._core.model_inputs import ModelInputs
 from tskd.experiment.data.preparation import DataPart
 from tskd.teachers.network import NetworkPredictor, model_windows

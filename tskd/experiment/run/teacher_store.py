@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tskd._core.darts.storage import load_model
-from tskd.experiment.config.quiet import TRAINER
+from tskd.experiment.config.quiet_logs import TRAINER
 from tskd.teachers.crossfit import Folds, stamp, stamp_text
 from tskd.teachers.fitted import FittedModels
 from tskd.teachers.output_cache import ABANDONED

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tskd.experiment.data.loading import LoadedData, load
+from tskd.experiment.run.cell_record import StoredCell
 from tskd.experiment.run.plan import Block, PlannedCell
-from tskd.experiment.run.stored_cell import StoredCell
 
 
 @dataclass(frozen=True, eq=False)

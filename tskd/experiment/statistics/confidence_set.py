@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tskd._core.optional_imports import import_optional
-from tskd.experiment.statistics.comparison import MINIMUM_BLOCKS
+from tskd.experiment.statistics.intervals import MINIMUM_BLOCKS
 
 if TYPE_CHECKING:
     import pandas as pd

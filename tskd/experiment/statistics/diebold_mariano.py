@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tskd.experiment.statistics.comparison import MINIMUM_BLOCKS, paired
+from tskd.experiment.statistics.intervals import MINIMUM_BLOCKS, paired
 
 
 @dataclass(frozen=True)

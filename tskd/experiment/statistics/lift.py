@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tskd.experiment.statistics.comparison import Comparison, compare
+from tskd.experiment.statistics.intervals import Comparison, compare
 
 
 def lift(

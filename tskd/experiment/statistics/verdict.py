@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tskd.experiment.statistics.comparison import MINIMUM_BLOCKS, Comparison
+from tskd.experiment.statistics.intervals import MINIMUM_BLOCKS, Comparison
 
 Compare = Callable[[str, str], Comparison]
 """Compares the arm named first with the arm named second."""

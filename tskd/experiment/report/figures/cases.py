@@ -17,7 +17,7 @@ from tskd.experiment.report.figures.style import (
     names_of_rows,
     wrapped,
 )
-from tskd.experiment.statistics.comparison import Comparison
+from tskd.experiment.statistics.intervals import Comparison
 from tskd.experiment.statistics.verdict import percent, without
 
 if TYPE_CHECKING:

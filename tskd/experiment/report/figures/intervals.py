@@ -13,7 +13,7 @@ from tskd.experiment.report.colours import TEACHER, colours
 from tskd.experiment.report.figures.style import INK, Drawing, canvas, drawing, grid, names_of_rows
 from tskd.experiment.results.measurements import Measurements, of_size
 from tskd.experiment.results.selection import compared, largest
-from tskd.experiment.statistics.comparison import Comparison
+from tskd.experiment.statistics.intervals import Comparison
 from tskd.experiment.statistics.verdict import interval, percent, without
 
 

@@ -12,7 +12,7 @@ from tskd.experiment.controls.registry import CONTROL_RULES
 from tskd.experiment.report.colours import colours
 from tskd.experiment.report.figures.style import DASHES, INK, MARKERS, Drawing, canvas, drawing, grid, legend
 from tskd.experiment.results.selection import compared, few, in_order, windows_of
-from tskd.experiment.statistics.comparison import Comparison
+from tskd.experiment.statistics.intervals import Comparison
 from tskd.experiment.statistics.verdict import percent
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from darts import TimeSeries
 
 from tests.helpers.experiments import STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model, toy_stations
 from tskd.experiment import ConfigError, Experiment
-from tskd.experiment.data.validation import check_data
+from tskd.experiment.data.data_checks import check_data
 
 DATA = toy_data()
 TIMES, SENSOR = DATA.series.time_index, DATA.privileged["sensor"]

@@ -11,7 +11,7 @@ from darts.models import DLinearModel, TiDEModel
 from tests.helpers.models import fast
 from tests.helpers.series import walk
 from tskd import DistilledModel, Teacher, audit
-from tskd.distillation.audit import Audit
+from tskd.distillation.leak_audit import Audit
 from tskd.privileged import CostlySensors, FutureHorizon, Source
 
 SETTINGS = fast(input_chunk_length=8, output_chunk_length=4)

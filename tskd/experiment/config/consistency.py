@@ -9,7 +9,7 @@ from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.names import TEACHER_LINE, TRUTH
 from tskd.experiment.config.objects import MODEL, TEACHER, Spec, nearest
-from tskd.experiment.config.quiet import quiet
+from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.config.teacher import TeacherConfig, lookback_and_horizon, point_forecaster
 
 

@@ -14,7 +14,7 @@ from scipy.stats import t as student
 
 from tests.helpers.series import moving_average
 from tskd.experiment.controls.registry import CONTROL_RULES
-from tskd.experiment.statistics.comparison import Comparison, block_bootstrap_variance, compare
+from tskd.experiment.statistics.intervals import Comparison, block_bootstrap_variance, compare
 from tskd.experiment.statistics.verdict import describe, interval, percent
 from tskd.experiment.statistics.verdict import judge as judge_by
 

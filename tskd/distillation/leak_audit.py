@@ -10,8 +10,8 @@ import pandas as pd
 
 from tskd._core.darts.capabilities import is_fitted
 from tskd._core.series import SeriesBundle, SeriesLike, as_list, as_privileged
-from tskd.distillation import audit_checks
-from tskd.distillation.audit_checks import Finding
+from tskd.distillation import leak_checks
+from tskd.distillation.leak_checks import Finding
 from tskd.distillation.model import DistilledModel
 
 __all__ = ["Audit", "Finding", "audit"]
@@ -75,11 +75,11 @@ def audit(
     names = [name for teacher in model.teachers for name in teacher.names]
     hidden = as_privileged(privileged, list(dict.fromkeys([*names, *privileged])), len(targets), "privileged")
     findings = [
-        audit_checks.among_inputs(model, data, hidden),
-        *audit_checks.training_past(model, test_start),
-        *audit_checks.beyond_cutoff(model, data, hidden),
-        audit_checks.names_in_file(model, hidden),
-        *audit_checks.perturbed(model, data, hidden),
+        leak_checks.among_inputs(model, data, hidden),
+        *leak_checks.training_past(model, test_start),
+        *leak_checks.beyond_cutoff(model, data, hidden),
+        leak_checks.names_in_file(model, hidden),
+        *leak_checks.perturbed(model, data, hidden),
     ]
     result = Audit(findings)
     if verbose:
