@@ -29,6 +29,7 @@ FLOORS = (
 MOST_LINES, MOST_DOCSTRING_LINES, MOST_ARGUMENTS = 260, 25, 6
 MIRRORS_DARTS = {
     "distillation/model.py": {"fit", "predict", "historical_forecasts"},
+    "distillation/backtesting.py": {"evaluate"},
     "distillation/leak_audit.py": {"audit"},
     "teachers/teacher.py": {"fit"},
 }

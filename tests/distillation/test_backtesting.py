@@ -116,3 +116,12 @@ def test_a_teacher_has_seen_its_validation_too() -> None:
     distilled = DistilledModel(DLinearModel(**SETTINGS), teacher)
     with pytest.raises(ValueError, match="fitted on data up to"):
         distilled.historical_forecasts(SERIES, **ROLLING)
+
+
+@pytest.mark.parametrize("method", ["backtest", "residuals"])
+def test_no_argument_is_dropped(method: str) -> None:
+    fitted = model().fit(SERIES, privileged={"lab": LAB})
+    with pytest.raises(TypeError, match="positional"):
+        getattr(fitted, method)(SERIES, None, None, None, 4, retrain=False)
+    with pytest.raises(TypeError, match="past_covariates"):
+        getattr(fitted, method)(SERIES, None, past_covariates=LAB, retrain=False)

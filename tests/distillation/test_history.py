@@ -13,7 +13,7 @@ import pytest
 import torch
 from darts import TimeSeries
 from darts.models import NLinearModel
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from torch import Tensor
 
 from tests.helpers.models import fast
@@ -320,6 +320,21 @@ def test_a_resumed_training_goes_on_counting(tmp_path: Path) -> None:
     assert [entry["epoch"] for entry in model.history] == [2, 3]
     model.fit(series, verbose=False, epochs=1)
     assert [entry["epoch"] for entry in model.history] == [2, 3, 4]
+
+
+def test_an_epoch_that_is_resumed_in_the_middle_is_distilled_to_its_end(tmp_path: Path) -> None:
+    """As one that was never broken off: Lightning does not start such an epoch again."""
+    series, given = walk(60), teacher("a", walk(60))
+    saving = ModelCheckpoint(dirpath=tmp_path, every_n_train_steps=2, save_top_k=-1)
+    enabled = QUIET | {"enable_checkpointing": True}
+    whole = DistilledModel(network(pl_trainer_kwargs=enabled | {"callbacks": [saving]}), given)
+    whole.fit(series, verbose=False)
+    resumed = DistilledModel(network(), given)
+    resumed.student.load_ckpt_path = str(tmp_path / "epoch=0-step=2.ckpt")
+    resumed.fit(series, verbose=False)
+    assert [entry["epoch"] for entry in resumed.history] == [0, 1]
+    assert float(resumed.student.trainer.callback_metrics["balance"]) == 0.5
+    assert "train_distillation_loss" in resumed.student.trainer.callback_metrics
 
 
 def test_numbers_of_epochs() -> None:

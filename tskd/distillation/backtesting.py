@@ -92,31 +92,28 @@ def evaluate(
     darts_method: Callable[..., Any],
     forecast: Callable[..., Any],
     series: SeriesLike,
-    *args: Any,
+    past_covariates: SeriesLike | None = None,
+    future_covariates: SeriesLike | None = None,
+    historical_forecasts: Any = None,
+    *,
+    retrain: Any = True,
+    privileged: Mapping[str, SeriesLike] | None = None,
     **kwargs: Any,
 ) -> Any:
     """Apply darts' `backtest` or `residuals` to forecasts of `DistilledModel.historical_forecasts`.
 
     Args:
-        darts_method: `backtest` or `residuals` of the student.
+        darts_method: `backtest` or `residuals` of the student, whose arguments follow.
         forecast: `DistilledModel.historical_forecasts`.
-        series: target series.
-        args: past and future covariates, and historical forecasts if there are any.
-        kwargs: further arguments of the two methods.
     """
-    bound = inspect.signature(darts_method).bind_partial(series, *args).arguments
-    names = ("past_covariates", "future_covariates", "historical_forecasts")
-    past, future, forecasts = (bound.get(name, kwargs.pop(name, None)) for name in names)
-    retrain, privileged = kwargs.pop("retrain", True), kwargs.pop("privileged", None)
-    if forecasts is None:
+    if historical_forecasts is None:
         default = inspect.signature(darts_method).parameters["last_points_only"].default
-        last_points_only = kwargs.pop("last_points_only", default)
+        kwargs.setdefault("last_points_only", default)
         rolling = {name: kwargs[name] for name in kwargs if name in ROLLING}
-        forecasts = forecast(
-            series, past, future, retrain=retrain, privileged=privileged, last_points_only=last_points_only, **rolling
+        historical_forecasts = forecast(
+            series, past_covariates, future_covariates, retrain=retrain, privileged=privileged, **rolling
         )
-        kwargs["last_points_only"] = last_points_only
-    return darts_method(series, past, future, forecasts, **kwargs)
+    return darts_method(series, past_covariates, future_covariates, historical_forecasts, **kwargs)
 
 
 def _one_by_one(

@@ -70,7 +70,6 @@ class Distillation(pl.LightningModule):
         self._history = history
         self._tally = tally
         self._first_epoch = 0
-        # α of the epoch, and the mean over the processes of the training
         self._alpha = 0.0
         self._over_ranks: OverRanks = alone
         trainable = [p for p in objective.parameters() if p.requires_grad]
@@ -174,7 +173,8 @@ class Distillation(pl.LightningModule):
         self._restored = checkpoint_parts.join(checkpoint, self.objective, self.state_dict())
 
     def on_train_start(self) -> None:
-        self._over_ranks = over_ranks(self.trainer.world_size)
+        # an epoch that is resumed in the middle is not started again
+        self._over_ranks, self._alpha = over_ranks(self.trainer.world_size), self.balance.alpha(self.current_epoch)
         if self.trainer.world_size > 1:
             # without a seed, every process has drawn and calibrated for itself, and DDP does not synchronise this state
             self.objective.load_state_dict(self.trainer.strategy.broadcast(self.objective.state_dict()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -129,9 +129,10 @@ def prepare(
     if "collate_fn" in (options.dataloader_kwargs or {}):
         raise ValueError("dataloader_kwargs['collate_fn'] is not supported: batches are gathered, not collated")
     weighting = recipe.weighting
+    calibrated = weighting.needs.calibration and all(_validates(validation, one) for one in recipe.teachers)
     teachers = [
         # a fitted teacher forecasts the validation part only if the weighting is calibrated on it
-        _in_fit(one, train, None if one.fitted and not weighting.needs.calibration else validation, options.sampling)
+        _in_fit(one, train, None if one.fitted and not calibrated else validation, options.sampling)
         for one in recipe.teachers
     ]
     if weighting.needs.validation and recipe.teachers and validation is None:
@@ -185,11 +186,16 @@ def _in_fit(
     spec, held_out = teacher.spec, None
     fitted = None if teacher.fitted else sampling
     inputs = teacher_inputs(spec, train, fitted)
-    if validation is not None and (validation.privileged is not None or not teacher.names):
+    if _validates(validation, teacher):
         held_out = teacher_inputs(spec, validation, fitted)
     targets = (train.series, [] if validation is None else validation.series)
     predictor = teacher.predictor_on(inputs, train.series) if teacher.fitted else None
     return TeacherInFit(teacher, inputs, held_out, targets, predictor)
+
+
+def _validates(validation: SeriesBundle | None, teacher: Teacher) -> TypeGuard[SeriesBundle]:
+    """Whether a validation part has the series that a teacher reads."""
+    return validation is not None and (validation.privileged is not None or not teacher.names)
 
 
 def _like(recipe: Recipe, student: ModelInputs, options: FitOptions) -> Tensor:

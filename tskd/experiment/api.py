@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError, field_validator
 
+from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.errors import ConfigError, explain
 from tskd.experiment.config.experiment import ExperimentConfig, folder_name
 from tskd.experiment.config.grid import expand_grid
@@ -16,7 +17,7 @@ from tskd.experiment.config.objects import nearest
 from tskd.experiment.config.study import StudyConfig
 from tskd.experiment.config.teacher import as_list
 from tskd.experiment.config.yaml_file import read_yaml
-from tskd.experiment.controls.registry import CONTROL_NAMES
+from tskd.experiment.controls.registry import CONTROL_NAMES, control_of
 
 if TYPE_CHECKING:
     from tskd.experiment.results.results import Results
@@ -38,6 +39,10 @@ class Experiment(ExperimentConfig):
             if name not in (*CONTROL_NAMES, "all"):
                 raise ValueError(f"there is no control {name!r}. {nearest(str(name), [*CONTROL_NAMES, 'all'])}")
         return CONTROL_NAMES if "all" in names else tuple(dict.fromkeys(names))
+
+    def control(self, arm: Arm) -> str | None:
+        """Which control an arm is by what it does; None for the student alone and for arms with privileged teachers."""
+        return control_of(self, arm)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Experiment:

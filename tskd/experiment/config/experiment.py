@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -142,7 +141,7 @@ class ExperimentConfig(Strict):
         check_teachers(self.teachers, chunks(self.student)[2], self.soft_sensor)
         return self
 
-    @cached_property
+    @property
     def longest(self) -> int:
         """The longest lookback, in steps, of student and teachers."""
         models = [lookback_and_horizon(teacher.model, TEACHER) for teacher in self.teachers.values()]
@@ -158,7 +157,7 @@ class ExperimentConfig(Strict):
         """First and last step that are scored."""
         return self.scored or chunks(self.student)[1:]
 
-    @cached_property
+    @property
     def readable(self) -> list[str]:
         """Slots of covariates, `"past"` and `"future"`, that the student's class reads."""
         with quiet():

@@ -47,7 +47,7 @@ class BlockRun:
         self.experiment = experiment = block.experiment
         # all candidates of an arm learn from the same teacher outputs, and some teachers are slow to forecast
         self._outputs = tempfile.TemporaryDirectory(prefix="tskd-")
-        data, readable = cut(experiment, loaded.data, block.fold, block.size), experiment.readable
+        data, readable = cut(experiment, loaded.data, block.fold, block.size), block.readable
         if experiment.soft_sensor:
             data = with_inputs(data, readable)
         self._placebo_sources: Mapping[TeacherVariant, Sequence[Source]] = {}
@@ -55,7 +55,7 @@ class BlockRun:
             data, self._placebo_sources = with_placebo_series(experiment, data, block.seed)
         lookback, _ = experiment.chunk_lengths(experiment.student)
         self.first_step, _ = experiment.steps
-        self.prepared: Prepared = prepare(data, lookback, experiment.steps, experiment.longest)
+        self.prepared: Prepared = prepare(data, lookback, experiment.steps, block.longest)
         self.supply = FitData(self.prepared, readable, lookback)
         self._models = models or Path(self._outputs.name) / "models"
         self._fingerprint = loaded.fingerprint

@@ -7,6 +7,7 @@ experiment, case or arm they belong to, and whatever changes a result changes th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from tskd.experiment.config.arm import Arm, with_settings
@@ -36,6 +37,16 @@ class Block:
     fold: int
     size: int | None
     seed: int
+
+    @cached_property
+    def readable(self) -> list[str]:
+        """Slots of covariates that the student reads, found out once."""
+        return self.experiment.readable
+
+    @cached_property
+    def longest(self) -> int:
+        """The longest lookback of student and teachers, found out once."""
+        return self.experiment.longest
 
     @property
     def fold_size(self) -> FoldSize:
@@ -115,7 +126,7 @@ def _common(block: Block, fingerprint: str) -> dict[str, Any]:
         "scored": list(experiment.steps),
         "lookback": lookback,
         "horizon": horizon,
-        "reads": experiment.readable,
+        "reads": block.readable,
         "soft_sensor": experiment.soft_sensor,
         "seed": block.seed,
     }
