@@ -41,7 +41,7 @@ def fit(prepared: PreparedFit, history: History) -> tuple[Teacher, ...]:
     """
     recipe, options = prepared.recipe, prepared.options
     with isolated_randomness():
-        fitted = [one.fit(options) for one in prepared.teachers]
+        fitted = [one.fit(options, prepared.student.series) for one in prepared.teachers]
     training = _StudentTraining(
         prepared, [teacher for teacher, _ in fitted], [predictor for _, predictor in fitted], history
     )
@@ -136,7 +136,7 @@ class _StudentTraining:
                 if one.validation is None:
                     logger.info("val_privileged is not given: the weighting is calibrated on the training part")
                     return ()
-                predictors.append(teacher.predictor_on(one.validation, one.targets[1]))
+                predictors.append(teacher.predictor_on(one.validation, prepared.validation.series))
         return predictors
 
     def _calibration(self, sets: Sequence[DistillationData]) -> Calibration | None:

@@ -57,24 +57,22 @@ class TeacherInFit:
         teacher: fitted or not.
         inputs: of the training part; with keys if it is to be fitted.
         validation: inputs of the validation part; None if there is none, or it lacks series that the teacher reads.
-        targets: the student's target series, of both parts.
         predictor: for the training part, if the teacher is fitted.
     """
 
     teacher: Teacher
     inputs: ModelInputs
     validation: ModelInputs | None
-    targets: tuple[Sequence[Any], Sequence[Any]]
     predictor: TeacherPredictor | None = None
 
-    def fit(self, options: FitOptions) -> tuple[Teacher, TeacherPredictor]:
-        """The fitted teacher, and its predictor for the training part."""
+    def fit(self, options: FitOptions, targets: Sequence[Any]) -> tuple[Teacher, TeacherPredictor]:
+        """The fitted teacher, and its predictor for the training part, whose target series are passed."""
         if self.predictor is not None:
             return self.teacher, self.predictor
         rows = {**options.sampling.arguments(), "sample_weight": options.sample_weight}
         validation = self.validation if self.teacher.spec.is_network else None
         fitted = self.teacher.fit_on(self.inputs, validation, **rows, verbose=options.verbose)
-        return fitted, fitted.predictor_on(self.inputs, self.targets[0])
+        return fitted, fitted.predictor_on(self.inputs, targets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,9 +186,8 @@ def _in_fit(
     inputs = teacher_inputs(spec, train, fitted)
     if _validates(validation, teacher):
         held_out = teacher_inputs(spec, validation, fitted)
-    targets = (train.series, [] if validation is None else validation.series)
     predictor = teacher.predictor_on(inputs, train.series) if teacher.fitted else None
-    return TeacherInFit(teacher, inputs, held_out, targets, predictor)
+    return TeacherInFit(teacher, inputs, held_out, predictor)
 
 
 def _validates(validation: SeriesBundle | None, teacher: Teacher) -> TypeGuard[SeriesBundle]:

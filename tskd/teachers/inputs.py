@@ -66,7 +66,7 @@ def teacher_inputs(teacher: TeacherSpec, data: SeriesBundle, sampling: WindowSam
         own = _own_targets(privileged[teacher.target], data.series, teacher.target)
     if not teacher.sees_inputs:
         own = [target.with_static_covariates(None) for target in own]
-    past, future = _Slot("past", deployable["past"], data.series), _Slot("future", deployable["future"], data.series)
+    past, future = _Slot(deployable["past"], data.series), _Slot(deployable["future"], data.series)
     for source in teacher.sources:
         (past if source.slot == "past" else future).add(source, privileged, teacher.horizon)
     visible = _visible(teacher, future.blocks[0], own[0].n_components)
@@ -81,13 +81,11 @@ class _Slot:
     """Blocks of past or future covariates: first the deployable ones, then those of the sources.
 
     Attributes:
-        name: `"past"` or `"future"`.
         deployable: one series for each target series, or None.
         series: target series.
         blocks: for each target series, its blocks.
     """
 
-    name: str
     deployable: Sequence[TimeSeries] | None
     series: Sequence[TimeSeries]
 
