@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -131,12 +132,13 @@ class _StudentTraining:
         outputs = self._outputs(self.predictors, windows, keys, objective)
         labelled, taught = windows.has_labels(keys), torch.zeros(len(keys), dtype=torch.bool)
         if objective.compares and prepared.recipe.balance.ever_teaches(epochs):
-            taught = outputs.any_valid(keys)
+            taught = outputs.valid_for(keys).any(0)
         self.windows = WindowCounts.of(labelled, taught, len(listed) - len(keys))
         if not self.windows.used:
             raise ValueError(f"no window is left to train on ({self.windows})")
         if self.windows.used < len(listed) or self.windows.teachers:
             logger.info("%s", self.windows)
+            self._warn_of_silent(outputs, keys[~labelled])
         keys = _chosen(keys, labelled | taught)
         starts = roll_starts(len(prepared.recipe.horizon), objective.ahead)
         data = DistillationData(keys, windows, outputs, starts, prepared.recipe.weighting.needs.spread)
@@ -145,6 +147,16 @@ class _StudentTraining:
         for teacher, field in objective.needing_probes():
             objective.fit_probe(teacher, field, data.features(teacher, field, MOST))
         return data
+
+    def _warn_of_silent(self, outputs: TeacherOutputs, unlabelled: Tensor) -> None:
+        """Warn of a teacher that forecasts none of the windows without a label, which would learn from it alone."""
+        for teacher, valid in zip(self.teachers, outputs.valid_for(unlabelled), strict=True):
+            if len(unlabelled) and not bool(valid.any()):
+                warnings.warn(
+                    f"teacher {teacher.name!r} is silent in all {len(unlabelled)} windows without a label, as values "
+                    "that it reads are missing there (with sees_inputs=False it does not read the target's past)",
+                    stacklevel=2,
+                )
 
     def _validation_data(self, dataset: Any) -> DistillationData:
         """The validation windows that have a label; with teacher outputs if the weighting is calibrated on them."""
