@@ -127,7 +127,7 @@ class _StudentTraining:
         prepared = self.prepared
         listed = prepared.student.keys
         assert listed is not None
-        windows = dataset_windows(dataset, listed, prepared.student.visible)
+        windows = dataset_windows(dataset, prepared.student)
         keys = _chosen(listed, windows.covers(listed))
         outputs = self._outputs(self.predictors, windows, keys, objective)
         labelled, taught = windows.has_labels(keys), torch.zeros(len(keys), dtype=torch.bool)
@@ -162,7 +162,7 @@ class _StudentTraining:
         """The validation windows that have a label; with teacher outputs if the weighting is calibrated on them."""
         validation = self.prepared.validation
         assert validation is not None and validation.keys is not None
-        windows = dataset_windows(dataset, validation.keys, validation.visible)
+        windows = dataset_windows(dataset, validation)
         keys = _chosen(validation.keys, windows.covers(validation.keys) & windows.has_labels(validation.keys))
         if not len(keys):
             raise ValueError("no validation window has all inputs of the student, and a label")
