@@ -21,15 +21,15 @@ from tskd.distillation.module import Distillation
 from tskd.distillation.objective import Objective
 from tskd.distillation.preflight import PreparedFit
 from tskd.distillation.student_queries import Calibration
+from tskd.teachers.base import BaseTeacher
 from tskd.teachers.output_cache import OutputCache
 from tskd.teachers.outputs import OutputSource, StudentWindows, TeacherOutputs, collect_outputs
 from tskd.teachers.predictor import TeacherPredictor
-from tskd.teachers.teacher import Teacher
 
 logger = logging.getLogger(__name__)
 
 
-def fit(prepared: PreparedFit, history: History) -> tuple[Teacher, ...]:
+def fit(prepared: PreparedFit, history: History) -> tuple[BaseTeacher, ...]:
     """Fit the teachers and train the student of a prepared fit.
 
     Args:
@@ -78,7 +78,7 @@ class _StudentTraining:
     def __init__(
         self,
         prepared: PreparedFit,
-        teachers: Sequence[Teacher],
+        teachers: Sequence[BaseTeacher],
         predictors: Sequence[TeacherPredictor],
         history: History,
     ) -> None:
