@@ -31,7 +31,7 @@ class DistilledModel:
 
     Args:
         student: a darts torch model, trained in place; it stays a plain darts model.
-        teachers: any number; of unfitted ones, copies are fitted on the student's
+        teachers: any number, `Teacher` or `Reconstruction`; of unfitted ones, copies are fitted on the student's
             training data.
         losses: distillation losses, summed with their weights, and label weightings; `OutputKD()` if None.
         weighting: how the teachers are combined; `Uniform()` if None.

@@ -17,12 +17,14 @@ from tskd.distillation.recipe import Recipe
 from tskd.teachers.base import BaseTeacher
 from tskd.teachers.given_forecasts import GivenForecasts
 from tskd.teachers.given_series import GivenSeries
+from tskd.teachers.reconstruction import Reconstruction
 from tskd.teachers.teacher import Teacher
 
 DESCRIPTION = "distilled.json"
 FORMAT = 1
 KINDS: Mapping[str, type[BaseTeacher]] = {
     "model": Teacher,
+    "reconstruction": Reconstruction,
     "series": GivenSeries,
     "forecasts": GivenForecasts,
 }
