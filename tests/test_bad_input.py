@@ -336,30 +336,16 @@ UNUSABLE: dict[str, Fit] = {
         "2020-03-01 00:00:00 to 2020-03-01 02:00:00",
         series=[Y, SECOND],
     ),
-    "NaN in sensors": of_lab(spoiled(LAB, 7, 1, NAN), f"{DAY} 07:00:00", "lab1"),
-    "infinity in sensors": of_lab(spoiled(LAB, 7, 1, INF), f"{DAY} 07:00:00", "lab1"),
-    "NaN in fine samples": of_minute(spoiled(FINE, 9, 0, NAN), f"{DAY} 02:15:00", "fine0"),
-    "NaN in the second series' sensors": of_lab(
-        [LAB, spoiled(walk(30, 2, name="lab", start="2020-03-01"), 3, 0, NAN)],
-        "2020-03-01 03:00:00",
-        "lab0",
-        series=[Y, SECOND],
+    "nothing of the target": Fit(
+        series=Y.with_values(np.full((40, 2), NAN, np.float32)), fragments=("no window", "lack inputs")
     ),
-    "NaN in the target": Fit(series=spoiled(Y, 7, 1, NAN), fragments=("series", f"{DAY} 07:00:00", "y1")),
-    "NaN in past covariates": Fit(
-        given={"past_covariates": spoiled(PAST, 7, 1, NAN)}, fragments=("past_covariates", f"{DAY} 07:00:00", "past1")
+    "past covariates with a gap in every window": Fit(
+        given={"past_covariates": PAST.map(lambda x: np.where(np.arange(40)[:, None, None] % 3, x, NAN))},
+        fragments=("no window can be used", "lack inputs"),
     ),
-    "NaN in future covariates": Fit(
-        given={"future_covariates": spoiled(FUTURE, 7, 1, NAN)},
-        fragments=("future_covariates", f"{DAY} 07:00:00", "future1"),
-    ),
-    "NaN in the validation target": Fit(
-        given={"val_series": spoiled(Y, 7, 1, NAN)}, fragments=("val_series", f"{DAY} 07:00:00", "y1")
-    ),
-    "NaN in validation sensors": Fit(
-        LAB_SENSORS,
-        {"privileged": {"lab": LAB}, "val_series": Y, "val_privileged": {"lab": spoiled(LAB, 7, 1, NAN)}},
-        ("val_privileged", "lab", f"{DAY} 07:00:00", "lab1"),
+    "no validation label": Fit(
+        given={"val_series": Y[:13].map(lambda x: np.where(np.arange(13)[:, None, None] < L, x, NAN))},
+        fragments=("no validation window", "no label"),
     ),
     "unknown name in validation": Fit(
         LAB_SENSORS,

@@ -18,6 +18,12 @@ class Balance(Described, ABC):
     def alpha(self, epoch: int) -> float:
         """α in the epoch that follows `epoch` completed ones."""
 
+    def ever_teaches(self, epochs: int | None) -> bool:
+        """Whether α is above 0 in one of the first `epochs` epochs; true if their number is not known."""
+        if epochs is None or epochs < 0:
+            return True
+        return any(self.alpha(epoch) > 0 for epoch in range(epochs))
+
 
 @dataclass(frozen=True, repr=False)
 class FixedBalance(Balance):

@@ -81,7 +81,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(module, name, counted)
 
-    count(series_module, "_check_usable", lambda series, where: f"scan {where}")
+    count(series_module, "_check_usable", lambda series, where, complete: f"scan {where}")
     for module in (spec, preflight):
         count(module, "training_keys", lambda lengths, span, sampling: f"keys {span.lookback} {lengths}")
     count(teacher, "teacher_inputs", lambda spec, data, sampling=None: f"inputs {spec.name} {data.prefix}")

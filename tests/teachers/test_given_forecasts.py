@@ -169,7 +169,8 @@ LEVELS = [0.1, 0.5, 0.9]
 
 
 def quantiles(levels: list[float]) -> pd.DataFrame:
-    return pd.concat([table().assign(value=lambda rows, q=q: rows["value"] / 1000 + 2 * q, quantile=q) for q in levels])
+    rows = table()
+    return pd.concat([rows.assign(value=rows["value"] / 1000 + 2 * q, quantile=q) for q in levels])
 
 
 def test_quantiles_give_median_spread_and_levels() -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from darts import TimeSeries
-from darts.models import DLinearModel
+from darts.models import DLinearModel, TiDEModel
 
 import tskd
 from tests.helpers.models import fast
@@ -22,7 +22,7 @@ from tskd.teachers.outputs import collect
 from tskd.teachers.predictor import OutputRequest
 
 H = 4
-KINDS = ("one-neighbour", "ridge", "trees")
+KINDS: tuple[Any, ...] = ("one-neighbour", "ridge", "trees")
 
 
 def noise(n: int, components: int, seed: int, name: str, start: str = "2020-01-01") -> TimeSeries:
@@ -215,6 +215,20 @@ def student(**settings: Any) -> Any:
 
 def weights(model: DistilledModel) -> torch.Tensor:
     return torch.cat([value.flatten() for value in model.student.model.state_dict().values()])
+
+
+@pytest.mark.parametrize("places", [WEEK, SPARSE])
+def test_it_teaches_in_the_windows_without_labels(places: slice) -> None:
+    target = labelled_at(TARGET, places)
+    covariate = noise(400, 1, 9, "c")
+    model = DistilledModel(TiDEModel(8, H, **fast()), Reconstruction("s"), soft_sensor=True, balance=1.0)
+    model.fit(target, past_covariates=covariate, privileged={"s": STATIONS})
+    assert model.history[-1]["masked"] == 0
+    (found,) = answers(Reconstruction("s").fit(target, {"s": STATIONS}), target, s=STATIONS)
+    full = DistilledModel(TiDEModel(8, H, **fast()), soft_sensor=True, balance=0.0)
+    full.fit(TARGET.with_values(found), past_covariates=covariate)
+    # a student of nothing but the teacher is that of its answers as labels
+    torch.testing.assert_close(weights(model), weights(full))
 
 
 def test_its_student_is_that_of_its_answers_as_a_series(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from tests.helpers.scripted import Scripted
 from tests.helpers.steps import make_step
 from tskd import DistilledModel
 from tskd.weighting import CalibrationSet, CalibrationWindows, Fixed, Step, Weighting
-from tskd.weighting.lfme import LFME, gates, level_edges, ranks
+from tskd.weighting._regimes import level_edges, ranks
+from tskd.weighting.lfme import LFME, gates
 
 
 def step(forecasts: Tensor, target: Tensor, epoch: int = 100, valid: Tensor | None = None, **given: Any) -> Step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -94,16 +95,22 @@ class SeriesBundle:
             check_same_components(items, expected.get(what), f"val_{what}")
 
 
-def as_list(series: SeriesLike | None, what: str, count: int | None = None) -> list[TimeSeries] | None:
-    """Convert one series or several to a list, and check that they are finite and deterministic.
+def as_list(
+    series: SeriesLike | None, what: str, count: int | None = None, complete: bool = False
+) -> list[TimeSeries] | None:
+    """Convert one series or several to a list, and check that they are deterministic.
 
     Args:
         what: the argument's name, for messages.
         count: required number of series; None for any.
+        complete: whether missing values (NaN or infinity) are an error.
 
     Raises:
         TypeError: the argument is not a series or a sequence of series.
-        ValueError: their number or components differ, or values are missing, infinite or stochastic.
+        ValueError: their number or components differ, or values are stochastic, or missing in a complete series.
+
+    Warns:
+        UserWarning: values are infinite, which count as missing.
     """
     if series is None:
         return None
@@ -117,24 +124,38 @@ def as_list(series: SeriesLike | None, what: str, count: int | None = None) -> l
         raise ValueError(f"{what} holds {len(items)} series, but there are {count} target series: give one for each")
     for index, item in enumerate(items):
         where = what if len(items) == 1 else f"{what}[{index}]"
-        _check_usable(item, where)
+        _check_usable(item, where, complete)
         first = items[0].components
         if list(item.components) != list(first):
             raise ValueError(f"{where} has components {list(item.components)}, but {what}[0] has {list(first)}")
     return items
 
 
-def _check_usable(series: TimeSeries, where: str) -> None:
+def _check_usable(series: TimeSeries, where: str, complete: bool) -> None:
     if not series.is_deterministic:
         raise ValueError(f"{where} holds {series.n_samples} samples a step; give a deterministic series")
     values = series.values(copy=False)
-    bad = ~np.isfinite(values)
+    bad = ~np.isfinite(values) if complete else np.isinf(values)
     if bad.any():
         step, component = np.argwhere(bad)[0]
-        raise ValueError(
-            f"{where} has {int(bad.sum())} missing or infinite values, the first at "
-            f"{series.time_index[step]} in {series.components[component]!r}; fill them first, from the past only"
-        )
+        first = f"the first at {series.time_index[step]} in {series.components[component]!r}"
+        if complete:
+            raise ValueError(f"{where} has {int(bad.sum())} missing or infinite values, {first}; fill them first")
+        warnings.warn(f"{where} has {int(bad.sum())} infinite values, {first}: they count as missing", stacklevel=2)
+
+
+def has_gaps(series: TimeSeries) -> bool:
+    """Whether values are missing: NaN, or infinite."""
+    return not bool(np.isfinite(series.values(copy=False)).all())
+
+
+def without_gaps(series: Any) -> Any:
+    """One series or several with 0 for missing values, for a model whose forecasts from them are then left out."""
+    if isinstance(series, TimeSeries):
+        if not has_gaps(series):
+            return series
+        return series.with_values(np.nan_to_num(series.all_values(copy=False), nan=0, posinf=0, neginf=0))
+    return None if series is None else [without_gaps(item) for item in series]
 
 
 def check_same_components(series: Sequence[TimeSeries] | None, expected: Sequence[str] | None, what: str) -> None:

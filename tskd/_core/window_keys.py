@@ -26,11 +26,6 @@ class WindowSpan:
     horizon: int
     output_shift: int = 0
 
-    @property
-    def steps(self) -> range:
-        """Steps after the origin that are forecast."""
-        return range(1 + self.output_shift, 1 + self.output_shift + self.horizon)
-
 
 @dataclass(frozen=True)
 class WindowSampling:

@@ -8,16 +8,22 @@ of steps relative to `t`, so that one key determines what each model reads.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
+import pandas as pd
 import torch
 from darts import TimeSeries
 from torch import Tensor
+from torch.nn import functional
 
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.time_grid import steps_between
 from tskd._core.window_keys import WindowSpan
+
+# windows that are gathered at once where only a number of each is kept
+CHUNK = 4096
 
 INPUT_SLOTS = (
     "past_target",
@@ -27,7 +33,7 @@ INPUT_SLOTS = (
     "static_covariates",
 )
 
-LABEL_SLOTS = ("future_target", "sample_weight")
+LABEL_SLOTS = ("future_target", "sample_weight", "labelled")
 
 
 @dataclass(frozen=True)
@@ -89,14 +95,39 @@ class Slot:
         """`[N]`, true where every visible step exists and is finite."""
         rows = self._rows(keys)
         inside = (rows >= self.begin[keys[:, 0]]) & (rows + self.length <= self.end[keys[:, 0]])
-        known = self.table.isfinite()
-        if bool(known.all()):
+        known = self.known
+        if known is None:
             return inside
+        last = len(self.table) - 1
+        if self.visible is None:
+            before = functional.pad((~known).any(1).cumsum(0), (1, 0))
+            first = rows.clamp(0, last)
+            return inside & (before[first] == before[(first + self.length).clamp(max=last + 1)])
         # hidden steps may be missing
         for step in range(self.length):
-            row = known[(rows + step).clamp(0, len(self.table) - 1)]
-            inside &= (row if self.visible is None else row | ~self.visible[step]).all(1)
+            inside &= (known[(rows + step).clamp(0, last)] | ~self.visible[step]).all(1)
         return inside
+
+    @cached_property
+    def known(self) -> Tensor | None:
+        """True where a value of the table is finite `[rows, components]`; None if all are."""
+        known = self.table.isfinite()
+        return None if bool(known.all()) else known
+
+    def masked(self) -> tuple[Slot, Slot] | None:
+        """This slot with missing values filled, and the slot of masks that are true where they are known.
+
+        A missing value is filled by the last known one before it in its series and component, else by the next, else by
+        another component's: by what a likelihood of the target accepts. None if nothing is missing.
+        """
+        if self.known is None:
+            return None
+        parts = zip(self.begin.tolist(), self.end.tolist(), strict=True)
+        filled = torch.cat([_filled(self.table[begin:end]) for begin, end in parts])
+        known = self.known.any()
+        other = self.table[self.known][0] if bool(known) else filled.new_ones(())
+        table = filled.where(filled.isfinite(), other)
+        return replace(self, table=table), replace(self, table=self.known)
 
     def gather(self, keys: Tensor) -> Tensor:
         """Values `[B, length, components]`."""
@@ -109,7 +140,8 @@ class Windows:
     """Inputs and labels of one model for the windows of some series.
 
     Attributes:
-        slots: by darts' names, see `INPUT_SLOTS` and `LABEL_SLOTS`.
+        slots: by darts' names, see `INPUT_SLOTS` and `LABEL_SLOTS`. If labels are missing, `labelled` masks those that
+            exist, and the others are filled: they are finite, and mean nothing.
         static: static covariates of each series `[series, components, features]`, or None.
     """
 
@@ -148,6 +180,9 @@ class Windows:
             for name, (values, first, length) in plan.items()
             if values is not None
         }
+        masked = slots["future_target"].masked()
+        if masked is not None:
+            slots["future_target"], slots["labelled"] = masked
         static = None
         if static_covariates and series[0].static_covariates is not None:
             static = torch.stack([_tensor(s.static_covariates_values(copy=False)) for s in series])
@@ -165,6 +200,13 @@ class Windows:
             if name in INPUT_SLOTS:
                 covered &= slot.covers(keys)
         return covered
+
+    def has_labels(self, keys: Tensor) -> Tensor:
+        """`[N]`, true where at least one label exists."""
+        if "labelled" not in self.slots:
+            return torch.ones(len(keys), dtype=torch.bool)
+        labelled = self.slots["labelled"]
+        return torch.cat([labelled.gather(part).flatten(1).any(1) for part in keys.split(CHUNK)])
 
     def without(self, *names: str) -> Windows:
         """The same windows without some slots."""
@@ -185,6 +227,12 @@ class Windows:
         if self.static is not None:
             batch["static_covariates"] = self.static.index_select(0, keys[:, 0])
         return batch
+
+
+def _filled(values: Tensor) -> Tensor:
+    """Values `[steps, components]` of one series, missing ones by the last known before, else by the next."""
+    frame = pd.DataFrame(values.numpy()).where(values.isfinite().numpy())
+    return torch.from_numpy(frame.ffill().bfill().to_numpy(copy=True)).to(values.dtype)
 
 
 def _tensor(values: np.ndarray) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,12 @@ from darts import TimeSeries
 from darts.models.forecasting.forecasting_model import ForecastingModel
 
 from tskd._core.darts.backtesting_view import rolling_view
-from tskd._core.series import SeriesLike, as_list
+from tskd._core.series import SeriesLike, as_list, without_gaps
+from tskd.distillation.deployed_inputs import DeployedInputs, without_incomplete
 from tskd.distillation.soft_sensor import blanked
 from tskd.teachers.base import BaseTeacher
 
+logger = logging.getLogger(__name__)
 ROLLING = tuple(inspect.signature(ForecastingModel.historical_forecasts).parameters)
 
 
@@ -51,10 +54,10 @@ class Backtester:
         if isinstance(retrain, int) and not retrain:
             if privileged is not None:
                 raise ValueError("privileged= is for retrain: without it the student alone forecasts, and needs none")
-            series = blanked(series) if self.soft_sensor else series
-            return self.student.historical_forecasts(
-                series, past_covariates, future_covariates, retrain=False, **kwargs
-            )
+            known = blanked(series) if self.soft_sensor else without_gaps(series)
+            covariates = without_gaps(past_covariates), without_gaps(future_covariates)
+            forecasts = self.student.historical_forecasts(known, *covariates, retrain=False, **kwargs)
+            return self._complete(forecasts, series, past_covariates, future_covariates, kwargs)
         together = isinstance(series, TimeSeries) or kwargs.get("apply_globally", False)
         if not together:
             # darts evaluates several series one by one, without telling `refit` which one
@@ -71,8 +74,25 @@ class Backtester:
                 fit_kwargs.setdefault("val_privileged", privileged)
             return self.refit(student, teachers, series, privileged=privileged, **fit_kwargs)
 
-        view = rolling_view(self.student, refit, blanked if self.soft_sensor else None)
-        return view.historical_forecasts(series, past_covariates, future_covariates, retrain=retrain, **kwargs)
+        view = rolling_view(self.student, refit, blanked if self.soft_sensor else without_gaps)
+        forecasts = view.historical_forecasts(series, past_covariates, future_covariates, retrain=retrain, **kwargs)
+        return self._complete(forecasts, series, past_covariates, future_covariates, kwargs)
+
+    def _complete(self, forecasts: Any, series: Any, past: Any, future: Any, kwargs: Mapping[str, Any]) -> Any:
+        """The forecasts of the origins whose inputs are complete."""
+        if not isinstance(series, TimeSeries):
+            several = zip(forecasts, series, _or_none(past, series), _or_none(future, series), strict=True)
+            return [self._complete(*one, kwargs=kwargs) for one in several]
+        inputs = DeployedInputs(self.student, None if self.soft_sensor else series, past, future)
+        if not inputs.has_gaps:
+            return forecasts
+        horizon = kwargs.get("forecast_horizon", 1)
+        left, missing = without_incomplete(forecasts, inputs, horizon, series.freq)
+        if missing == len(forecasts):
+            raise ValueError(f"all {missing} forecasts would read missing values")
+        if missing:
+            logger.warning("%d of %d forecasts read missing values, and are left out", missing, len(forecasts))
+        return left
 
     def _check_soft_sensor(self, kwargs: Mapping[str, Any]) -> None:
         """Raise a ValueError for arguments with which darts would give a soft sensor other inputs."""
@@ -86,6 +106,10 @@ class Backtester:
             raise ValueError(
                 "data_transformers would scale the zeros that a soft sensor reads; scale the series before"
             )
+
+
+def _or_none(covariates: Sequence[TimeSeries] | None, series: Sequence[TimeSeries]) -> Sequence[TimeSeries | None]:
+    return [None] * len(series) if covariates is None else covariates
 
 
 def evaluate(
@@ -131,7 +155,7 @@ def _one_by_one(
             raise ValueError(f"fit_kwargs[{name!r}] is a list; with several series, evaluate them one by one")
     weights = kwargs.get("sample_weight")
     if not isinstance(weights, str):
-        weights = as_list(weights, "sample_weight", count)
+        weights = as_list(weights, "sample_weight", count, complete=True)
     return [
         (
             (one, None if past is None else past[index], None if future is None else future[index]),

@@ -53,14 +53,11 @@ class Batch:
         """The batch on a device; Lightning calls this method."""
         if self.keys.device == device:
             return self
-        slots = {
-            name: value.to(device)
-            for name in TorchTrainingBatch.__dataclass_fields__
-            if (value := getattr(self.labels, name)) is not None
-        }
+        slots = {name: getattr(self.labels, name) for name in self.labels.__dataclass_fields__}
+        moved = {name: value.to(device) for name, value in slots.items() if value is not None}
         return replace(
             self,
-            labels=TorchTrainingBatch(**slots),
+            labels=type(self.labels)(**moved),
             keys=self.keys.to(device),
             forecasts=self.forecasts.to(device),
             valid=self.valid.to(device),
@@ -112,13 +109,16 @@ class DistillationData(WindowData):
         return batch
 
     def forecasts_and_labels(self, teacher: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """One teacher's forecasts and the labels `[m, h, C]` for all its valid windows, in chunks; of the horizon,
-        the steps that it forecasts."""
+        """One teacher's forecasts and the labels `[m, h, C]`, NaN where missing, for all its valid windows, in chunks;
+        of the horizon, the steps that it forecasts."""
         assert self.outputs is not None and self.windows is not None
         span = self.outputs.spans[teacher]
         for part in unique(self.keys).split(CHUNK):
             forecasts, valid = self.outputs.of(part)
-            labels = self.windows.gather(part)["future_target"][:, -forecasts.shape[2] :]
+            slots = self.windows.gather(part)
+            labels = slots["future_target"]
+            labels = labels.where(slots["labelled"], torch.nan) if "labelled" in slots else labels
+            labels = labels[:, -forecasts.shape[2] :]
             usable = valid[teacher]
             yield forecasts[teacher][usable, span], labels[usable, span]
 
@@ -139,10 +139,19 @@ class DistillationData(WindowData):
         for part in unique(self.keys).split(CHUNK):
             forecasts, valid = self.outputs.of(part)
             slots = self.windows.gather(part)
-            labels = slots["future_target"][:, -forecasts.shape[2] :]
+            steps = slice(-forecasts.shape[2], None)
+            labelled = slots["labelled"][:, steps] if "labelled" in slots else None
             inputs = {name: values for name, values in slots.items() if name not in LABEL_SLOTS}
             spread, covers = self.outputs.spread(part), self.outputs.covers()
-            yield CalibrationWindows(part, inputs, forecasts, valid, spread, labels, covers)
+            labels = slots["future_target"][:, steps]
+            yield CalibrationWindows(part, inputs, forecasts, valid, spread, labels, covers, labelled)
+
+    def labelled_batch(self, count: int, generator: torch.Generator) -> Batch:
+        """A batch of `count` windows that are drawn from those with a label, or of all of them."""
+        assert self.windows is not None
+        rows = torch.nonzero(self.windows.has_labels(self.keys))[:, 0]
+        drawn = torch.randperm(len(rows), generator=generator)[:count]
+        return self.__getitems__(rows[drawn].tolist())
 
     def _ahead(self, keys: Tensor) -> tuple[list[dict[str, Tensor]], Tensor]:
         """See `Batch.later` and `Batch.rolled`."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from tskd._core.darts.dataset import dataset_windows, datasets_of
@@ -21,6 +23,7 @@ from tskd.distillation.module import Distillation
 from tskd.distillation.objective import Objective
 from tskd.distillation.preflight import PreparedFit
 from tskd.distillation.student_queries import Calibration
+from tskd.distillation.window_counts import WindowCounts
 from tskd.teachers.base import BaseTeacher
 from tskd.teachers.output_cache import OutputCache
 from tskd.teachers.outputs import OutputSource, StudentWindows, TeacherOutputs, collect_outputs
@@ -29,15 +32,25 @@ from tskd.teachers.predictor import TeacherPredictor
 logger = logging.getLogger(__name__)
 
 
-def fit(prepared: PreparedFit, history: History) -> tuple[BaseTeacher, ...]:
+@dataclass(frozen=True)
+class FitResult:
+    """The result of a fit.
+
+    Attributes:
+        teachers: all fitted.
+        windows: number of training windows by what the student learned from in them.
+    """
+
+    teachers: tuple[BaseTeacher, ...]
+    windows: WindowCounts
+
+
+def fit(prepared: PreparedFit, history: History) -> FitResult:
     """Fit the teachers and train the student of a prepared fit.
 
     Args:
         prepared: the checked data and models.
         history: records the weights of the teachers in each epoch.
-
-    Returns:
-        The teachers, all fitted.
     """
     recipe, options = prepared.recipe, prepared.options
     with isolated_randomness():
@@ -63,7 +76,12 @@ def fit(prepared: PreparedFit, history: History) -> tuple[BaseTeacher, ...]:
     history.end()
     if recipe.soft_sensor:
         forget_target(recipe.student)
-    return tuple(training.teachers)
+    assert training.windows is not None
+    return FitResult(tuple(training.teachers), training.windows)
+
+
+def _chosen(keys: Tensor, wanted: Tensor) -> Tensor:
+    return keys if bool(wanted.all()) else keys[wanted]
 
 
 class _StudentTraining:
@@ -83,6 +101,7 @@ class _StudentTraining:
         history: History,
     ) -> None:
         self.prepared, self.teachers, self.predictors, self.history = prepared, teachers, predictors, history
+        self.windows: WindowCounts | None = None
         self._cache = OutputCache(prepared.options.cache)
         self._held_out = self._held_out_predictors()
 
@@ -92,7 +111,7 @@ class _StudentTraining:
         training_set, validation_set = datasets_of(data)
         with isolated_randomness():
             objective = prepared.objective()
-            sets = [self._training_data(training_set, objective)]
+            sets = [self._training_data(training_set, objective, trainer.max_epochs)]
             if validation_set is not None:
                 sets.append(self._validation_data(validation_set))
             tally = Tally(Hours.of(prepared.student.series), objective.aspects)
@@ -102,13 +121,23 @@ class _StudentTraining:
             self.history.begin()
         train_on(trainer, module, data, sets, checkpoint)
 
-    def _training_data(self, dataset: Any, objective: Objective) -> DistillationData:
+    def _training_data(self, dataset: Any, objective: Objective, epochs: int | None) -> DistillationData:
         """The training windows with teacher outputs; fits the statistics and linear probes of the objective on them."""
         prepared = self.prepared
-        keys = prepared.student.keys
-        assert keys is not None
-        windows = dataset_windows(dataset, keys, prepared.student.visible)
+        listed = prepared.student.keys
+        assert listed is not None
+        windows = dataset_windows(dataset, listed, prepared.student.visible)
+        keys = _chosen(listed, windows.covers(listed))
         outputs = self._outputs(self.predictors, windows, keys, objective)
+        labelled, taught = windows.has_labels(keys), torch.zeros(len(keys), dtype=torch.bool)
+        if objective.compares and prepared.recipe.balance.ever_teaches(epochs):
+            taught = outputs.any_valid(keys)
+        self.windows = WindowCounts.of(labelled, taught, len(listed) - len(keys))
+        if not self.windows.used:
+            raise ValueError(f"no window is left to train on ({self.windows})")
+        if self.windows.used < len(listed) or self.windows.teachers:
+            logger.info("%s", self.windows)
+        keys = _chosen(keys, labelled | taught)
         starts = roll_starts(len(prepared.recipe.horizon), objective.ahead)
         data = DistillationData(keys, windows, outputs, starts, prepared.recipe.weighting.needs.spread)
         for teacher in objective.needing_statistics():
@@ -118,12 +147,14 @@ class _StudentTraining:
         return data
 
     def _validation_data(self, dataset: Any) -> DistillationData:
-        """The validation windows; with teacher outputs if the weighting is calibrated on them."""
+        """The validation windows that have a label; with teacher outputs if the weighting is calibrated on them."""
         validation = self.prepared.validation
         assert validation is not None and validation.keys is not None
         windows = dataset_windows(dataset, validation.keys, validation.visible)
-        outputs = self._outputs(self._held_out, windows, validation.keys)
-        return DistillationData(validation.keys, windows, outputs)
+        keys = _chosen(validation.keys, windows.covers(validation.keys) & windows.has_labels(validation.keys))
+        if not len(keys):
+            raise ValueError("no validation window has all inputs of the student, and a label")
+        return DistillationData(keys, windows, self._outputs(self._held_out, windows, keys))
 
     def _held_out_predictors(self) -> Sequence[TeacherPredictor]:
         """Predictors of the teachers for the validation part, if the weighting is calibrated on it."""

@@ -11,16 +11,18 @@ from darts import TimeSeries
 from tskd._core.checks import as_tuple
 from tskd._core.darts.capabilities import TorchForecastingModel
 from tskd._core.darts.inspect import kept_components
-from tskd._core.series import SeriesBundle, SeriesLike, check_same_components
+from tskd._core.series import SeriesBundle, SeriesLike
 from tskd._core.window_keys import WindowSampling
 from tskd.balance import Balance, FixedBalance
 from tskd.distillation.backtesting import Backtester, evaluate
+from tskd.distillation.deployed_inputs import check_components, check_predict
 from tskd.distillation.fit import fit
 from tskd.distillation.history import EpochRecord, History
 from tskd.distillation.preflight import FitOptions, prepare
-from tskd.distillation.recipe import Recipe, check_student
+from tskd.distillation.recipe import Recipe
 from tskd.distillation.serialization import SavedModel, load, save
 from tskd.distillation.soft_sensor import SoftSensor
+from tskd.distillation.window_counts import WindowCounts
 from tskd.losses import LossTerm, OutputKD
 from tskd.teachers.base import BaseTeacher
 from tskd.weighting import Uniform, Weighting
@@ -31,8 +33,7 @@ class DistilledModel:
 
     Args:
         student: a darts torch model, trained in place; it stays a plain darts model.
-        teachers: any number, `Teacher` or `Reconstruction`; of unfitted ones, copies are fitted on the student's
-            training data.
+        teachers: any number, `Teacher` or `Reconstruction`; of unfitted ones, copies are fitted on the training data.
         losses: distillation losses, summed with their weights, and label weightings; `OutputKD()` if None.
         weighting: how the teachers are combined; `Uniform()` if None.
         balance: share α of the teachers in the loss, a number or a `Balance`. 0 is darts' own training, seed for seed.
@@ -53,20 +54,18 @@ class DistilledModel:
         *,
         soft_sensor: bool = False,
     ) -> None:
-        check_student(student)
         self.student: TorchForecastingModel = student
         self.teachers: tuple[BaseTeacher, ...] = as_tuple(teachers, BaseTeacher, "teachers")
-        losses = OutputKD() if losses is None else losses
-        self.losses: tuple[LossTerm, ...] = as_tuple(losses, LossTerm, "losses")
+        self.losses: tuple[LossTerm, ...] = as_tuple(OutputKD() if losses is None else losses, LossTerm, "losses")
         self.weighting = Uniform() if weighting is None else weighting
         self.balance = balance if isinstance(balance, Balance) else FixedBalance(balance)
         self.soft_sensor = soft_sensor
         # as the user passed them, before `fit` fits copies
         self.given_teachers = self.teachers
-        self.components: dict[str, list[str]] = kept_components(self.student)
+        self._recipe()  # raises for parts that cannot work together
+        self.components: dict[str, list[str]] = kept_components(student)
+        self.windows: WindowCounts | None = None
         self._history = History()
-        # raises for parts that cannot work together
-        self._recipe()
 
     def __repr__(self) -> str:
         return (
@@ -90,8 +89,8 @@ class DistilledModel:
         * `effective`: (Σw)²/Σw², the effective number of teachers.
         * `masked`: share of the pairs of window and teacher that are left out because the forecast is missing.
 
-        Logged as `weight/<teacher>`, `weight/<aspect>/<teacher>`, `effective_teachers` and `masked_fraction`. The
-        entries of a fit that failed stay until the next fit. The history is not saved with the model.
+        Logged as `weight/<teacher>`, `weight/<aspect>/<teacher>`, `effective_teachers` and `masked_fraction`. Entries
+        of a fit that failed stay until the next fit; the history is not saved with the model.
         """
         return [*self._history.entries]
 
@@ -119,6 +118,10 @@ class DistilledModel:
     ) -> DistilledModel:
         """Fit the unfitted teachers, compute the outputs of all for every training window, and train the student.
 
+        Values may be missing (NaN or infinite). A missing label has no part in the loss, and a teacher is silent where
+        it would read a missing value. Windows without labels learn from their teachers alone; those with neither, or in
+        which inputs of the student are missing, are left out. `windows` counts them.
+
         Other arguments are darts'. A second call trains the student further, with the same teachers. If the fit fails,
         student and teachers are put back to their state before it.
 
@@ -140,19 +143,19 @@ class DistilledModel:
             if val_privileged is not None:
                 validation = validation.with_privileged(val_privileged, recipe.series_names)
         options = FitOptions(
-            WindowSampling(stride, max_samples_per_ts),
-            sample_weight,
-            val_sample_weight,
-            trainer,
-            epochs,
-            dataloader_kwargs,
-            load_best,
-            verbose,
-            None if cache is None else Path(cache),
+            sampling=WindowSampling(stride, max_samples_per_ts),
+            sample_weight=sample_weight,
+            val_sample_weight=val_sample_weight,
+            trainer=trainer,
+            epochs=epochs,
+            dataloader_kwargs=dataloader_kwargs,
+            load_best=load_best,
+            verbose=verbose,
+            cache=None if cache is None else Path(cache),
         )
         prepared = prepare(recipe, train, validation, options, self.components)
-        self.teachers = fit(prepared, self._history)
-        self.components = train.components
+        result = fit(prepared, self._history)
+        self.teachers, self.windows, self.components = result.teachers, result.windows, train.components
         return self
 
     def predict(
@@ -171,9 +174,10 @@ class DistilledModel:
             start: for a soft sensor, the first time stamp to forecast, in place of `series`.
 
         Raises:
-            ValueError: components differ from those in `fit`, or are in another order (which darts does not check).
+            ValueError: components differ from those in `fit`, or are in another order (which darts does not check), or
+                values that the forecast reads are missing.
         """
-        self._check_components(series, past_covariates, future_covariates)
+        check_components(self.components, series, past_covariates, future_covariates)
         if self.soft_sensor:
             if not self.components:
                 raise ValueError("the model is not fitted; call fit() first")
@@ -181,6 +185,7 @@ class DistilledModel:
             return sensor.predict(n, series, start, past_covariates, future_covariates, **predict_kwargs)
         if start is not None:
             raise ValueError("start= is for a soft sensor; any other student needs the series up to the origin")
+        check_predict(self.student, n, series, past_covariates, future_covariates)
         return self.student.predict(
             n, series=series, past_covariates=past_covariates, future_covariates=future_covariates, **predict_kwargs
         )
@@ -197,7 +202,8 @@ class DistilledModel:
     ) -> Any:
         """darts' `historical_forecasts`; with `retrain`, everything is fitted anew on the data up to each origin.
 
-        Teachers that were passed fitted are used as they are, if their training data end before the origin.
+        Teachers that were passed fitted are used as they are, if their training data end before the origin. Forecasts
+        that would read missing values are left out, or with `last_points_only` NaN.
 
         Args:
             privileged: for `retrain`, as in `fit`; values after the end of each training series are never read.
@@ -206,7 +212,7 @@ class DistilledModel:
         Raises:
             ValueError: privileged series without `retrain`, or a teacher that was fitted on data after an origin.
         """
-        self._check_components(series, past_covariates, future_covariates)
+        check_components(self.components, series, past_covariates, future_covariates)
         return self._backtester.historical_forecasts(
             series, past_covariates, future_covariates, retrain=retrain, privileged=privileged, **rolling_kwargs
         )
@@ -240,12 +246,6 @@ class DistilledModel:
         model = cls(*parts, soft_sensor=recipe.soft_sensor)
         model.components, model.given_teachers = dict(saved.components), saved.given_teachers
         return model
-
-    def _check_components(self, series: Any, past: Any, future: Any) -> None:
-        for what, values in (("series", series), ("past_covariates", past), ("future_covariates", future)):
-            if values is not None:
-                items = [values] if isinstance(values, TimeSeries) else list(values)
-                check_same_components(items, self.components.get(what), what)
 
     def _recipe(self) -> Recipe:
         return Recipe(self.student, self.teachers, self.losses, self.weighting, self.balance, self.soft_sensor)

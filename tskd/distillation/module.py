@@ -16,6 +16,7 @@ from tskd._core.darts.forward import (
     PLForecastingModule,
     PLModuleOutput,
     label_loss,
+    labels_known,
     network_output,
     point_forecast,
     update_metrics,
@@ -122,9 +123,7 @@ class Distillation(pl.LightningModule):
             output, features, calls = self._observed_output(batch)
             term = self._distillation_term(output, batch, features, calls, batch_idx)
             labels = label_loss(self.student, output, batch.labels, ModuleStage.TRAIN, term.labels)
-            # with label weightings alone, the label loss keeps its full share
-            own = 1 - alpha if objective.compares else 1.0
-            loss = own * labels if term.term is None else own * labels + alpha * term.term
+            loss = term.with_labels(labels, alpha, objective.compares)
         else:
             output = network_output(self.student, batch.labels, ModuleStage.TRAIN)
             loss = labels = label_loss(self.student, output, batch.labels, ModuleStage.TRAIN)
@@ -209,7 +208,7 @@ class Distillation(pl.LightningModule):
         steps = slice(-batch.forecasts.shape[2], None)
         prediction = output.prediction[:, steps]
         forecast = point_forecast(self.student, prediction)
-        target = batch.labels.future_target[:, steps]
+        target, labelled = batch.labels.future_target[:, steps], labels_known(batch.labels)
         objective, mean = self.objective, self._over_ranks
         weighting, needs, gram = objective.weighting, objective.weighting.needs, None
         if needs.gram is not None:
@@ -224,6 +223,7 @@ class Distillation(pl.LightningModule):
             objective.covers.to(batch.valid.device),
             batch.spread,
             context=StepContext(mean, gram),
+            labelled=None if labelled is None else labelled[:, steps],
         )
         if needs.meta_step_every and batch_idx % needs.meta_step_every == 0:
             assert self._calibration is not None

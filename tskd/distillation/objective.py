@@ -21,6 +21,7 @@ from tskd.distillation.weighted_sum import (
     AspectWeights,
     DistillationTerm,
     check_aspects_used,
+    label_share,
     label_weights,
     of_steps,
     reduced,
@@ -191,12 +192,12 @@ class Objective(nn.Module):
             details: for each teacher, its `fields`, and `ahead`.
             sample_weight: of the labels `[B, H, 1 or C]`, or None.
         """
-        weights = self.weighting(step)
+        weights, of_labels = self.weighting(step), label_share(step)
         known = step.valid.any(0)
         # the mean of the processes' terms is then the mean over the windows of all of them
         count = step.context.mean_over_ranks(known.sum().to(weights.dtype))
         if not bool(known.any()):
-            return DistillationTerm(None, weights)
+            return DistillationTerm(None, weights, label_share=of_labels)
         total: Tensor | None = None
         aspect_weights = AspectWeights(self.weighting, step, weights, partial(self._features, output, step, details))
         for pair in self.pairs:
@@ -220,7 +221,7 @@ class Objective(nn.Module):
                 total = whole if total is None else total + whole
         labels = label_weights(self.pairs, weights, step)
         term = None if total is None else total[known].sum() / count
-        return DistillationTerm(term, weights, labels, aspect_weights.separate())
+        return DistillationTerm(term, weights, labels, aspect_weights.separate(), of_labels)
 
     def _features(
         self, output: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], number: int

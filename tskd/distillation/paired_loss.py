@@ -137,6 +137,8 @@ class PairedLoss:
         if needs.ahead:
             assert output.ahead is not None
             arguments["ahead"] = take(output.ahead), take(teacher_details[AHEAD])
+        if step.labelled is not None:
+            arguments["labelled"] = take(step.labelled)[:, self.span]
         forecasts = output.forecast, step.forecasts[self.teacher], step.target
         student, teacher, target = (take(values)[:, self.span] for values in forecasts)
         return StudentTeacherPair(student, teacher, target, **arguments)

@@ -10,11 +10,12 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor
 
-from tskd._core.darts.capabilities import check_weighable_labels, label_steps
+from tskd._core.darts.capabilities import check_weighable_labels, label_steps, window_span
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.rng import isolated_randomness
-from tskd._core.series import SeriesBundle, as_list, check_same_components, check_windows
-from tskd._core.window_keys import WindowSampling, WindowSpan, training_keys, unique
+from tskd._core.series import SeriesBundle, as_list, check_same_components, check_windows, has_gaps
+from tskd._core.window_keys import WindowSampling, training_keys, unique
+from tskd._core.windows import Windows
 from tskd.distillation.model_interface import ModelInterface, Probing, student_interface, teacher_interface
 from tskd.distillation.objective import Objective
 from tskd.distillation.recipe import Recipe
@@ -138,6 +139,9 @@ def prepare(
         raise ValueError(f"{weighting!r} learns from a validation part: give val_series")
     if any(isinstance(loss, LabelWeighting) for loss in recipe.losses):
         check_weighable_labels(recipe.student)
+    _check_some_window(recipe, student, alone=not recipe.teachers)
+    if held_out is not None:
+        _check_some_window(recipe, held_out, alone=True, part="validation ")
     inside = any(loss.needs.layers or loss.needs.likelihood for loss in recipe.losses)
     probing = Probing(options.sampling, inside, bool(recipe.teachers) and weighting.needs.gram == "head")
     with isolated_randomness():
@@ -165,17 +169,42 @@ def _student_inputs(
     if recipe.soft_sensor and without and not student.model_params.get("add_encoders"):
         raise ValueError("a soft sensor sees covariates alone: give past_covariates or future_covariates")
     lookback = student.input_chunk_length
-    span = WindowSpan(lookback, len(recipe.horizon), recipe.horizon[0] - 1)
-    keys = training_keys([len(target) for target in data.series], span, options.sampling)
+    keys = training_keys([len(target) for target in data.series], window_span(student), options.sampling)
     weights = None
     if not isinstance(sample_weight, str):
-        weights = as_list(sample_weight, f"{data.prefix}sample_weight", len(data.series))
+        weights = as_list(sample_weight, f"{data.prefix}sample_weight", len(data.series), complete=True)
     check_windows(data, keys, lookback, label_steps(student), weights)
     visible = {}
     if recipe.soft_sensor:
         hidden = torch.zeros(lookback, data.series[0].n_components, dtype=torch.bool)
         visible = {"past_target": hidden}
     return ModelInputs(data.series, data.past_covariates, data.future_covariates, visible, keys)
+
+
+def _check_some_window(recipe: Recipe, inputs: ModelInputs, alone: bool, part: str = "") -> None:
+    """Raise a ValueError if values are so missing that no window can be used.
+
+    Args:
+        inputs: the student's, of one part.
+        alone: whether a window needs a label; else a teacher may do.
+        part: of the data, for messages.
+    """
+    series = [one for items in inputs.arguments().values() for one in items or []]
+    if not any(map(has_gaps, series)):
+        return
+    assert inputs.keys is not None
+    if any(map(has_gaps, inputs.series)):
+        try:
+            check_weighable_labels(recipe.student)
+        except ValueError as error:
+            raise ValueError(f"labels are missing, and {error}") from None
+    windows = Windows.of(inputs, window_span(recipe.student))
+    complete, labelled = windows.covers(inputs.keys), windows.has_labels(inputs.keys)
+    if not bool((complete & (labelled | (not alone))).any()):
+        raise ValueError(
+            f"no {part}window can be used: of {len(complete)}, {int((~complete).sum())} lack inputs of the student"
+            + (f", and {int((complete & ~labelled).sum())} more have no label" if alone else "")
+        )
 
 
 def _in_fit(

@@ -17,6 +17,7 @@ from darts.utils.utils import generate_index
 
 from tskd._core.series import SeriesLike
 from tskd._core.time_grid import steps_between
+from tskd.distillation.deployed_inputs import DeployedInputs, check_complete
 
 
 def blanked(series: SeriesLike) -> SeriesLike:
@@ -62,7 +63,8 @@ class SoftSensor:
             start: first time stamp of the forecast; None if `series` is given.
 
         Raises:
-            ValueError: neither of them is given, or there are no covariates, or n is too large.
+            ValueError: neither of them is given, or there are no covariates, or values of them are missing, or n is too
+                large.
         """
         student = self.student
         several = [item for item in (series, past_covariates, future_covariates) if item is not None]
@@ -82,6 +84,7 @@ class SoftSensor:
             end = series.end_time()
         else:
             raise ValueError("predict needs series= (its values are not read) or start=, to know where to start")
+        check_complete(DeployedInputs(student, None, past_covariates, future_covariates), end, n)
         length = student.output_chunk_length
         if n > length and student.output_chunk_shift:
             raise ValueError(f"n={n} is beyond the output chunk of {length}, which output_chunk_shift does not allow")

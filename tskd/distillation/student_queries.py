@@ -48,8 +48,7 @@ class Calibration:
             seed: of the draw, of as many windows as the batch has.
         """
         generator = torch.Generator().manual_seed(seed)
-        drawn = torch.randperm(len(self.data), generator=generator)[: len(batch.keys)]
-        held_out = self.data.__getitems__(drawn.tolist()).to(batch.keys.device).labels
+        held_out = self.data.labelled_batch(len(batch.keys), generator).to(batch.keys.device).labels
         slots = {name: values for name in INPUT_SLOTS if (values := getattr(batch.labels, name)) is not None}
 
         def losses() -> Tensor:

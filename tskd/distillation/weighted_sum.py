@@ -106,12 +106,39 @@ class DistillationTerm:
         weights: `[K, B]` up to `[K, B, H, C]`, 0 in windows without a valid teacher.
         labels: weights of the labels in the student's own loss `[B, H, C]`; None if all are 1.
         aspects: weights `[K, B]` of aspects with weights of their own, averaged over steps and components.
+        label_share: number of labels over that of the steps and components with a label or a teacher, a scalar; None
+            if every step has a label.
     """
 
     term: Tensor | None
     weights: Tensor
     labels: Tensor | None = None
     aspects: Mapping[Aspect, Tensor] = field(default_factory=dict)
+    label_share: Tensor | None = None
+
+    def with_labels(self, labels: Tensor, alpha: float, compares: bool) -> Tensor:
+        """The whole loss of a step, (1 − α)·labels + α·term.
+
+        Args:
+            labels: the student's own loss, averaged over the labels that exist.
+            alpha: share of the teachers.
+            compares: whether there is a distillation loss; with label weightings alone, labels keep their full share.
+        """
+        if not compares:
+            return labels
+        own = (1 - alpha) * (labels if self.label_share is None else self.label_share * labels)
+        return own if self.term is None else own + alpha * self.term
+
+
+def label_share(step: Step) -> Tensor | None:
+    """Share by which a mean over the labels of a batch becomes a mean over everything that has a label or a teacher.
+
+    So a label counts as much in a batch with few labels as in one with many. None if every step has a label.
+    """
+    if step.labelled is None:
+        return None
+    known = step.labelled | step.present.any(0)[..., None]
+    return step.labelled.sum() / step.context.mean_over_ranks(known.sum().to(step.target.dtype)).clamp(min=1)
 
 
 def reduced(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Tensor:

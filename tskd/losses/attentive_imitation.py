@@ -23,7 +23,7 @@ class AttentiveImitation(DistillationLoss):
     Saputra et al. (2019, ICCV, arXiv:1908.00858) weigh imitation by Φ = 1 − e/(e_max − e_min), e being the teacher's
     squared error of the sample, which is negative where e exceeds the range. Here Φ = (e_max − e)/(e_max − e_min), from
     1 in the teacher's best window to 0 in its worst, with extremes over all training windows, and e averaged over steps
-    and components.
+    and components. Where labels are missing, e is an average over the others; a window without any counts in full.
 
     The term is `[B, H, C]`, in squared units of the target.
 
@@ -47,12 +47,20 @@ class AttentiveImitation(DistillationLoss):
         self.smallest, self.largest = (torch.zeros_like(probe.target[0, 0, 0]) for _ in range(2))
 
     def fit_statistics(self, known: Iterable[tuple[Tensor, Tensor]]) -> None:
-        errors = torch.cat([per_window((teacher - target).square()) for teacher, target in known])
+        errors = torch.cat([_errors((teacher - target).square(), target.isfinite()) for teacher, target in known])
+        errors = errors[errors.isfinite()]
         # a teacher without valid windows has no errors, and no term
         if len(errors):
             self.smallest, self.largest = errors.min(), errors.max()
 
     def forward(self, pair: StudentTeacherPair) -> Tensor:
-        errors = per_window((pair.teacher - pair.target).square())
-        trust = attention(errors, self.smallest, self.largest)
+        errors = _errors((pair.teacher - pair.target).square(), pair.labelled)
+        trust = attention(errors, self.smallest, self.largest).nan_to_num(1)
         return trust[:, None, None] * (pair.student - pair.teacher).square()
+
+
+def _errors(squares: Tensor, labelled: Tensor | None) -> Tensor:
+    """Mean squared errors of the windows `[B]`, over the labels that exist; NaN where none does."""
+    if labelled is None or bool(labelled.all()):
+        return per_window(squares)
+    return squares.where(labelled, torch.nan).flatten(1).nanmean(1)

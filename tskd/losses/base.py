@@ -61,12 +61,13 @@ class StudentTeacherPair:
     Attributes:
         student: the student's point forecast `[B, H, C]`, with gradient.
         teacher: the teacher's point forecast `[B, H, C]`, a constant.
-        target: the labels `[B, H, C]`.
+        target: the labels `[B, H, C]`; missing ones are finite, and mean nothing.
         features: hidden representations, windows first: `[B, …]`.
         predictive: probabilistic forecasts.
         ahead: point forecasts of the steps that follow the student's output chunk `[B, A, C]`.
         within: for a teacher of a part of the student's horizon, the position of its first step there and the length of
             the whole horizon; None for a teacher of the whole.
+        labelled: true where a label exists `[B, H, C]`; None if all do.
     """
 
     student: Tensor
@@ -76,6 +77,7 @@ class StudentTeacherPair:
     predictive: tuple[Predictive, Predictive] | None = None
     ahead: tuple[Tensor, Tensor] | None = None
     within: tuple[int, int] | None = None
+    labelled: Tensor | None = None
 
 
 class LossTerm(Described, nn.Module, ABC):
@@ -109,7 +111,7 @@ class LossTerm(Described, nn.Module, ABC):
         """Fit statistics of the training windows; called if it `needs` them.
 
         Args:
-            known: chunks of the teacher's forecasts and of the labels, `[m, H, C]` each.
+            known: chunks of the teacher's forecasts and of the labels, `[m, H, C]` each; missing labels are NaN.
         """
 
 
@@ -125,7 +127,7 @@ class DistillationLoss(LossTerm):
             windows is then left out of this loss, not given to the other teachers.
         relates: whether it compares relations within the student with relations within the teacher, so that the two may
             differ in shape.
-        labelled: whether it reads the labels.
+        labelled: whether it reads the labels; where they are missing, it has no term, or says what it does instead.
     """
 
     least = 1

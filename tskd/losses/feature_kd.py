@@ -145,4 +145,5 @@ class FeatureKD(DistillationLoss):
         assert pair.features is not None
         student, teacher = (as_sequence(features) for features in pair.features)
         # a relation is between positions or windows; there is no label to compare with
-        return replace(pair, student=self.regressor(student), teacher=teacher, target=teacher, features=None)
+        student = self.regressor(student)
+        return replace(pair, student=student, teacher=teacher, target=teacher, features=None, labelled=None)

@@ -58,7 +58,7 @@ class OutlierRejection(LabelWeighting):
         residuals = torch.cat([(teacher - target).abs() for teacher, target in known])
         if not len(residuals):
             return
-        deviation = residuals.median(0).values
+        deviation = residuals.nanmedian(0).values
         limit = self.threshold * GAUSSIAN * deviation
         self.limit = limit.where(deviation > 0, math.inf)
 

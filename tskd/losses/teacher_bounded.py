@@ -25,7 +25,7 @@ class TeacherBounded(DistillationLoss):
     teacher's side, e(s) > e(t) + margin, so that a student that equals its teacher has no term; the published m is
     −margin.
 
-    The term is `[B, H, C]`.
+    The term is `[B, H, C]`, 0 where a label is missing.
 
     Args:
         margin: by how much the student may be worse, 0 or more, in units of the metric.
@@ -44,4 +44,5 @@ class TeacherBounded(DistillationLoss):
 
     def forward(self, pair: StudentTeacherPair) -> Tensor:
         error, bound = (distance(self.metric, forecast, pair.target) for forecast in (pair.student, pair.teacher))
-        return bounded(error, bound, self.margin)
+        term = bounded(error, bound, self.margin)
+        return term if pair.labelled is None else term.where(pair.labelled, 0)

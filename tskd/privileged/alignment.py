@@ -139,7 +139,20 @@ def _unexplained(aggregate: np.ndarray, target: np.ndarray) -> np.ndarray:
     a, b = np.diff(aggregate, axis=0), np.diff(target, axis=0)
     if len(a) < 2:
         return np.ones((a.shape[1], b.shape[1]))
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return _unexplained_pairwise(a, b)
     a, b = a - a.mean(0), b - b.mean(0)
     scale = np.outer(np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0))
     correlation = np.divide(a.T @ b, scale, out=np.zeros_like(scale), where=scale > 0)
     return 1 - np.minimum(correlation**2, 1)
+
+
+def _unexplained_pairwise(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """1 − r² of every pair of columns, over the rows in which neither is missing."""
+    shares = np.ones((a.shape[1], b.shape[1]))
+    for i, j in np.ndindex(shares.shape):
+        both = np.isfinite(a[:, i]) & np.isfinite(b[:, j])
+        pair = a[both, i], b[both, j]
+        if both.sum() >= 2 and all(values.std() > 0 for values in pair):
+            shares[i, j] = 1 - min(np.corrcoef(*pair)[0, 1] ** 2, 1)
+    return shares

@@ -11,9 +11,9 @@ from darts import TimeSeries
 from darts.utils.utils import generate_index
 from torch import Tensor
 
-from tskd._core.darts.capabilities import reads_covariates
+from tskd._core.darts.capabilities import check_weighable_labels, reads_covariates
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import SeriesBundle, SeriesLike, check_span, check_windows
+from tskd._core.series import SeriesBundle, SeriesLike, check_span, check_windows, has_gaps
 from tskd._core.time_grid import steps_between
 from tskd._core.window_keys import WindowSampling
 from tskd.privileged import CovariateBlock, Source
@@ -70,6 +70,11 @@ def teacher_inputs(teacher: TeacherSpec, data: SeriesBundle, sampling: WindowSam
     for source in teacher.sources:
         (past if source.slot == "past" else future).add(source, privileged, teacher.horizon)
     visible = _visible(teacher, future.blocks[0], own[0].n_components)
+    if sampling is not None and teacher.is_network and any(map(has_gaps, own)):
+        try:
+            check_weighable_labels(teacher.model)
+        except ValueError as error:
+            raise ValueError(f"teacher {teacher.name!r}: labels are missing, and {error}") from None
     inputs = ModelInputs(own, past.joined(teacher.is_network), future.joined(teacher.is_network), visible, keys)
     if not teacher.is_network:
         _check_lags(teacher, visible)

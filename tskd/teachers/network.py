@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tskd._core.darts.capabilities import max_batch_size, uses_static_covariates
+from tskd._core.darts.capabilities import max_batch_size, uses_static_covariates, window_span
 from tskd._core.darts.dataset import WindowData, dataset_windows, datasets_of
 from tskd._core.darts.fit import fit_through, train_on
-from tskd._core.darts.forward import model_outputs
+from tskd._core.darts.forward import masking_labels, model_outputs
 from tskd._core.darts.inspect import encoded_covariates, hidden_layers, input_shapes
 from tskd._core.layers import FEATURES, Layer
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.window_keys import WindowSpan, encode, unique
+from tskd._core.window_keys import encode, unique
 from tskd._core.windows import INPUT_SLOTS, Windows
 from tskd.teachers.crossfit import Keep
 from tskd.teachers.predictor import Chunks, TeacherPredictor
@@ -33,7 +33,7 @@ def fit(
     taught_by: TeacherPredictor | None = None,
     **fit_kwargs: Any,
 ) -> None:
-    """Fit a model by darts' `fit`, on the windows whose inputs exist.
+    """Fit a model by darts' `fit`, on the windows whose inputs exist and that have a label.
 
     Args:
         inputs: of the training part, with keys.
@@ -48,7 +48,8 @@ def fit(
         sets = [_training_data(training_set, inputs, keep, taught_by)]
         if validation_set is not None and validation is not None:
             sets.append(_training_data(validation_set, validation, None, None))
-        train_on(trainer, network, data, sets, checkpoint)
+        with masking_labels(network, any(items.masked for items in sets)):
+            train_on(trainer, network, data, sets, checkpoint)
 
     if fit_kwargs.get("dataloader_kwargs"):
         # darts removes entries from it
@@ -64,9 +65,8 @@ def model_windows(model: Any, inputs: ModelInputs) -> Windows:
         ValueError: it was fitted with other numbers of components.
     """
     past, future = encoded_covariates(model, **inputs.arguments())
-    span = WindowSpan(model.input_chunk_length, model.output_chunk_length, model.output_chunk_shift)
     encoded = ModelInputs(inputs.series, past, future, inputs.visible)
-    windows = Windows.of(encoded, span, static_covariates=uses_static_covariates(model))
+    windows = Windows.of(encoded, window_span(model), static_covariates=uses_static_covariates(model))
     for slot, expected in input_shapes(model).items():
         actual = windows.shape(slot)
         if actual != expected:
@@ -134,17 +134,16 @@ def _plain(value: Any) -> bool:
 def _training_data(
     dataset: Any, inputs: ModelInputs, keep: Keep | None, taught_by: TeacherPredictor | None
 ) -> WindowData:
-    """The windows to train on: those that are kept, and whose inputs, and labels by `taught_by`, exist."""
+    """The windows to train on: those that are kept, and whose inputs, and a label or that of `taught_by`, exist."""
     keys = inputs.keys
     assert keys is not None
     windows = dataset_windows(dataset, keys, inputs.visible)
     chosen = windows.covers(keys)
     if keep is not None:
         chosen &= keep(keys)
-    if taught_by is not None:
-        chosen &= taught_by.covers(keys)
+    chosen &= windows.has_labels(keys) if taught_by is None else taught_by.covers(keys)
     if not bool(chosen.any()):
-        raise ValueError("no window is left to train on: none has all its inputs")
+        raise ValueError("no window is left to train on: none has all its inputs and a label")
     return WindowData(keys[chosen], windows, None if taught_by is None else _labels(taught_by, keys[chosen]))
 
 

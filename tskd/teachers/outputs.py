@@ -59,6 +59,12 @@ class TeacherOutputs:
         valid = torch.stack([valid.index_select(0, rows) for valid in self.valid])
         return forecasts.where(valid[:, :, None, None], 0), valid
 
+    def any_valid(self, keys: Tensor) -> Tensor:
+        """`[B]`, true for the windows `keys [B, 2]` that a teacher forecasts."""
+        if not self.valid:
+            return torch.zeros(len(keys), dtype=torch.bool)
+        return torch.stack(list(self.valid)).any(0)[self._rows(keys)]
+
     def covers(self) -> Tensor:
         """Masks `[K, H]` of the steps of the student's horizon that each teacher forecasts."""
         return covered_steps([self._span(k) for k in range(len(self.fields))], self.like.shape[1])

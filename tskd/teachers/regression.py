@@ -17,9 +17,11 @@ from darts import TimeSeries
 from torch import Tensor
 
 from tskd._core.darts.backtesting_view import preserved_random_state
-from tskd._core.darts.capabilities import holds_torch_models, horizon_of, lookback_of
+from tskd._core.darts.capabilities import holds_torch_models, horizon_of, lookback_of, read_lags
 from tskd._core.model_inputs import ModelInputs
+from tskd._core.series import has_gaps, without_gaps
 from tskd._core.window_keys import encode
+from tskd._core.windows import Slot
 from tskd.teachers.crossfit import Keep
 from tskd.teachers.predictor import Chunks
 
@@ -28,6 +30,8 @@ SAMPLES = 200
 
 def fit(model: Any, inputs: ModelInputs, keep: Keep | None, **fit_kwargs: Any) -> None:
     """Fit a model by darts' `fit`, with those arguments that its class takes.
+
+    A window of which an input or a label is missing is left out.
 
     Args:
         inputs: of the training part, with keys.
@@ -38,11 +42,18 @@ def fit(model: Any, inputs: ModelInputs, keep: Keep | None, **fit_kwargs: Any) -
     known = inspect.signature(model.fit).parameters
     arguments = {**inputs.arguments(), **fit_kwargs}
     arguments = {name: value for name, value in arguments.items() if value is not None and name in known}
-    if keep is not None:
-        assert inputs.keys is not None
-        pieces = _pieces(model, inputs.keys[keep(inputs.keys)])
+    assert inputs.keys is not None
+    usable = _windows_read(model, inputs, labels=True)
+    if keep is not None or usable is not None:
+        chosen = torch.ones(len(inputs.keys), dtype=torch.bool) if keep is None else keep(inputs.keys)
+        for read in usable or []:
+            chosen &= read.covers(inputs.keys)
+        pieces = _pieces(model, inputs.keys[chosen])
         if not pieces:
-            raise ValueError("no window is left to train on")
+            raise ValueError(
+                f"no window is left to train on: a {type(model).__name__} needs windows with all inputs and labels; "
+                "torch models train on windows with any label"
+            )
         arguments["series"] = [inputs.series[index][first:end] for index, first, end in pieces]
         for slot in ("past_covariates", "future_covariates"):
             if slot in arguments:
@@ -95,7 +106,14 @@ class RegressionPredictor:
         codes, known = encode(keys), self._forecasts[0][0]
         if not len(known):
             return torch.zeros(len(keys), dtype=torch.bool)
-        return known[torch.searchsorted(known, codes).clamp(max=len(known) - 1)] == codes
+        covered = known[torch.searchsorted(known, codes).clamp(max=len(known) - 1)] == codes
+        for slot in self._read:
+            covered &= slot.covers(keys)
+        return covered
+
+    @cached_property
+    def _read(self) -> list[Slot]:
+        return _windows_read(self.models[0], self.inputs) or []
 
     def add_to(self, digest: Any) -> None:
         for model in self.models:
@@ -115,6 +133,31 @@ class RegressionPredictor:
         yield slice(0, len(keys)), {"forecasts": values[rows]} | ({} if spread is None else {"spread": spread[rows]})
 
 
+def _windows_read(model: Any, inputs: ModelInputs, labels: bool = False) -> list[Slot] | None:
+    """What a window reads, to see where it is missing; None if nothing is.
+
+    Args:
+        labels: whether labels are read too.
+    """
+    if not any(has_gaps(series) for items in inputs.arguments().values() for series in items or []):
+        return None
+    back, ahead = lookback_of(model), horizon_of(model)
+    slots = {"target": inputs.series, "past": inputs.past_covariates, "future": inputs.future_covariates}
+    found = []
+    for slot, items in slots.items():
+        lags = read_lags(model, slot)
+        last = ahead[-1] if slot == "future" else 0
+        if items is None or lags == []:
+            continue
+        names = [str(component) for component in items[0].components]
+        lags = list(range(-back, last)) if lags is None else lags
+        read = lags if isinstance(lags, dict) else dict.fromkeys(names, lags)
+        first, end = (edge(lag for one in read.values() for lag in one) for edge in (min, max))
+        visible = torch.tensor([[lag in read[name] for name in names] for lag in range(first, end + 1)])
+        found.append(Slot.of(items, inputs.series, first + 1, end - first + 1, visible))
+    return [*found, Slot.of(inputs.series, inputs.series, ahead[0], len(ahead))] if labels else found
+
+
 def _historical(model: Any, inputs: ModelInputs) -> tuple[Tensor, Tensor, Tensor | None]:
     """Forecasts of a model for every window of some series.
 
@@ -127,7 +170,8 @@ def _historical(model: Any, inputs: ModelInputs) -> tuple[Tensor, Tensor, Tensor
     # darts raises for all of them if one has no window
     long = [i for i, s in enumerate(inputs.series) if len(s) >= lookback_of(model) + horizon_of(model)[-1]]
     arguments: dict[str, Any] = {
-        slot: None if items is None else [items[i] for i in long] for slot, items in inputs.arguments().items()
+        slot: None if items is None else without_gaps([items[i] for i in long])
+        for slot, items in inputs.arguments().items()
     }
     by_series = model.historical_forecasts(
         arguments["series"],

@@ -9,8 +9,8 @@ from typing import Any
 from darts import TimeSeries
 from torch import Tensor
 
-from tskd._core.darts.capabilities import horizon_of, is_torch_model, lookback_of
-from tskd._core.window_keys import WindowSampling, WindowSpan, training_keys
+from tskd._core.darts.capabilities import horizon_of, is_torch_model, lookback_of, window_span
+from tskd._core.window_keys import WindowSampling, training_keys
 from tskd.privileged import Source
 from tskd.teachers.crossfit import CrossFit
 
@@ -58,6 +58,4 @@ class TeacherSpec:
 
     def training_keys(self, targets: Sequence[TimeSeries], sampling: WindowSampling) -> Tensor:
         """Keys `[N, 2]` of its training windows of some target series."""
-        horizon = self.horizon
-        span = WindowSpan(self.lookback, len(horizon), horizon[0] - 1)
-        return training_keys([len(target) for target in targets], span, sampling)
+        return training_keys([len(target) for target in targets], window_span(self.model), sampling)

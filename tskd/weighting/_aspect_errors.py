@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tskd.weighting._calibration_errors import FLOOR
 from tskd.weighting.calibration_set import CalibrationWindows
-from tskd.weighting.step_inputs import StepFeatures
+from tskd.weighting.step_inputs import StepFeatures, with_labels
 
 # mean ½(γ + log 2) and standard deviation of ½(z² − 1 − log z²) for a standard normal z
 EXPECTED_DIVERGENCE = 0.5 * (0.5772156649015329 + math.log(2))
@@ -23,7 +23,8 @@ def level_and_shape_squares(chunks: Iterable[CalibrationWindows]) -> tuple[Tenso
     """Mean squared errors of each teacher's level, its mean over a span, and of its shape, the rest.
 
     Early steps are easier, and the mean of few errors is larger, so teachers are compared on the same spans: for each
-    step, the steps that all teachers forecast who forecast that one.
+    step, the steps that all teachers forecast who forecast that one. Where labels are missing, a span consists of the
+    steps that have one.
 
     Returns:
         `[K, H, C]` each, in float64, the shape's averaged over the span's steps; NaN of a teacher that does not
@@ -31,13 +32,13 @@ def level_and_shape_squares(chunks: Iterable[CalibrationWindows]) -> tuple[Tenso
     """
     sums = []
     for chunk in chunks:
-        usable = chunk.valid[:, :, None, None].expand_as(chunk.forecasts)
+        usable = with_labels(chunk.valid[:, :, None, None], chunk.labelled).expand_as(chunk.forecasts)
         errors = (chunk.forecasts.double() - chunk.target.double()).where(usable, 0)
         covers = chunk.covers.expand(len(errors), errors.shape[2])
         spans, span_of = _common_spans(covers).unique(dim=0, return_inverse=True)
-        parts = torch.stack([_squares_over(errors[:, :, span]) for span in spans], 2)[:, :, span_of]
-        count = chunk.valid.double().sum(1)[:, None, None] * covers[..., None]
-        sums.append(torch.stack([*parts, count.expand_as(parts[0])]))
+        each = [_squares_over(errors[:, :, span], usable[:, :, span].double()) for span in spans]
+        level, shape, count = torch.stack(each, 2)[:, :, span_of]
+        sums.append(torch.stack([level, shape, count * covers[..., None]]))
     level, shape, count = torch.stack(sums).sum(0)
     return (level / count).where(count > 0, torch.nan), (shape / count).where(count > 0, torch.nan)
 
@@ -47,10 +48,17 @@ def _common_spans(covers: Tensor) -> Tensor:
     return ~(covers[:, :, None] & ~covers[:, None]).any(0)
 
 
-def _squares_over(errors: Tensor) -> Tensor:
-    """Sums over windows of errors `[K, m, h, C]`: the squared level, and the mean square of the rest `[2, K, C]`."""
-    level = errors.mean(2)
-    return torch.stack([level.square().sum(1), (errors - level[:, :, None]).square().mean(2).sum(1)])
+def _squares_over(errors: Tensor, usable: Tensor) -> Tensor:
+    """Sums over windows of errors `[K, m, h, C]`: the squared level, the mean square of the rest, and how many windows
+    have either `[3, K, C]`.
+
+    Args:
+        usable: 1 where an error exists `[K, m, h, C]`; elsewhere both are 0.
+    """
+    steps = usable.sum(2)
+    level = errors.sum(2) / steps.clamp(min=1)
+    rest = ((errors - level[:, :, None]) * usable).square().sum(2) / steps.clamp(min=1)
+    return torch.stack([level.square().sum(1), rest.sum(1), (steps > 0).double().sum(1)])
 
 
 def spread_divergence(chunks: Iterable[tuple[CalibrationWindows, Tensor]], windows: Tensor) -> Tensor:
@@ -70,7 +78,7 @@ def spread_divergence(chunks: Iterable[tuple[CalibrationWindows, Tensor]], windo
     """
     sums = []
     for chunk, mean in chunks:
-        predicted = chunk.valid[:, :, None, None] & chunk.covers[:, None, :, None] & chunk.spread.isfinite()
+        predicted = chunk.comparable & chunk.spread.isfinite()
         ratio = (chunk.target.double() - mean).square() / chunk.spread.double().square()
         # an error of 0 against a spread of 0 counts as right
         ratio = ratio.nan_to_num(nan=1).clamp(FLOOR, FARTHEST)

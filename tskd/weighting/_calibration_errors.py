@@ -21,9 +21,9 @@ class Errors:
     """Errors of the teachers, in float64.
 
     Attributes:
-        squares: mean squared errors `[K, H, C]`; NaN of a teacher without valid windows.
+        squares: mean squared errors `[K, H, C]`; NaN of a teacher without valid windows, and where no label exists.
         variances: mean σ² of their forecasts `[K, H, C]`; NaN of a teacher of point forecasts.
-        windows: number of valid windows of each teacher that do not overlap `[K]`.
+        windows: number of valid windows with a label of each teacher that do not overlap `[K]`.
         dtype: of the weights.
     """
 
@@ -39,13 +39,13 @@ def calibration_errors(chunks: Iterable[CalibrationWindows]) -> Errors:
     found = []
     for chunk in chunks:
         squares = (chunk.forecasts.double() - chunk.target.double()).square()
-        valid = (chunk.valid[:, :, None, None] & chunk.covers[:, None, :, None]).expand_as(squares)
+        valid = chunk.comparable
         variances = chunk.spread.double().square()
         predicted = valid & variances.isfinite()
         parts = (valid.double(), squares.where(valid, 0), predicted.double(), variances.where(predicted, 0))
         sums = torch.stack([part.sum(1) for part in parts])
         total = sums if total is None else total + sums
-        found.append((horizon_blocks(chunk), chunk.valid))
+        found.append((horizon_blocks(chunk), chunk.scored))
     assert total is not None
     count, squares, predicted, variances = total
     windows = torch.stack([count_disjoint(found, [k]) for k in range(len(squares))])

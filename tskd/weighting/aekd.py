@@ -23,7 +23,7 @@ def output_gradients(step: Step) -> Tensor:
     """
     if bool(step.valid.all()) and bool(step.covers.all()):
         return step.student.double() - step.forecasts
-    present = (step.valid[:, :, None] & step.covers[:, None])[..., None]
+    present = step.present[..., None]
     forecasts, student = step.forecasts.double().where(present, 0), step.student.double()
     count = present.sum(0)
     stand_in = torch.where(count > 0, forecasts.sum(0) / count.clamp(min=1), student)

@@ -117,7 +117,7 @@ def _shares(scores: Tensor, step: Step) -> Tensor:
         return weights.expand(*step.valid.shape, *scores.shape[2:])
     valid = step.valid
     if not bool(step.covers.all()):
-        valid = valid[:, :, None] & step.covers[:, None]
+        valid = step.present
         scores = scores.unsqueeze(-1) if scores.dim() == 2 else scores
     valid = valid.reshape(valid.shape + (1,) * (scores.dim() - valid.dim()))
     scores = scores.where(valid, 0)

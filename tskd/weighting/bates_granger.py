@@ -15,7 +15,7 @@ from tskd._core.checks import check_real
 from tskd.weighting._calibration_errors import WINDOWS, count_disjoint, horizon_blocks, log_mean, shrunk, weight_dtype
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet, CalibrationWindows
-from tskd.weighting.step_inputs import Step
+from tskd.weighting.step_inputs import Step, with_labels
 
 # least eigenvalue of correlations
 LEAST = 1e-4
@@ -43,13 +43,15 @@ def second_moments(chunks: Iterable[CalibrationWindows], shrinkage: float) -> Te
     found = []
     for chunk in chunks:
         steps = chunk.target.shape[1]
-        known = (chunk.valid[:, :, None] & chunk.covers[:, None]).expand(-1, -1, steps).double()
-        errors = (chunk.forecasts.double() - chunk.target.double()).where(known[..., None] > 0, 0)
+        known = (chunk.valid[:, :, None] & chunk.covers[:, None]).expand(-1, -1, steps)[..., None]
+        known = with_labels(known, chunk.labelled).double()
+        errors = (chunk.forecasts.double() - chunk.target.double()).where(known > 0, 0)
         cross = torch.einsum("ibhc,jbhc->ijhc", errors, errors)
-        own = torch.einsum("ibhc,jbh->ijhc", errors.square(), known)
-        sums = torch.stack([cross, own, torch.einsum("ibh,jbh->ijh", known, known)[..., None].expand_as(own)])
+        # masks have one column for all components, unless labels are missing
+        own = torch.einsum("ibhc,jbhc->ijhc", errors.square(), known)
+        sums = torch.stack([cross, own, torch.einsum("ibhc,jbhc->ijhc", known, known).expand_as(own)])
         total = sums if total is None else total + sums
-        found.append((horizon_blocks(chunk), chunk.valid))
+        found.append((horizon_blocks(chunk), chunk.scored))
     assert total is not None
     cross, own, count = total
     teachers = range(len(own))
@@ -128,7 +130,7 @@ class BatesGranger(Weighting):
             return step.valid.to(step.forecasts.dtype)
         if bool(step.valid.all()) and bool(step.covers.all()):
             return self.weights
-        known = (step.valid[:, :, None] & step.covers[:, None]).expand(*step.valid.shape, len(self.moments))
+        known = step.present.expand(*step.valid.shape, len(self.moments))
         # [B, H, K], of which few differ in B
         patterns, rows = known.movedim(0, -1).unique(dim=0, return_inverse=True)
         moments = self.moments.double().cpu().numpy()

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from tskd.weighting.step_inputs import with_labels
+
 
 @dataclass(frozen=True)
 class CalibrationWindows:
@@ -19,9 +21,10 @@ class CalibrationWindows:
         forecasts: the teachers' forecasts `[K, m, H, C]`, 0 where not valid.
         valid: which windows each teacher forecasts `[K, m]`.
         spread: standard deviation of the teachers' forecasts `[K, m, H, C]`, NaN for a teacher of point forecasts.
-        target: the labels `[m, H, C]`.
+        target: the labels `[m, H, C]`; missing ones are finite, and mean nothing.
         covers: which steps each teacher forecasts `[K, H]`, or broadcastable to it; at others its forecasts are 0 and
             have no meaning.
+        labelled: true where a label exists `[m, H, C]`; None if all do.
     """
 
     keys: Tensor
@@ -31,6 +34,18 @@ class CalibrationWindows:
     spread: Tensor
     target: Tensor
     covers: Tensor = field(default_factory=lambda: torch.ones(1, 1, dtype=torch.bool))
+    labelled: Tensor | None = None
+
+    @property
+    def comparable(self) -> Tensor:
+        """True where a teacher has a forecast, and there is a label to compare it with `[K, m, H, C]`."""
+        present = self.valid[:, :, None, None] & self.covers[:, None, :, None]
+        return with_labels(present, self.labelled).expand(self.forecasts.shape)
+
+    @property
+    def scored(self) -> Tensor:
+        """True where a teacher has a forecast for a window with a label `[K, m]`."""
+        return self.valid if self.labelled is None else self.valid & self.labelled.flatten(1).any(1)
 
 
 @dataclass(frozen=True)

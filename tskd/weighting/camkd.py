@@ -14,7 +14,7 @@ from tskd._core.checks import check_positive
 from tskd.weighting._calibration_errors import FLOOR
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
-from tskd.weighting.step_inputs import Step
+from tskd.weighting.step_inputs import Step, with_labels
 
 Mode = Literal["paper", "softmin"]
 Granularity = Literal["sample", "horizon"]
@@ -27,15 +27,17 @@ AVERAGE: dict[Confidence, float] = {"error": 1, "likelihood": 0.5}
 
 
 def mean_errors(calibration: CalibrationSet) -> Tensor:
-    """Mean squared error of each teacher by step and component `[K, H, C]`; NaN of one that is valid nowhere."""
+    """Mean squared error of each teacher by step and component `[K, H, C]`; NaN where it is valid nowhere, or no label
+    exists."""
     sums, counts = [], []
     dtype = torch.float32
     for chunk in calibration.chunks():
         errors = (chunk.forecasts.double() - chunk.target.double()).square()
-        sums.append(errors.where(chunk.valid[:, :, None, None], 0).sum(1))
-        counts.append(chunk.valid.sum(1))
+        valid = with_labels(chunk.valid[:, :, None, None], chunk.labelled)
+        sums.append(errors.where(valid, 0).sum(1))
+        counts.append(valid.sum(1))
         dtype = torch.promote_types(chunk.forecasts.dtype, dtype)
-    return (torch.stack(sums).sum(0) / torch.stack(counts).sum(0)[:, None, None]).to(dtype)
+    return (torch.stack(sums).sum(0) / torch.stack(counts).sum(0)).to(dtype)
 
 
 def typical_error(errors: Tensor, covers: Tensor) -> Tensor:
@@ -53,7 +55,7 @@ def relative_errors(step: Step, forecasts: Tensor) -> Tensor:
     """Squared errors `[K, B, H, C]` over their mean in the batch, by step and component; NaN where that is 0."""
     forecasts = forecasts.to(torch.promote_types(forecasts.dtype, torch.float32))
     errors = (forecasts - step.target).square()
-    present = (step.valid[:, :, None] & step.covers[:, None])[..., None].expand(errors.shape)
+    present = step.comparable
     return errors / (errors.where(present, 0).sum((0, 1)) / present.sum((0, 1)))
 
 
@@ -153,12 +155,12 @@ class CAMKD(Weighting):
         return self._scores(relative_errors(step, step.features.probe_forecasts), step, AVERAGE["error"])
 
     def _scores(self, losses: Tensor, step: Step, average: float) -> Tensor:
-        present = (step.valid[:, :, None] & step.covers[:, None])[..., None].expand(step.forecasts.shape)
-        losses = losses.where(present, torch.nan)
+        present = step.present[..., None].expand(step.forecasts.shape)
+        losses = losses.where(step.comparable, torch.nan)
         if self.granularity == "sample":
             losses, present = losses.flatten(2).nanmean(2), step.valid
         limit = torch.finfo(losses.dtype).max
-        # without a typical error, as for an average teacher
+        # without a typical error, or a label, as for an average teacher
         losses = (losses / self.temperature).nan_to_num(nan=average / self.temperature, posinf=limit, neginf=-limit)
         return confidence_weights(losses, present, self.mode)
 

@@ -141,7 +141,7 @@ class DEMKD(Weighting):
         if bool(step.valid.all()) and bool(step.covers.all()):
             return by_entropy(deviations, torch.ones_like(deviations, dtype=torch.bool), self.power)
         deviations = deviations.expand_as(step.forecasts)
-        valid = (step.valid[:, :, None, None] & step.covers[:, None, :, None]).expand_as(deviations)
+        valid = step.present[..., None].expand_as(deviations)
         return by_entropy(deviations, valid, self.power)
 
     def scores_of(self, step: Step, aspect: Aspect) -> Tensor:
@@ -150,5 +150,5 @@ class DEMKD(Weighting):
             deviations = unexplained(step.features, step.valid).sqrt()[:, None].expand(step.valid.shape)
             return by_entropy(deviations, step.valid, self.power)
         deviations = getattr(self, aspect).to(step.forecasts.device).expand_as(step.forecasts)
-        valid = (step.valid[:, :, None, None] & step.covers[:, None, :, None]).expand_as(deviations)
+        valid = step.present[..., None].expand_as(deviations)
         return by_entropy(deviations, valid, self.power)

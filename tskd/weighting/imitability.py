@@ -46,7 +46,10 @@ def thinned(rows: Tensor, most: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Fold:
-    """The student's inputs `[n, d]`, forecasts `[K, n, H, C]`, validity `[K, n]` and labels `[n, H, C]` of windows."""
+    """The student's inputs `[n, d]`, forecasts `[K, n, H, C]`, validity `[K, n]` and labels `[n, H, C]` of windows.
+
+    Missing labels are NaN.
+    """
 
     inputs: Tensor
     forecasts: Tensor
@@ -176,7 +179,7 @@ class Imitability(Weighting):
         both = [_risks(*pair, self.ridge) for pair in ((first, second), (second, first))]
         self.risks.copy_(torch.stack(both).nanmean(0))
         labels = torch.cat([first.target, second.target])
-        self.floor.copy_(1e-12 * labels.var(0, correction=0).mean(-1))
+        self.floor.copy_(1e-12 * _mean((labels - _mean(labels, 0)).square(), 0).nan_to_num(0).mean(-1))
 
     def scores(self, step: Step) -> Tensor:
         if not len(self.risks):
@@ -196,6 +199,7 @@ def _selected(calibration: CalibrationSet, wanted: tuple[Tensor, ...]) -> list[F
         count = len(chunk.keys)
         inputs = torch.cat([values.cpu().flatten(1).double() for values in chunk.inputs.values()], 1)
         forecasts, valid, target = chunk.forecasts.cpu().double(), chunk.valid.cpu(), chunk.target.cpu().double()
+        target = target if chunk.labelled is None else target.where(chunk.labelled.cpu(), torch.nan)
         for part, rows in zip(parts, wanted, strict=True):
             here = rows[(rows >= start) & (rows < start + count)] - start
             part.append(Fold(inputs[here], forecasts[:, here], valid[:, here], target[here]))
@@ -217,5 +221,10 @@ def _risks(fitted: Fold, scored: Fold, penalty: float | None) -> Tensor:
     for k, valid in enumerate(fitted.valid):
         if int(valid.sum()) >= LEAST:
             probe = ridge_probe(fitted.inputs[valid], fitted.forecasts[k, valid].flatten(1), penalty)
-            found[k] = (probe(scored.inputs).view_as(scored.target) - scored.target).square().mean((0, 2))
+            found[k] = _mean((probe(scored.inputs).view_as(scored.target) - scored.target).square(), (0, 2))
     return found
+
+
+def _mean(values: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    """Means over what is not NaN; NaN where nothing is."""
+    return values.nanmean(dim) if bool(values.isnan().any()) else values.mean(dim)

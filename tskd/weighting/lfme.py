@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tskd._core.checks import check_known, check_real, check_whole
+from tskd.weighting._regimes import best_known_target, level, level_edges, ranks, regime_sums
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.fixed import proportions
@@ -24,30 +25,6 @@ def gates(student: Tensor, teacher: Tensor, lead: float) -> Tensor:
     excess = student - teacher
     opened = torch.where(excess > 0, excess / ((lead - 1) * teacher), excess.clamp(max=0))
     return opened.clamp(0, 1).nan_to_num(1)
-
-
-def ranks(errors: Tensor, among: Tensor) -> Tensor:
-    """Share of those `among` with smaller errors, in (0, 1), along the last dimension; ties have their middle."""
-    errors = errors.contiguous()
-    ordered = errors.where(among.contiguous(), torch.inf).sort(-1).values.contiguous()
-    below = torch.searchsorted(ordered, errors) + torch.searchsorted(ordered, errors, right=True)
-    return (below / (2 * among.sum(-1, keepdim=True).clamp(min=1))).clamp(max=1)
-
-
-def level_edges(levels: Tensor, bins: int) -> Tensor:
-    """Edges that part the levels `[n]` into equally large bins, half-way between neighbours `[bins − 1]`."""
-    ordered, count = levels.sort().values, len(levels)
-    after = (torch.arange(1, bins) * count // bins).clamp(min=1)
-    return (ordered[after - 1] + ordered[after.clamp(max=count - 1)]) / 2
-
-
-def regime_sums(errors: Tensor, valid: Tensor, regime: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Sums of errors `[K, m, H]` over the valid windows of each regime `[K, R, H]`, and their numbers `[K, R]`."""
-    member = functional.one_hot(regime, count).to(errors.dtype)
-    return (
-        torch.einsum("kmh,mr->krh", errors.where(valid[..., None], 0), member),
-        torch.einsum("km,mr->kr", valid.to(errors.dtype), member),
-    )
 
 
 class LFME(Weighting):
@@ -133,12 +110,13 @@ class LFME(Weighting):
             self._given = [list(shares) for shares in zip(*map(proportions, regimes), strict=True)]
 
     def calibrate(self, calibration: CalibrationSet) -> None:
-        targets = [chunk.target for chunk in calibration.chunks()]
-        if self._parts > targets[0].shape[1]:
-            raise ValueError(f"bins={self.bins}: give at most one for each of {targets[0].shape[1]} steps")
-        dtype = torch.promote_types(targets[0].dtype, torch.float32)
+        chunks = list(calibration.chunks())
+        target = chunks[0].target
+        if self._parts > target.shape[1]:
+            raise ValueError(f"bins={self.bins}: give at most one for each of {target.shape[1]} steps")
+        dtype = torch.promote_types(target.dtype, torch.float32)
         if self.regimes == "quantile":
-            self.edges = level_edges(torch.cat([level(target) for target in targets]), self.bins)
+            self.edges = level_edges(torch.cat([level(best_known_target(chunk)) for chunk in chunks]), self.bins)
         self.teacher_error = self._errors(calibration).to(dtype)
         self.student_error = torch.full_like(self.teacher_error, torch.nan)
 
@@ -150,11 +128,15 @@ class LFME(Weighting):
         sums: tuple[Tensor, Tensor] | None = None
         for chunk in calibration.chunks():
             forecasts = calibration.student(chunk)[None] if student else chunk.forecasts
-            errors = _squared(forecasts.double(), chunk.target.double()).expand(len(chunk.valid), -1, -1)
-            found = regime_sums(errors.cpu(), chunk.valid.cpu(), self._regime(chunk.target.cpu()), self._levels)
+            errors = _squared(forecasts.double(), chunk.target.double(), chunk.labelled)
+            errors = errors.expand(len(chunk.valid), -1, -1)
+            valid = chunk.valid[..., None]
+            valid = valid if chunk.labelled is None else valid & chunk.labelled.any(2)
+            regime = self._regime(best_known_target(chunk).cpu())
+            found = regime_sums(errors.cpu(), valid.cpu(), regime, self._levels)
             sums = found if sums is None else (sums[0] + found[0], sums[1] + found[1])
         assert sums is not None
-        total, number = sums[0], sums[1][..., None]
+        total, number = sums
         # a regime without a window has the error over all regimes
         return torch.where(number > 0, total / number, total.sum(1, keepdim=True) / number.sum(1, keepdim=True))
 
@@ -173,7 +155,7 @@ class LFME(Weighting):
 
     def scores(self, step: Step) -> Tensor:
         """Responsibilities."""
-        regime, blocks = self._regime(step.target), self._blocks(step)
+        regime, blocks = self._regime(best_known_target(step)), self._blocks(step)
         if self._given:
             shares = step.target.new_tensor(self._given).view(-1, self._levels, self._parts)
         elif self.responsibility == "best" and len(self.teacher_error):
@@ -196,7 +178,7 @@ class LFME(Weighting):
             return weights if weights.shape[-1] > 1 else weights[..., 0]
 
     def _opened(self, step: Step) -> Tensor:
-        regime, blocks = self._regime(step.target), self._blocks(step)
+        regime, blocks = self._regime(best_known_target(step)), self._blocks(step)
         opened = step.target.new_ones(len(step.valid), len(step.target), len(blocks))
         if len(self.teacher_error):
             student, teacher = (
@@ -209,22 +191,28 @@ class LFME(Weighting):
         return _by_step(opened, blocks)
 
     def _ranks(self, step: Step, regime: Tensor, blocks: Tensor) -> Tensor:
-        errors = _over(blocks, _squared(step.forecasts, step.target), step.covers).transpose(1, 2)
+        errors = _over(blocks, _squared(step.forecasts, step.target, step.labelled), step.covers).transpose(1, 2)
+        scored = step.valid if step.labelled is None else step.valid & step.labelled.flatten(1).any(1)
         found = torch.zeros_like(errors)
         for one in range(self._levels):
-            among = ((regime == one) & step.valid)[:, None].expand_as(errors)
+            among = ((regime == one) & scored)[:, None].expand_as(errors)
             found = torch.where(regime == one, ranks(errors, among).to(errors.dtype), found)
-        return found.transpose(1, 2)
+        # how hard a window without a label is, cannot be said
+        return found.where(scored[:, None], 0.5).transpose(1, 2)
 
 
-def level(target: Tensor) -> Tensor:
-    return target.flatten(1).mean(1)
+def _squared(forecasts: Tensor, target: Tensor, labelled: Tensor | None = None) -> Tensor:
+    """Squared errors, averaged over components, in float32 or wider.
 
-
-def _squared(forecasts: Tensor, target: Tensor) -> Tensor:
-    """Squared errors, averaged over components, in float32 or wider."""
+    Where labels are missing, over those that exist; at steps without any, the mean over the window's other steps.
+    """
     dtype = torch.promote_types(forecasts.dtype, torch.float32)
     squares = (forecasts.to(dtype) - target).square_()
+    if labelled is not None:
+        known = labelled.sum(-1)
+        errors = squares.where(labelled, 0).sum(-1) / known.clamp(min=1)
+        mean = errors.sum(-1, keepdim=True) / (known > 0).sum(-1, keepdim=True).clamp(min=1)
+        return torch.where(known > 0, errors, mean)
     # a product is several times faster than a mean over so few
     return squares @ squares.new_full(squares.shape[-1:], 1 / squares.shape[-1])
 

@@ -26,9 +26,10 @@ def teacher_states(step: Step) -> Tensor:
     """State of each teacher in each window, free of units `[K, B, 4]`.
 
     Its error, its distances from the student and from the mean of the teachers, and its spread, on a logarithmic scale;
-    0 where it is not valid, and in windows in which one of them is not finite.
+    0 where it is not valid, and in windows in which one of them is not finite. In a window without a label its error is
+    the teachers' mean one.
     """
-    valid = step.valid[:, :, None, None] & step.covers[:, None, :, None]
+    valid = step.present[..., None]
     forecasts = step.forecasts.to(torch.promote_types(step.forecasts.dtype, torch.float32))
 
     def squared(other: Tensor) -> Tensor:
@@ -37,6 +38,8 @@ def teacher_states(step: Step) -> Tensor:
     count = valid.sum(0).clamp(min=1)
     mean = forecasts.where(valid, 0).sum(0) / count
     found = [squared(step.target), squared(step.student), squared(mean)]
+    if step.labelled is not None:
+        found[0] = _labelled_errors((forecasts - step.target).square(), step)
     finite = torch.stack(found).isfinite().all(0).all(0)
     known = step.valid & finite
     scale = torch.stack([values.where(known, 0).sum() for values in found[:2]]).sum() / known.sum().clamp(min=1)
@@ -47,6 +50,13 @@ def teacher_states(step: Step) -> Tensor:
     states = torch.stack([torch.log1p(values / scale.where(scale > 0, 1)) for values in found], -1)
     # a window that overflows must not affect the others, nor the scorer
     return states.where(states.isfinite().all(-1).all(0)[:, None], 0)
+
+
+def _labelled_errors(squares: Tensor, step: Step) -> Tensor:
+    """Mean squared errors `[K, B]` over the labels that exist; their mean in windows that have none."""
+    errors, scored = _mean(squares, step.comparable), step.comparable.flatten(2).any(2)
+    usual = errors.where(scored & errors.isfinite(), 0).sum() / scored.sum().clamp(min=1)
+    return errors.where(scored, usual)
 
 
 def directional(losses: Any, parameters: list[nn.Parameter], direction: list[Tensor]) -> Tensor:

@@ -51,7 +51,7 @@ class Step:
         forecasts: teachers' forecasts `[K, B, H, C]`, 0 where not valid.
         valid: which windows each teacher forecasts `[K, B]`.
         student: the student's forecast `[B, H, C]`, detached.
-        target: the labels `[B, H, C]`.
+        target: the labels `[B, H, C]`; missing ones are finite, and mean nothing.
         keys: (series, origin) of the windows `[B, 2]`.
         epoch: epochs completed.
         covers: which steps each teacher forecasts `[K, H]`, or broadcastable to it.
@@ -59,6 +59,7 @@ class Step:
             None unless the weighting needs it.
         features: for weights of the aspect `"features"`, what the loss compares whose teachers are weighed; else None.
         context: computations on the student's graph and across processes.
+        labelled: true where a label exists `[B, H, C]`; None if all do.
     """
 
     forecasts: Tensor
@@ -71,6 +72,22 @@ class Step:
     spread: Tensor | None = None
     features: StepFeatures | None = None
     context: StepContext = field(default_factory=StepContext)
+    labelled: Tensor | None = None
+
+    @property
+    def present(self) -> Tensor:
+        """True where a teacher has a forecast `[K, B, H]`, or broadcastable to it."""
+        return self.valid[:, :, None] & self.covers[:, None]
+
+    @property
+    def comparable(self) -> Tensor:
+        """True where a teacher has a forecast, and there is a label to compare it with `[K, B, H, C]`."""
+        return with_labels(self.present[..., None], self.labelled).expand(self.forecasts.shape)
+
+
+def with_labels(present: Tensor, labelled: Tensor | None) -> Tensor:
+    """A mask, false also where no label exists."""
+    return present if labelled is None else present & labelled
 
 
 @dataclass(frozen=True)

@@ -12,23 +12,27 @@ from darts.models.forecasting.torch_forecasting_model import (
     TorchForecastingModel,
 )
 
+from tskd._core.series import without_gaps
+
+COVARIATES = ("past_covariates", "future_covariates")
+
 
 def rolling_view(
     student: TorchForecastingModel,
     refit: Callable[..., TorchForecastingModel],
-    blind: Callable[[Any], Any] | None = None,
+    readable: Callable[[Any], Any],
 ) -> TorchForecastingModel:
     """A view of a student whose `fit`, as darts' rolling evaluation calls it, is `refit(student, series, ...)`.
 
     Args:
         student: a darts torch model, itself unchanged.
         refit: receives an untrained student and darts' fit arguments, and returns the trained student.
-        blind: maps the target series to those that the student forecasts from; None for the series themselves.
+        readable: maps the target series to those that the student forecasts from.
     """
     plain: Any = type(student)
 
     def untrained_model(self: TorchForecastingModel) -> TorchForecastingModel:
-        return rolling_view(plain.untrained_model(student), refit, blind)
+        return rolling_view(plain.untrained_model(student), refit, readable)
 
     def fit(self: TorchForecastingModel, series: Any, **kwargs: Any) -> TorchForecastingModel:
         trained = refit(student, series, **kwargs)
@@ -36,7 +40,8 @@ def rolling_view(
         return self
 
     def predict(self: TorchForecastingModel, n: int, series: Any = None, **kwargs: Any) -> Any:
-        return plain.predict(self, n, series=series if blind is None else blind(series), **kwargs)
+        covariates = {slot: without_gaps(kwargs[slot]) for slot in COVARIATES if slot in kwargs}
+        return plain.predict(self, n, series=readable(series), **{**kwargs, **covariates})
 
     methods = {"untrained_model": untrained_model, "fit": fit, "predict": predict}
     view_class: Any = type(plain)(plain.__name__, (plain,), methods)

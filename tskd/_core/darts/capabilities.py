@@ -18,6 +18,8 @@ from darts.models.forecasting.torch_forecasting_model import (
 )
 from darts.utils.likelihood_models.torch import DirichletLikelihood
 
+from tskd._core.window_keys import WindowSpan
+
 
 def horizon_of(model: Any) -> range:
     """Steps after the origin that a model forecasts, from its output chunk and shift."""
@@ -32,6 +34,23 @@ def lookback_of(model: Any) -> int:
     if is_torch_model(model):
         return model.input_chunk_length
     return max(1, *(-lag for lag in model.extreme_lags[0:5:2] if lag is not None))
+
+
+def window_span(model: Any) -> WindowSpan:
+    """The steps of one window of a model."""
+    horizon = horizon_of(model)
+    return WindowSpan(lookback_of(model), len(horizon), horizon[0] - 1)
+
+
+def read_lags(model: GlobalForecastingModel, slot: str) -> dict[str, list[int]] | list[int] | None:
+    """Lags of `"target"`, `"past"` or `"future"` that a regression model reads, of each component or of all.
+
+    Lag −1 is the origin, 0 the first step after it. None for a model whose lags cannot be told (an ensemble, or one
+    without a model for each step), which may read everything.
+    """
+    if not hasattr(model, "_get_lags") or not getattr(model, "multi_models", False):
+        return None
+    return model._get_lags(slot) or []
 
 
 def label_steps(model: TorchForecastingModel) -> range:

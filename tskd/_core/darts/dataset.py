@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from darts.utils.data.torch_datasets._data_module import TorchDataModule
@@ -14,6 +15,17 @@ from torch.utils.data import Dataset
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.window_keys import WindowSpan
 from tskd._core.windows import Windows
+
+
+@dataclass(slots=True)
+class MaskedBatch(TorchTrainingBatch):
+    """One of darts' batches, some of whose labels are missing.
+
+    Attributes:
+        labelled: true where a label exists `[B, H, C]`; the others are finite, and mean nothing.
+    """
+
+    labelled: Tensor | None = None
 
 
 class WindowData(Dataset):
@@ -36,15 +48,21 @@ class WindowData(Dataset):
     def __getitems__(self, indices: list[int]) -> Any:
         assert self.windows is not None
         keys = self.keys[indices]
-        batch = TorchTrainingBatch(**self.windows.gather(keys))
+        slots = self.windows.gather(keys)
         if self.labels is not None:
-            batch.future_target = self.labels(keys).to(batch.future_target.dtype)
-        return batch
+            slots["future_target"] = self.labels(keys).to(slots["future_target"].dtype)
+            slots.pop("labelled", None)
+        return MaskedBatch(**slots) if "labelled" in slots else TorchTrainingBatch(**slots)
 
     def release(self) -> None:
         """Drop the data: a trainer that outlives the fit keeps a reference to this object."""
         self.windows = None
         self.labels = None
+
+    @property
+    def masked(self) -> bool:
+        """Whether labels are missing."""
+        return self.labels is None and self.windows is not None and "labelled" in self.windows.slots
 
 
 def dataset_windows(

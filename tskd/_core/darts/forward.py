@@ -35,13 +35,21 @@ def label_loss(
     stage: ModuleStage,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """The network's own darts loss, scalar, with weights `[B, H, C]` of the labels beside darts' sample weights."""
+    """The network's own darts loss, scalar, averaged over the labels that exist; 0 if none does.
+
+    Args:
+        weights: of the labels `[B, H, C]` beside darts' sample weights, or None.
+    """
     criterion = network.train_criterion if stage is ModuleStage.TRAIN else network.val_criterion
-    if weights is None:
+    labelled = labels_known(batch)
+    if weights is None and labelled is None:
         return network._compute_loss(output, batch.future_target, criterion, batch.sample_weight)
-    # TCN has labels in its lookback too
     whole = torch.ones_like(batch.future_target)
-    whole[:, -weights.shape[1] :] = weights
+    if weights is not None:
+        # TCN has labels in its lookback too
+        whole[:, -weights.shape[1] :] = weights
+    if labelled is not None:
+        whole = whole * labelled * (labelled.numel() / labelled.sum().clamp(min=1))
     whole = whole if batch.sample_weight is None else whole * batch.sample_weight
     if network.likelihood is not None:
         return network._compute_loss(output, batch.future_target, criterion, whole)
@@ -53,12 +61,44 @@ def label_loss(
         criterion.reduction = reduction
 
 
+def labels_known(batch: TorchTrainingBatch) -> Tensor | None:
+    """True where a label exists `[B, H, C]`; None if all do."""
+    return getattr(batch, "labelled", None)
+
+
 def update_metrics(
     network: PLForecastingModule, output: PLModuleOutput, batch: TorchTrainingBatch, stage: ModuleStage
 ) -> None:
-    """Update darts' training or validation metrics by the output for a batch."""
+    """Update darts' training or validation metrics by the output for a batch, of which only labels that exist count."""
     metrics = network.train_metrics if stage is ModuleStage.TRAIN else network.val_metrics
-    network._update_metrics(output, batch.future_target, metrics)
+    labelled = labels_known(batch)
+    if labelled is None or not len(metrics):
+        network._update_metrics(output, batch.future_target, metrics)
+    elif bool(labelled.any()):
+        likelihood, prediction = network.likelihood, output.prediction
+        forecast = likelihood.sample(prediction) if likelihood else prediction.squeeze(-1)
+        metrics.update(forecast[labelled][:, None], batch.future_target[labelled][:, None])
+
+
+@contextmanager
+def masking_labels(network: PLForecastingModule, masked: bool) -> Iterator[None]:
+    """Let darts' own training and validation steps leave out missing labels, if there are any."""
+
+    def step(batch: TorchTrainingBatch, stage: ModuleStage, criterion: Any, metrics: Any) -> Tensor:
+        output = network_output(network, batch, stage)
+        loss = label_loss(network, output, batch, stage)
+        network.log(f"{stage.value}_loss", loss, batch_size=len(batch.past_target), prog_bar=True, sync_dist=True)
+        update_metrics(network, output, batch, stage)
+        return loss
+
+    if not masked:
+        yield
+        return
+    network._train_val_step = step
+    try:
+        yield
+    finally:
+        del network._train_val_step
 
 
 def point_forecast(network: PLForecastingModule, prediction: Tensor) -> Tensor:

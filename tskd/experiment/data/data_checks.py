@@ -58,10 +58,10 @@ def _check_finite(experiment: ExperimentConfig, data: DataSet) -> None:
         items += [(f"archive series {item.name!r}", item, names) for item in data.archive]
     for where, item, names in items:
         for slot in slots:
-            as_list(getattr(item, slot), f"{where}: {slot}")
+            as_list(getattr(item, slot), f"{where}: {slot}", complete=True)
         for name, series in item.privileged.items():
             if name in names:
-                as_list(series, f"{where}: privileged series {name!r}")
+                as_list(series, f"{where}: privileged series {name!r}", complete=True)
 
 
 def _check_scored(known: Prepared, where: str) -> None:

@@ -1,0 +1,126 @@
+"""The inputs that a deployed student reads, and where values of them are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from darts import TimeSeries
+
+from tskd._core.darts.capabilities import reads_covariates
+from tskd._core.series import check_same_components, has_gaps
+
+# as many dates as a message lists
+LISTED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class DeployedInputs:
+    """The inputs from which a student forecasts one series.
+
+    Attributes:
+        student: a darts torch model.
+        series: the target; None if its past is hidden from the student.
+        past_covariates, future_covariates: or None.
+    """
+
+    student: Any
+    series: TimeSeries | None
+    past_covariates: TimeSeries | None = None
+    future_covariates: TimeSeries | None = None
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether a value is missing anywhere."""
+        return any(has_gaps(values) for _, values, _ in self._read(0))
+
+    def missing(self, end: Any, n: int) -> list[tuple[str, TimeSeries]]:
+        """The inputs with missing values among those that a forecast reads, cut to the steps that it reads.
+
+        Args:
+            end: time stamp of the forecast origin.
+            n: number of steps that are forecast.
+        """
+        found = []
+        for what, values, ahead in self._read(n):
+            first, last = end - (self.student.input_chunk_length - 1) * values.freq, end + ahead * values.freq
+            # steps that do not exist are darts' business
+            if values.start_time() <= last and values.end_time() >= first:
+                part = values.slice(first, last)
+                found += [(what, part)] if has_gaps(part) else []
+        return found
+
+    def _read(self, n: int) -> list[tuple[str, TimeSeries, int]]:
+        """Each input, and the number of steps after the origin of which a forecast of n steps reads it."""
+        student = self.student
+        chunk, shift = student.output_chunk_length, student.output_chunk_shift
+        inputs = [("series", self.series, 0)]
+        if reads_covariates(student, "past"):
+            # a forecast beyond the output chunk goes on from its own steps, and reads what is known of them
+            inputs.append(("past_covariates", self.past_covariates, max(0, n - chunk)))
+        if reads_covariates(student, "future"):
+            inputs.append(("future_covariates", self.future_covariates, max(n, chunk) + shift))
+        return [(what, values, ahead) for what, values, ahead in inputs if values is not None]
+
+
+def check_complete(inputs: DeployedInputs, end: Any, n: int) -> None:
+    """Raise a ValueError with the dates if a forecast would read a missing value."""
+    for what, part in inputs.missing(end, n):
+        gaps = ~np.isfinite(part.values(copy=False)).all(1)
+        dates = [str(stamp) for stamp in part.time_index[gaps][:LISTED]]
+        more = int(gaps.sum()) - len(dates)
+        raise ValueError(
+            f"{what} has missing values at {', '.join(dates)}{f' and {more} more steps' if more else ''}, which the "
+            "forecast reads: fill them, or forecast from an origin whose inputs are complete"
+        )
+
+
+def without_incomplete(forecasts: Any, inputs: DeployedInputs, horizon: int, freq: Any) -> tuple[Any, int]:
+    """Rolling forecasts of one series without those that read a missing value, and how many were left out.
+
+    Args:
+        forecasts: a list of series; or, of their last points, one series, in which those left out become NaN.
+        inputs: of the forecasts.
+        horizon: number of steps of each forecast.
+        freq: the length of a step.
+    """
+    shift = inputs.student.output_chunk_shift
+
+    def complete(first: Any) -> bool:
+        return not inputs.missing(first - (1 + shift) * freq, horizon)
+
+    if isinstance(forecasts, TimeSeries):
+        kept = np.array([complete(stamp - (horizon - 1) * freq) for stamp in forecasts.time_index])
+        values = forecasts.all_values(copy=True)
+        values[~kept] = np.nan
+        return forecasts.with_values(values), int((~kept).sum())
+    left = [one for one in forecasts if complete(one.start_time())]
+    return left, len(forecasts) - len(left)
+
+
+def check_components(expected: Mapping[str, Sequence[str]], series: Any, past: Any, future: Any) -> None:
+    """Raise a ValueError if component names, or their order, are not those of the fit, `expected` by argument."""
+    for what, values in (("series", series), ("past_covariates", past), ("future_covariates", future)):
+        if values is not None:
+            items = [values] if isinstance(values, TimeSeries) else list(values)
+            check_same_components(items, expected.get(what), what)
+
+
+def check_predict(student: Any, n: int, series: Any, past_covariates: Any, future_covariates: Any) -> None:
+    """Raise a ValueError with the dates if darts' `predict` with these arguments would read a missing value."""
+    if series is None:
+        series = student.training_series
+        past_covariates = student.past_covariate_series if past_covariates is None else past_covariates
+        future_covariates = student.future_covariate_series if future_covariates is None else future_covariates
+    if series is None:
+        # darts asks for them
+        return
+    items = [series] if isinstance(series, TimeSeries) else list(series)
+    for index, one in enumerate(items):
+        covariates = (
+            values if values is None or isinstance(values, TimeSeries) else values[index]
+            for values in (past_covariates, future_covariates)
+        )
+        check_complete(DeployedInputs(student, one, *covariates), one.end_time(), n)

@@ -1,0 +1,53 @@
+"""Which training windows a student learns from, and from what: labels, teachers, or both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class WindowCounts:
+    """Number of training windows of the student by what it learns from in them.
+
+    Attributes:
+        both: with a label and a teacher.
+        labels: with a label alone.
+        teachers: with a teacher alone.
+        neither: with neither, which are left out.
+        incomplete: in which an input of the student is missing, which are left out.
+    """
+
+    both: int
+    labels: int
+    teachers: int
+    neither: int = 0
+    incomplete: int = 0
+
+    @classmethod
+    def of(cls, labelled: Tensor, taught: Tensor, incomplete: int = 0) -> WindowCounts:
+        """The counts of windows that have all inputs.
+
+        Args:
+            labelled, taught: whether they have a label, and a teacher `[N]`.
+            incomplete: number of the other windows.
+        """
+        kinds = (labelled & taught, labelled & ~taught, taught & ~labelled, ~labelled & ~taught)
+        both, labels, teachers, neither = torch.stack([kind.sum() for kind in kinds]).tolist()
+        return cls(both, labels, teachers, neither, incomplete)
+
+    @property
+    def used(self) -> int:
+        """Number of windows that the student is trained on."""
+        return self.both + self.labels + self.teachers
+
+    def __str__(self) -> str:
+        parts = (
+            f"{self.both:,} with labels and teachers",
+            f"{self.labels:,} with labels alone",
+            f"{self.teachers:,} with teachers alone",
+        )
+        left_out = f"{self.incomplete:,} in which inputs are missing, {self.neither:,} with neither"
+        return f"{self.used:,} training windows: {', '.join(parts)}; left out: {left_out}"

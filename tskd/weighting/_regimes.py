@@ -1,0 +1,54 @@
+"""Regimes of a series: levels of the windows' labels, and errors within each regime."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tskd.weighting.calibration_set import CalibrationWindows
+from tskd.weighting.step_inputs import Step
+
+
+def best_known_target(windows: Step | CalibrationWindows) -> Tensor:
+    """The labels `[B, H, C]`; where they are missing, the mean of the teachers' forecasts, if there is one."""
+    target, labelled = windows.target, windows.labelled
+    if labelled is None:
+        return target
+    present = windows.valid[:, :, None, None] & windows.covers[:, None, :, None]
+    count = present.sum(0)
+    mean = windows.forecasts.where(present, 0).sum(0) / count.clamp(min=1)
+    return torch.where(labelled | (count == 0), target, mean.to(target.dtype))
+
+
+def level(target: Tensor) -> Tensor:
+    return target.flatten(1).mean(1)
+
+
+def level_edges(levels: Tensor, bins: int) -> Tensor:
+    """Edges that part the levels `[n]` into equally large bins, half-way between neighbours `[bins − 1]`."""
+    ordered, count = levels.sort().values, len(levels)
+    after = (torch.arange(1, bins) * count // bins).clamp(min=1)
+    return (ordered[after - 1] + ordered[after.clamp(max=count - 1)]) / 2
+
+
+def regime_sums(errors: Tensor, valid: Tensor, regime: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Sums of errors `[K, m, H]` over the valid windows of each regime `[K, R, H]`, and their numbers `[K, R, H or 1]`.
+
+    Args:
+        errors: of teachers.
+        valid: where they count `[K, m, H or 1]`.
+        regime: of each window `[m]`.
+        count: number R of regimes.
+    """
+    member = functional.one_hot(regime, count).to(errors.dtype)
+    sums = torch.einsum("kmh,mr->krh", errors.where(valid, 0), member)
+    return sums, torch.einsum("kmh,mr->krh", valid.to(errors.dtype), member)
+
+
+def ranks(errors: Tensor, among: Tensor) -> Tensor:
+    """Share of those `among` with smaller errors, in (0, 1), along the last dimension; ties have their middle."""
+    errors = errors.contiguous()
+    ordered = errors.where(among.contiguous(), torch.inf).sort(-1).values.contiguous()
+    below = torch.searchsorted(ordered, errors) + torch.searchsorted(ordered, errors, right=True)
+    return (below / (2 * among.sum(-1, keepdim=True).clamp(min=1))).clamp(max=1)
