@@ -23,7 +23,7 @@ from tskd.weighting import BatesGranger
 
 H = 4
 SERIES = walk(90, 2)
-SEVERAL = [SERIES, walk(70, 2, seed=4, start="2020-02-01")]
+SEVERAL = [SERIES, walk(70, 2, seed=4, start="2020-01-02")]
 ROLLING: dict[str, Any] = {"retrain": False, "last_points_only": False, "forecast_horizon": H, "verbose": False}
 
 
@@ -128,6 +128,8 @@ def test_a_table_of_other_steps_teaches_those_that_it_has() -> None:
     assert part.horizon == range(2, 5)
     found, _ = asked(part, (0, 30))
     np.testing.assert_array_equal(found[0], said(30, range(2, 5)))
+    later, _ = asked(Teacher.from_forecasts(table(), name="t").answering(range(3, 7)), (0, 30))
+    np.testing.assert_array_equal(later[0], said(30, range(3, 5)))
     # what is missing past the student's horizon masks nothing
     rows = table(steps=range(2, 9))
     rows.loc[rows["step"] == 8, "value"] = np.nan

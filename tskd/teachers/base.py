@@ -25,9 +25,11 @@ class BaseTeacher(ABC):
 
     Attributes:
         name: for messages, logs and weights by name.
+        fills_past: whether it fills the missing past of the target among the student's inputs in training.
     """
 
     name: str
+    fills_past = False
 
     @property
     @abstractmethod

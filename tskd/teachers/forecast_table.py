@@ -132,12 +132,12 @@ def _numbers(frame: pd.DataFrame, what: str) -> tuple[AnswerForm, np.ndarray, np
 
 def _origins(column: pd.Series, what: str) -> pd.Index:
     """Origins `[R]` as time stamps without a time zone, or as whole numbers."""
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
+    stamps = pd.api.types.is_datetime64_any_dtype(column)
+    if stamps and column.dt.tz is not None:
         raise ValueError(
             f"origin in {what} has the time zone {column.dt.tz}, and series have none: convert it to theirs, "
             "and call .dt.tz_localize(None)"
         )
-    stamps = pd.api.types.is_datetime64_dtype(column)
     if not stamps and not pd.api.types.is_integer_dtype(column):
         raise TypeError(
             f"origin in {what} holds {column.iloc[0]!r}: give time stamps (pandas.to_datetime), or whole numbers for "
@@ -145,7 +145,7 @@ def _origins(column: pd.Series, what: str) -> pd.Index:
         )
     if column.isna().any():
         raise ValueError(f"origin in {what} is missing in row {column.index[column.isna()][0]}")
-    return pd.Index(column)
+    return pd.DatetimeIndex(column) if stamps else pd.Index(column.to_numpy(dtype=np.int64))
 
 
 def _names(column: pd.Series, what: str) -> tuple[list[str], np.ndarray]:
