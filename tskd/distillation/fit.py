@@ -25,10 +25,10 @@ from tskd.distillation.objective import Objective
 from tskd.distillation.preflight import PreparedFit
 from tskd.distillation.student_queries import Calibration
 from tskd.distillation.window_counts import WindowCounts
+from tskd.teachers.base import BaseTeacher
 from tskd.teachers.output_cache import OutputCache
 from tskd.teachers.outputs import OutputSource, StudentWindows, TeacherOutputs, collect_outputs
 from tskd.teachers.predictor import TeacherPredictor
-from tskd.teachers.teacher import Teacher
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class FitResult:
         windows: number of training windows by what the student learned from in them.
     """
 
-    teachers: tuple[Teacher, ...]
+    teachers: tuple[BaseTeacher, ...]
     windows: WindowCounts
 
 
@@ -97,7 +97,7 @@ class _StudentTraining:
     def __init__(
         self,
         prepared: PreparedFit,
-        teachers: Sequence[Teacher],
+        teachers: Sequence[BaseTeacher],
         predictors: Sequence[TeacherPredictor],
         history: History,
     ) -> None:

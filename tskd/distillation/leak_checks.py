@@ -92,7 +92,7 @@ def training_past(model: DistilledModel, test_start: Any) -> Iterator[Finding]:
     for who, end in ends.items():
         tried = f"training rows of the {who} from {test_start} on"
         if end is None:
-            yield Finding(tried, None, "darts keeps no training series of it")
+            yield Finding(tried, None, "the end of its training series is not known")
         else:
             yield Finding(tried, bool(end < test_start), f"its training ends at {end}")
 
@@ -102,7 +102,7 @@ def beyond_cutoff(
 ) -> Iterator[Finding]:
     """Change every privileged value after a cutoff, and check that the teachers' forecasts before it stay the same."""
     for teacher in model.teachers:
-        if not teacher.sources:
+        if not teacher.sources and not teacher.names:
             continue
         tried = f"privileged values after a training cutoff, read by teacher {teacher.name!r}"
         cut = [target[: -(len(target) // 3)] for target in data.series]
