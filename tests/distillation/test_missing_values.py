@@ -396,7 +396,8 @@ def test_masked_values_do_not_matter_and_all_that_is_computed_is_finite(where: s
         for leaf, gradient in expected.gradients.items():
             assert gradient.isfinite().all(), f"{name}, {leaf}"
         for aspect in result.aspects.values():
-            check_weights(aspect, at, shares=not weighting.startswith("lfme"))
+            # averaged over the horizon, of which a teacher may forecast a part
+            assert ((aspect >= 0) & (aspect <= 1) & (at.valid | (aspect == 0))).all(), name
         if result.labels is not None:
             assert ((result.labels >= 0) & (result.labels <= 1)).all(), name
         for filler in OTHERS if loss == "bounded" else OTHERS[:1]:
@@ -425,7 +426,7 @@ def test_a_mask_that_hides_nothing_is_no_mask(weighting: str) -> None:
         pairs += [(masked.result.labels, plain.result.labels)]
         pairs += [(gradient, plain.gradients[leaf]) for leaf, gradient in masked.gradients.items()]
         for found, expected in pairs:
-            torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-12, msg=lambda text: f"{loss}: {text}")
+            torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
@@ -480,8 +481,8 @@ def test_a_label_counts_once_and_teachers_count_by_window() -> None:
     assert len(terms) == 3 and 0 < number < 4 * STEPS * COMPONENTS
     expected = (1 - alpha) * labels / number + alpha * sum(terms) / len(terms)
     mean = errors[at.labelled].mean()
-    assert float(result.with_labels(mean, alpha, compares=True)) == pytest.approx(expected, rel=1e-9)
-    assert float(result.with_labels(mean, alpha, compares=False)) == pytest.approx(float(mean), rel=1e-12)
+    assert result.with_labels(mean, alpha, compares=True).item() == pytest.approx(expected, rel=1e-9)
+    assert result.with_labels(mean, alpha, compares=False).item() == pytest.approx(mean.item(), rel=1e-12)
 
 
 @pytest.mark.parametrize("weighting", [name for name in WEIGHTINGS if name != "mmkd"])
@@ -519,7 +520,8 @@ def test_windows_with_neither_label_nor_teacher_change_nothing(weighting: str) -
 
 def test_every_loss_and_weighting_is_here() -> None:
     losses = {getattr(tskd.losses, name) for name in tskd.losses.__all__}
-    public = {kind for kind in losses if issubclass(kind, LossTerm) and not inspect.isabstract(kind)}
+    abstract = {kind for kind in losses if inspect.isabstract(kind) or kind is LossTerm}
+    public = {kind for kind in losses if issubclass(kind, LossTerm)} - abstract
     assert public == {type(make()) for make in LOSSES.values()}
     named = [getattr(tskd.weighting, name) for name in tskd.weighting.__all__]
     weightings = {kind for kind in named if issubclass(kind, Weighting) and not inspect.isabstract(kind)}

@@ -18,6 +18,7 @@ from tskd._core.darts.storage import forget_target
 from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows
 from tskd.distillation.batches import DistillationData
+from tskd.distillation.filled_past import with_filled_past
 from tskd.distillation.history import History, Hours, Tally
 from tskd.distillation.linear_probe import MOST
 from tskd.distillation.module import Distillation
@@ -56,6 +57,7 @@ def fit(prepared: PreparedFit, history: History) -> FitResult:
     recipe, options = prepared.recipe, prepared.options
     with isolated_randomness():
         fitted = [one.fit(options, prepared.student.series) for one in prepared.teachers]
+        prepared = with_filled_past(prepared, [teacher for teacher, _ in fitted])
     training = _StudentTraining(
         prepared, [teacher for teacher, _ in fitted], [predictor for _, predictor in fitted], history
     )

@@ -139,9 +139,10 @@ def prepare(
         raise ValueError(f"{weighting!r} learns from a validation part: give val_series")
     if any(isinstance(loss, LabelWeighting) for loss in recipe.losses):
         check_weighable_labels(recipe.student)
-    _check_some_window(recipe, student, alone=not recipe.teachers)
-    if held_out is not None:
-        _check_some_window(recipe, held_out, alone=True, part="validation ")
+    if not any(teacher.fills_past for teacher in recipe.teachers):
+        _check_some_window(recipe, student, alone=not recipe.teachers)
+        if held_out is not None:
+            _check_some_window(recipe, held_out, alone=True, part="validation ")
     inside = any(loss.needs.layers or loss.needs.likelihood for loss in recipe.losses)
     probing = Probing(options.sampling, inside, bool(recipe.teachers) and weighting.needs.gram == "head")
     with isolated_randomness():

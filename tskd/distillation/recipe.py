@@ -82,6 +82,8 @@ class Recipe:
     def _check_teacher(self, teacher: BaseTeacher) -> None:
         if any(model is self.student for model in teacher.models):
             raise ValueError(f"teacher {teacher.name!r} is the student itself; give another model object")
+        if self.soft_sensor and teacher.fills_past:
+            raise ValueError(f"teacher {teacher.name!r} has fills_past=True: a soft sensor sees no past of the target")
         own = self.horizon
         other = teacher.answering(own).horizon
         shared = shared_steps(own, other)

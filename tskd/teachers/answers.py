@@ -11,7 +11,7 @@ from darts import TimeSeries
 from torch import Tensor
 
 from tskd._core.window_keys import encode
-from tskd._core.windows import Slot
+from tskd._core.windows import CHUNK, Slot
 from tskd.teachers.answer_form import AnswerForm
 from tskd.teachers.predictor import Chunks
 
@@ -40,8 +40,9 @@ class AnswersByTime:
         return self._slot.covers(keys)
 
     def outputs(self, model: int, keys: Tensor, fields: Sequence[str] = ()) -> Chunks:
-        values = self._slot.gather(keys).unflatten(2, (-1, self.form.size))
-        yield slice(0, len(keys)), self.form.outputs(values, fields)
+        for start in range(0, len(keys), CHUNK):
+            part = slice(start, min(start + CHUNK, len(keys)))
+            yield part, self.form.outputs(self._slot.gather(keys[part]).unflatten(2, (-1, self.form.size)), fields)
 
     def add_to(self, digest: Any) -> None:
         slot = self._slot
@@ -76,7 +77,9 @@ class AnswersByOrigin:
         return (self._codes[rows] == codes) & self._whole[rows]
 
     def outputs(self, model: int, keys: Tensor, fields: Sequence[str] = ()) -> Chunks:
-        yield slice(0, len(keys)), self.form.outputs(self._answers[self._rows(keys)], fields)
+        for start in range(0, len(keys), CHUNK):
+            part = slice(start, min(start + CHUNK, len(keys)))
+            yield part, self.form.outputs(self._answers[self._rows(keys[part])], fields)
 
     def add_to(self, digest: Any) -> None:
         digest.update(repr(("by origin", self.form, self._answers.shape, str(self._answers.dtype))).encode())

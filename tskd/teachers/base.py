@@ -83,6 +83,10 @@ class BaseTeacher(ABC):
         """darts' likelihood whose parameters it gives without being a network, or None."""
         return None
 
+    def filled_on(self, inputs: ModelInputs) -> Sequence[TimeSeries]:
+        """The target series in its own inputs, with missing values filled by its answers where it has one."""
+        return inputs.series
+
     def answering(self, steps: range) -> Self:
         """The same teacher, if it answers for any step, with the horizon `steps`; otherwise itself."""
         return self

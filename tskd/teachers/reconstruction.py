@@ -138,7 +138,6 @@ class Reconstruction(BaseTeacher):
         return self.filled_on(self.inputs_on(self.data_of(series, None, None, privileged)))
 
     def filled_on(self, inputs: ModelInputs) -> list[TimeSeries]:
-        """`filled` on the teacher's own inputs."""
         series = inputs.series
         return [
             target.with_values(np.where(np.isfinite(values := target.values(copy=False)), values, answers.values()))
