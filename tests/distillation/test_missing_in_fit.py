@@ -213,23 +213,41 @@ def test_a_missing_label_is_one_of_weight_zero_up_to_their_number(weighted: bool
     assert largest_difference(masked, zeroed) < 1e-12
 
 
+def missed(model: Any, whole: TimeSeries, gappy: TimeSeries) -> np.ndarray:
+    """Errors `[N, H, C]` in the windows that are complete and have a label, NaN where it is missing."""
+    inputs, labels = windows(gappy)
+    errors = (forecasts(model, whole) - labels)[np.isfinite(inputs).all(1)]
+    errors = errors[np.isfinite(errors).any((1, 2))]
+    assert 0.01 < np.isnan(errors).mean() < 0.5
+    return errors
+
+
+HELD_OUT = noise(60, 2, seed=21)
+GAPPY_HELD_OUT = cut(punched(HELD_OUT, 0.03, seed=8), (44, 50))
+
+
 def test_logged_losses_and_metrics_are_means_over_the_labels_that_exist() -> None:
     """Batches differ in their numbers of labels."""
-    held_out = noise(60, 2, seed=21)
-    gappy = {"train": cut(punched(SERIES, 0.04), (60, 64)), "val": cut(punched(held_out, 0.03, seed=8), (44, 50))}
-    student = descending(
-        batch_size=7, n_epochs=1, optimizer_kwargs={"lr": 0.0}, torch_metrics=MeanAbsoluteError().double()
-    )
-    DistilledModel(student, balance=0).fit(gappy["train"], val_series=gappy["val"])
+    train = cut(punched(SERIES, 0.04), (60, 64))
+    student = descending(lr=0.0, batch_size=7, n_epochs=1, torch_metrics=MeanAbsoluteError().double())
+    DistilledModel(student, balance=0).fit(train, val_series=GAPPY_HELD_OUT)
     logged = {name: float(value) for name, value in student.trainer.callback_metrics.items()}
-    for part, whole in (("train", SERIES), ("val", held_out)):
-        inputs, labels = windows(gappy[part])
-        errors = (forecasts(student, whole) - labels)[np.isfinite(inputs).all(1)]
-        errors = errors[np.isfinite(errors).any((1, 2))]
-        assert 0.01 < np.isnan(errors).mean() < 0.5
-        assert logged[f"{part}_MeanAbsoluteError"] == pytest.approx(np.nanmean(np.abs(errors)), rel=1e-6)
-        loss = "train_label_loss" if part == "train" else "val_loss"
-        assert logged[loss] == pytest.approx(np.nanmean(errors**2), rel=1e-6), loss
+    errors, held_out = missed(student, SERIES, train), missed(student, HELD_OUT, GAPPY_HELD_OUT)
+    assert logged["train_MeanAbsoluteError"] == pytest.approx(np.nanmean(np.abs(errors)), rel=1e-6)
+    assert logged["val_MeanAbsoluteError"] == pytest.approx(np.nanmean(np.abs(held_out)), rel=1e-6)
+    assert logged["train_label_loss"] == pytest.approx(np.nanmean(errors**2), rel=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [7, 1000])
+@pytest.mark.parametrize("whose", ["student", "teacher"])
+def test_a_validation_loss_is_the_mean_over_the_labels_that_exist(whose: str, batch_size: int) -> None:
+    model = descending(lr=0.0, batch_size=batch_size, n_epochs=1)
+    if whose == "student":
+        DistilledModel(model, balance=0).fit(SERIES, val_series=GAPPY_HELD_OUT)
+    else:
+        model = Teacher(model).fit(SERIES, val_series=GAPPY_HELD_OUT).models[0]
+    logged = float(model.trainer.callback_metrics["val_loss"])
+    assert logged == pytest.approx(np.nanmean(missed(model, HELD_OUT, GAPPY_HELD_OUT) ** 2), rel=1e-6)
 
 
 def test_early_stopping_sees_a_validation_loss_of_the_labels_that_exist() -> None:
@@ -526,6 +544,12 @@ class TestForecasts:
         else:
             expected = np.nanmean(np.nanmean(np.nanmean(errors, axis=1), axis=1))
         assert found == pytest.approx(expected)
+
+    def test_several_series_leave_out_their_own_origins(self, model: DistilledModel) -> None:
+        several = [self.gappy, SERIES, cut(noise(50, 2, seed=3), (10, 11))]
+        found = model.historical_forecasts(several, retrain=False, forecast_horizon=H, last_points_only=False)
+        expected = [len(self.complete(one, range(L - 1, len(one) - H))) for one in several]
+        assert [len(one) for one in found] == expected and len(set(expected)) == 3
 
     def test_a_gap_that_no_origin_escapes_is_refused(self, model: DistilledModel) -> None:
         gone = cut(SERIES[40:], (0, 40))
