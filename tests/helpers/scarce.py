@@ -88,7 +88,7 @@ class Draw:
 LABELS = "labels alone"
 PRIVILEGED = "teacher on z"
 BOTH = "teacher on x, z"
-ONE_FIT = "teacher on x, z, taught on all rows"
+ONE_FIT = "on x, z, own rows too"
 
 
 def risk_of_labels(setting: Setting) -> float:
