@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -26,6 +26,10 @@ class Arm(Strict):
             a shorter chunk is rolled forward on its own forecasts.
         archive: in an arm without teachers, whether the student is trained on archive and target rows `pooled`, or
             `pre-trained` on the archive before it is trained on the target rows.
+        oracle: in an arm without teachers, whether the student is trained on all labels, also those that the experiment
+            hides: no arm to choose, but a bound on what labels are worth.
+        penalties: in an arm without teachers, candidate penalties of a ridge regression on the student's inputs, which
+            takes the student's place (`tskd.experiment.run.ridge`).
     """
 
     name: str
@@ -36,22 +40,27 @@ class Arm(Strict):
     placebo: bool = False
     students: tuple[dict[str, Any], ...] = ()
     archive: Literal["pooled", "pre-trained"] | None = None
+    oracle: bool = False
+    penalties: tuple[Annotated[float, Field(gt=0)], ...] = ()
 
     @property
     def candidates(self) -> tuple[Any, ...]:
-        """What validation chooses among: balances, or settings of the student; one for an arm that leaves no choice."""
-        return self.balance if self.teachers else self.students or ({},)
+        """What validation chooses among: balances, settings of the student, or penalties; one for an arm that leaves no
+        choice."""
+        if self.teachers:
+            return self.balance
+        return self.students or tuple({"penalty": penalty} for penalty in self.penalties) or ({},)
 
     @property
     def is_plain(self) -> bool:
         """Whether it is the student as it is configured, on its own rows, without teachers."""
-        return not self.teachers and not self.students and self.archive is None
+        return not (self.teachers or self.students or self.archive or self.oracle or self.penalties)
 
     def is_alone(self, candidate: int) -> bool:
         """Whether a candidate is the student as it is configured, without teachers: a balance of 0, or no settings."""
         given = self.candidates[candidate]
         nothing = not given if isinstance(given, dict) else isinstance(given, float) and given == 0
-        return nothing and self.archive is None
+        return nothing and self.archive is None and not self.oracle
 
     @model_validator(mode="after")
     def _possible(self) -> Arm:
@@ -59,6 +68,12 @@ class Arm(Strict):
             raise ValueError("students: only an arm without teachers tunes the student's own settings.")
         if self.teachers and self.archive is not None:
             raise ValueError("archive: only an arm without teachers trains the student on it; give it to a teacher.")
+        if self.oracle and (self.teachers or self.students or self.archive or self.penalties):
+            raise ValueError("oracle: it is the student as it is configured, without teachers, students or archive.")
+        if self.penalties and (self.teachers or self.students or self.archive):
+            raise ValueError(
+                "penalties: a ridge takes the place of the student: give no teachers, students or archive."
+            )
         return self
 
     @field_validator("teachers", mode="before")

@@ -20,6 +20,7 @@ from tskd.experiment.config.consistency import (
     check_soft_sensor,
     check_teachers,
 )
+from tskd.experiment.config.labels import ALL, Labels, parse_labels
 from tskd.experiment.config.model_arguments import is_whole
 from tskd.experiment.config.names import PLACEBO_SUFFIX
 from tskd.experiment.config.objects import MODEL, TEACHER, Spec, Strict, Whole, nearest, parse_object, plain
@@ -47,6 +48,8 @@ class ExperimentConfig(Strict):
         lookback: of student and teachers whose arguments leave it out; so is `horizon`.
         sizes: training sizes in windows of the student, None for all (`tskd.experiment.data.folds`).
         folds: number of chronological folds.
+        labels: `"all"`, or which of them there are (`LabelsConfig`): the others are hidden from all that train and
+            select. A file may list several, each of which is a case of a study.
         controls: names of controls to add as arms (`tskd.experiment.controls.registry`).
     """
 
@@ -62,6 +65,7 @@ class ExperimentConfig(Strict):
     horizon: Whole | None = Field(default=None, ge=1)
     sizes: tuple[int | None, ...] = (None,)
     folds: Whole = Field(default=1, ge=1)
+    labels: Labels = ALL
     controls: tuple[str, ...] = ()
 
     @model_validator(mode="before")
@@ -121,6 +125,11 @@ class ExperimentConfig(Strict):
         if wrong or not sizes or len(set(sizes)) < len(sizes):
             raise ValueError(f"give numbers of training windows, none twice, or null for all; not {list(sizes)}.")
         return sizes
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _labels(cls, value: Any) -> Any:
+        return parse_labels(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> ExperimentConfig:

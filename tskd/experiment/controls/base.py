@@ -42,6 +42,7 @@ class Control:
             information.
         counts: whether an arm must beat it before its gain is put down to privileged information.
         required: whether no gain is put down to privileged information without it.
+        bound: whether it is no control, but a bound on what can be reached, and shown beside the teachers.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Control:
     belongs_to: Callable[[ExperimentConfig, Arm, Arm], bool] = of_any_arm
     counts: bool = True
     required: bool = False
+    bound: bool = False
 
 
 def first_privileged_arm(experiment: ExperimentConfig) -> Arm:

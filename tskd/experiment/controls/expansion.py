@@ -20,7 +20,7 @@ class Expanded:
     @property
     def controls(self) -> dict[str, str]:
         """Arms that are controls, and which; also those that the configuration itself has."""
-        found = {arm.name: control_of(self.experiment, arm) for arm in self.experiment.arms}
+        found = {arm.name: control_of(self.experiment, arm) for arm in self.experiment.arms if not arm.oracle}
         return {name: control for name, control in found.items() if control is not None}
 
 

@@ -9,6 +9,7 @@ from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.objects import TEACHER, WEIGHTING, Spec, build_object
 from tskd.experiment.config.teacher import TeacherConfig, lookback_and_horizon, point_forecaster
+from tskd.experiment.controls import self_trained_trees
 from tskd.experiment.controls.base import Control, ControlArm, NotApplicable, first_privileged_arm
 from tskd.experiment.controls.student_settings import largest_balances
 
@@ -66,7 +67,7 @@ def _without_privilege(experiment: ExperimentConfig, data: DataSet) -> TeacherCo
 
 
 def _matches(experiment: ExperimentConfig, arm: Arm) -> bool:
-    if not arm.teachers or arm.placebo:
+    if not arm.teachers or arm.placebo or arm.name == self_trained_trees.NAME:
         return False
     links = (link for name in arm.teachers for link in experiment.chain(name))
     return arm.name == NAME or all(_sees_no_more(experiment, link) for link in links)
@@ -92,7 +93,7 @@ def _model_without_lags(experiment: ExperimentConfig, name: str) -> Spec:
 
 SELF_DISTILLED = Control(
     NAME,
-    "distilled from a teacher that sees what the student sees",
+    "distilled from a teacher that sees what the student sees; where labels are missing, this is self-training",
     _build,
     _matches,
     _belongs_to,

@@ -42,7 +42,7 @@ def of_student(model: Any, part: DataPart, covariates: Mapping[str, TimeSeries],
     given: dict[str, Any] = {slot: [series] for slot, series in covariates.items()}
     inputs = ModelInputs([part.series], **given, visible={"past_target": hidden} if soft_sensor else {})
     seen = model_windows(student, inputs)
-    keys = _keys(part)
+    keys = torch.from_numpy(part.keys)
     beyond = part.truth.shape[1] - student.output_chunk_shift - student.output_chunk_length
     if beyond <= 0:
         known = seen.covers(keys).nonzero()[:, 0]
@@ -63,18 +63,12 @@ def of_teacher(teacher: Teacher, part: DataPart, covariates: Mapping[str, TimeSe
     runs over."""
     known = {name: part.privileged[name] for name in teacher.names}
     predictor = teacher.predictor(part.series, **covariates, privileged=known)
-    keys = _keys(part)
+    keys = torch.from_numpy(part.keys)
     keys = keys[keys[:, 1] + teacher.horizon[-1] < len(part.series)]
     covered = predictor.covers(keys)
     positions = covered.nonzero()[:, 0]
     for rows, found in predictor.outputs(keys[covered]):
         yield positions[rows].numpy(), found["forecasts"].numpy(), teacher.horizon[0]
-
-
-def _keys(part: DataPart) -> Tensor:
-    """Keys [W, 2] of the windows of a part."""
-    origins = torch.arange(len(part.truth)) + part.reach - 1
-    return torch.stack([torch.zeros_like(origins), origins], dim=1)
 
 
 def _moved(keys: Tensor, steps: int) -> Tensor:
