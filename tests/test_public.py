@@ -23,7 +23,7 @@ MODULES = [path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE / "_
 
 
 def test_public_names() -> None:
-    assert tskd.__all__ == ["DistilledModel", "Teacher", "__version__", "audit"]
+    assert tskd.__all__ == ["DistilledModel", "Reconstruction", "Teacher", "__version__", "audit"]
     assert callable(tskd.audit)
     assert all(hasattr(tskd, name) for name in tskd.__all__)
     assert {"CostlySensors", "FutureHorizon", "HighResolution"} <= set(tskd.privileged.__all__)

@@ -10,13 +10,15 @@ from tskd._version import __version__
 if TYPE_CHECKING:
     from tskd.distillation.leak_audit import audit
     from tskd.distillation.model import DistilledModel
+    from tskd.teachers.reconstruction import Reconstruction
     from tskd.teachers.teacher import Teacher
 
-__all__ = ["DistilledModel", "Teacher", "__version__", "audit"]
+__all__ = ["DistilledModel", "Reconstruction", "Teacher", "__version__", "audit"]
 
 # torch and darts take seconds to import; names are fetched when first used
 _HOMES = {
     "DistilledModel": "tskd.distillation.model",
+    "Reconstruction": "tskd.teachers.reconstruction",
     "Teacher": "tskd.teachers.teacher",
     "audit": "tskd.distillation.leak_audit",
 }

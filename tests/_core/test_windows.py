@@ -176,7 +176,7 @@ def listed(dataset: ShiftedTorchTrainingDataset, visible: Any = None) -> tuple[t
     span = WindowSpan(lookback, horizon, dataset.shift - lookback)
     sampling = WindowSampling(dataset.stride, dataset.max_samples_per_ts)
     keys = training_keys([len(series) for series in dataset.series], span, sampling)
-    return keys, dataset_windows(dataset, keys, visible)
+    return keys, dataset_windows(dataset, ModelInputs(dataset.series, visible=visible or {}, keys=keys))
 
 
 def assert_equals_darts(dataset: ShiftedTorchTrainingDataset) -> None:
@@ -458,4 +458,4 @@ def test_a_varying_lookback_is_refused() -> None:
 
 def test_another_kind_of_data_set_is_refused() -> None:
     with pytest.raises(TypeError, match="training data set"):
-        dataset_windows([1, 2, 3], torch.zeros(3, 2).long())
+        dataset_windows([1, 2, 3], ModelInputs([walk(9)], keys=torch.zeros(3, 2).long()))

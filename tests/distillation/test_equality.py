@@ -834,5 +834,5 @@ def test_teachers_do_not_see_what_the_student_is_trained_with() -> None:
     seen.fit(**setup.arguments(), privileged=setup.privileged())
     np.random.seed(4)
     expected = alone.fit(**setup.arguments(), privileged=setup.privileged())
-    assert_same_weights(expected.model, seen.teachers[0].model)
+    assert_same_weights(expected.model, seen.teachers[0].models[0])
     assert not alone.fitted

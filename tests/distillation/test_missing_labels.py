@@ -8,24 +8,27 @@ import numpy as np
 import pytest
 import torch
 from darts import TimeSeries
+from darts.models import DLinearModel, LinearRegressionModel
 
 from tests.helpers.closed_form import LBFGS, H, L, forecasts, linear, noise, scripted, windows
-from tskd import DistilledModel
+from tests.helpers.models import fast
+from tskd import DistilledModel, Reconstruction, Teacher
 
 SERIES = noise(160, 2)
 LAB = noise(160, 1, seed=7, name="lab")
 
 
-def punched(series: TimeSeries, share: float, seed: int = 5, value: float = np.nan) -> TimeSeries:
-    """The series with a random share of its values replaced, each component by itself."""
+def punched(series: TimeSeries, share: float) -> TimeSeries:
+    """The series without a random share of its values, of each component by itself."""
     values = series.values().copy()
-    values[np.random.default_rng(seed).random(values.shape) < share] = value
+    values[np.random.default_rng(5).random(values.shape) < share] = np.nan
     return series.with_values(values)
 
 
-def cut(series: TimeSeries, start: int, end: int, component: int | None = None, value: float = np.nan) -> TimeSeries:
+def cut(series: TimeSeries, start: int, end: int) -> TimeSeries:
+    """The series without the values of some steps."""
     values = series.values().copy()
-    values[start:end, slice(None) if component is None else component] = value
+    values[start:end] = np.nan
     return series.with_values(values)
 
 
@@ -86,3 +89,46 @@ def test_with_a_teacher_it_is_the_regression_on_blends_and_on_the_teacher_alone(
     weights = np.where(known, 1.0, alpha)
     expected = least_squares(inputs, target, weights, windows(SERIES)[0])
     assert np.abs(forecasts(student, SERIES) - expected).max() < 1e-6
+
+
+def test_a_reconstruction_that_is_asked_to_fills_the_past_and_never_the_labels() -> None:
+    """Least squares of the true labels on lookbacks whose gaps are filled; without being asked, those are left out."""
+    gappy = cut(punched(SERIES, 0.05), 40, 70)
+    lab = SERIES.map(lambda values: values + np.sin(np.arange(values.size)).reshape(values.shape) / 9)
+    longer = lab.append_values(np.full((5, 2, 1), 1e3))
+    filled = Reconstruction("lab").fit(gappy, {"lab": lab}).filled(gappy, {"lab": lab})[0]
+    assert np.isfinite(filled.values()).all()
+    inputs, _ = windows(filled)
+    _, labels = windows(gappy)
+    known = np.isfinite(labels)
+
+    students = {}
+    for fills in (True, False):
+        students[fills] = exact()
+        model = DistilledModel(students[fills], Reconstruction("lab", fills_past=fills), balance=0)
+        # a privileged value after the end of training is never read
+        model.fit(gappy, privileged={"lab": longer})
+        assert model.windows is not None
+        assert (model.windows.incomplete == 0) is fills
+        assert model.windows.used == int(known.any((1, 2)).sum()) if fills else len(complete_windows(gappy)[0])
+
+    expected = least_squares(inputs, labels, known.astype(float), windows(SERIES)[0])
+    assert np.abs(forecasts(students[True], SERIES) - expected).max() < 1e-6
+    assert np.abs(forecasts(students[False], SERIES) - expected).max() > 1e-3
+    with pytest.raises(ValueError, match=r"series has missing values at 2020-01-03 17:00:00, .* and 2 more steps"):
+        model.predict(H, series=gappy[:70])
+
+
+def test_a_soft_sensor_has_no_past_to_fill() -> None:
+    with pytest.raises(ValueError, match="teacher 'Reconstruction' has fills_past=True: a soft sensor sees no past"):
+        DistilledModel(exact(), Reconstruction("lab", fills_past=True), soft_sensor=True)
+
+
+def test_a_teacher_that_is_silent_wherever_labels_are_missing_is_warned_of() -> None:
+    gappy = cut(SERIES, 0, 120)
+    teacher = Teacher(LinearRegressionModel(lags=4, output_chunk_length=H), name="plain")
+    student = DLinearModel(L, H, **fast())
+    with pytest.warns(UserWarning, match="teacher 'plain' is silent in all 113 windows without a label"):
+        model = DistilledModel(student, teacher, soft_sensor=True)
+        model.fit(gappy, past_covariates=LAB)
+    assert model.windows is not None and model.windows.teachers == 0

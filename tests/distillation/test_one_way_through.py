@@ -84,8 +84,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count(series_module, "_check_usable", lambda series, where, complete: f"scan {where}")
     for module in (spec, preflight):
         count(module, "training_keys", lambda lengths, span, sampling: f"keys {span.lookback} {lengths}")
-    for module in (preflight, teacher):
-        count(module, "teacher_inputs", lambda spec, data, sampling=None: f"inputs {spec.name} {data.prefix}")
+    count(teacher, "teacher_inputs", lambda spec, data, sampling=None: f"inputs {spec.name} {data.prefix}")
     count(model_interface, "untrained_copy", lambda model: f"copy {type(model).__name__}")
     return found
 

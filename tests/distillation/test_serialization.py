@@ -38,7 +38,8 @@ def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
     model.fit(SERIES, privileged={"lab": LAB}).save(tmp_path / "a" / "model")
     again = DistilledModel.load(tmp_path / "a" / "model")
     assert repr(again) == re.sub(r"np\.\w+\((\S+?)\)", r"\1", repr(model))
-    assert again.teachers[0].folds is not None and len(again.teachers[0].models) == 2
+    loaded = again.teachers[0]
+    assert isinstance(loaded, Teacher) and loaded.folds is not None and len(loaded.models) == 2
 
 
 def test_what_could_not_be_loaded_is_not_saved_and_leaves_nothing(tmp_path: Path) -> None:

@@ -399,7 +399,7 @@ def test_a_word_that_is_there_would_be_found(tmp_path: Path) -> None:
     """The search sees names and values where a saved teacher does hold them."""
     model = distil(dlinear(tmp_path))
     path = tmp_path / "teacher.pt"
-    model.teachers[0].model.save(str(path))
+    model.teachers[0].models[0].save(str(path))
     assert any(b"prescient" in part for part in contents(path))
     values = privileged()["outlook"].values().ravel()
     assert any(holds_any(found, values) for found in reachable(torch.load(path, weights_only=False)))
@@ -546,9 +546,9 @@ def test_teachers_come_back_as_they_were(whole: DistilledModel, folder: Path) ->
 
 def test_what_was_loaded_can_be_fitted_further(whole: DistilledModel, folder: Path) -> None:
     found = DistilledModel.load(folder)
-    before = [teacher.model.model.state_dict()["encoders.0.skip.weight"].clone() for teacher in found.teachers]
+    before = [teacher.models[0].model.state_dict()["encoders.0.skip.weight"].clone() for teacher in found.teachers]
     found.fit(walk(80), privileged=privileged(), epochs=1)
-    after = [teacher.model.model.state_dict()["encoders.0.skip.weight"] for teacher in found.teachers]
+    after = [teacher.models[0].model.state_dict()["encoders.0.skip.weight"] for teacher in found.teachers]
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
     weight = next(iter(whole.student.model.state_dict()))
     assert not torch.equal(found.student.model.state_dict()[weight], whole.student.model.state_dict()[weight])

@@ -322,7 +322,7 @@ def test_privileged_values_after_the_end_of_training_are_never_read(case: Case) 
         }
         model = DistilledModel(student_model(case.shift), case.teacher(), balance=0.5)
         model.fit(case.series, privileged=privileged)
-        trained.append((weights(model.student), weights(model.teachers[0].model)))
+        trained.append((weights(model.student), weights(model.teachers[0].models[0])))
     for student, teacher in trained[1:]:
         assert same(teacher, trained[0][1])
         assert same(student, trained[0][0])
@@ -525,7 +525,9 @@ def fitted_elsewhere(how: str, series: TimeSeries, lab: TimeSeries) -> tuple[Tea
     if how == "by Teacher.fit, on several series":
         return sensors.fit([other, series], privileged={"lab": [around(other, seed=1, name="lab"), lab]}), {"lab": lab}
     model = DistilledModel(student_model(), sensors).fit(series, privileged={"lab": lab})
-    return model.teachers[0], {"lab": lab}
+    fitted = model.teachers[0]
+    assert isinstance(fitted, Teacher)
+    return fitted, {"lab": lab}
 
 
 HOW = [

@@ -19,6 +19,7 @@ class ModelInputs:
         past_covariates, future_covariates: one for each target series, or None.
         visible: masks `[steps, components]` of the slots of a window in which something is hidden from the model.
         keys: training windows `[N, 2]`, in darts' order; None for inputs that the model only forecasts from.
+        past_target: series that stand for the target's own past, with its gaps filled; None for the target itself.
     """
 
     series: Sequence[TimeSeries]
@@ -26,6 +27,7 @@ class ModelInputs:
     future_covariates: Sequence[TimeSeries] | None = None
     visible: Mapping[str, Tensor] = field(default_factory=dict)
     keys: Tensor | None = None
+    past_target: Sequence[TimeSeries] | None = None
 
     def arguments(self, prefix: str = "") -> dict[str, Any]:
         """Series and covariates as keyword arguments of darts' `fit`, prefixed by `"val_"` for the validation part."""

@@ -168,7 +168,7 @@ class Windows:
         past = (1 - span.lookback, span.lookback)
         future = (1 + span.output_shift, span.horizon)
         plan = {
-            "past_target": (series, *past),
+            "past_target": (inputs.past_target or series, *past),
             "past_covariates": (inputs.past_covariates, *past),
             "historic_future_covariates": (inputs.future_covariates, *past),
             "future_covariates": (inputs.future_covariates, *future),

@@ -15,7 +15,7 @@ from tskd._core.darts.backtesting_view import rolling_view
 from tskd._core.series import SeriesLike, as_list, without_gaps
 from tskd.distillation.deployed_inputs import DeployedInputs, without_incomplete
 from tskd.distillation.soft_sensor import blanked
-from tskd.teachers.teacher import Teacher
+from tskd.teachers.base import BaseTeacher
 
 logger = logging.getLogger(__name__)
 ROLLING = tuple(inspect.signature(ForecastingModel.historical_forecasts).parameters)
@@ -35,7 +35,7 @@ class Backtester:
     student: Any
     soft_sensor: bool
     refit: Callable[..., Any]
-    teachers: Sequence[Teacher]
+    teachers: Sequence[BaseTeacher]
 
     def historical_forecasts(
         self,
@@ -166,7 +166,7 @@ def _one_by_one(
     ]
 
 
-def _usable_at(teacher: Teacher, targets: Sequence[TimeSeries]) -> Teacher:
+def _usable_at(teacher: BaseTeacher, targets: Sequence[TimeSeries]) -> BaseTeacher:
     """Return the teacher if it may be used for a student trained on these series.
 
     Raises:
@@ -177,7 +177,7 @@ def _usable_at(teacher: Teacher, targets: Sequence[TimeSeries]) -> Teacher:
     origin = min(target.end_time() for target in targets)
     comparable = isinstance(teacher.seen_until, type(origin))
     if not comparable or teacher.seen_until > origin:
-        seen = "on data of unknown end (darts keeps no end of several series; Teacher.fit does)"
+        seen = "on data of unknown end (darts keeps no end of several series; Teacher.fit does; else give seen_until)"
         seen = seen if teacher.seen_until is None else f"on data up to {teacher.seen_until}"
         raise ValueError(
             f"teacher {teacher.name!r} was passed in fitted {seen}, and the origin is {origin}: pass it unfitted, to "

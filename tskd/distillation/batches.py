@@ -11,11 +11,9 @@ from torch import Tensor
 
 from tskd._core.darts.dataset import TorchTrainingBatch, WindowData
 from tskd._core.window_keys import unique
-from tskd._core.windows import LABEL_SLOTS, Windows
+from tskd._core.windows import CHUNK, LABEL_SLOTS, Windows
 from tskd.teachers.outputs import TeacherOutputs
 from tskd.weighting import CalibrationWindows
-
-CHUNK = 4096
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from tskd._core.darts.storage import forget_target
 from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows
 from tskd.distillation.batches import DistillationData
+from tskd.distillation.filled_past import with_filled_past
 from tskd.distillation.history import History, Hours, Tally
 from tskd.distillation.linear_probe import MOST
 from tskd.distillation.module import Distillation
@@ -24,10 +26,10 @@ from tskd.distillation.objective import Objective
 from tskd.distillation.preflight import PreparedFit
 from tskd.distillation.student_queries import Calibration
 from tskd.distillation.window_counts import WindowCounts
+from tskd.teachers.base import BaseTeacher
 from tskd.teachers.output_cache import OutputCache
 from tskd.teachers.outputs import OutputSource, StudentWindows, TeacherOutputs, collect_outputs
 from tskd.teachers.predictor import TeacherPredictor
-from tskd.teachers.teacher import Teacher
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ class FitResult:
         windows: number of training windows by what the student learned from in them.
     """
 
-    teachers: tuple[Teacher, ...]
+    teachers: tuple[BaseTeacher, ...]
     windows: WindowCounts
 
 
@@ -55,6 +57,7 @@ def fit(prepared: PreparedFit, history: History) -> FitResult:
     recipe, options = prepared.recipe, prepared.options
     with isolated_randomness():
         fitted = [one.fit(options, prepared.student.series) for one in prepared.teachers]
+        prepared = with_filled_past(prepared, [teacher for teacher, _ in fitted])
     training = _StudentTraining(
         prepared, [teacher for teacher, _ in fitted], [predictor for _, predictor in fitted], history
     )
@@ -96,7 +99,7 @@ class _StudentTraining:
     def __init__(
         self,
         prepared: PreparedFit,
-        teachers: Sequence[Teacher],
+        teachers: Sequence[BaseTeacher],
         predictors: Sequence[TeacherPredictor],
         history: History,
     ) -> None:
@@ -126,17 +129,18 @@ class _StudentTraining:
         prepared = self.prepared
         listed = prepared.student.keys
         assert listed is not None
-        windows = dataset_windows(dataset, listed, prepared.student.visible)
+        windows = dataset_windows(dataset, prepared.student)
         keys = _chosen(listed, windows.covers(listed))
         outputs = self._outputs(self.predictors, windows, keys, objective)
         labelled, taught = windows.has_labels(keys), torch.zeros(len(keys), dtype=torch.bool)
         if objective.compares and prepared.recipe.balance.ever_teaches(epochs):
-            taught = outputs.any_valid(keys)
+            taught = outputs.valid_for(keys).any(0)
         self.windows = WindowCounts.of(labelled, taught, len(listed) - len(keys))
         if not self.windows.used:
             raise ValueError(f"no window is left to train on ({self.windows})")
         if self.windows.used < len(listed) or self.windows.teachers:
             logger.info("%s", self.windows)
+            self._warn_of_silent(outputs, keys[~labelled])
         keys = _chosen(keys, labelled | taught)
         starts = roll_starts(len(prepared.recipe.horizon), objective.ahead)
         data = DistillationData(keys, windows, outputs, starts, prepared.recipe.weighting.needs.spread)
@@ -146,11 +150,21 @@ class _StudentTraining:
             objective.fit_probe(teacher, field, data.features(teacher, field, MOST))
         return data
 
+    def _warn_of_silent(self, outputs: TeacherOutputs, unlabelled: Tensor) -> None:
+        """Warn of a teacher that forecasts none of the windows without a label, which would learn from it alone."""
+        for teacher, valid in zip(self.teachers, outputs.valid_for(unlabelled), strict=True):
+            if len(unlabelled) and not bool(valid.any()):
+                warnings.warn(
+                    f"teacher {teacher.name!r} is silent in all {len(unlabelled)} windows without a label, as values "
+                    "that it reads are missing there (with sees_inputs=False it does not read the target's past)",
+                    stacklevel=2,
+                )
+
     def _validation_data(self, dataset: Any) -> DistillationData:
         """The validation windows that have a label; with teacher outputs if the weighting is calibrated on them."""
         validation = self.prepared.validation
         assert validation is not None and validation.keys is not None
-        windows = dataset_windows(dataset, validation.keys, validation.visible)
+        windows = dataset_windows(dataset, validation)
         keys = _chosen(validation.keys, windows.covers(validation.keys) & windows.has_labels(validation.keys))
         if not len(keys):
             raise ValueError("no validation window has all inputs of the student, and a label")

@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
+from tskd._core.correlation import squared_correlations
 from tskd._core.darts.capabilities import reads_covariates
 from tskd._core.darts.inspect import kept_components, trained_until
 from tskd._core.darts.storage import load_model
-from tskd._core.series import SeriesBundle
+from tskd._core.series import SeriesBundle, without_gaps
 from tskd.distillation.model import DistilledModel
 from tskd.distillation.soft_sensor import blanked
 
@@ -73,11 +74,7 @@ def _matches(series: TimeSeries, hidden: TimeSeries) -> Iterator[tuple[str, str,
         a, b = _overlapping(series, hidden.shift(-lead))
         if len(a) < 3:
             continue
-        a, b = np.diff(a, axis=0), np.diff(b, axis=0)
-        a, b = a - a.mean(0), b - b.mean(0)
-        scale = np.outer(np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0))
-        share = np.divide(a.T @ b, scale, out=np.zeros_like(scale), where=scale > 0) ** 2
-        for i, j in zip(*np.where(share > 1 - SAME), strict=True):
+        for i, j in zip(*np.where(squared_correlations(a, b) > 1 - SAME), strict=True):
             yield str(series.components[i]), str(hidden.components[j]), lead
 
 
@@ -95,7 +92,7 @@ def training_past(model: DistilledModel, test_start: Any) -> Iterator[Finding]:
     for who, end in ends.items():
         tried = f"training rows of the {who} from {test_start} on"
         if end is None:
-            yield Finding(tried, None, "darts keeps no training series of it")
+            yield Finding(tried, None, "the end of its training series is not known")
         else:
             yield Finding(tried, bool(end < test_start), f"its training ends at {end}")
 
@@ -105,7 +102,7 @@ def beyond_cutoff(
 ) -> Iterator[Finding]:
     """Change every privileged value after a cutoff, and check that the teachers' forecasts before it stay the same."""
     for teacher in model.teachers:
-        if not teacher.sources:
+        if not teacher.sources and not teacher.names:
             continue
         tried = f"privileged values after a training cutoff, read by teacher {teacher.name!r}"
         cut = [target[: -(len(target) // 3)] for target in data.series]
@@ -159,9 +156,9 @@ def perturbed(
     horizon = model.student.output_chunk_length
     origins = [target[: -(len(target) // 3)] for target in data.series]
     start = [origin.end_time() + origin.freq for origin in origins]
-    inputs = blanked(origins) if model.soft_sensor else origins
-    past = data.past_covariates if reads_covariates(model.student, "past") else None
-    future = data.future_covariates if reads_covariates(model.student, "future") else None
+    inputs = blanked(origins) if model.soft_sensor else without_gaps(origins)
+    past = without_gaps(data.past_covariates) if reads_covariates(model.student, "past") else None
+    future = without_gaps(data.future_covariates) if reads_covariates(model.student, "future") else None
 
     def forecasts(student: Any, covariates: list[TimeSeries] | None) -> list[np.ndarray]:
         predicted = student.predict(
@@ -203,7 +200,7 @@ def _changed_in_place(series: Sequence[TimeSeries]) -> Iterator[None]:
     kept = [view.copy() for view in writable]
     try:
         for view in writable:
-            view[...] = -3 * view + 7 * (1 + np.abs(view).max())
+            view[...] = -3 * view + 7 * (1 + np.nanmax(np.abs(view)))
         yield
     finally:
         for view, values in zip(writable, kept, strict=True):
@@ -214,5 +211,5 @@ def _moved(series: TimeSeries, after: Any) -> TimeSeries:
     """The series with every value changed from a time stamp on."""
     values = series.values(copy=True)
     late = np.asarray(series.time_index >= after)
-    values[late] = -3 * values[late] + 7 * (1 + np.abs(values).max())
+    values[late] = -3 * values[late] + 7 * (1 + np.nanmax(np.abs(values)))
     return series.with_values(values)

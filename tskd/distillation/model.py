@@ -24,7 +24,7 @@ from tskd.distillation.serialization import SavedModel, load, save
 from tskd.distillation.soft_sensor import SoftSensor
 from tskd.distillation.window_counts import WindowCounts
 from tskd.losses import LossTerm, OutputKD
-from tskd.teachers.teacher import Teacher
+from tskd.teachers.base import BaseTeacher
 from tskd.weighting import Uniform, Weighting
 
 
@@ -33,7 +33,7 @@ class DistilledModel:
 
     Args:
         student: a darts torch model, trained in place; it stays a plain darts model.
-        teachers: any number; of unfitted ones, copies are fitted on the student's training data.
+        teachers: any number, `Teacher` or `Reconstruction`; of unfitted ones, copies are fitted on the training data.
         losses: distillation losses, summed with their weights, and label weightings; `OutputKD()` if None.
         weighting: how the teachers are combined; `Uniform()` if None.
         balance: share α of the teachers in the loss, a number or a `Balance`. 0 is darts' own training, seed for seed.
@@ -47,7 +47,7 @@ class DistilledModel:
     def __init__(
         self,
         student: Any,
-        teachers: Teacher | Sequence[Teacher] = (),
+        teachers: BaseTeacher | Sequence[BaseTeacher] = (),
         losses: LossTerm | Sequence[LossTerm] | None = None,
         weighting: Weighting | None = None,
         balance: float | Balance = 0.5,
@@ -55,7 +55,7 @@ class DistilledModel:
         soft_sensor: bool = False,
     ) -> None:
         self.student: TorchForecastingModel = student
-        self.teachers: tuple[Teacher, ...] = as_tuple(teachers, Teacher, "teachers")
+        self.teachers: tuple[BaseTeacher, ...] = as_tuple(teachers, BaseTeacher, "teachers")
         self.losses: tuple[LossTerm, ...] = as_tuple(OutputKD() if losses is None else losses, LossTerm, "losses")
         self.weighting = Uniform() if weighting is None else weighting
         self.balance = balance if isinstance(balance, Balance) else FixedBalance(balance)
@@ -254,7 +254,7 @@ class DistilledModel:
     def _backtester(self) -> Backtester:
         return Backtester(self.student, self.soft_sensor, self._refit, self.given_teachers)
 
-    def _refit(self, student: Any, teachers: Sequence[Teacher], series: Any, **fit_kwargs: Any) -> Any:
+    def _refit(self, student: Any, teachers: Sequence[BaseTeacher], series: Any, **fit_kwargs: Any) -> Any:
         """A student, distilled by the recipe of this model."""
         fresh = type(self)(student, teachers, self.losses, self.weighting, self.balance, soft_sensor=self.soft_sensor)
         return fresh.fit(series, **fit_kwargs).student

@@ -17,8 +17,8 @@ from tskd._core.layers import Layer
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.window_keys import WindowSampling
 from tskd.losses import Predictive
+from tskd.teachers.base import BaseTeacher
 from tskd.teachers.network import model_windows
-from tskd.teachers.spec import TeacherSpec
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class ModelInterface:
         Raises:
             ValueError: the model has no likelihood.
         """
-        if not self.layers:
+        if self.likelihood is None and not self.layers:
             raise ValueError(f"the {whose}, a {self.kind}, is no network; of such, distributions are not compared")
         if self.likelihood is None:
             raise ValueError(f"the {whose}, a {self.kind}, forecasts points: give it a likelihood")
@@ -124,12 +124,12 @@ def student_interface(student: Any, inputs: ModelInputs, probing: Probing, soft_
     return _probed(interface, student, replace(inputs, visible={}), probing, training=True)
 
 
-def teacher_interface(teacher: TeacherSpec, inputs: ModelInputs, probing: Probing) -> ModelInterface:
+def teacher_interface(teacher: BaseTeacher, inputs: ModelInputs, probing: Probing) -> ModelInterface:
     """The interface of a teacher, fitted or not."""
-    interface = ModelInterface(type(teacher.model).__name__, teacher.horizon)
+    interface = ModelInterface(teacher.kind, teacher.horizon, likelihood=teacher.likelihood)
     if not teacher.is_network or not probing.inside:
         return interface
-    probed = _probed(interface, teacher.model, inputs, replace(probing, heads=False))
+    probed = _probed(interface, teacher.models[0], inputs, replace(probing, heads=False))
     return replace(probed, folds=teacher.cross_fit is not None)
 
 

@@ -128,7 +128,7 @@ class Distillation(pl.LightningModule):
             output = network_output(self.student, batch.labels, ModuleStage.TRAIN)
             loss = labels = label_loss(self.student, output, batch.labels, ModuleStage.TRAIN)
         self._log_loss("train_loss", loss, batch.labels)
-        self._means.add("train_label_loss", labels)
+        self._means.add("train_label_loss", labels, labels_known(batch.labels))
         self._means.add("balance", torch.as_tensor(alpha))
         self._means.end_step()
         update_metrics(self.student, output, batch.labels, ModuleStage.TRAIN)
@@ -208,7 +208,7 @@ class Distillation(pl.LightningModule):
         steps = slice(-batch.forecasts.shape[2], None)
         prediction = output.prediction[:, steps]
         forecast = point_forecast(self.student, prediction)
-        target, labelled = batch.labels.future_target[:, steps], labels_known(batch.labels)
+        target = batch.labels.future_target[:, steps]
         objective, mean = self.objective, self._over_ranks
         weighting, needs, gram = objective.weighting, objective.weighting.needs, None
         if needs.gram is not None:
@@ -223,7 +223,7 @@ class Distillation(pl.LightningModule):
             objective.covers.to(batch.valid.device),
             batch.spread,
             context=StepContext(mean, gram),
-            labelled=None if labelled is None else labelled[:, steps],
+            labelled=labels_known(batch.labels, steps),
         )
         if needs.meta_step_every and batch_idx % needs.meta_step_every == 0:
             assert self._calibration is not None

@@ -20,9 +20,8 @@ from tskd.distillation.model_interface import ModelInterface, Probing, student_i
 from tskd.distillation.objective import Objective
 from tskd.distillation.recipe import Recipe
 from tskd.losses import LabelWeighting
-from tskd.teachers.inputs import teacher_inputs
+from tskd.teachers.base import BaseTeacher
 from tskd.teachers.predictor import TeacherPredictor
-from tskd.teachers.teacher import Teacher
 
 # windows in a probe of the losses, unless a batch has fewer
 PROBED = 4
@@ -61,17 +60,17 @@ class TeacherInFit:
         predictor: for the training part, if the teacher is fitted.
     """
 
-    teacher: Teacher
+    teacher: BaseTeacher
     inputs: ModelInputs
     validation: ModelInputs | None
     predictor: TeacherPredictor | None = None
 
-    def fit(self, options: FitOptions, targets: Sequence[Any]) -> tuple[Teacher, TeacherPredictor]:
+    def fit(self, options: FitOptions, targets: Sequence[Any]) -> tuple[BaseTeacher, TeacherPredictor]:
         """The fitted teacher, and its predictor for the training part, whose target series are passed."""
         if self.predictor is not None:
             return self.teacher, self.predictor
         rows = {**options.sampling.arguments(), "sample_weight": options.sample_weight}
-        validation = self.validation if self.teacher.spec.is_network else None
+        validation = self.validation if self.teacher.is_network else None
         fitted = self.teacher.fit_on(self.inputs, validation, **rows, verbose=options.verbose)
         return fitted, fitted.predictor_on(self.inputs, targets)
 
@@ -129,18 +128,21 @@ def prepare(
         raise ValueError("dataloader_kwargs['collate_fn'] is not supported: batches are gathered, not collated")
     weighting = recipe.weighting
     calibrated = weighting.needs.calibration and all(_validates(validation, one) for one in recipe.teachers)
+    ahead = max((loss.needs.ahead for loss in recipe.losses), default=0)
+    steps = range(recipe.horizon[0], recipe.horizon[-1] + 1 + ahead)
     teachers = [
         # a fitted teacher forecasts the validation part only if the weighting is calibrated on it
-        _in_fit(one, train, None if one.fitted and not calibrated else validation, options.sampling)
+        _in_fit(one.answering(steps), train, None if one.fitted and not calibrated else validation, options.sampling)
         for one in recipe.teachers
     ]
     if weighting.needs.validation and recipe.teachers and validation is None:
         raise ValueError(f"{weighting!r} learns from a validation part: give val_series")
     if any(isinstance(loss, LabelWeighting) for loss in recipe.losses):
         check_weighable_labels(recipe.student)
-    _check_some_window(recipe, student, alone=not recipe.teachers)
-    if held_out is not None:
-        _check_some_window(recipe, held_out, alone=True, part="validation ")
+    if not any(teacher.fills_past for teacher in recipe.teachers):
+        _check_some_window(recipe, student, alone=not recipe.teachers)
+        if held_out is not None:
+            _check_some_window(recipe, held_out, alone=True, part="validation ")
     inside = any(loss.needs.layers or loss.needs.likelihood for loss in recipe.losses)
     probing = Probing(options.sampling, inside, bool(recipe.teachers) and weighting.needs.gram == "head")
     with isolated_randomness():
@@ -150,7 +152,7 @@ def prepare(
                 f"{weighting!r} asks for gradients of the student's last linear layer, and a {own.kind} has none "
                 "that is trained and leads to its forecast"
             )
-        interfaces = [teacher_interface(one.teacher.spec, one.inputs, probing) for one in teachers]
+        interfaces = [teacher_interface(one.teacher, one.inputs, probing) for one in teachers]
         like = _like(recipe, student, options)
         prepared = PreparedFit(recipe, options, student, held_out, teachers, (own, interfaces), like)
         prepared.objective().check_aspects_used()
@@ -207,19 +209,19 @@ def _check_some_window(recipe: Recipe, inputs: ModelInputs, alone: bool, part: s
 
 
 def _in_fit(
-    teacher: Teacher, train: SeriesBundle, validation: SeriesBundle | None, sampling: WindowSampling
+    teacher: BaseTeacher, train: SeriesBundle, validation: SeriesBundle | None, sampling: WindowSampling
 ) -> TeacherInFit:
     """A teacher with its inputs of both parts, and its predictor if it is fitted."""
-    spec, held_out = teacher.spec, None
+    held_out = None
     fitted = None if teacher.fitted else sampling
-    inputs = teacher_inputs(spec, train, fitted)
+    inputs = teacher.inputs_on(train, fitted)
     if _validates(validation, teacher):
-        held_out = teacher_inputs(spec, validation, fitted)
+        held_out = teacher.inputs_on(validation, fitted)
     predictor = teacher.predictor_on(inputs, train.series) if teacher.fitted else None
     return TeacherInFit(teacher, inputs, held_out, predictor)
 
 
-def _validates(validation: SeriesBundle | None, teacher: Teacher) -> TypeGuard[SeriesBundle]:
+def _validates(validation: SeriesBundle | None, teacher: BaseTeacher) -> TypeGuard[SeriesBundle]:
     """Whether a validation part has the series that a teacher reads."""
     return validation is not None and (validation.privileged is not None or not teacher.names)
 

@@ -19,7 +19,7 @@ from tskd._core.darts.capabilities import (
 from tskd._core.window_keys import shared_steps
 from tskd.balance import Balance
 from tskd.losses import LossTerm
-from tskd.teachers.teacher import Teacher
+from tskd.teachers.base import BaseTeacher
 from tskd.weighting import Weighting
 
 
@@ -40,7 +40,7 @@ class Recipe:
     """
 
     student: TorchForecastingModel
-    teachers: tuple[Teacher, ...]
+    teachers: tuple[BaseTeacher, ...]
     losses: tuple[LossTerm, ...]
     weighting: Weighting
     balance: Balance
@@ -79,10 +79,13 @@ class Recipe:
         """Steps after the origin that the student forecasts."""
         return horizon_of(self.student)
 
-    def _check_teacher(self, teacher: Teacher) -> None:
-        if teacher.model is self.student:
+    def _check_teacher(self, teacher: BaseTeacher) -> None:
+        if any(model is self.student for model in teacher.models):
             raise ValueError(f"teacher {teacher.name!r} is the student itself; give another model object")
-        own, other = self.horizon, teacher.horizon
+        if self.soft_sensor and teacher.fills_past:
+            raise ValueError(f"teacher {teacher.name!r} has fills_past=True: a soft sensor sees no past of the target")
+        own = self.horizon
+        other = teacher.answering(own).horizon
         shared = shared_steps(own, other)
         if shared.start == shared.stop:
             raise ValueError(

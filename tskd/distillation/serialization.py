@@ -9,18 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tskd import balance, losses, privileged, weighting
+from tskd import balance, losses, weighting
 from tskd._core.darts.capabilities import is_fitted
 from tskd._core.darts.storage import load_model
 from tskd._core.object_spec import described, restored
 from tskd.distillation.recipe import Recipe
-from tskd.teachers.crossfit import CrossFit, Folds, stamp, stamp_text
-from tskd.teachers.fitted import FittedModels
-from tskd.teachers.spec import TeacherSpec
+from tskd.teachers.base import BaseTeacher
+from tskd.teachers.given_forecasts import GivenForecasts
+from tskd.teachers.given_series import GivenSeries
+from tskd.teachers.reconstruction import Reconstruction
 from tskd.teachers.teacher import Teacher
 
 DESCRIPTION = "distilled.json"
 FORMAT = 1
+KINDS: Mapping[str, type[BaseTeacher]] = {
+    "model": Teacher,
+    "reconstruction": Reconstruction,
+    "series": GivenSeries,
+    "forecasts": GivenForecasts,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +41,7 @@ class SavedModel:
     """
 
     recipe: Recipe
-    given_teachers: tuple[Teacher, ...]
+    given_teachers: tuple[BaseTeacher, ...]
     components: Mapping[str, list[str]]
 
 
@@ -58,37 +65,21 @@ def save(saved: SavedModel, folder: Path, clean: bool = False) -> None:
         "format": FORMAT,
         "student": type(recipe.student).__name__,
         "components": dict(saved.components),
-        "teachers": [
-            {
-                "name": teacher.name,
-                "class": type(teacher.model).__name__,
-                "sources": [described(source, privileged) for source in teacher.sources],
-                "sees_inputs": teacher.spec.sees_inputs,
-                "target": teacher.spec.target,
-                "models": len(teacher.models),
-                "cross_fit": None if (plan := teacher.spec.cross_fit) is None else plan.settings(),
-                "folds": None if teacher.folds is None else teacher.folds.description(),
-                "components": teacher.components,
-                "given_fitted": given.fitted,
-                "seen_until": stamp_text(teacher.seen_until),
-            }
-            for teacher, given in zip(recipe.teachers, saved.given_teachers, strict=True)
-        ],
         "losses": [described(loss, losses) for loss in recipe.losses],
         "weighting": described(recipe.weighting, weighting),
         "balance": described(recipe.balance, balance),
         "soft_sensor": recipe.soft_sensor,
     }
-    text = json.dumps(description, indent=2, default=_number)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tskd-") as draft:
         place = Path(draft) / "model"
         place.mkdir()
         recipe.student.save(str(place / "student.pt"), clean=clean)
-        for index, teacher in enumerate(recipe.teachers):
-            for number, fitted in enumerate(teacher.models):
-                fitted.save(str(_place(place, index, number)), clean=True)
-        (place / DESCRIPTION).write_text(text + "\n")
+        description["teachers"] = [
+            {"kind": _kind(teacher), "given_fitted": given.fitted, **teacher.save(place, _stem(index))}
+            for index, (teacher, given) in enumerate(zip(recipe.teachers, saved.given_teachers, strict=True))
+        ]
+        (place / DESCRIPTION).write_text(json.dumps(description, indent=2, default=_number) + "\n")
         if folder.exists():
             folder.rmdir()
         place.rename(folder)
@@ -107,7 +98,11 @@ def load(folder: Path) -> SavedModel:
     description: dict[str, Any] = json.loads(path.read_text())
     if description.get("format") != FORMAT:
         raise ValueError(f"{path} has format {description.get('format')!r}; this version reads {FORMAT}")
-    teachers = [_teacher(folder, index, entry) for index, entry in enumerate(description["teachers"])]
+    teachers = [
+        # before there were others, teachers were models
+        KINDS[entry.get("kind", "model")].restored(folder, _stem(index), entry)
+        for index, entry in enumerate(description["teachers"])
+    ]
     recipe = Recipe(
         load_model(description["student"], folder / "student.pt"),
         tuple(teachers),
@@ -130,14 +125,13 @@ def _number(value: Any) -> Any:
     raise TypeError(f"{value!r} cannot be saved as JSON")
 
 
-def _teacher(folder: Path, index: int, entry: dict[str, Any]) -> Teacher:
-    models = [load_model(entry["class"], _place(folder, index, number)) for number in range(entry["models"])]
-    sources = [restored(source, privileged) for source in entry["sources"]]
-    plan = None if entry["cross_fit"] is None else CrossFit(**entry["cross_fit"])
-    spec = TeacherSpec(models[0], tuple(sources), entry["name"], entry["sees_inputs"], entry["target"], plan)
-    folds = None if entry["folds"] is None else Folds.described(entry["folds"])
-    return Teacher.of_fitted(spec, FittedModels(tuple(models), folds, entry["components"], stamp(entry["seen_until"])))
+def _kind(teacher: BaseTeacher) -> str:
+    """The key of a teacher's class, or of the base class of a user's own."""
+    for key, kind in KINDS.items():
+        if isinstance(teacher, kind):
+            return key
+    raise ValueError(f"teacher {teacher.name!r}, a {type(teacher).__name__}, cannot be saved")
 
 
-def _place(folder: Path, teacher: int, model: int) -> Path:
-    return folder / f"teacher{teacher}.{model}.pt"
+def _stem(teacher: int) -> str:
+    return f"teacher{teacher}"

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
+from tskd._core.correlation import squared_correlations
+
 # share of variance that the right aggregate may leave unexplained, because of rounding and gaps
 UNEXPLAINED = 0.01
 # for a noisy component: by what factor another reading must leave less unexplained, and how much at most
@@ -81,7 +83,7 @@ def check_samples_agree(fine: TimeSeries, coarse: TimeSeries, declared: str) -> 
         'the sample at its stamp (coarse="point")': values[after[:, 0]],
         f'the {declared} of the samples up to its stamp (read as coarse="point")': values[before].mean(1),
     }
-    unexplained = np.stack([_unexplained(candidate, target) for candidate in candidates.values()])
+    unexplained = np.stack([1 - squared_correlations(candidate, target) for candidate in candidates.values()])
     proven = False
     for index, component in enumerate(fine.components):
         # the coarse component that this fine one comes closest to, under any of the three readings
@@ -132,27 +134,3 @@ def _step(series: TimeSeries) -> Any:
     if len(steps) > 1:
         raise ValueError(f"frequency {series.freq_str!r} has steps of unequal length; a fixed one is needed")
     return steps[0]
-
-
-def _unexplained(aggregate: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """1 − r² between the changes of every aggregate and every target `[fine components, target components]`."""
-    a, b = np.diff(aggregate, axis=0), np.diff(target, axis=0)
-    if len(a) < 2:
-        return np.ones((a.shape[1], b.shape[1]))
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return _unexplained_pairwise(a, b)
-    a, b = a - a.mean(0), b - b.mean(0)
-    scale = np.outer(np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0))
-    correlation = np.divide(a.T @ b, scale, out=np.zeros_like(scale), where=scale > 0)
-    return 1 - np.minimum(correlation**2, 1)
-
-
-def _unexplained_pairwise(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """1 − r² of every pair of columns, over the rows in which neither is missing."""
-    shares = np.ones((a.shape[1], b.shape[1]))
-    for i, j in np.ndindex(shares.shape):
-        both = np.isfinite(a[:, i]) & np.isfinite(b[:, j])
-        pair = a[both, i], b[both, j]
-        if both.sum() >= 2 and all(values.std() > 0 for values in pair):
-            shares[i, j] = 1 - min(np.corrcoef(*pair)[0, 1] ** 2, 1)
-    return shares

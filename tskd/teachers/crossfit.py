@@ -79,7 +79,7 @@ class Folds:
             ValueError: the blocks are so short that a purge on both sides leaves nothing to train on.
         """
         axis = min(series, key=lambda s: s.start_time())[:1]
-        block = plan.block or max(span, _five_days(axis))
+        block = plan.block or max(span, five_days(axis))
         if block * (plan.folds - 1) < 2 * span:
             raise ValueError(
                 f"cross_fit with {plan.folds} folds in blocks of {block} steps leaves nothing between two purges of "
@@ -147,7 +147,8 @@ def _steps(axis: TimeSeries, series: Sequence[TimeSeries], keys: Tensor) -> Tens
     return offsets[keys[:, 0]] + keys[:, 1]
 
 
-def _five_days(axis: TimeSeries) -> int:
+def five_days(axis: TimeSeries) -> int:
+    """Number of steps in five days; 1 for a whole-number index."""
     if not isinstance(axis.time_index, pd.DatetimeIndex):
         return 1
     step = (axis.start_time() + axis.freq) - axis.start_time()

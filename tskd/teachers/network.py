@@ -137,7 +137,7 @@ def _training_data(
     """The windows to train on: those that are kept, and whose inputs, and a label or that of `taught_by`, exist."""
     keys = inputs.keys
     assert keys is not None
-    windows = dataset_windows(dataset, keys, inputs.visible)
+    windows = dataset_windows(dataset, inputs)
     chosen = windows.covers(keys)
     if keep is not None:
         chosen &= keep(keys)

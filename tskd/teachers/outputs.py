@@ -59,11 +59,12 @@ class TeacherOutputs:
         valid = torch.stack([valid.index_select(0, rows) for valid in self.valid])
         return forecasts.where(valid[:, :, None, None], 0), valid
 
-    def any_valid(self, keys: Tensor) -> Tensor:
-        """`[B]`, true for the windows `keys [B, 2]` that a teacher forecasts."""
+    def valid_for(self, keys: Tensor) -> Tensor:
+        """`[K, B]`, true where a teacher has a usable forecast for a window of `keys [B, 2]`."""
+        rows = self._rows(keys)
         if not self.valid:
-            return torch.zeros(len(keys), dtype=torch.bool)
-        return torch.stack(list(self.valid)).any(0)[self._rows(keys)]
+            return torch.zeros(0, len(keys), dtype=torch.bool)
+        return torch.stack([valid.index_select(0, rows) for valid in self.valid])
 
     def covers(self) -> Tensor:
         """Masks `[K, H]` of the steps of the student's horizon that each teacher forecasts."""

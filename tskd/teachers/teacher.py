@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from darts import TimeSeries
@@ -12,18 +13,21 @@ from tskd._core.checks import as_tuple, check_known, type_name
 from tskd._core.darts.capabilities import is_fitted
 from tskd._core.darts.inspect import kept_components, trained_until
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import SeriesLike, as_list
+from tskd._core.series import SeriesBundle, SeriesLike
 from tskd._core.window_keys import WindowSampling
 from tskd.privileged import Source
+from tskd.teachers.base import BaseTeacher
 from tskd.teachers.crossfit import CrossFit, Folds
 from tskd.teachers.fitted import FittedModels
+from tskd.teachers.from_outside import FromOutside
 from tskd.teachers.inputs import teacher_data, teacher_inputs
+from tskd.teachers.model_storage import restored_models, save_models
 from tskd.teachers.predictor import TeacherPredictor
 from tskd.teachers.spec import TeacherSpec
 from tskd.teachers.teacher_checks import check_possible, check_taught_by, check_teachable
 
 
-class Teacher:
+class Teacher(FromOutside, BaseTeacher):
     """A darts global model, with a declaration of the privileged information that it may read.
 
     Args:
@@ -83,8 +87,12 @@ class Teacher:
         return self.spec.model
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]
         return self.spec.name
+
+    @property
+    def kind(self) -> str:
+        return type(self.spec.model).__name__
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -102,6 +110,10 @@ class Teacher:
     @property
     def lookback(self) -> int:
         return self.spec.lookback
+
+    @property
+    def is_network(self) -> bool:
+        return self.spec.is_network
 
     @property
     def sees_inputs(self) -> bool:
@@ -165,7 +177,7 @@ class Teacher:
         Raises:
             ValueError: the data cannot be used.
         """
-        self._check_fitted(False)
+        self.check_fitted(False)
         sampling = WindowSampling(fit_kwargs.get("stride", 1), fit_kwargs.get("max_samples_per_ts"))
         labels = None
         if taught_by is not None:
@@ -179,11 +191,11 @@ class Teacher:
                 for names in (taught_by.names, self.names)
             )
             labels = taught_by.predictor(series, past_covariates, future_covariates, privileged_of_labels)
-        data = teacher_data(self.spec, series, past_covariates, future_covariates, privileged)
-        inputs, validation = teacher_inputs(self.spec, data, sampling), None
+        data = self.data_of(series, past_covariates, future_covariates, privileged)
+        inputs, validation = self.inputs_on(data, sampling), None
         if val_series is not None and self.spec.is_network:
             val_data = (val_series, val_past_covariates, val_future_covariates, val_privileged)
-            validation = teacher_inputs(self.spec, teacher_data(self.spec, *val_data, "val_"), sampling)
+            validation = self.inputs_on(self.data_of(*val_data, "val_"), sampling)
         return self.fit_on(inputs, validation, labels, **fit_kwargs)
 
     def fit_on(
@@ -200,7 +212,7 @@ class Teacher:
             taught_by: predictor of a teacher whose forecasts replace the labels.
             fit_kwargs: further arguments of the model's `fit`.
         """
-        self._check_fitted(False)
+        self.check_fitted(False)
         result = FittedModels.fit(self.spec, inputs, validation, taught_by, **fit_kwargs)
         return Teacher.of_fitted(replace(self.spec, model=result.models[0]), result)
 
@@ -209,48 +221,27 @@ class Teacher:
         model = self.model.untrained_model()
         return Teacher.of_fitted(replace(self.spec, model=model), FittedModels((model,), None, {}, None))
 
-    def predictor(
-        self,
-        series: SeriesLike,
-        past_covariates: SeriesLike | None = None,
-        future_covariates: SeriesLike | None = None,
-        privileged: Mapping[str, SeriesLike] | None = None,
-    ) -> TeacherPredictor:
-        """The predictor of the fitted teacher for windows of some series.
-
-        Raises:
-            ValueError: the teacher is not fitted, or was fitted with other components.
-        """
-        self._check_fitted(True)
-        data = teacher_data(self.spec, series, past_covariates, future_covariates, privileged)
-        return self.predictor_on(teacher_inputs(self.spec, data), data.series)
-
     def predictor_on(self, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
         """`predictor` on the teacher's own inputs (see `teacher_inputs`), for the student's target series."""
-        self._check_fitted(True)
+        self.check_fitted(True)
         return self._result.predictor(self.name, inputs, targets)
 
-    def historical_forecasts(
+    def data_of(
         self,
         series: SeriesLike,
-        past_covariates: SeriesLike | None = None,
-        future_covariates: SeriesLike | None = None,
-        privileged: Mapping[str, SeriesLike] | None = None,
-    ) -> list[TimeSeries] | list[list[TimeSeries]]:
-        """Forecasts for every window whose horizon lies within `series`, oldest first, as darts' `historical_forecasts`
-        with `retrain=False, last_points_only=False`; windows whose inputs do not exist are left out.
+        past_covariates: SeriesLike | None,
+        future_covariates: SeriesLike | None,
+        privileged: Mapping[str, SeriesLike] | None,
+        prefix: str = "",
+    ) -> SeriesBundle:
+        return teacher_data(self.spec, series, past_covariates, future_covariates, privileged, prefix)
 
-        Returns:
-            A list of forecasts for one series, a list of lists for several.
-        """
-        targets = as_list(series, "series") or []
-        predictor = self.predictor(targets, past_covariates, future_covariates, privileged)
-        keys = self.spec.training_keys(targets, WindowSampling()).unique(dim=0)
-        forecasts = predictor.forecast_series(keys, targets, self.horizon[0])
-        return forecasts[0] if isinstance(series, TimeSeries) else forecasts
+    def inputs_on(self, data: SeriesBundle, sampling: WindowSampling | None = None) -> ModelInputs:
+        return teacher_inputs(self.spec, data, sampling)
 
-    def _check_fitted(self, wanted: bool) -> None:
-        if self.fitted and not wanted:
-            raise ValueError(f"teacher {self.name!r} is fitted already, and fitted teachers are never changed")
-        if wanted and not self.fitted:
-            raise ValueError(f"teacher {self.name!r} is not fitted; call fit() first")
+    def save(self, folder: Path, stem: str) -> dict[str, Any]:
+        return save_models(self.spec, self._result, folder, stem)
+
+    @classmethod
+    def restored(cls, folder: Path, stem: str, entry: Mapping[str, Any]) -> Teacher:
+        return cls.of_fitted(*restored_models(folder, stem, entry))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from darts.utils.data.torch_datasets._data_module import TorchDataModule
@@ -65,15 +65,12 @@ class WindowData(Dataset):
         return self.labels is None and self.windows is not None and "labelled" in self.windows.slots
 
 
-def dataset_windows(
-    dataset: ShiftedTorchTrainingDataset, keys: Tensor, visible: Mapping[str, Tensor] | None = None
-) -> Windows:
+def dataset_windows(dataset: ShiftedTorchTrainingDataset, inputs: ModelInputs) -> Windows:
     """The windows of one of darts' training data sets, read from its series and lengths.
 
     Args:
         dataset: as darts' own `fit` builds it.
-        keys: `[N, 2]`, in the order of the data set, as `training_keys` lists them.
-        visible: masks of the slots in which something is hidden, see `ModelInputs`.
+        inputs: of the model that is fitted: keys in the order of the data set, masks, and what stands for the past.
 
     Raises:
         TypeError: the data set is of another kind.
@@ -86,13 +83,20 @@ def dataset_windows(
             f"input_chunk_length is the range {(dataset.min_input_chunk_length, dataset.input_chunk_length)}; "
             "give one number: windows of varying lookback are not supported"
         )
-    if len(dataset) != len(keys):
-        raise ValueError(f"the data set has {len(dataset)} windows, and {len(keys)} are listed")
-    inputs = ModelInputs(dataset.series, dataset.past_covariates, dataset.future_covariates, visible or {})
+    assert inputs.keys is not None
+    if len(dataset) != len(inputs.keys):
+        raise ValueError(f"the data set has {len(dataset)} windows, and {len(inputs.keys)} are listed")
+    # with encodings among the covariates
+    encoded = replace(
+        inputs,
+        series=dataset.series,
+        past_covariates=dataset.past_covariates,
+        future_covariates=dataset.future_covariates,
+    )
     # the shift is negative for TCN, whose labels begin within the lookback
     lookback = dataset.input_chunk_length
     span = WindowSpan(lookback, dataset.output_chunk_length, dataset.shift - lookback)
-    return Windows.of(inputs, span, dataset.sample_weight, dataset.uses_static_covariates_covariates)
+    return Windows.of(encoded, span, dataset.sample_weight, dataset.uses_static_covariates_covariates)
 
 
 def datasets_of(data: TorchDataModule) -> tuple[ShiftedTorchTrainingDataset, ShiftedTorchTrainingDataset | None]:

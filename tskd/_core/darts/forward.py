@@ -61,9 +61,10 @@ def label_loss(
         criterion.reduction = reduction
 
 
-def labels_known(batch: TorchTrainingBatch) -> Tensor | None:
-    """True where a label exists `[B, H, C]`; None if all do."""
-    return getattr(batch, "labelled", None)
+def labels_known(batch: TorchTrainingBatch, steps: slice = slice(None)) -> Tensor | None:
+    """True where a label exists `[B, H, C]`, at some steps; None if all do."""
+    labelled = getattr(batch, "labelled", None)
+    return None if labelled is None else labelled[:, steps]
 
 
 def update_metrics(

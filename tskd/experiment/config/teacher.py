@@ -75,6 +75,8 @@ class TeacherConfig(Strict):
     def _from_teacher(cls, data: Any) -> Any:
         if isinstance(data, TeacherConfig) or not hasattr(data, "sources"):
             return data
+        if not hasattr(data, "spec"):
+            raise ValueError(f"teacher {data.name!r}, a {data.kind}: an experiment takes darts models as teachers")
         if data.fitted:
             raise ValueError(f"teacher {data.name!r} is fitted; an experiment fits its teachers itself, once a seed")
         if data.target is not None:

@@ -1,0 +1,81 @@
+"""What teachers from outside have in common: they are fitted from the beginning, and read nothing of a fit's data."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, NoReturn, Self
+
+import pandas as pd
+
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.series import SeriesBundle, SeriesLike
+from tskd._core.window_keys import WindowSampling
+from tskd.teachers.answer_form import AnswerForm
+from tskd.teachers.base import BaseTeacher
+
+
+class OutsideTeacher(BaseTeacher):
+    """A teacher that consists of given answers.
+
+    Args:
+        name: for messages, logs and weights by name.
+        seen_until: last time stamp of the targets that went into the answers; None if that is not known.
+
+    Attributes:
+        components: of the target that the answers are of.
+    """
+
+    components: list[str]
+
+    def __init__(self, name: str, seen_until: Any) -> None:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"name={name!r}: give the teacher's name, a text")
+        self.name = name
+        self._seen_until = pd.Timestamp(seen_until) if isinstance(seen_until, str) else seen_until
+
+    @property
+    @abstractmethod
+    def form(self) -> AnswerForm:
+        """What its numbers are."""
+
+    @property
+    def fitted(self) -> bool:
+        return True
+
+    @property
+    def seen_until(self) -> Any:
+        return self._seen_until
+
+    @property
+    def likelihood(self) -> Any:
+        return self.form.likelihood
+
+    def data_of(
+        self,
+        series: SeriesLike,
+        past_covariates: SeriesLike | None,
+        future_covariates: SeriesLike | None,
+        privileged: Mapping[str, SeriesLike] | None,
+        prefix: str = "",
+    ) -> SeriesBundle:
+        return SeriesBundle.of(series, prefix=prefix).with_privileged(privileged, [], f" of teacher {self.name!r}")
+
+    def inputs_on(self, data: SeriesBundle, sampling: WindowSampling | None = None) -> ModelInputs:
+        return ModelInputs(data.series)
+
+    def fit_on(self, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> NoReturn:
+        raise ValueError(f"teacher {self.name!r}, {self.kind}, cannot be fitted: its answers are given")
+
+    def unfitted(self) -> Self:
+        return self
+
+    def column(self, component: str, what: str) -> int:
+        """The place of a component of the target among those that the answers are of.
+
+        Raises:
+            ValueError: there are none of it.
+        """
+        if component not in self.components:
+            raise ValueError(f"{what} has components {self.components} and lacks {component!r} of the student's target")
+        return self.components.index(component)

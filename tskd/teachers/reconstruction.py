@@ -1,0 +1,211 @@
+"""`Reconstruction`, the public class: a teacher that answers by time, from the privileged values of the same time."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, get_args
+
+import numpy as np
+from darts import TimeSeries
+
+from tskd._core.checks import check_whole
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.series import SeriesBundle, SeriesLike, check_same_components
+from tskd._core.window_keys import WindowSampling
+from tskd.teachers.answer_form import AnswerForm
+from tskd.teachers.answers import AnswersByTime
+from tskd.teachers.base import BaseTeacher
+from tskd.teachers.pointwise import PointwiseKind
+from tskd.teachers.predictor import TeacherPredictor
+from tskd.teachers.reconstruction_fit import ReconstructionFit, privileged_beside, values_around
+from tskd.teachers.series_file import read_series, write_series
+
+
+class Reconstruction(BaseTeacher):
+    """A teacher that reconstructs the target from the privileged values of the same time.
+
+    It is fitted on the labelled steps of all series together, those with a finite target value, each component by
+    itself, and answers for every step whose privileged values are known, labelled or not: its forecast of step h from
+    origin t is its answer for t + h, whatever t is. At a time stamp with a label it answers by a model that was fitted
+    without this label and its neighbours, see `LabelFolds`; elsewhere by one that was fitted on all labels. Where a
+    privileged value that it reads is missing it has no answer, and is not a teacher of windows that contain the step.
+
+    It reads no label after the end of the training series, no privileged value after the end of the series that it is
+    asked about, and nothing of it is part of the student. A saved one holds the values that it was fitted on.
+
+    Args:
+        privileged: keys in `privileged` of the series that it reads, on the target's time grid; of any span.
+        model: `"one-neighbour"`, least squares on the one component that correlates best with the labels; `"ridge"`, on
+            all; `"trees"`, boosted trees on all.
+        steps: number of steps before and after the same step that it reads too.
+        name: for messages, logs and `Fixed` weights; `"Reconstruction"` if None.
+        fills_past: whether it fills the missing past of the target among the student's inputs in training. Needs
+            `steps=0`: the student would otherwise see what lies after its origin.
+
+    Raises:
+        TypeError, ValueError: an argument is not one of these.
+    """
+
+    def __init__(
+        self,
+        privileged: str | Sequence[str],
+        model: PointwiseKind = "ridge",
+        steps: int = 0,
+        name: str | None = None,
+        *,
+        fills_past: bool = False,
+    ) -> None:
+        names = [privileged] if isinstance(privileged, str) else privileged
+        if not isinstance(names, list | tuple) or not all(isinstance(item, str) for item in names):
+            raise TypeError(f"privileged must be the name of a series or a list of names, got {privileged!r}")
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"privileged={privileged!r}: give one name or more, each once")
+        if model not in get_args(PointwiseKind):
+            raise ValueError(f"model={model!r}: give one of {', '.join(map(repr, get_args(PointwiseKind)))}")
+        check_whole(steps, 0, "steps", "a number of steps to both sides")
+        if fills_past and steps:
+            raise ValueError(
+                f"fills_past=True with steps={steps}: the student's past would hold what lies after its origin; give "
+                "steps=0"
+            )
+        self.privileged, self.model, self.steps, self.fills_past = privileged, model, int(steps), fills_past
+        self.name = type(self).__name__ if name is None else name
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"teacher name {name!r}: give a text")
+        self._names = list(names)
+        self._fit: ReconstructionFit | None = None
+        self._horizon = range(1, 2)
+
+    def __repr__(self) -> str:
+        parts = [f"privileged={self.privileged!r}", f"model={self.model!r}"]
+        parts += [f"steps={self.steps}"] if self.steps else []
+        parts += [] if self.name == type(self).__name__ else [f"name={self.name!r}"]
+        parts += ["fills_past=True"] if self.fills_past else []
+        return f"Reconstruction({', '.join(parts)})"
+
+    @property
+    def kind(self) -> str:
+        return "Reconstruction"
+
+    @property
+    def names(self) -> list[str]:
+        return [*self._names]
+
+    @property
+    def horizon(self) -> range:
+        """Steps after the origin that it is asked for: those of the student; one before it has a student."""
+        return self._horizon
+
+    @property
+    def fitted(self) -> bool:
+        return self._fit is not None
+
+    @property
+    def seen_until(self) -> Any:
+        return None if self._fit is None else max(target.end_time() for target in self._fit.inputs.series)
+
+    def answering(self, steps: range) -> Self:
+        asked = copy.copy(self)
+        asked._horizon = steps
+        return asked
+
+    def unfitted(self) -> Self:
+        teacher = copy.copy(self)
+        teacher._fit = None
+        return teacher
+
+    def fit(self, series: SeriesLike, privileged: Mapping[str, SeriesLike]) -> Reconstruction:
+        """Fit on some series, and return the fitted teacher; this one is unchanged.
+
+        Args:
+            series: targets, NaN where there is no label.
+            privileged: series by name, one for each target series; nothing after the end of its target is read.
+
+        Raises:
+            ValueError: the series do not fit one another, or there are too few labels.
+        """
+        return self.fit_on(self.inputs_on(self.data_of(series, None, None, privileged)))
+
+    def filled(self, series: SeriesLike, privileged: Mapping[str, SeriesLike]) -> list[TimeSeries]:
+        """Target series with the missing values filled by the fitted teacher's answers; NaN where there is none.
+
+        Args:
+            series: targets, with NaN.
+            privileged: series by name, one for each target series.
+        """
+        return self.filled_on(self.inputs_on(self.data_of(series, None, None, privileged)))
+
+    def filled_on(self, inputs: ModelInputs) -> list[TimeSeries]:
+        series = inputs.series
+        return [
+            target.with_values(np.where(np.isfinite(values := target.values(copy=False)), values, answers.values()))
+            for target, answers in zip(series, self.answers_on(inputs), strict=True)
+        ]
+
+    def answers_on(self, inputs: ModelInputs) -> list[TimeSeries]:
+        """Answers for every step of the target series in the teacher's own inputs, NaN where there is none."""
+        self.check_fitted(True)
+        assert self._fit is not None and inputs.past_covariates is not None
+        fitted = self._fit.inputs
+        for slot, own, expected in (
+            ("series", inputs.series, fitted.series),
+            ("privileged", inputs.past_covariates, fitted.past_covariates),
+        ):
+            check_same_components(own, expected[0].components if expected else None, f"{slot} of teacher {self.name!r}")
+        return [
+            target.with_values(self._fit.answers(values_around(read, self.steps), target).astype(target.dtype))
+            for read, target in zip(inputs.past_covariates, inputs.series, strict=True)
+        ]
+
+    def data_of(
+        self,
+        series: SeriesLike,
+        past_covariates: SeriesLike | None,
+        future_covariates: SeriesLike | None,
+        privileged: Mapping[str, SeriesLike] | None,
+        prefix: str = "",
+    ) -> SeriesBundle:
+        whose = f" of teacher {self.name!r}"
+        return SeriesBundle.of(series, prefix=prefix).with_privileged(privileged, self.names, whose)
+
+    def inputs_on(self, data: SeriesBundle, sampling: WindowSampling | None = None) -> ModelInputs:
+        privileged = data.privileged_of(self.names)
+        read = []
+        for index, target in enumerate(data.series):
+            parts = {name: privileged[name][index] for name in self.names}
+            try:
+                read.append(privileged_beside(parts, target, self.steps))
+            except ValueError as error:
+                raise ValueError(f"{data.prefix}privileged of teacher {self.name!r}: {error}") from None
+        return ModelInputs(data.series, read)
+
+    def fit_on(self, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> Reconstruction:
+        """`fit` on the teacher's own inputs; sampling and weights of windows do not apply to labels of steps."""
+        self.check_fitted(False)
+        teacher = copy.copy(self)
+        try:
+            teacher._fit = ReconstructionFit.of(inputs, self.model, self.steps)
+        except ValueError as error:
+            raise ValueError(f"teacher {self.name!r}, {error}") from None
+        return teacher
+
+    def predictor_on(self, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
+        base = AnswersByTime(self.answers_on(inputs), targets, self._horizon, AnswerForm())
+        return TeacherPredictor(inputs.series, base)
+
+    def save(self, folder: Path, stem: str) -> dict[str, Any]:
+        self.check_fitted(True)
+        assert self._fit is not None
+        inputs = self._fit.inputs
+        groups = {"series": inputs.series, "privileged": inputs.past_covariates or []}
+        settings = {"privileged": self.privileged, "model": self.model, "steps": self.steps, "name": self.name}
+        settings["fills_past"] = self.fills_past
+        return {"settings": settings, "fitted_on": write_series(folder / f"{stem}.npz", groups)}
+
+    @classmethod
+    def restored(cls, folder: Path, stem: str, entry: Mapping[str, Any]) -> Reconstruction:
+        groups = read_series(folder / f"{stem}.npz", entry["fitted_on"])
+        # the fit is deterministic, and no format for fitted trees is safe to load
+        return cls(**entry["settings"]).fit_on(ModelInputs(groups["series"], groups["privileged"]))
