@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from tskd import datasets
+from tskd.experiment.config.any_teacher import AnyTeacherConfig, OneTeacher
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.chunk_lengths import chunks, with_default_lengths
 from tskd.experiment.config.consistency import (
@@ -56,7 +57,7 @@ class ExperimentConfig(Strict):
     name: str
     data: Any
     student: Any
-    teachers: dict[str, TeacherConfig] = Field(default_factory=dict)
+    teachers: dict[str, OneTeacher] = Field(default_factory=dict)
     arms: tuple[Arm, ...] = ()
     seeds: tuple[Annotated[Whole, Field(ge=0, lt=2**32)], ...] = (0, 1, 2, 3, 4)
     soft_sensor: bool = False
@@ -93,7 +94,7 @@ class ExperimentConfig(Strict):
 
     @field_validator("teachers")
     @classmethod
-    def _teachers(cls, value: dict[str, TeacherConfig]) -> dict[str, TeacherConfig]:
+    def _teachers(cls, value: dict[str, AnyTeacherConfig]) -> dict[str, AnyTeacherConfig]:
         for name in value:
             if name.endswith(PLACEBO_SUFFIX):
                 raise ValueError(f"tables call a placebo so: give teacher {name!r} a name without {PLACEBO_SUFFIX!r}.")
@@ -153,7 +154,8 @@ class ExperimentConfig(Strict):
     @property
     def longest(self) -> int:
         """The longest lookback, in steps, of student and teachers."""
-        models = [lookback_and_horizon(teacher.model, TEACHER) for teacher in self.teachers.values()]
+        darts = [teacher.model for teacher in self.teachers.values() if isinstance(teacher, TeacherConfig)]
+        models = [lookback_and_horizon(model, TEACHER) for model in darts]
         return max([self.chunk_lengths(self.student)[0], *(lookback for lookback, _ in models)])
 
     @staticmethod

@@ -7,17 +7,19 @@ from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.controls.base import Control
 from tskd.experiment.controls.chunk_length import ITERATED, MULTI_HORIZON
 from tskd.experiment.controls.linear import LINEAR
+from tskd.experiment.controls.one_neighbour import ONE_NEIGHBOUR
 from tskd.experiment.controls.oracle import ORACLE
 from tskd.experiment.controls.placebo import PLACEBO
 from tskd.experiment.controls.self_distilled import SELF_DISTILLED
 from tskd.experiment.controls.self_trained_trees import SELF_TRAINED_TREES
+from tskd.experiment.controls.smoothed import SMOOTHED
 from tskd.experiment.controls.trained_on_archive import POOLED, PRE_TRAINED
 from tskd.experiment.controls.tuned import TUNED
 from tskd.experiment.statistics.verdict import ControlRules
 
 CONTROLS: tuple[Control, ...] = (
     *(TUNED, SELF_DISTILLED, SELF_TRAINED_TREES, PLACEBO, ITERATED, MULTI_HORIZON, POOLED, PRE_TRAINED),
-    *(LINEAR, ORACLE),
+    *(LINEAR, SMOOTHED, ONE_NEIGHBOUR, ORACLE),
 )
 """All controls, in the order in which they are added to an experiment."""
 

@@ -54,6 +54,12 @@ def _without_privilege(experiment: ExperimentConfig, data: DataSet) -> TeacherCo
     arm = first_privileged_arm(experiment)
     name = next(name for name in arm.teachers if experiment.has_privilege(name))
     teacher = experiment.teachers[name]
+    if not isinstance(teacher, TeacherConfig):
+        # what answers by time has no like among those that do not see it: a network like the student teaches instead
+        try:
+            return TeacherConfig(model=experiment.student)
+        except ValueError as error:
+            raise NotApplicable(f"a network like the student cannot teach it: {error}") from error
     slots = [slot for slot in experiment.readable if getattr(data, f"{slot}_covariates") is not None]
     # the teachers of a soft sensor see all its inputs as past covariates
     past = bool(slots) if experiment.soft_sensor else "past" in slots
@@ -75,6 +81,8 @@ def _matches(experiment: ExperimentConfig, arm: Arm) -> bool:
 
 def _sees_no_more(experiment: ExperimentConfig, name: str) -> bool:
     teacher = experiment.teachers[name]
+    if not isinstance(teacher, TeacherConfig):
+        return False
     longer = lookback_and_horizon(teacher.model, TEACHER)[0] > experiment.chunk_lengths(experiment.student)[0]
     return not (teacher.privileged or teacher.archive or longer)
 
@@ -87,8 +95,10 @@ def _belongs_to(experiment: ExperimentConfig, control: Arm, arm: Arm) -> bool:
 
 
 def _model_without_lags(experiment: ExperimentConfig, name: str) -> Spec:
-    """A teacher's model without the lags by which it would read a source."""
-    return reading_less(experiment.teachers[name].model, ("past", "future"))
+    """A teacher's model, or that of its control, without the lags by which it would read a source."""
+    teacher = experiment.teachers[name]
+    model = teacher.model if isinstance(teacher, TeacherConfig) else experiment.student
+    return reading_less(model, ("past", "future"))
 
 
 SELF_DISTILLED = Control(

@@ -10,7 +10,9 @@ from tskd.experiment.config.errors import ConfigError
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.labels import labels_text
 from tskd.experiment.config.objects import nearest
+from tskd.experiment.config.outside_teacher import GivenSeriesConfig
 from tskd.experiment.data.folds import FoldSize, cut, prepared
+from tskd.experiment.data.outside import with_given_series
 from tskd.experiment.data.preparation import Prepared
 from tskd.experiment.data.summary import DataSummary, summarize
 
@@ -26,7 +28,11 @@ def check_data(experiment: ExperimentConfig, data: DataSet) -> dict[FoldSize, Da
         ConfigError: the data lack what a model reads, or some fold or size is left without a window to train on or a
             target that is scored.
     """
-    _check_series_present(experiment, data)
+    try:
+        whole = with_given_series(experiment, data)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    _check_series_present(experiment, whole)
     if experiment.soft_sensor:
         _check_sees_something(experiment, data)
     _check_past_covariates(experiment, data)
@@ -113,6 +119,13 @@ def _check_series_present(experiment: ExperimentConfig, data: DataSet) -> None:
                         f"teacher {name!r}: {where} has no privileged series {source.name!r}. "
                         f"{nearest(source.name, item.privileged)}"
                     )
+        if isinstance(teacher, GivenSeriesConfig):
+            given, target = data.privileged[teacher.series].components, data.series.components
+            if not set(target) <= set(given):
+                raise ConfigError(
+                    f"teacher {name!r}: privileged series {teacher.series!r} has the components {', '.join(given)}; it "
+                    f"must have those of the target, {', '.join(target)}."
+                )
 
 
 def _check_sees_something(experiment: ExperimentConfig, data: DataSet) -> None:

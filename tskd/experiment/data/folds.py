@@ -20,6 +20,7 @@ from tskd.datasets.base import other_series
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.labels import ALL
 from tskd.experiment.data.complete_windows import with_complete_windows
+from tskd.experiment.data.outside import with_given_series
 from tskd.experiment.data.preparation import Prepared, prepare
 from tskd.experiment.data.thinning import thinned
 
@@ -56,7 +57,7 @@ def cut(experiment: ExperimentConfig, data: DataSet, fold: int, size: int | None
         ValueError: it lacks training rows, or its labels cannot be thinned.
     """
     span = sum(experiment.chunk_lengths(experiment.student))
-    found = moved_back(data, fold, experiment.folds, span)
+    found = moved_back(with_given_series(experiment, data), fold, experiment.folds, span)
     if experiment.labels != ALL:
         found = thinned(found, experiment.labels, experiment.folds - fold)
     return found if size is None else newest(found, size, span)

@@ -141,7 +141,7 @@ def prepare(
     mean, deviation = (np.array([statistics[c][i] for c in series.components]) for i in (0, 1))
     archive = tuple(_scaled_archive(item, data.validation_start) for item in data.archive)
     labels = None if every_label is None else scaled(every_label.drop_after(data.validation_start))
-    missing = any(_lacks_values(item) for item in (*archive, *parts.values()))
+    missing = any(map(_lacks_values, parts.values())) or any(map(_lacks_values, archive))
     scale = Scale(mean, deviation)
     return Prepared(data, scale, parts["training"], parts["validation"], parts["test"], missing, archive, labels)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from tskd.experiment.config.any_teacher import AnyTeacherConfig
 from tskd.experiment.config.arm import Arm, candidate_label
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.labels import labels_text
@@ -87,10 +88,10 @@ def describe_case(
     )
 
 
-def _teacher(name: str, teacher: TeacherConfig) -> TeacherInfo:
+def _teacher(name: str, teacher: AnyTeacherConfig) -> TeacherInfo:
     return TeacherInfo(
         name=name,
-        model=str(teacher.model),
+        model=str(teacher.model if isinstance(teacher, TeacherConfig) else teacher),
         privileged=tuple(map(str, teacher.privileged)),
         sees_inputs=teacher.sees_inputs,
         cross_fit=None if teacher.cross_fit is None else teacher.cross_fit.folds,

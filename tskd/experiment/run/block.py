@@ -22,6 +22,7 @@ from tskd.experiment.data.fit_data import FitData
 from tskd.experiment.data.folds import cut
 from tskd.experiment.data.loading import LoadedData
 from tskd.experiment.data.preparation import DataPart, Prepared, prepare
+from tskd.experiment.data.smoothing import moving_average
 from tskd.experiment.run.block_teachers import BlockTeachers
 from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.forecast import Forecasts, of_student, of_teacher
@@ -121,8 +122,20 @@ class BlockRun:
         data = self.supply.training(self.experiment.student, names, needs.calibration or needs.validation)
         return model.fit(**data, cache=self._outputs.name, verbose=False)
 
-    def teacher(self, name: str, shuffled: bool = False) -> Teacher:
-        """The fitted teacher, or its placebo."""
+    def smoothed(self, arm: Arm, candidate: int) -> DistilledModel:
+        """The student of an arm that learns averages of labels, with one candidate for the width."""
+        labels = moving_average(self.prepared.train.series, arm.smoothing[candidate])
+        model = DistilledModel(
+            student=seeded_model(self.experiment.student, self.block.seed),
+            teachers=Teacher.from_series(labels, name="average"),
+            losses=[build_object(loss, LOSS) for loss in arm.losses],
+            balance=1.0,
+            soft_sensor=self.experiment.soft_sensor,
+        )
+        return model.fit(**self.supply.training(self.experiment.student), verbose=False)
+
+    def teacher(self, name: str, shuffled: bool = False) -> Any:
+        """The fitted teacher, of any kind, or its placebo."""
         return self.teachers.fitted(TeacherVariant(name, shuffled)).teacher
 
     def _teacher_cell(self, planned: PlannedCell, variant: TeacherVariant) -> Cell:
@@ -140,7 +153,7 @@ class BlockRun:
                 self.teacher(name, arm.placebo)
         blind, began = self.experiment.soft_sensor, time.perf_counter()
         with quiet() as warned:
-            fit = self.distilled if planned.distils else self.plain
+            fit = self.distilled if planned.distils else self.smoothed if arm.smoothing else self.plain
             model = fit(arm, planned.candidate)
             seconds = time.perf_counter() - began
             scores = self._scores(lambda part: of_student(model, part, self.supply.covariates(part), blind))

@@ -18,8 +18,8 @@ from tskd._core.darts.capabilities import max_batch_size
 from tskd._core.darts.roll_forward import roll_starts, rolled_forecast
 from tskd._core.model_inputs import ModelInputs
 from tskd.experiment.data.preparation import DataPart
+from tskd.teachers.base import BaseTeacher
 from tskd.teachers.network import NetworkPredictor, model_windows
-from tskd.teachers.teacher import Teacher
 
 Forecasts = Iterator[tuple[np.ndarray, np.ndarray, int]]
 """Positions [M] of windows in their part, forecasts [M, H, C] of them, and the first step that is forecast."""
@@ -58,9 +58,10 @@ def of_student(model: Any, part: DataPart, covariates: Mapping[str, TimeSeries],
         yield some.numpy(), rolled.numpy(), 1
 
 
-def of_teacher(teacher: Teacher, part: DataPart, covariates: Mapping[str, TimeSeries]) -> Forecasts:
+def of_teacher(teacher: BaseTeacher, part: DataPart, covariates: Mapping[str, TimeSeries]) -> Forecasts:
     """Forecasts of a teacher for the windows of a part, but for those whose inputs are missing or that its own horizon
-    runs over."""
+    runs over. One that answers for any step is asked for those up to the last that is scored."""
+    teacher = teacher.answering(range(1, part.truth.shape[1] + 1))
     known = {name: part.privileged[name] for name in teacher.names}
     predictor = teacher.predictor(part.series, **covariates, privileged=known)
     keys = torch.from_numpy(part.keys)

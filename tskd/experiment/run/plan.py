@@ -13,8 +13,10 @@ from typing import Any
 from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.labels import ALL
+from tskd.experiment.config.teacher import TeacherConfig
 from tskd.experiment.controls.teacher_variants import TeacherVariant, teacher_variants
 from tskd.experiment.data.folds import FoldSize
+from tskd.experiment.data.outside import content_of
 from tskd.experiment.run.cell import Kind
 from tskd.experiment.run.cell_key import canonical, key_of
 
@@ -159,6 +161,8 @@ def _student_cell(block: Block, common: dict[str, Any], arm: Arm, candidate: int
         trained["oracle"] = True
     if arm.penalties:
         trained["penalty"] = arm.penalties[candidate]
+    if arm.smoothing:
+        trained["smoothing"] = {"width": arm.smoothing[candidate], "losses": canonical(arm.losses)}
     resolved = {**common, "kind": "student", **trained}
     kind: Kind = "bound" if arm.oracle else "student"
     return PlannedCell(key_of(resolved), kind, arm.name, arm, candidate, distils, resolved)
@@ -173,4 +177,5 @@ def _teacher(experiment: ExperimentConfig, variant: TeacherVariant) -> dict[str,
         "name": variant.name,
         "placebo": variant.shuffled and bool(config.privileged),
         "taught_by": None if by is None else _teacher(experiment, TeacherVariant(by, variant.shuffled)),
+        **({} if isinstance(config, TeacherConfig) else {"content": content_of(config)}),
     }
