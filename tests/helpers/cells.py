@@ -55,6 +55,7 @@ def config() -> dict[str, Any]:
         "scored": [1, 3],
         "sizes": [100],
         "folds": 1,
+        "labels": {"last_days": 8},
     }
 
 

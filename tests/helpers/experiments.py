@@ -9,6 +9,9 @@ import pandas as pd
 from darts import TimeSeries
 
 from tskd.datasets import ArchiveSeries, DataSet
+from tskd.experiment.config.any_teacher import AnyTeacherConfig
+from tskd.experiment.config.objects import Spec
+from tskd.experiment.config.teacher import TeacherConfig
 
 STEPS, VALIDATION, TEST = 400, 240, 320
 LOOKBACK, HORIZON = 8, 4
@@ -86,6 +89,12 @@ def toy_stations(target: float = 0.0, elsewhere: float = 0.0) -> DataSet:
 def toy_model(**kwargs: Any) -> dict[str, Any]:
     settings = {"input_chunk_length": LOOKBACK, "output_chunk_length": HORIZON, "n_epochs": 2, "const_init": False}
     return {"class": "NLinearModel", "kwargs": settings | kwargs}
+
+
+def darts_model(teacher: AnyTeacherConfig) -> Spec:
+    """The model of a teacher that is one."""
+    assert isinstance(teacher, TeacherConfig)
+    return teacher.model
 
 
 def toy_config(**changes: Any) -> dict[str, Any]:

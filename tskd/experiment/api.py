@@ -12,7 +12,7 @@ from pydantic import ValidationError, field_validator
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.errors import ConfigError, explain
 from tskd.experiment.config.experiment import ExperimentConfig, folder_name
-from tskd.experiment.config.grid import expand_grid
+from tskd.experiment.config.grid import expand_grid, with_label_axis
 from tskd.experiment.config.objects import nearest
 from tskd.experiment.config.study import StudyConfig
 from tskd.experiment.config.teacher import as_list
@@ -93,21 +93,21 @@ class Study(StudyConfig):
 
     A YAML file with a `grid` holds an experiment and, for each axis, by a label, what of it is other there; an overlay
     is merged into the experiment key by key, and the product of all axes gives the cases. Their labels are those of the
-    axes, joined by ' · '.
+    axes, joined by ' · '. A list of `labels` is an axis too.
     """
 
     cases: Mapping[str, Experiment]
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Study:
-        """The study described by a YAML file; without a `grid`, one of a single case that bears its name.
+        """The study described by a YAML file; without a `grid` or several `labels`, one case that bears its name.
 
         Raises:
             ConfigError: the file cannot be read, or does not describe a study.
         """
         try:
             config = read_yaml(path)
-            grid = config.pop("grid", None)
+            config, grid = with_label_axis(config, config.pop("grid", None))
             overlays = {"": config} if grid is None else expand_grid(config, grid)
         except ValueError as error:
             raise ConfigError(f"{path}: {error}") from error

@@ -66,8 +66,10 @@ def fit(model: Any, inputs: ModelInputs, keep: Keep | None, **fit_kwargs: Any) -
 
 
 def _pieces(model: Any, keys: Tensor) -> list[tuple[int, int, int]]:
-    """Stretches (series, first step, end) that the windows of consecutive origins span."""
-    back, ahead = lookback_of(model), horizon_of(model)[-1]
+    """Stretches (series, first step, end) of the target that the windows of consecutive origins span."""
+    steps = horizon_of(model)
+    # without lags of the target, darts would make windows of what lies before the labels too
+    back, ahead = 1 - steps[0] if read_lags(model, "target") == [] else lookback_of(model), steps[-1]
     pieces: list[tuple[int, int, int]] = []
     for index, origin in keys.unique(dim=0).tolist():
         first, end = max(0, origin - back + 1), origin + ahead + 1

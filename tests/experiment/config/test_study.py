@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from tests.helpers.experiments import toy_config, toy_model
+from tests.helpers.experiments import darts_model, toy_config, toy_model
 from tskd.experiment import ConfigError, Experiment, Study
 from tskd.experiment.controls.registry import CONTROL_NAMES
 
@@ -48,7 +48,7 @@ def test_the_product_of_all_axes_gives_the_cases(tmp_path: Path) -> None:
     assert list(study.cases) == ["4 · fast", "4 · decayed", "H=6 · fast", "H=6 · decayed"]
     cases = study.cases.values()
     assert [case.student.kwargs["output_chunk_length"] for case in cases] == [4, 4, 6, 6]
-    assert [case.teachers["season"].model.kwargs["output_chunk_length"] for case in cases] == [4, 4, 6, 6]
+    assert [darts_model(case.teachers["season"]).kwargs["output_chunk_length"] for case in cases] == [4, 4, 6, 6]
     # overlays are merged key by key
     assert [case.student.kwargs["optimizer_kwargs"] for case in cases] == [
         *({"lr": 0.01}, {"lr": 0.001, "weight_decay": 0.5}, {"lr": 0.01}, {"lr": 0.001, "weight_decay": 0.5})
@@ -164,7 +164,7 @@ def test_lookback_and_horizon_fill_what_models_leave_out() -> None:
         ensemble={"class": "NaiveEnsembleModel", "kwargs": {"forecasting_models": members}},
     )
     assert found.student.kwargs == {"input_chunk_length": 10, "output_chunk_length": 3}
-    kwargs = {name: teacher.model.kwargs for name, teacher in found.teachers.items()}
+    kwargs = {name: darts_model(teacher).kwargs for name, teacher in found.teachers.items()}
     assert kwargs["tide"] == {"input_chunk_length": 12, "output_chunk_length": 3}
     assert kwargs["linear"] == {"lags": 10, "output_chunk_length": 3}
     assert kwargs["given"] == {"lags": [-1, -3], "output_chunk_length": 5}

@@ -26,8 +26,7 @@ from tests.helpers.experiments import (
     toy_model,
     toy_stations,
 )
-from tests.helpers.series import walk
-from tskd import Reconstruction, Teacher
+from tskd import Teacher
 from tskd.datasets import DataSet
 from tskd.experiment import ConfigError, Experiment, TeacherConfig
 from tskd.experiment.config.arm import with_settings
@@ -154,13 +153,6 @@ def test_a_python_teacher_keeps_its_settings() -> None:
     assert config.cross_fit.made() == CrossFit(3, 40)
     linear = TeacherConfig.model_validate(Teacher(LinearRegressionModel(lags=8, output_chunk_length=4)))
     assert linear.sees_inputs and linear.cross_fit is None and linear.model.class_ == "LinearRegressionModel"
-
-
-def test_teachers_that_are_no_models_are_refused() -> None:
-    series = Teacher.from_series(walk(30), name="odd")
-    for given, kind in ((Reconstruction("s", name="odd"), "Reconstruction"), (series, "given series")):
-        with pytest.raises(ValueError, match=f"teacher 'odd', a {kind}: an experiment takes darts models as teachers"):
-            TeacherConfig.model_validate(given)
 
 
 def test_a_python_teacher_with_a_target_of_its_own_is_refused() -> None:

@@ -10,7 +10,17 @@ import pytest
 import torch
 from darts.models import NLinearModel
 
-from tests.helpers.experiments import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_data, toy_model, toy_stations
+from tests.helpers.experiments import (
+    HORIZON,
+    LOOKBACK,
+    STEPS,
+    TEST,
+    darts_model,
+    toy_config,
+    toy_data,
+    toy_model,
+    toy_stations,
+)
 from tskd.experiment import Arm, ConfigError, Experiment
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.quiet_logs import quiet
@@ -223,7 +233,7 @@ def test_self_distillation_has_the_privileged_teachers_model_rows_and_lesson_but
     found = with_controls("self-distilled", teachers={"future": teacher})
     made, arm = found.experiment.teachers["self"], arm_of(found, "self-distilled")
     given = found.experiment.teachers["future"]
-    assert made.model == given.model and made.cross_fit == given.cross_fit
+    assert darts_model(made) == darts_model(given) and made.cross_fit == given.cross_fit
     assert made.privileged == () and made.sees_inputs
     assert arm.teachers == ("self",) and [loss.class_ for loss in arm.losses] == ["TeacherBounded"]
     assert arm.balance == (0, 0.25, 0.5, 1)
@@ -249,7 +259,7 @@ def test_self_distillation_by_a_regression_model_reads_what_the_student_has() ->
     future = {"class": "FutureHorizon", "kwargs": {"end": 1}}
     teachers = {"future": {"model": model, "privileged": [privileged, future]}}
     found = with_controls("self-distilled", teachers=teachers)
-    assert found.experiment.teachers["self"].model.kwargs == {"output_chunk_length": HORIZON, "lags": 8}
+    assert darts_model(found.experiment.teachers["self"]).kwargs == {"output_chunk_length": HORIZON, "lags": 8}
     run = run_of(found.experiment)
     assert np.isfinite(cell_of(run, "self").mse).any()
     assert cell_of(run, "self-distilled", 2).validation_mse != cell_of(run, "alone").validation_mse
@@ -263,7 +273,7 @@ def test_self_distillation_by_a_regression_model_reads_what_the_student_has() ->
         found = with_controls(
             "self-distilled", data=toy_stations(), teachers={"future": {"model": given, "privileged": own}}
         )
-        kwargs = found.experiment.teachers["self"].model.kwargs
+        kwargs = darts_model(found.experiment.teachers["self"]).kwargs
         kwargs = kwargs["forecasting_models"][0]["kwargs"] if members else kwargs
         assert kwargs == {"output_chunk_length": HORIZON, "lags": 8, "lags_past_covariates": 3}
     assert np.isfinite(cell_of(run_of(found.experiment), "self").mse).any()

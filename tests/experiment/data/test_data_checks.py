@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from darts import TimeSeries
 
-from tests.helpers.experiments import STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model, toy_stations
+from tests.helpers.experiments import LOOKBACK, STEPS, TEST, VALIDATION, toy_config, toy_data, toy_stations
 from tskd.experiment import ConfigError, Experiment
 from tskd.experiment.data.data_checks import check_data
 
@@ -111,38 +111,28 @@ def spoiled(series: TimeSeries, step: int, value: float) -> TimeSeries:
     return series.with_values(values)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            {"series": spoiled(DATA.series, 50, np.nan)},
-            "'toy': series has 1 missing or infinite values, the first at 2021-03-03 02:00:00 in 'y'; fill them first",
-        ),
-        ({"series": spoiled(DATA.series, STEPS - 1, np.inf)}, "'toy': series has 1 missing .* 2021-03-17 15:00:00"),
-        (
-            {"privileged": {**DATA.privileged, "sensor": spoiled(SENSOR, 350, np.nan)}},
-            "'toy': privileged series 'sensor' has 1 missing .*, the first at 2021-03-15 14:00:00 in 's1'",
-        ),
-    ],
-)
-def test_a_value_that_is_not_finite_is_named(change: dict[str, Any], message: str) -> None:
+def test_an_infinite_value_is_named_and_counts_as_missing() -> None:
+    endless = replace(DATA, series=spoiled(DATA.series, STEPS - 1, np.inf))
+    with pytest.warns(
+        UserWarning, match="'toy': series has 1 infinite values, the first at 2021-03-17 15:00:00 in 'y'"
+    ):
+        (summary,) = check_data(Experiment(**toy_config()), endless).values()
+    assert summary.not_scored == len(DATA.filled) + 1
+
+
+def test_a_training_part_without_a_window_to_learn_from_is_refused() -> None:
+    values = DATA.series.values(copy=True)
+    values[:VALIDATION:LOOKBACK] = np.nan
+    gaps = replace(DATA, series=DATA.series.with_values(values))
+    message = (
+        r"'toy': in fold 1 of 1, no training window has all inputs of the student and a label \(all labels\): "
+        "229 of 229 lack inputs; with `soft_sensor: true` it does not read the past of the target"
+    )
     with pytest.raises(ConfigError, match=message):
-        check_data(Experiment(**toy_config()), replace(DATA, **change))
-
-
-def test_covariates_and_an_archive_are_finite_where_somebody_reads_them() -> None:
-    data = toy_stations()
-    item = data.archive[1]
-    spoilt = replace(data, past_covariates=spoiled(data.past_covariates, 9, np.nan))
-    reader = {"class": "DLinearModel", "kwargs": toy_model()["kwargs"]}
-    with pytest.raises(ConfigError, match=r"'stations': past_covariates has 1 missing .* in 'c1'"):
-        check_data(Experiment(**toy_config(student=reader, teachers={}, arms=[])), spoilt)
-    spoilt = replace(data, archive=(data.archive[0], replace(item, series=spoiled(item.series, 9, np.nan))))
-    plain = Experiment(**toy_config(teachers={}, arms=[]))
-    assert check_data(plain, spoilt)
-    pooled = Experiment(**toy_config(teachers={}, arms=[{"name": "pooled", "archive": "pooled"}]))
-    with pytest.raises(ConfigError, match="archive series 'station 2': series has 1 missing"):
-        check_data(pooled, spoilt)
+        check_data(Experiment(**toy_config()), gaps)
+    values[:VALIDATION] = np.nan
+    with pytest.raises(ConfigError, match="'toy': 'y' has no value in the training part to be scaled by"):
+        check_data(Experiment(**toy_config()), replace(DATA, series=DATA.series.with_values(values)))
 
 
 def test_what_nobody_reads_may_hold_anything() -> None:

@@ -106,7 +106,7 @@ def test_the_page_says_what_was_found_and_how(shown: str, results: Results) -> N
         results.facts["fingerprint"],
         "a teacher sulked",
         "4000, 700 and 360 windows of 48 + 24 steps",
-        "No steps of the test part rest on filled values",
+        "No steps of the test part are missing or rest on filled values",
         "sees FutureHorizon('season')",
         "blocks of 72 test windows",
         "Control ‘multi-horizon’ does not apply: the student learns every scored step already.",
@@ -354,7 +354,7 @@ def test_a_real_run_is_reported(tmp_path: Path) -> None:
     assert names == sorted(f"{name}.{kind}" for name in expected for kind in ("png", "svg"))
     text = Text(path.read_text(encoding="utf-8")).text
     assert "229, 77 and 77 windows of 8 + 4 steps" in text and "Toy series" in text
-    assert "2 steps of the test part rest on filled values and are not scored" in text
+    assert "2 steps of the test part are missing or rest on filled values and are not scored" in text
     assert render(found).html == render(read).html and str(read) == str(found)
 
     truth = found.forecasts[found.forecasts.line == "truth"]

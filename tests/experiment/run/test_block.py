@@ -368,7 +368,8 @@ def test_a_long_horizon_of_many_components_is_scored_in_little_memory() -> None:
     values = rng.normal(size=(windows + horizon - 1, components)).astype("float32")
     truth = np.lib.stride_tricks.sliding_window_view(values, horizon, axis=0).transpose(0, 2, 1)
     part = prepared(Experiment(**toy_config()), toy_data(), 1, None).test
-    part = replace(part, truth=truth, scored=np.ones((windows, horizon), dtype=bool))
+    scored, complete = np.ones((windows, horizon), dtype=bool), np.ones(windows, dtype=bool)
+    part = replace(part, truth=truth, scored=scored, complete=complete)
     forecast = np.zeros((100, horizon, components), dtype="float32")
     pieces = ((np.arange(start, start + 100), forecast, 1) for start in range(0, windows, 100))
     tracemalloc.start()

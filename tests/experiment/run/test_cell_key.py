@@ -73,6 +73,9 @@ CHANGES: list[tuple[tuple[str | int, ...], Any]] = [
     (("sizes", 0), 101),
     (("sizes", 0), None),
     (("folds",), 2),
+    (("labels",), "all"),
+    (("labels", "last_days"), 9),
+    (("labels",), {"share": 0.5}),
 ]
 
 
@@ -278,3 +281,9 @@ def test_a_python_loss_gives_a_key_that_does_not_depend_on_where_it_lies() -> No
     arms = [[{"name": "a", "teachers": "equal", "losses": OutputKD("huber")}] for _ in range(2)]
     one, two = (Experiment(**toy_config(arms=some, data=toy_data())) for some in arms)
     assert keys(one) == keys(two)
+
+
+def test_a_cell_with_all_labels_has_the_key_that_it_had_before_there_could_be_fewer() -> None:
+    plain, every = config() | {"labels": "all"}, config() | {"labels": {"every": 3, "offset": 1}}
+    assert not any("labels" in cell.resolved for cell in cells_of(Experiment(**plain)))
+    assert all(cell.resolved["labels"]["offset"] == 1 for cell in cells_of(Experiment(**every)))

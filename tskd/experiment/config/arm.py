@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tskd.experiment.config.objects import BALANCE, LOSS, WEIGHTING, Spec, Strict, build_object, parse_object
+from tskd.experiment.config.objects import BALANCE, LOSS, WEIGHTING, Spec, Strict, Whole, build_object, parse_object
 from tskd.experiment.config.teacher import as_list
 
 CANDIDATES = (0.0, 0.25, 0.5, 1.0)
@@ -26,6 +26,12 @@ class Arm(Strict):
             a shorter chunk is rolled forward on its own forecasts.
         archive: in an arm without teachers, whether the student is trained on archive and target rows `pooled`, or
             `pre-trained` on the archive before it is trained on the target rows.
+        oracle: in an arm without teachers, whether the student is trained on all labels, also those that the experiment
+            hides: no arm to choose, but a bound on what labels are worth.
+        penalties: in an arm without teachers, candidate penalties of a ridge regression on the student's inputs, which
+            takes the student's place (`tskd.experiment.run.ridge`).
+        smoothing: in an arm without teachers, candidate widths, in steps, of a centred moving average of the labels of
+            the training part, which the student learns in their place.
     """
 
     name: str
@@ -36,22 +42,35 @@ class Arm(Strict):
     placebo: bool = False
     students: tuple[dict[str, Any], ...] = ()
     archive: Literal["pooled", "pre-trained"] | None = None
+    oracle: bool = False
+    penalties: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    smoothing: tuple[Annotated[Whole, Field(ge=1)], ...] = ()
 
     @property
     def candidates(self) -> tuple[Any, ...]:
-        """What validation chooses among: balances, or settings of the student; one for an arm that leaves no choice."""
-        return self.balance if self.teachers else self.students or ({},)
+        """What validation chooses among: balances, settings of the student, penalties, or widths; one for an arm that
+        leaves no choice."""
+        if self.teachers:
+            return self.balance
+        named = {"penalty": self.penalties, "width": self.smoothing}
+        return self.students or tuple({name: value} for name, values in named.items() for value in values) or ({},)
 
     @property
     def is_plain(self) -> bool:
         """Whether it is the student as it is configured, on its own rows, without teachers."""
-        return not self.teachers and not self.students and self.archive is None
+        return not (self.teachers or any(self._uses.values()))
+
+    @property
+    def _uses(self) -> dict[str, Any]:
+        """What an arm without teachers does otherwise than the student alone."""
+        names = ("students", "archive", "oracle", "penalties", "smoothing")
+        return {name: getattr(self, name) for name in names}
 
     def is_alone(self, candidate: int) -> bool:
         """Whether a candidate is the student as it is configured, without teachers: a balance of 0, or no settings."""
         given = self.candidates[candidate]
         nothing = not given if isinstance(given, dict) else isinstance(given, float) and given == 0
-        return nothing and self.archive is None
+        return nothing and self.archive is None and not self.oracle
 
     @model_validator(mode="after")
     def _possible(self) -> Arm:
@@ -59,6 +78,11 @@ class Arm(Strict):
             raise ValueError("students: only an arm without teachers tunes the student's own settings.")
         if self.teachers and self.archive is not None:
             raise ValueError("archive: only an arm without teachers trains the student on it; give it to a teacher.")
+        used = ["teachers"] * bool(self.teachers) + [name for name, value in self._uses.items() if value]
+        for name in ("oracle", "penalties", "smoothing"):
+            if name in used and len(used) > 1:
+                others = " and ".join(other for other in used if other != name)
+                raise ValueError(f"{name}: such an arm does nothing else; leave out {others}.")
         return self
 
     @field_validator("teachers", mode="before")

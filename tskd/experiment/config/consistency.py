@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tskd.experiment.config.any_teacher import AnyTeacherConfig
 from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.names import TEACHER_LINE, TRUTH
@@ -13,7 +14,7 @@ from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.config.teacher import TeacherConfig, lookback_and_horizon, point_forecaster
 
 
-def check_names(arms: Sequence[Arm], teachers: Mapping[str, TeacherConfig]) -> None:
+def check_names(arms: Sequence[Arm], teachers: Mapping[str, AnyTeacherConfig]) -> None:
     """Raise a ValueError for names that are blank, or that tables reserve."""
     for name in teachers:
         if not name.strip():
@@ -28,7 +29,7 @@ def check_names(arms: Sequence[Arm], teachers: Mapping[str, TeacherConfig]) -> N
             )
 
 
-def check_arms(arms: Sequence[Arm], teachers: Mapping[str, TeacherConfig]) -> None:
+def check_arms(arms: Sequence[Arm], teachers: Mapping[str, AnyTeacherConfig]) -> None:
     """Raise a ValueError for arms of one name, unknown teachers, or a placebo of nothing."""
     names = [arm.name for arm in arms]
     for arm in arms:
@@ -39,6 +40,8 @@ def check_arms(arms: Sequence[Arm], teachers: Mapping[str, TeacherConfig]) -> No
         for name in arm.teachers:
             if name not in teachers:
                 raise ValueError(f"arm {arm.name!r}: unknown teacher {name!r}. {nearest(name, teachers)}")
+            if arm.placebo and not isinstance(teachers[name], TeacherConfig) and not teachers[name].series_names:
+                raise ValueError(f"arm {arm.name!r}: placebo: the given forecasts of {name!r} cannot be shuffled.")
 
 
 def check_soft_sensor(student: Spec) -> None:
@@ -73,10 +76,12 @@ def check_settings(arm: Arm, student: Spec, steps: tuple[int, int], soft_sensor:
             raise ValueError(f"arm {arm.name!r}: students: a longer lookback than the student's has other windows.")
 
 
-def check_teachers(teachers: Mapping[str, TeacherConfig], horizon: int, soft_sensor: bool) -> None:
+def check_teachers(teachers: Mapping[str, AnyTeacherConfig], horizon: int, soft_sensor: bool) -> None:
     """Raise a ValueError for a teacher that no data could fit, or whose horizon is shorter than the student's."""
     for name, teacher in teachers.items():
         _check_taught_by(teachers, name)
+        if not isinstance(teacher, TeacherConfig):
+            continue
         teacher.check_possible(name, soft_sensor)
         last = lookback_and_horizon(teacher.model, TEACHER)[1]
         if last < horizon:
@@ -100,6 +105,8 @@ def _check_forecasts(student: Spec, steps: tuple[int, int], soft_sensor: bool) -
 def _check_taught_by(teachers: Mapping[str, Any], name: str) -> None:
     chain = [name]
     while (by := teachers[chain[-1]].taught_by) is not None:
+        if not isinstance(teachers.get(by), TeacherConfig | None):
+            raise ValueError(f"teacher {name!r}: taught_by: {by!r} is no darts model.")
         if by not in teachers:
             raise ValueError(f"teacher {chain[-1]!r}: taught_by: there is no {by!r}. {nearest(by, teachers)}")
         if by in chain:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from tskd import datasets
+from tskd.experiment.config.any_teacher import AnyTeacherConfig, OneTeacher
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.chunk_lengths import chunks, with_default_lengths
 from tskd.experiment.config.consistency import (
@@ -20,6 +21,7 @@ from tskd.experiment.config.consistency import (
     check_soft_sensor,
     check_teachers,
 )
+from tskd.experiment.config.labels import ALL, Labels, parse_labels
 from tskd.experiment.config.model_arguments import is_whole
 from tskd.experiment.config.names import PLACEBO_SUFFIX
 from tskd.experiment.config.objects import MODEL, TEACHER, Spec, Strict, Whole, nearest, parse_object, plain
@@ -47,13 +49,15 @@ class ExperimentConfig(Strict):
         lookback: of student and teachers whose arguments leave it out; so is `horizon`.
         sizes: training sizes in windows of the student, None for all (`tskd.experiment.data.folds`).
         folds: number of chronological folds.
+        labels: `"all"`, or which of them there are (`LabelsConfig`): the others are hidden from all that train and
+            select. A file may list several, each of which is a case of a study.
         controls: names of controls to add as arms (`tskd.experiment.controls.registry`).
     """
 
     name: str
     data: Any
     student: Any
-    teachers: dict[str, TeacherConfig] = Field(default_factory=dict)
+    teachers: dict[str, OneTeacher] = Field(default_factory=dict)
     arms: tuple[Arm, ...] = ()
     seeds: tuple[Annotated[Whole, Field(ge=0, lt=2**32)], ...] = (0, 1, 2, 3, 4)
     soft_sensor: bool = False
@@ -62,6 +66,7 @@ class ExperimentConfig(Strict):
     horizon: Whole | None = Field(default=None, ge=1)
     sizes: tuple[int | None, ...] = (None,)
     folds: Whole = Field(default=1, ge=1)
+    labels: Labels = ALL
     controls: tuple[str, ...] = ()
 
     @model_validator(mode="before")
@@ -89,7 +94,7 @@ class ExperimentConfig(Strict):
 
     @field_validator("teachers")
     @classmethod
-    def _teachers(cls, value: dict[str, TeacherConfig]) -> dict[str, TeacherConfig]:
+    def _teachers(cls, value: dict[str, AnyTeacherConfig]) -> dict[str, AnyTeacherConfig]:
         for name in value:
             if name.endswith(PLACEBO_SUFFIX):
                 raise ValueError(f"tables call a placebo so: give teacher {name!r} a name without {PLACEBO_SUFFIX!r}.")
@@ -122,6 +127,11 @@ class ExperimentConfig(Strict):
             raise ValueError(f"give numbers of training windows, none twice, or null for all; not {list(sizes)}.")
         return sizes
 
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _labels(cls, value: Any) -> Any:
+        return parse_labels(value)
+
     @model_validator(mode="after")
     def _consistent(self) -> ExperimentConfig:
         without = [arm.name for arm in self.arms if arm.is_plain]
@@ -144,7 +154,8 @@ class ExperimentConfig(Strict):
     @property
     def longest(self) -> int:
         """The longest lookback, in steps, of student and teachers."""
-        models = [lookback_and_horizon(teacher.model, TEACHER) for teacher in self.teachers.values()]
+        darts = [teacher.model for teacher in self.teachers.values() if isinstance(teacher, TeacherConfig)]
+        models = [lookback_and_horizon(model, TEACHER) for model in darts]
         return max([self.chunk_lengths(self.student)[0], *(lookback for lookback, _ in models)])
 
     @staticmethod

@@ -6,8 +6,30 @@ import itertools
 from typing import Any
 
 from tskd.experiment.config.arm import deep_merge
+from tskd.experiment.config.labels import labels_text, parse_labels
 
 BETWEEN = " · "
+
+
+def with_label_axis(config: dict[str, Any], grid: Any) -> tuple[dict[str, Any], Any]:
+    """A configuration and its grid, to which `labels` is an axis more if the configuration lists several.
+
+    Raises:
+        ValueError: some entry is none, two are the same, or the grid has an axis of that name.
+    """
+    several = config.get("labels")
+    if not isinstance(several, list) or len(several) < 2:
+        return config, grid
+    try:
+        cases = {labels_text(parse_labels(one)): {"labels": one} for one in several}
+    except ValueError as error:
+        raise ValueError(f"labels: {error}") from error
+    if len(cases) < len(several):
+        raise ValueError(f"labels: give none twice; they are {', '.join(cases)}.")
+    if isinstance(grid, dict) and "labels" in grid:
+        raise ValueError("labels: the grid has an axis of that name; leave one of them out.")
+    rest = {key: value for key, value in config.items() if key != "labels"}
+    return rest, {**grid, "labels": cases} if isinstance(grid, dict) else grid or {"labels": cases}
 
 
 def expand_grid(config: dict[str, Any], grid: Any) -> dict[str, dict[str, Any]]:

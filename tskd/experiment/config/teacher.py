@@ -75,8 +75,6 @@ class TeacherConfig(Strict):
     def _from_teacher(cls, data: Any) -> Any:
         if isinstance(data, TeacherConfig) or not hasattr(data, "sources"):
             return data
-        if not hasattr(data, "spec"):
-            raise ValueError(f"teacher {data.name!r}, a {data.kind}: an experiment takes darts models as teachers")
         if data.fitted:
             raise ValueError(f"teacher {data.name!r} is fitted; an experiment fits its teachers itself, once a seed")
         if data.target is not None:
@@ -114,6 +112,11 @@ class TeacherConfig(Strict):
         if self.archive and self.taught_by is not None:
             raise ValueError("an archive teacher trains on the labels of the archive: leave out taught_by.")
         return self
+
+    @property
+    def series_names(self) -> tuple[str, ...]:
+        """Names of the privileged series that it reads."""
+        return tuple(dict.fromkeys(source.name for source in self.sources() if source.name is not None))
 
     def sources(self) -> list[Source]:
         """Fresh sources."""

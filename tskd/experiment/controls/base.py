@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tskd.datasets import DataSet
+from tskd.experiment.config.any_teacher import AnyTeacherConfig
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.experiment import ExperimentConfig
-from tskd.experiment.config.teacher import TeacherConfig
 
 
 class NotApplicable(Exception):
@@ -20,7 +20,7 @@ class ControlArm:
     """An arm that is a control, and the teachers that it adds to the experiment, by name."""
 
     arm: Arm
-    teachers: Mapping[str, TeacherConfig] = field(default_factory=dict)
+    teachers: Mapping[str, AnyTeacherConfig] = field(default_factory=dict)
 
 
 def of_any_arm(experiment: ExperimentConfig, control: Arm, arm: Arm) -> bool:
@@ -42,6 +42,7 @@ class Control:
             information.
         counts: whether an arm must beat it before its gain is put down to privileged information.
         required: whether no gain is put down to privileged information without it.
+        bound: whether it is no control, but a bound on what can be reached, and shown beside the teachers.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Control:
     belongs_to: Callable[[ExperimentConfig, Arm, Arm], bool] = of_any_arm
     counts: bool = True
     required: bool = False
+    bound: bool = False
 
 
 def first_privileged_arm(experiment: ExperimentConfig) -> Arm:

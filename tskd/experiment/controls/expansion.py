@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tskd.datasets import DataSet
 from tskd.experiment.config.experiment import ExperimentConfig
-from tskd.experiment.controls.base import NotApplicable
+from tskd.experiment.controls.base import Control, NotApplicable
 from tskd.experiment.controls.registry import CONTROLS, control_of
 
 
@@ -20,8 +20,12 @@ class Expanded:
     @property
     def controls(self) -> dict[str, str]:
         """Arms that are controls, and which; also those that the configuration itself has."""
-        found = {arm.name: control_of(self.experiment, arm) for arm in self.experiment.arms}
+        found = {arm.name: control_of(self.experiment, arm) for arm in self.experiment.arms if not arm.oracle}
         return {name: control for name, control in found.items() if control is not None}
+
+
+def _by_name(name: str) -> Control:
+    return next(control for control in CONTROLS if control.name == name)
 
 
 def expanded(experiment: ExperimentConfig, data: DataSet | None = None) -> Expanded:
@@ -38,7 +42,7 @@ def expanded(experiment: ExperimentConfig, data: DataSet | None = None) -> Expan
     reasons: dict[str, str] = {
         control: "an arm that is another thing bears its name: give that arm another"
         for control in experiment.controls
-        if control in named and control_of(experiment, named[control]) != control
+        if control in named and not _by_name(control).matches(experiment, named[control])
     }
     wanted = [control for control in CONTROLS if control.name in experiment.controls and control.name not in named]
     if not wanted:

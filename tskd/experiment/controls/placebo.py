@@ -5,12 +5,16 @@ from __future__ import annotations
 from tskd.datasets import DataSet
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.experiment import ExperimentConfig
-from tskd.experiment.controls.base import Control, ControlArm, first_privileged_arm
+from tskd.experiment.config.outside_teacher import GivenForecastsConfig
+from tskd.experiment.controls.base import Control, ControlArm, NotApplicable, first_privileged_arm
 from tskd.experiment.controls.student_settings import largest_balances
 
 
 def _build(experiment: ExperimentConfig, data: DataSet) -> ControlArm:
     arm = first_privileged_arm(experiment)
+    for name in arm.teachers:
+        if isinstance(experiment.teachers[name], GivenForecastsConfig):
+            raise NotApplicable(f"the forecasts of teacher {name!r} are given, and cannot be shuffled")
     changes = {"name": "placebo", "balance": largest_balances(experiment), "placebo": True}
     return ControlArm(arm.model_copy(update=changes))
 

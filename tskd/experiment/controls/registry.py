@@ -6,18 +6,26 @@ from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.controls.base import Control
 from tskd.experiment.controls.chunk_length import ITERATED, MULTI_HORIZON
+from tskd.experiment.controls.linear import LINEAR
+from tskd.experiment.controls.one_neighbour import ONE_NEIGHBOUR
+from tskd.experiment.controls.oracle import ORACLE
 from tskd.experiment.controls.placebo import PLACEBO
 from tskd.experiment.controls.self_distilled import SELF_DISTILLED
+from tskd.experiment.controls.self_trained_trees import SELF_TRAINED_TREES
+from tskd.experiment.controls.smoothed import SMOOTHED
 from tskd.experiment.controls.trained_on_archive import POOLED, PRE_TRAINED
 from tskd.experiment.controls.tuned import TUNED
 from tskd.experiment.statistics.verdict import ControlRules
 
-CONTROLS: tuple[Control, ...] = (TUNED, SELF_DISTILLED, PLACEBO, ITERATED, MULTI_HORIZON, POOLED, PRE_TRAINED)
+CONTROLS: tuple[Control, ...] = (
+    *(TUNED, SELF_DISTILLED, SELF_TRAINED_TREES, PLACEBO, ITERATED, MULTI_HORIZON, POOLED, PRE_TRAINED),
+    *(LINEAR, SMOOTHED, ONE_NEIGHBOUR, ORACLE),
+)
 """All controls, in the order in which they are added to an experiment."""
 
 CONTROL_NAMES = tuple(control.name for control in CONTROLS)
 CONTROL_RULES = ControlRules(
-    CONTROL_NAMES,
+    tuple(control.name for control in CONTROLS if not control.bound),
     counting=tuple(control.name for control in CONTROLS if control.counts),
     required=tuple(control.name for control in CONTROLS if control.required),
 )
@@ -47,4 +55,5 @@ def controls_of(experiment: ExperimentConfig, arm: Arm) -> list[str]:
     """Names of those arms that tell whether a gain of this very arm is due to privileged information."""
     by_name = {control.name: control for control in CONTROLS}
     found = ((other, by_name.get(control_of(experiment, other) or "")) for other in experiment.arms)
-    return [other.name for other, control in found if control and control.belongs_to(experiment, other, arm)]
+    own = ((other, control) for other, control in found if control and not control.bound)
+    return [other.name for other, control in own if control.belongs_to(experiment, other, arm)]

@@ -9,6 +9,7 @@ from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.objects import TEACHER, WEIGHTING, Spec, build_object
 from tskd.experiment.config.teacher import TeacherConfig, lookback_and_horizon, point_forecaster
+from tskd.experiment.controls import self_trained_trees
 from tskd.experiment.controls.base import Control, ControlArm, NotApplicable, first_privileged_arm
 from tskd.experiment.controls.student_settings import largest_balances
 
@@ -53,6 +54,12 @@ def _without_privilege(experiment: ExperimentConfig, data: DataSet) -> TeacherCo
     arm = first_privileged_arm(experiment)
     name = next(name for name in arm.teachers if experiment.has_privilege(name))
     teacher = experiment.teachers[name]
+    if not isinstance(teacher, TeacherConfig):
+        # what answers by time has no like among those that do not see it: a network like the student teaches instead
+        try:
+            return TeacherConfig(model=experiment.student)
+        except ValueError as error:
+            raise NotApplicable(f"a network like the student cannot teach it: {error}") from error
     slots = [slot for slot in experiment.readable if getattr(data, f"{slot}_covariates") is not None]
     # the teachers of a soft sensor see all its inputs as past covariates
     past = bool(slots) if experiment.soft_sensor else "past" in slots
@@ -66,7 +73,7 @@ def _without_privilege(experiment: ExperimentConfig, data: DataSet) -> TeacherCo
 
 
 def _matches(experiment: ExperimentConfig, arm: Arm) -> bool:
-    if not arm.teachers or arm.placebo:
+    if not arm.teachers or arm.placebo or arm.name == self_trained_trees.NAME:
         return False
     links = (link for name in arm.teachers for link in experiment.chain(name))
     return arm.name == NAME or all(_sees_no_more(experiment, link) for link in links)
@@ -74,6 +81,8 @@ def _matches(experiment: ExperimentConfig, arm: Arm) -> bool:
 
 def _sees_no_more(experiment: ExperimentConfig, name: str) -> bool:
     teacher = experiment.teachers[name]
+    if not isinstance(teacher, TeacherConfig):
+        return False
     longer = lookback_and_horizon(teacher.model, TEACHER)[0] > experiment.chunk_lengths(experiment.student)[0]
     return not (teacher.privileged or teacher.archive or longer)
 
@@ -86,13 +95,15 @@ def _belongs_to(experiment: ExperimentConfig, control: Arm, arm: Arm) -> bool:
 
 
 def _model_without_lags(experiment: ExperimentConfig, name: str) -> Spec:
-    """A teacher's model without the lags by which it would read a source."""
-    return reading_less(experiment.teachers[name].model, ("past", "future"))
+    """A teacher's model, or that of its control, without the lags by which it would read a source."""
+    teacher = experiment.teachers[name]
+    model = teacher.model if isinstance(teacher, TeacherConfig) else experiment.student
+    return reading_less(model, ("past", "future"))
 
 
 SELF_DISTILLED = Control(
     NAME,
-    "distilled from a teacher that sees what the student sees",
+    "distilled from a teacher that sees what the student sees; where labels are missing, this is self-training",
     _build,
     _matches,
     _belongs_to,

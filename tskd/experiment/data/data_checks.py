@@ -8,8 +8,11 @@ from tskd.experiment.config.arm import with_settings
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.errors import ConfigError
 from tskd.experiment.config.experiment import ExperimentConfig
+from tskd.experiment.config.labels import labels_text
 from tskd.experiment.config.objects import nearest
+from tskd.experiment.config.outside_teacher import GivenSeriesConfig
 from tskd.experiment.data.folds import FoldSize, cut, prepared
+from tskd.experiment.data.outside import with_given_series
 from tskd.experiment.data.preparation import Prepared
 from tskd.experiment.data.summary import DataSummary, summarize
 
@@ -22,31 +25,36 @@ def check_data(experiment: ExperimentConfig, data: DataSet) -> dict[FoldSize, Da
         data: its data set, whole.
 
     Raises:
-        ConfigError: the data lack what a model reads, or some fold or size is left without a window or a target that
-            is scored.
+        ConfigError: the data lack what a model reads, or some fold or size is left without a window to train on or a
+            target that is scored.
     """
-    _check_series_present(experiment, data)
+    try:
+        whole = with_given_series(experiment, data)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    _check_series_present(experiment, whole)
     if experiment.soft_sensor:
         _check_sees_something(experiment, data)
     _check_past_covariates(experiment, data)
-    lookback, steps = chunks(experiment.student)[0], experiment.steps
     found: dict[FoldSize, DataSummary] = {}
     for fold in range(1, experiment.folds + 1):
+        where = f"data set {data.name!r}: in fold {fold} of {experiment.folds}"
         # the largest size last
         for size in sorted(experiment.sizes, key=lambda size: (size is None, size)):
             try:
-                _check_finite(experiment, cut(experiment, data, fold, size))
+                _check_deterministic(experiment, cut(experiment, data, fold, size))
                 parts = prepared(experiment, data, fold, size)
             except ValueError as error:
                 raise ConfigError(str(error)) from error
-            found[FoldSize(fold, size)] = summarize(parts, lookback, steps)
-        _check_scored(parts, f"data set {data.name!r}: in fold {fold} of {experiment.folds}")
+            found[FoldSize(fold, size)] = summary = summarize(parts, chunks(experiment.student), experiment.steps)
+            _check_labelled(experiment, parts, summary, where)
+        _check_scored(parts, where)
     _check_fold_counts(experiment, data, min(summary.training for summary in found.values()))
     return found
 
 
-def _check_finite(experiment: ExperimentConfig, data: DataSet) -> None:
-    """Raise a ValueError for a missing or infinite value in what a model reads."""
+def _check_deterministic(experiment: ExperimentConfig, data: DataSet) -> None:
+    """Raise a ValueError for samples in what a model reads, and warn of infinite values, which count as missing."""
     slots = ["series", *(f"{slot}_covariates" for slot in experiment.readable)]
     teachers = experiment.teachers.values()
     items: list[tuple[str, DataSet | ArchiveSeries, set[str | None]]] = [
@@ -58,20 +66,32 @@ def _check_finite(experiment: ExperimentConfig, data: DataSet) -> None:
         items += [(f"archive series {item.name!r}", item, names) for item in data.archive]
     for where, item, names in items:
         for slot in slots:
-            as_list(getattr(item, slot), f"{where}: {slot}", complete=True)
+            as_list(getattr(item, slot), f"{where}: {slot}")
         for name, series in item.privileged.items():
             if name in names:
-                as_list(series, f"{where}: privileged series {name!r}", complete=True)
+                as_list(series, f"{where}: privileged series {name!r}")
 
 
 def _check_scored(known: Prepared, where: str) -> None:
     """Without a validation error nothing could be chosen, without a test error nothing concluded."""
     for name, part in (("validation", known.validation), ("test", known.test)):
-        if not part.scored.any():
+        if not part.counts.any():
             raise ConfigError(
-                f"{where}, no target of the {name} part is scored: `filled` lists all of them; choose another "
-                "split, or list only what was not measured."
+                f"{where}, no target of the {name} part is scored: `filled` lists all of them, or they are missing, or "
+                "inputs of the student are; choose another split, or list only what was not measured."
             )
+
+
+def _check_labelled(experiment: ExperimentConfig, known: Prepared, summary: DataSummary, where: str) -> None:
+    """Without a window that has inputs and a label, the student alone cannot be trained."""
+    if summary.labelled:
+        return
+    lacking = int((~known.train.complete).sum())
+    blind = "" if experiment.soft_sensor else "; with `soft_sensor: true` it does not read the past of the target"
+    raise ConfigError(
+        f"{where}, no training window has all inputs of the student and a label ({labels_text(experiment.labels)}): "
+        f"{lacking} of {summary.training} lack inputs{blind}."
+    )
 
 
 def _check_fold_counts(experiment: ExperimentConfig, data: DataSet, windows: int) -> None:
@@ -99,6 +119,13 @@ def _check_series_present(experiment: ExperimentConfig, data: DataSet) -> None:
                         f"teacher {name!r}: {where} has no privileged series {source.name!r}. "
                         f"{nearest(source.name, item.privileged)}"
                     )
+        if isinstance(teacher, GivenSeriesConfig):
+            given, target = data.privileged[teacher.series].components, data.series.components
+            if not set(target) <= set(given):
+                raise ConfigError(
+                    f"teacher {name!r}: privileged series {teacher.series!r} has the components {', '.join(given)}; it "
+                    f"must have those of the target, {', '.join(target)}."
+                )
 
 
 def _check_sees_something(experiment: ExperimentConfig, data: DataSet) -> None:

@@ -84,6 +84,11 @@ class FitData:
         both = {name: [mine[name], *items] for name, items in theirs.items()}
         return [cast("FitArguments", {**mine, **both})]
 
+    def oracle(self, model: Spec) -> FitArguments:
+        """Arguments for a student that learns from all labels, also those that the experiment hides."""
+        assert self.prepared.every_label is not None
+        return {**self.training(model, lookback=chunks(model)[0]), "series": self.prepared.every_label}
+
     def archive(self, privileged: Iterable[str]) -> FitArguments:
         """The archive, in place of the training part."""
         items = self.prepared.archive

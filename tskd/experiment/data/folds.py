@@ -3,6 +3,7 @@
 The newest of F folds has the data set's own split. Fold k has the same split moved back by F - k lengths of the test
 part, and ends where the test part of fold k + 1 begins: test parts do not overlap, and nothing after its end exists in
 a fold. Of a training size n the newest n windows of the student are left: older rows do not exist for anybody.
+Some labels of what is left may be hidden (`tskd.experiment.data.thinning`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from darts import TimeSeries
 from tskd.datasets import ArchiveSeries, DataSet
 from tskd.datasets.base import other_series
 from tskd.experiment.config.experiment import ExperimentConfig
+from tskd.experiment.config.labels import ALL
+from tskd.experiment.data.complete_windows import with_complete_windows
+from tskd.experiment.data.outside import with_given_series
 from tskd.experiment.data.preparation import Prepared, prepare
+from tskd.experiment.data.thinning import thinned
 
 
 class FoldSize(NamedTuple):
@@ -29,7 +34,7 @@ class FoldSize(NamedTuple):
 
 
 def prepared(experiment: ExperimentConfig, data: DataSet, fold: int, size: int | None) -> Prepared:
-    """The three parts of one fold and size, scaled.
+    """The three parts of one fold and size, scaled, with their complete windows.
 
     Args:
         experiment: with its controls among its arms.
@@ -41,13 +46,20 @@ def prepared(experiment: ExperimentConfig, data: DataSet, fold: int, size: int |
         ValueError: some part is left without a window.
     """
     lookback = experiment.chunk_lengths(experiment.student)[0]
-    return prepare(cut(experiment, data, fold, size), lookback, experiment.steps, experiment.longest)
+    found = prepare(cut(experiment, data, fold, size), lookback, experiment.steps, experiment.longest)
+    return with_complete_windows(experiment, found, experiment.readable) if found.missing else found
 
 
 def cut(experiment: ExperimentConfig, data: DataSet, fold: int, size: int | None) -> DataSet:
-    """The data set that one fold and size are given. Raises ValueError for one that lacks training rows."""
+    """The data set that one fold and size are given, with the labels that there are.
+
+    Raises:
+        ValueError: it lacks training rows, or its labels cannot be thinned.
+    """
     span = sum(experiment.chunk_lengths(experiment.student))
-    found = moved_back(data, fold, experiment.folds, span)
+    found = moved_back(with_given_series(experiment, data), fold, experiment.folds, span)
+    if experiment.labels != ALL:
+        found = thinned(found, experiment.labels, experiment.folds - fold)
     return found if size is None else newest(found, size, span)
 
 

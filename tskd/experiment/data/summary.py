@@ -25,7 +25,9 @@ class DataSummary:
 
     Attributes:
         training: number of windows; so are `validation` and `test`.
+        labelled: number of training windows that have all inputs of the student, and a label.
         not_scored: number of targets of the test part that are not scored.
+        incomplete: number of test windows in which inputs of the student are missing, which are not scored.
         scored: positions `[M]` of the test windows that have a target that is scored.
         starts: time stamps `[M]` of their first targets.
         examples: test windows whose forecasts are kept.
@@ -35,27 +37,32 @@ class DataSummary:
     training: int
     validation: int
     test: int
+    labelled: int
     not_scored: int
+    incomplete: int
     scored: np.ndarray
     starts: pd.Index
     examples: tuple[ExampleWindow, ...]
     scale: Scale
 
 
-def summarize(prepared: Prepared, lookback: int, steps: tuple[int, int]) -> DataSummary:
+def summarize(prepared: Prepared, student: tuple[int, int, int], steps: tuple[int, int]) -> DataSummary:
     """The summary of prepared data.
 
     Args:
-        prepared: of one fold and size.
-        lookback: of the student.
+        prepared: of one fold and size, with its complete windows.
+        student: its lookback, and first and last step of its horizon.
         steps: first and last step that are scored.
     """
-    part = prepared.test
-    scored = np.flatnonzero(part.scored.any(axis=1))
+    part, (lookback, *learnt) = prepared.test, student
+    labelled = np.isfinite(prepared.train.truth[:, learnt[0] - 1 : learnt[1]]).any(axis=(1, 2))
+    scored = np.flatnonzero(part.counts)
     return DataSummary(
         training=len(prepared.train.truth),
         validation=len(prepared.validation.truth),
         test=len(part.truth),
+        labelled=int((labelled & prepared.train.complete).sum()),
+        incomplete=int((~part.complete).sum()),
         not_scored=_not_scored(part.scored[:, steps[0] - 1 :]),
         scored=scored,
         starts=part.starts[scored],

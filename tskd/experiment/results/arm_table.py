@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from tskd.experiment.results.experiment_info import ArmInfo, TeacherInfo
+from tskd.experiment.results.experiment_info import ArmInfo
 from tskd.experiment.results.measurements import Measurements, of_size
 from tskd.experiment.results.selection import compared, in_order, largest, mean_errors, on_a_par, state
 from tskd.experiment.statistics.verdict import interval, percent
@@ -22,7 +22,7 @@ STATES = {"finished": "–", "pending": "not yet", "failed": "failed"}
 
 @dataclass(frozen=True)
 class Line:
-    """One arm or teacher, as text; what is not known is empty.
+    """One arm, teacher or bound, as text; what is not known is empty.
 
     Attributes:
         mse: mean error over the seeds; so is `mae`.
@@ -49,7 +49,7 @@ class Line:
 
 
 def lines(results: Measurements, kept: Collection[str] = (), p_values: Mapping[str, str] = NONE) -> list[Line]:
-    """The arms in their order, then the teachers; at the largest training size.
+    """The arms in their order, then the teachers and other bounds; at the largest training size.
 
     Args:
         results: of a case.
@@ -59,19 +59,20 @@ def lines(results: Measurements, kept: Collection[str] = (), p_values: Mapping[s
     rows = of_size(results.rows, largest(results))
     groups = rows.groupby(["kind", "name"], sort=False)
     balance, fits = groups.balance.first(), len(results.info.seeds) * results.info.folds
-    means = {kind: mean_errors(results, kind) for kind in ("student", "teacher")}
+    means = {kind: mean_errors(results, kind) for kind in ("student", "teacher", "bound")}
     smallest = pd.concat(means.values()).min()
     arms, _ = on_a_par(results)
     best = means["student"].mse.reindex(arms).min()
     found = []
-    groups_shown: list[tuple[str, Sequence[ArmInfo | TeacherInfo]]] = [
-        ("student", results.info.arms),
-        ("teacher", results.info.teachers),
+    info = results.info
+    groups_shown: list[tuple[str, Sequence[tuple[str, str]]]] = [
+        ("student", [(arm.name, _note(arm)) for arm in info.arms]),
+        ("teacher", [(teacher.name, "") for teacher in info.teachers]),
+        ("bound", [(name, "the student, trained on all labels") for name in info.bounds]),
     ]
     for kind, shown in groups_shown:
         comparable = set(compared(results, kind))
-        for item in shown:
-            name, note = item.name, _note(item) if isinstance(item, ArmInfo) else ""
+        for name, note in shown:
             if (now := state(results, name, kind)) != "finished":
                 found.append(Line(kind, name, note, state=now))
                 continue

@@ -81,7 +81,7 @@ def _results(plan: CasePlan, store: CellStore) -> Results:
         here = [item for item in progress.found if (item.cell.fold, item.cell.size) == place]
         lost = [failure for failure in progress.failures if (failure.fold, failure.size) == place]
         chosen = {arm.name: choose(arm, (item.cell for item in here), _failed(arm, lost)) for arm in experiment.arms}
-        used = [item for item in here if item.cell.kind == "teacher" or item.cell.candidate == chosen[item.cell.name]]
+        used = [item for item in here if item.cell.kind != "student" or item.cell.candidate == chosen[item.cell.name]]
         if used:
             summaries[place] = plan.summaries[place]
         cells.used += used

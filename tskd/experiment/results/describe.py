@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from tskd.experiment.config.any_teacher import AnyTeacherConfig
 from tskd.experiment.config.arm import Arm, candidate_label
 from tskd.experiment.config.experiment import ExperimentConfig
+from tskd.experiment.config.labels import labels_text
 from tskd.experiment.config.objects import reproducible
 from tskd.experiment.config.teacher import TeacherConfig
 from tskd.experiment.controls.registry import controls_of
@@ -67,11 +69,13 @@ def describe_case(
         seeds=experiment.seeds,
         folds=experiment.folds,
         sizes=experiment.sizes,
+        labels=labels_text(experiment.labels),
         controls=plan.expanded.controls,
         not_applicable=plan.expanded.not_applicable,
         examples=len(last.examples),
         teachers=tuple(_teacher(name, teacher) for name, teacher in experiment.teachers.items()),
-        arms=tuple(_arm(experiment, arm) for arm in experiment.arms),
+        arms=tuple(_arm(experiment, arm) for arm in experiment.arms if not arm.oracle),
+        bounds=tuple(arm.name for arm in experiment.arms if arm.oracle),
         data=_data(plan.data, last),
         case=plan.case,
         cells=cells,
@@ -84,10 +88,10 @@ def describe_case(
     )
 
 
-def _teacher(name: str, teacher: TeacherConfig) -> TeacherInfo:
+def _teacher(name: str, teacher: AnyTeacherConfig) -> TeacherInfo:
     return TeacherInfo(
         name=name,
-        model=str(teacher.model),
+        model=str(teacher.model if isinstance(teacher, TeacherConfig) else teacher),
         privileged=tuple(map(str, teacher.privileged)),
         sees_inputs=teacher.sees_inputs,
         cross_fit=None if teacher.cross_fit is None else teacher.cross_fit.folds,
@@ -111,10 +115,11 @@ def _arm(experiment: ExperimentConfig, arm: Arm) -> ArmInfo:
 
 
 def _data(description: DataDescription, last: DataSummary) -> DataInfo:
-    windows = WindowCounts(training=last.training, validation=last.validation, test=last.test)
-    return DataInfo(**dataclasses.asdict(description), windows=windows, not_scored=last.not_scored)
+    windows = WindowCounts(training=last.training, validation=last.validation, test=last.test, labelled=last.labelled)
+    counts = {"not_scored": last.not_scored, "incomplete": last.incomplete}
+    return DataInfo(**dataclasses.asdict(description), windows=windows, **counts)
 
 
 def _warnings(cell: Cell) -> list[str]:
-    label = f"{'arm' if cell.kind == 'student' else 'teacher'} {cell.name!r}, seed {cell.seed}"
+    label = f"{'teacher' if cell.kind == 'teacher' else 'arm'} {cell.name!r}, seed {cell.seed}"
     return [f"{label}: {message}" for message in cell.warnings]

@@ -49,11 +49,16 @@ class ArmInfo(Info):
 
 
 class WindowCounts(Info):
-    """Windows of each part, in the last fold at the largest size."""
+    """Windows of each part, in the last fold at the largest size.
+
+    Attributes:
+        labelled: those of the training part that have all inputs of the student, and a label; None: all.
+    """
 
     training: int
     validation: int
     test: int
+    labelled: int | None = None
 
 
 class DataInfo(Info):
@@ -64,6 +69,7 @@ class DataInfo(Info):
         first: time stamp of the first row; `validation_start`, `test_start` of the first rows of these parts, `last` of
             the last row.
         not_scored: targets of the test part that are not scored.
+        incomplete: test windows in which inputs of the student are missing, which are not scored.
     """
 
     name: str
@@ -80,6 +86,7 @@ class DataInfo(Info):
     last: str
     windows: WindowCounts
     not_scored: int
+    incomplete: int = 0
 
 
 class CellCounts(Info):
@@ -98,7 +105,7 @@ class CellCounts(Info):
 class PendingCell(Info):
     """An arm or teacher of which some cell is still to be computed."""
 
-    kind: Literal["student", "teacher"]
+    kind: Literal["student", "teacher", "bound"]
     name: str
     fold: int
     size: int | None
@@ -113,7 +120,9 @@ class ExperimentInfo(Info):
         config: the configuration as YAML.
         reproducible: whether that gives the same experiment again.
         alone: name of the arm without teachers.
+        bounds: names of students that are no arms, and bound what can be reached.
         controls: arms that are controls, each with which.
+        labels: which labels there were, in words.
         not_applicable: controls that were left out, each with the reason.
         examples: number of test windows whose forecasts are kept.
         versions: of packages that laid out the tables; so is `commit`, of tskd.
@@ -134,11 +143,13 @@ class ExperimentInfo(Info):
     seeds: tuple[int, ...]
     folds: int
     sizes: tuple[int | None, ...]
+    labels: str = "all labels"
     controls: dict[str, str]
     not_applicable: dict[str, str]
     examples: int
     teachers: tuple[TeacherInfo, ...]
     arms: tuple[ArmInfo, ...]
+    bounds: tuple[str, ...] = ()
     data: DataInfo
     case: str
     cells: CellCounts

@@ -81,7 +81,7 @@ class Measurements:
         segments = self._segments(size, fold)
         if not _shared(own, other, segments):
             return Comparison(arm, against, np.nan, np.nan, np.nan, windows=0, block=self.info.block, seeds=0)
-        same_model_class = kind == "student"
+        same_model_class = kind != "teacher"
         return compare(
             own, other, self.info.block, segments=segments, names=(arm, against), same_model_class=same_model_class
         )

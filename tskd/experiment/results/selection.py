@@ -26,11 +26,12 @@ def windows_of(results: Measurements, size: int | None) -> int:
 
 
 def finished(results: Measurements, kind: str = "student", size: Any = ...) -> list[str]:
-    """Arms (or teachers) that have results at a training size, the largest if none is given; in their order."""
+    """Arms (teachers, or bounds) that have results at a training size, the largest if none is given; in their order."""
     rows = of_size(results.rows, largest(results) if size is ... else size)
     known = set(rows.name[rows.kind == kind])
-    named = results.info.arms if kind == "student" else results.info.teachers
-    return [item.name for item in named if item.name in known]
+    info = results.info
+    names = {"student": [arm.name for arm in info.arms], "teacher": [teacher.name for teacher in info.teachers]}
+    return [name for name in names.get(kind, info.bounds) if name in known]
 
 
 def compared(results: Measurements, kind: str = "student", size: Any = ...) -> list[str]:

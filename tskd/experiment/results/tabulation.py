@@ -153,7 +153,7 @@ def _forecasts(
     for number, window in enumerate(summary.examples):
         lines = {TRUTH: (window.times, window.values)}
         for cell in shown:
-            line = cell.name if cell.kind == "student" else f"{TEACHER_LINE}{cell.name}"
+            line = f"{TEACHER_LINE}{cell.name}" if cell.kind == "teacher" else cell.name
             lines[line] = (window.times[lookback:], cell.forecasts[number])
         frames += [
             pd.DataFrame({"line": line, "window": number, "time": at, "value": summary.scale.undo(values)})

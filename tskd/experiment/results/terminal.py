@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from tskd.experiment.config.labels import ALL, labels_text
 from tskd.experiment.results.arm_table import STATES, by_size, lines
 from tskd.experiment.results.measurements import Measurements
 from tskd.experiment.results.overview import overview
@@ -27,9 +28,10 @@ def case_text(results: Measurements) -> str:
     ]
     students = sum(x.kind == "student" for x in found)
     folds = f", {info.folds} folds" if info.folds > 1 else ""
+    labels = f", {info.labels}" if info.labels != labels_text(ALL) else ""
     title = (
         f"{info.name}: {info.data.name}, {info.lookback} steps to {info.horizon}, "
-        f"{len(info.seeds)} seeds{folds}, {info.data.windows.test} test windows"
+        f"{len(info.seeds)} seeds{folds}, {info.data.windows.test} test windows{labels}"
     )
     text = [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]
     text += [f"! {warning}" for warning in info.warnings]

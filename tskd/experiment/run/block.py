@@ -12,14 +12,17 @@ from typing import Any
 from tskd.distillation.model import DistilledModel
 from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.errors import RunError
+from tskd.experiment.config.labels import ALL
 from tskd.experiment.config.objects import BALANCE, LOSS, WEIGHTING, build_object, seeded_model
 from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.config.teacher import with_inputs
 from tskd.experiment.controls.teacher_variants import TeacherVariant, with_placebo_series
+from tskd.experiment.data.complete_windows import with_complete_windows
 from tskd.experiment.data.fit_data import FitData
 from tskd.experiment.data.folds import cut
 from tskd.experiment.data.loading import LoadedData
 from tskd.experiment.data.preparation import DataPart, Prepared, prepare
+from tskd.experiment.data.smoothing import moving_average
 from tskd.experiment.run.block_teachers import BlockTeachers
 from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.forecast import Forecasts, of_student, of_teacher
@@ -54,8 +57,15 @@ class BlockRun:
         if any(arm.placebo for arm in experiment.arms):
             data, self._placebo_sources = with_placebo_series(experiment, data, block.seed)
         lookback, _ = experiment.chunk_lengths(experiment.student)
+        every_label = None
+        if any(arm.oracle for arm in experiment.arms):
+            whole = experiment.model_copy(update={"labels": ALL})
+            every_label = cut(whole, loaded.data, block.fold, block.size).series
         self.first_step, _ = experiment.steps
-        self.prepared: Prepared = prepare(data, lookback, experiment.steps, block.longest)
+        prepared = prepare(data, lookback, experiment.steps, block.longest, every_label)
+        self.prepared: Prepared = (
+            with_complete_windows(experiment, prepared, readable) if prepared.missing else prepared
+        )
         self.supply = FitData(self.prepared, readable, lookback)
         self._models = models or Path(self._outputs.name) / "models"
         self._fingerprint = loaded.fingerprint
@@ -82,9 +92,12 @@ class BlockRun:
         if arm.students:
             spec = with_settings(spec, arm.students[candidate])
         student: Any = seeded_model(spec, self.block.seed)
-        if self.experiment.soft_sensor:
-            student = DistilledModel(student, soft_sensor=True)
-        for number, rows in enumerate(self.supply.rows(spec, arm.archive)):
+        # of a missing value, darts itself would learn that all is NaN
+        if self.experiment.soft_sensor or self.prepared.missing:
+            student = DistilledModel(student, soft_sensor=self.experiment.soft_sensor)
+        for number, rows in enumerate(
+            [self.supply.oracle(spec)] if arm.oracle else self.supply.rows(spec, arm.archive)
+        ):
             if number:
                 # callbacks keep state: early stopping would measure this fit by the best of the one before
                 darts_model = getattr(student, "student", student)
@@ -109,8 +122,20 @@ class BlockRun:
         data = self.supply.training(self.experiment.student, names, needs.calibration or needs.validation)
         return model.fit(**data, cache=self._outputs.name, verbose=False)
 
-    def teacher(self, name: str, shuffled: bool = False) -> Teacher:
-        """The fitted teacher, or its placebo."""
+    def smoothed(self, arm: Arm, candidate: int) -> DistilledModel:
+        """The student of an arm that learns averages of labels, with one candidate for the width."""
+        labels = moving_average(self.prepared.train.series, arm.smoothing[candidate])
+        model = DistilledModel(
+            student=seeded_model(self.experiment.student, self.block.seed),
+            teachers=Teacher.from_series(labels, name="average"),
+            losses=[build_object(loss, LOSS) for loss in arm.losses],
+            balance=1.0,
+            soft_sensor=self.experiment.soft_sensor,
+        )
+        return model.fit(**self.supply.training(self.experiment.student), verbose=False)
+
+    def teacher(self, name: str, shuffled: bool = False) -> Any:
+        """The fitted teacher, of any kind, or its placebo."""
         return self.teachers.fitted(TeacherVariant(name, shuffled)).teacher
 
     def _teacher_cell(self, planned: PlannedCell, variant: TeacherVariant) -> Cell:
@@ -120,13 +145,15 @@ class BlockRun:
         return self._cell(planned, scores, fitted.seconds, [*fitted.warnings, *warned])
 
     def _student_cell(self, planned: PlannedCell, arm: Arm) -> Cell:
+        if arm.penalties:
+            return self._ridge_cell(planned, arm)
         if planned.distils:
             # their time is not the student's
             for name in arm.teachers:
                 self.teacher(name, arm.placebo)
         blind, began = self.experiment.soft_sensor, time.perf_counter()
         with quiet() as warned:
-            fit = self.distilled if planned.distils else self.plain
+            fit = self.distilled if planned.distils else self.smoothed if arm.smoothing else self.plain
             model = fit(arm, planned.candidate)
             seconds = time.perf_counter() - began
             scores = self._scores(lambda part: of_student(model, part, self.supply.covariates(part), blind))
@@ -134,6 +161,19 @@ class BlockRun:
         if not all(part.whole for part in scores):
             raise RunError("the student's forecasts are not all finite; lower its learning rate.")
         return self._cell(planned, scores, seconds, warned, weights)
+
+    def _ridge_cell(self, planned: PlannedCell, arm: Arm) -> Cell:
+        from tskd.experiment.run.ridge import Ridge
+
+        experiment, began = self.experiment, time.perf_counter()
+        lookback, _ = experiment.chunk_lengths(experiment.student)
+        ridge = Ridge(lookback, experiment.steps, experiment.soft_sensor, arm.penalties[planned.candidate])
+        train = self.prepared.train
+        with quiet() as warned:
+            ridge.fit(train, self.supply.covariates(train))
+            seconds = time.perf_counter() - began
+            scores = self._scores(lambda part: ridge.forecasts(part, self.supply.covariates(part)))
+        return self._cell(planned, scores, seconds, warned)
 
     def _scores(self, forecasts: Callable[[DataPart], Forecasts]) -> tuple[Score, Score]:
         """Of the validation and the test part."""

@@ -7,14 +7,18 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tskd.experiment.config.any_teacher import AnyTeacherConfig
 from tskd.experiment.config.objects import TEACHER, seeded_model
+from tskd.experiment.config.outside_teacher import GivenForecastsConfig, OutsideTeacherConfig, ReconstructionConfig
 from tskd.experiment.config.quiet_logs import quiet
-from tskd.experiment.config.teacher import inputs_of
+from tskd.experiment.config.teacher import TeacherConfig, inputs_of
 from tskd.experiment.controls.teacher_variants import TeacherVariant
 from tskd.experiment.data.fit_data import FitData
+from tskd.experiment.data.outside import given_forecasts
 from tskd.experiment.run.plan import Block, teacher_key
 from tskd.experiment.run.teacher_store import FittedTeacher, load_teacher, save_teacher
 from tskd.privileged import Source
+from tskd.teachers.base import BaseTeacher
 from tskd.teachers.teacher import Teacher
 
 
@@ -46,21 +50,45 @@ class BlockTeachers:
         if variant.shuffled and not self.experiment.has_privilege(variant.name):
             variant = TeacherVariant(variant.name)
         if variant not in self._fitted:
-            self._fitted[variant] = self._saved(variant) or self._fit(variant)
+            config = self.experiment.teachers[variant.name]
+            if isinstance(config, TeacherConfig):
+                self._fitted[variant] = self._saved(variant, config) or self._fit(variant, config)
+            else:
+                self._fitted[variant] = self._outside(variant, config)
         return self._fitted[variant]
 
-    def _saved(self, variant: TeacherVariant) -> FittedTeacher | None:
-        with quiet():
-            return load_teacher(self.folder, self._key(variant), self._unfitted(variant))
+    def _outside(self, variant: TeacherVariant, config: OutsideTeacherConfig) -> FittedTeacher:
+        """A teacher that is no darts model: it is made in no time, and not kept."""
+        began, prepared = time.perf_counter(), self.supply.prepared
+        names = [source.name for source in self._sources(variant, config) if source.name is not None]
+        with quiet() as warned:
+            teacher: BaseTeacher
+            if isinstance(config, ReconstructionConfig):
+                privileged = {name: prepared.train.privileged[name] for name in names}
+                teacher = config.made(variant.name, names).fit(prepared.train.series, privileged)
+            elif isinstance(config, GivenForecastsConfig):
+                target = [str(component) for component in prepared.train.series.components]
+                frame = given_forecasts(config.forecasts, target, prepared.scale)
+                teacher = Teacher.from_forecasts(frame, name=variant.name)
+            else:
+                # of all parts; what lies after the end of the series that it is asked about, it never reads
+                teacher = Teacher.from_series(prepared.test.privileged[names[0]], name=variant.name)
+        return FittedTeacher(teacher, time.perf_counter() - began, tuple(warned))
 
-    def _fit(self, variant: TeacherVariant) -> FittedTeacher:
-        config = self.experiment.teachers[variant.name]
+    def _saved(self, variant: TeacherVariant, config: TeacherConfig) -> FittedTeacher | None:
+        with quiet():
+            return load_teacher(self.folder, self._key(variant), self._unfitted(variant, config))
+
+    def _fit(self, variant: TeacherVariant, config: TeacherConfig) -> FittedTeacher:
         by = None
         if config.taught_by is not None:
-            by = self.fitted(TeacherVariant(config.taught_by, variant.shuffled)).teacher
+            taught_by = self.fitted(TeacherVariant(config.taught_by, variant.shuffled)).teacher
+            # as the configuration has been checked
+            assert isinstance(taught_by, Teacher)
+            by = taught_by
         began = time.perf_counter()
         with quiet() as warned:
-            unfitted = self._unfitted(variant)
+            unfitted = self._unfitted(variant, config)
             data = self.supply.training(config.model, unfitted.names, lookback=unfitted.lookback)
             if by is not None and by.names:
                 theirs = {label: self.supply.prepared.train.privileged[label] for label in by.names}
@@ -72,15 +100,17 @@ class BlockTeachers:
         with quiet():
             save_teacher(self.folder, self._key(variant), fitted)
         # as every other process will have it
-        return self._saved(variant) or fitted
+        return self._saved(variant, config) or fitted
 
-    def _unfitted(self, variant: TeacherVariant) -> Teacher:
-        name, config = variant.name, self.experiment.teachers[variant.name]
+    def _unfitted(self, variant: TeacherVariant, config: TeacherConfig) -> Teacher:
+        name = variant.name
         # with the student's own seed, a teacher like the student would be its twin and teach it nothing
         model = seeded_model(config.model, zlib.crc32(f"{name} {self.block.seed}".encode()), TEACHER)
         inputs = inputs_of(model, self.supply.slots) if self.experiment.soft_sensor else None
-        sources = self.placebo_sources[variant] if variant.shuffled else config.sources()
-        return config.teacher(name, model, sources, inputs)
+        return config.teacher(name, model, self._sources(variant, config), inputs)
+
+    def _sources(self, variant: TeacherVariant, config: AnyTeacherConfig) -> Sequence[Source]:
+        return self.placebo_sources[variant] if variant.shuffled else config.sources()
 
     def _key(self, variant: TeacherVariant) -> str:
         return teacher_key(self.block, self.fingerprint, variant)

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-Kind = Literal["student", "teacher"]
+Kind = Literal["student", "teacher", "bound"]
+"""A student of an arm, a teacher, or a student that no arm can have: a bound."""
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from tskd._core.darts.capabilities import max_batch_size
 from tskd._core.darts.roll_forward import roll_starts, rolled_forecast
 from tskd._core.model_inputs import ModelInputs
 from tskd.experiment.data.preparation import DataPart
+from tskd.teachers.base import BaseTeacher
 from tskd.teachers.network import NetworkPredictor, model_windows
-from tskd.teachers.teacher import Teacher
 
 Forecasts = Iterator[tuple[np.ndarray, np.ndarray, int]]
 """Positions [M] of windows in their part, forecasts [M, H, C] of them, and the first step that is forecast."""
@@ -42,7 +42,7 @@ def of_student(model: Any, part: DataPart, covariates: Mapping[str, TimeSeries],
     given: dict[str, Any] = {slot: [series] for slot, series in covariates.items()}
     inputs = ModelInputs([part.series], **given, visible={"past_target": hidden} if soft_sensor else {})
     seen = model_windows(student, inputs)
-    keys = _keys(part)
+    keys = torch.from_numpy(part.keys)
     beyond = part.truth.shape[1] - student.output_chunk_shift - student.output_chunk_length
     if beyond <= 0:
         known = seen.covers(keys).nonzero()[:, 0]
@@ -58,23 +58,18 @@ def of_student(model: Any, part: DataPart, covariates: Mapping[str, TimeSeries],
         yield some.numpy(), rolled.numpy(), 1
 
 
-def of_teacher(teacher: Teacher, part: DataPart, covariates: Mapping[str, TimeSeries]) -> Forecasts:
+def of_teacher(teacher: BaseTeacher, part: DataPart, covariates: Mapping[str, TimeSeries]) -> Forecasts:
     """Forecasts of a teacher for the windows of a part, but for those whose inputs are missing or that its own horizon
-    runs over."""
+    runs over. One that answers for any step is asked for those up to the last that is scored."""
+    teacher = teacher.answering(range(1, part.truth.shape[1] + 1))
     known = {name: part.privileged[name] for name in teacher.names}
     predictor = teacher.predictor(part.series, **covariates, privileged=known)
-    keys = _keys(part)
+    keys = torch.from_numpy(part.keys)
     keys = keys[keys[:, 1] + teacher.horizon[-1] < len(part.series)]
     covered = predictor.covers(keys)
     positions = covered.nonzero()[:, 0]
     for rows, found in predictor.outputs(keys[covered]):
         yield positions[rows].numpy(), found["forecasts"].numpy(), teacher.horizon[0]
-
-
-def _keys(part: DataPart) -> Tensor:
-    """Keys [W, 2] of the windows of a part."""
-    origins = torch.arange(len(part.truth)) + part.reach - 1
-    return torch.stack([torch.zeros_like(origins), origins], dim=1)
 
 
 def _moved(keys: Tensor, steps: int) -> Tensor:

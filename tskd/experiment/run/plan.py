@@ -12,8 +12,11 @@ from typing import Any
 
 from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.experiment import ExperimentConfig
+from tskd.experiment.config.labels import ALL
+from tskd.experiment.config.teacher import TeacherConfig
 from tskd.experiment.controls.teacher_variants import TeacherVariant, teacher_variants
 from tskd.experiment.data.folds import FoldSize
+from tskd.experiment.data.outside import content_of
 from tskd.experiment.run.cell import Kind
 from tskd.experiment.run.cell_key import canonical, key_of
 
@@ -129,6 +132,8 @@ def _common(block: Block, fingerprint: str) -> dict[str, Any]:
         "reads": block.readable,
         "soft_sensor": experiment.soft_sensor,
         "seed": block.seed,
+        # cells from before there were others have no such entry
+        **({} if experiment.labels == ALL else {"labels": canonical(experiment.labels)}),
     }
 
 
@@ -151,8 +156,16 @@ def _student_cell(block: Block, common: dict[str, Any], arm: Arm, candidate: int
             "balance": canonical(arm.balance[candidate]),
         }
     trained = {"student": canonical(student), "archive": arm.archive, "lesson": lesson}
+    # where no label is hidden, the oracle is the student alone
+    if arm.oracle and experiment.labels != ALL:
+        trained["oracle"] = True
+    if arm.penalties:
+        trained["penalty"] = arm.penalties[candidate]
+    if arm.smoothing:
+        trained["smoothing"] = {"width": arm.smoothing[candidate], "losses": canonical(arm.losses)}
     resolved = {**common, "kind": "student", **trained}
-    return PlannedCell(key_of(resolved), "student", arm.name, arm, candidate, distils, resolved)
+    kind: Kind = "bound" if arm.oracle else "student"
+    return PlannedCell(key_of(resolved), kind, arm.name, arm, candidate, distils, resolved)
 
 
 def _teacher(experiment: ExperimentConfig, variant: TeacherVariant) -> dict[str, Any]:
@@ -164,4 +177,5 @@ def _teacher(experiment: ExperimentConfig, variant: TeacherVariant) -> dict[str,
         "name": variant.name,
         "placebo": variant.shuffled and bool(config.privileged),
         "taught_by": None if by is None else _teacher(experiment, TeacherVariant(by, variant.shuffled)),
+        **({} if isinstance(config, TeacherConfig) else {"content": content_of(config)}),
     }

@@ -1,4 +1,5 @@
-"""Errors of forecasts: every window of a part counts, targets that were filled do not."""
+"""Errors of forecasts: every window of a part that has all inputs of the student counts, and every target in it that is
+there and was not filled."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ class Score:
         mse: of the windows `[W]`; so is `mae`.
         step_mse: of the steps `[H]`; so is `step_mae`.
         forecasts: `[E, H]` of the first component, of the example windows.
-        whole: whether there is a finite forecast of every window and step, from the first step that is scored.
+        whole: whether there is a finite forecast of every complete window and step, from the first step that is scored.
     """
 
     mse: np.ndarray
@@ -56,11 +57,12 @@ def score(forecasts: Forecasts, part: DataPart, first: int) -> Score:
             rows = positions[begin : begin + size]
             some = np.full((len(rows), horizon, components), np.nan)
             some[:, steps] = values[begin : begin + size, : steps.stop - steps.start]
-            finite += int(np.isfinite(some[:, first - 1 :]).all(axis=(1, 2)).sum())
+            complete = part.complete[rows]
+            finite += int((np.isfinite(some[:, first - 1 :]).all(axis=(1, 2)) & complete).sum())
             chosen, where = np.nonzero(rows[:, None] == examples)
             kept[where] = some[chosen, :, 0]
             some -= part.truth[rows]
-            some[~part.scored[rows]] = np.nan
+            some[~(part.scored[rows] & complete[:, None])] = np.nan
             known = ~np.isnan(some)
             for number in range(2):
                 error = some**2 if number == 0 else np.abs(some)
@@ -68,7 +70,7 @@ def score(forecasts: Forecasts, part: DataPart, first: int) -> Score:
                 sums[number] += np.nansum(error, axis=(0, 2))
             counts += known.sum(axis=(0, 2))
     of_steps = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    return Score(of_windows[0], of_windows[1], of_steps[0], of_steps[1], kept, finite == windows)
+    return Score(of_windows[0], of_windows[1], of_steps[0], of_steps[1], kept, finite == part.complete.sum())
 
 
 def mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:

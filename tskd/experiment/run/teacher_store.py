@@ -22,6 +22,7 @@ from typing import Any
 
 from tskd._core.darts.storage import load_model
 from tskd.experiment.config.quiet_logs import TRAINER
+from tskd.teachers.base import BaseTeacher
 from tskd.teachers.crossfit import Folds, stamp, stamp_text
 from tskd.teachers.fitted import FittedModels
 from tskd.teachers.output_cache import ABANDONED
@@ -36,7 +37,7 @@ FORMAT = 1
 class FittedTeacher:
     """A fitted teacher, how long that took, and what it was warned of."""
 
-    teacher: Teacher
+    teacher: BaseTeacher
     seconds: float
     warnings: tuple[str, ...]
 
@@ -75,6 +76,7 @@ def load_teacher(folder: Path, key: str, unfitted: Teacher) -> FittedTeacher | N
 def save_teacher(folder: Path, key: str, fitted: FittedTeacher) -> None:
     """Keep a teacher under its key, unless another process has done so by now, or darts cannot save its model."""
     teacher = fitted.teacher
+    assert isinstance(teacher, Teacher)
     folder.mkdir(parents=True, exist_ok=True)
     _clear_abandoned(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=DRAFT) as draft:

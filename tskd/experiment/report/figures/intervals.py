@@ -16,10 +16,13 @@ from tskd.experiment.results.selection import compared, largest
 from tskd.experiment.statistics.intervals import Comparison
 from tskd.experiment.statistics.verdict import interval, percent, without
 
+TITLES = {"student": "students", "teacher": "teachers", "bound": "trained on all labels"}
+"""Of the panels, by what is in them."""
+
 
 def arms(results: Measurements, salt: str) -> Drawing | None:
-    """Difference of every arm and teacher from the student alone: interval, and a dot for each seed."""
-    panels = [(kind, names) for kind in ("student", "teacher") if (names := compared(results, kind))]
+    """Difference of every arm, teacher and bound from the student alone: interval, and a dot for each seed."""
+    panels = [(kind, names) for kind in TITLES if (names := compared(results, kind))]
     if not panels:
         return None
     heights = [len(names) for _, names in panels]
@@ -36,7 +39,7 @@ def arms(results: Measurements, salt: str) -> Drawing | None:
             _bar(axis, row, comparison, colour)
         _finish(axis, names)
         if len(panels) > 1:
-            axis.set_title("students" if kind == "student" else "teachers", pad=7)
+            axis.set_title(TITLES[kind], pad=7)
         described += [f"{'teacher ' * (kind == 'teacher')}{in_words(c)}" for c in found]
     axes[-1].set_xlabel("MSE against the student alone, % (left is better)")
     return drawing(
