@@ -19,6 +19,8 @@ BALANCES = (0.0, 0.25, 0.5, 0.75, 1.0)
 NEIGHBOURS = (1, 2, 5, 10)
 """Days on each side that a smoothed label is averaged with."""
 BLOCKS, PLACEBOS = 5, 5
+SMALL = 3
+"""Number of the penalty of a student that is hardly regularised."""
 STUDENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "ridge": lambda past: past,
     # Corsi (2009): the last day, week and month
@@ -148,3 +150,24 @@ def errors(fold: Fold) -> dict[str, float]:
         both, both_asked = (np.concatenate([make(part.past), make(part.past_ranges)], axis=1) for part in (train, test))
         found[f"{name}, ranges as inputs"] = error(taught(both, train.labels, labels, both_asked))
     return found
+
+
+def errors_afterwards(fold: Fold) -> dict[str, float]:
+    """Mean squared errors of the arms that were added when the others were known; as `errors`."""
+    train, test = Windows.of(fold.train), Windows.of(fold.test)
+    labels = Candidate(train.labels)
+    ridge = Ridge(train.past)
+    ratio = fold.train.labels.mean() / fold.train.ranges.mean()
+    ranges = [
+        Candidate(ratio * Windows.of(Days(smoothed(fold.train.ranges, k), fold.train.ranges)).labels, HORIZON + k)
+        for k in NEIGHBOURS
+    ]
+    found = {
+        "ridge, hardly regularised": ridge.forecasts(train.labels, test.past, SMALL),
+        "ridge, hardly regularised, privileged": ridge.forecasts(
+            taught(train.ranges, train.labels, [labels], train.ranges), test.past, SMALL
+        ),
+    }
+    for name, make in STUDENTS.items():
+        found[f"{name}, smoothed ranges"] = taught(make(train.past), train.labels, ranges, make(test.past))
+    return {arm: float(((forecasts - test.labels) ** 2).mean()) for arm, forecasts in found.items()}

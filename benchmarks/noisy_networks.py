@@ -13,15 +13,20 @@ from typing import Any
 import numpy as np
 import torch
 from darts import TimeSeries
-from darts.models import DLinearModel, LinearRegressionModel, TiDEModel
+from darts.models import DLinearModel, LinearRegressionModel, SKLearnModel, TiDEModel
 from noisy_folds import HORIZON, LOOKBACK, SPAN, Days, Fold, Windows, cut
+from noisy_linear import smoothed
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import Tags
 
 from tskd import DistilledModel, Teacher
 from tskd.privileged import FutureHorizon
 
 DECAYS = (0.1, 1.0, 10.0)
 HELD_OUT = 0.2
-ARMS = ("alone", "privileged", "self-distilled", "placebo")
+ARMS = ("alone", "privileged", "self-distilled", "placebo", "smoothed")
+NEIGHBOURS = 10
+"""Days on each side of a smoothed label."""
 SHARED: dict[str, Any] = {
     "input_chunk_length": LOOKBACK,
     "output_chunk_length": HORIZON,
@@ -55,6 +60,21 @@ TRAINER = {
 }
 
 
+class Copy(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Answers with its inputs: a teacher with it says what a source reads."""
+
+    def fit(self, inputs: np.ndarray, targets: np.ndarray) -> Copy:
+        return self
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        return np.asarray(inputs)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
 def quiet() -> None:
     """One thread, and no chatter."""
     torch.set_num_threads(1)
@@ -77,13 +97,15 @@ def student(name: str, decay: float, epochs: int, seed: int) -> Any:
 
 
 def teacher(arm: str) -> Teacher | None:
-    """Least squares on the ranges of the days that are forecast, or on the labels of the lookback."""
+    """Least squares on the ranges of the days that are forecast, or on past labels; or what says smoothed labels."""
     if arm == "alone":
         return None
     if arm == "self-distilled":
         return Teacher(LinearRegressionModel(lags=LOOKBACK, output_chunk_length=HORIZON), name=arm)
-    model = LinearRegressionModel(lags_future_covariates=list(range(HORIZON)), output_chunk_length=HORIZON)
-    return Teacher(model, privileged=FutureHorizon("range"), name=arm, sees_inputs=False)
+    days = {"lags_future_covariates": list(range(HORIZON)), "output_chunk_length": HORIZON}
+    if arm == "smoothed":
+        return Teacher(SKLearnModel(**days, model=Copy()), privileged=FutureHorizon(arm), name=arm, sees_inputs=False)
+    return Teacher(LinearRegressionModel(**days), privileged=FutureHorizon("range"), name=arm, sees_inputs=False)
 
 
 def errors(fold: Fold, name: str, seed: int) -> dict[str, float]:
@@ -128,8 +150,9 @@ def fitted(days: Days, arm: str, network: Any) -> DistilledModel:
     """The student of one arm, trained on all windows of some days."""
     one = teacher(arm)
     model = DistilledModel(network, [] if one is None else [one], balance=0 if one is None else 1)
-    privileged = {"range": series(days.ranges)} if arm in ("privileged", "placebo") else None
-    return model.fit(series(days.labels), privileged=privileged)
+    privileged = {"range": days.ranges, "smoothed": smoothed(days.labels, NEIGHBOURS)}
+    read = [] if one is None else [source.name for source in one.sources]
+    return model.fit(series(days.labels), privileged={name: series(privileged[name]) for name in read} or None)
 
 
 def error(model: DistilledModel, days: Days) -> float:

@@ -15,6 +15,7 @@ GARCH = ("garch", "garch, scaled")
 REFERENCES = (*GARCH, "training mean", "teacher")
 CONTROLS = ("self-distilled", "placebo", "smoothed")
 TUNED = ", balance tuned"
+LOOSE = "hardly regularised"
 TITLES = {"sp500": "S&P 500", "nasdaq": "Nasdaq"}
 
 
@@ -65,6 +66,8 @@ def table(errors: pd.DataFrame) -> pd.DataFrame:
             others = [f"{student}, {control}" for control in CONTROLS] + [*GARCH, "har, alone"]
             pairs += [("har, alone", f"{student}, alone")] if student != "har" else []
             pairs += [(f"{student}, privileged", other) for other in others]
+            pairs += [(f"{student}, smoothed ranges", f"{student}, smoothed")]
+            pairs += [(f"{student}, {LOOSE}, privileged", f"{student}, {LOOSE}")]
             for arm, against in dict.fromkeys(pairs):
                 ratio = ratio_of(found, arm, against)
                 if ratio is not None:
@@ -102,12 +105,40 @@ def section(ratios: pd.DataFrame) -> str:
             ]
             shown = lines(ratios, label, student, [*columns, *beside])
             parts += [f"### {heading}, {said}", markdown(["index", "windows", *arms, *map(short, beside)], shown)]
+    parts += ["### What was added when these were known", added(ratios)]
     for student in ("DLinear", "TiDE"):
-        columns = [*(f"{student}, {arm}" for arm in ("privileged", "self-distilled", "placebo")), *GARCH, "har, alone"]
+        columns = [f"{student}, {arm}" for arm in ("privileged", *CONTROLS)] + [*GARCH, "har, alone"]
         shown = lines(ratios, "absolute", student, columns)
         if shown:
             parts += [f"### Absolute returns, {student}", markdown(["index", "windows", *map(short, columns)], shown)]
     return "\n\n".join(parts)
+
+
+ADDED = """*Smoothed ranges*: rescaled, and averaged over time like smoothed labels: what privilege adds to smoothing.
+*Hardly regularised*: the ridge student with a penalty of .03 a window instead of one that is chosen.
+
+"""
+
+
+def added(ratios: pd.DataFrame) -> str:
+    """A line for each label, index and size."""
+    pairs = {
+        "smoothed ranges / alone": ("ridge, smoothed ranges", "ridge, alone"),
+        "smoothed ranges / smoothed labels": ("ridge, smoothed ranges", "ridge, smoothed"),
+        "HAR: smoothed ranges / smoothed labels": ("har, smoothed ranges", "har, smoothed"),
+        "hardly regularised / alone": (f"ridge, {LOOSE}", "ridge, alone"),
+        "privileged / alone, both hardly regularised": (f"ridge, {LOOSE}, privileged", f"ridge, {LOOSE}"),
+    }
+    found: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for row in ratios.itertuples():
+        for heading, pair in pairs.items():
+            if pair == (row.arm, row.against):
+                key = (row.label, row.index, row.windows)
+                line = found.setdefault(
+                    key, {"label": row.label, "index": TITLES[row.index], "windows": f"{row.windows:,}"}
+                )
+                line[heading] = str(Ratio(row.ratio, row.low, row.high))
+    return ADDED + markdown(["label", "index", "windows", *pairs], found.values())
 
 
 def short(arm: str) -> str:

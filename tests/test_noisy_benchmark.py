@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 
 def using(*names: str) -> pytest.MarkDecorator:
@@ -123,6 +124,20 @@ def test_a_teacher_of_ranges_gains_where_labels_are_noise_and_a_placebo_does_not
     assert privileged < 0.99 < placebo and abs(equal - 1) < 0.01
 
 
+@using("noisy_linear")
+def test_ranges_that_say_what_labels_say_teach_no_more(script: ModuleType) -> None:
+    folds = importlib.import_module("noisy_folds")
+    labels = np.abs(np.random.default_rng(0).normal(size=450))
+    days = folds.Days(labels, 3 * labels)
+    fold = folds.Fold(folds.cut(days, 0, 276), folds.cut(days, 254, 406))
+    errors, later = script.errors(fold), script.errors_afterwards(fold)
+    assert later["ridge, smoothed ranges"] == pytest.approx(errors["ridge, smoothed"])
+    # a teacher that reads the labels themselves gives them back, but for its penalty
+    assert errors["teacher"] < 0.01 * errors["training mean"]
+    assert later["ridge, hardly regularised, privileged"] == pytest.approx(later["ridge, hardly regularised"], rel=1e-2)
+    assert later["ridge, hardly regularised"] > errors["ridge, alone"]
+
+
 @using("noisy_networks")
 def test_a_network_is_judged_by_labels_that_it_was_not_fitted_on(script: ModuleType) -> None:
     days = importlib.import_module("noisy_folds").Days(np.arange(126.0), np.arange(126.0))
@@ -141,7 +156,19 @@ def test_every_arm_of_a_network_is_scored(script: ModuleType, monkeypatch: pytes
     days = folds.Days(values, 2 * values)
     found = script.errors(folds.Fold(folds.cut(days, 0, 86), folds.cut(days, 64, 120)), "DLinear", 0)
     assert list(found) == [f"DLinear, {arm}" for arm in script.ARMS]
-    assert len(set(found.values())) == 4 and np.isfinite(list(found.values())).all()
+    assert len(set(found.values())) == 5 and np.isfinite(list(found.values())).all()
+
+
+@using("noisy_networks")
+def test_the_answers_of_smoothed_labels_are_they(script: ModuleType) -> None:
+    values = np.random.default_rng(0).normal(size=80)
+    target, shown = script.series(values), script.series(script.smoothed(values, 2))
+    teacher = script.teacher("smoothed").fit(target, privileged={"smoothed": shown})
+    keys = torch.tensor([[0, 30], [0, 74]])
+    answers, known = teacher.predictor([target], privileged={"smoothed": [shown]}).forecasts(keys)
+    assert known.all()
+    expected = np.stack([shown.values()[31:36], shown.values()[75:80]])
+    np.testing.assert_allclose(answers.numpy(), expected, rtol=1e-5)
 
 
 @using("noisy_tables")
@@ -203,3 +230,4 @@ def test_what_is_finished_is_not_computed_again(
     assert [path.name for path in tmp_path.iterdir()] == ["closed-sp500-absolute-120-00-0.json"]
     names = [one.name for one in script.cells(["closed", "DLinear", "TiDE"], 2)]
     assert len(names) == len(set(names)) == 4 * 2 * 30 * 2 + 2 * 2 * 2 * 30 * 2
+    assert len(list(script.cells(["afterwards"], 1))) == 4 * 2 * 30 * 2
