@@ -178,7 +178,9 @@ def lines(table: pd.DataFrame) -> Iterable[dict[str, str]]:
         line = {"n, N, d, m, ρ, σ²": ", ".join(f"{value:g}" for value in cell)}
         line["repetitions"] = f"{rows.repetitions.iloc[0]:,}"
         for row in rows.itertuples():
-            line[str(row.kind)] = f"{row.formula:.4f} / {row.mean:.4f} ± {row.se:.4f} ({row.z:+.1f})"
+            digits = 4 if row.formula >= 0.01 else 5
+            exact, mean, error = (f"{value:.{digits}f}" for value in (row.formula, row.mean, row.se))
+            line[str(row.kind)] = f"{exact} / {mean} ± {error} ({row.z:+.1f})"
         yield line
 
 
