@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from noisy_folds import FOLDS
 from scipy.stats import t as student_t
 from tables import markdown
 
@@ -34,24 +35,22 @@ class Ratio(NamedTuple):
 def interval(logs: np.ndarray) -> Ratio:
     """Of log ratios [F] of folds in the order of time: circular blocks of `BLOCK` of them are drawn."""
     folds, blocks = len(logs), len(logs) // BLOCK
-    if blocks < 2:
-        return Ratio(math.exp(logs.mean()), math.nan, math.nan)
     starts = np.random.default_rng(0).integers(folds, size=(DRAWS, blocks))
     drawn = logs[(starts[:, :, None] + np.arange(BLOCK)) % folds].mean(axis=(1, 2))
     half = student_t.ppf(0.975, blocks - 1) * drawn.std() * math.sqrt(blocks / (blocks - 1))
     return Ratio(*(math.exp(logs.mean() + sign * half) for sign in (0, -1, 1)))
 
 
-def ratio_of(errors: pd.DataFrame, arm: str, against: str) -> Ratio | None:
-    """Of one index, label and size; of the folds that have both, in the mean of the seeds."""
+def log_ratios(errors: pd.DataFrame, arm: str, against: str) -> np.ndarray:
+    """Of one index, label and size `[F]`: the folds that have both, in the order of time; in the mean of the seeds."""
     logs = errors.assign(log=np.log(errors.error)).pivot_table(index="fold", columns="arm", values="log")
     if not {arm, against} <= set(logs.columns):
-        return None
-    return interval((logs[arm] - logs[against]).dropna().sort_index().to_numpy())
+        return np.empty(0)
+    return (logs[arm] - logs[against]).dropna().sort_index().to_numpy()
 
 
 def table(errors: pd.DataFrame) -> pd.DataFrame:
-    """A row for each arm over what it is compared with.
+    """A row for each arm over what it is compared with, if all folds have both.
 
     Args:
         errors: columns `index`, `label`, `windows`, `fold`, `seed`, `arm` and `error`.
@@ -69,12 +68,11 @@ def table(errors: pd.DataFrame) -> pd.DataFrame:
             pairs += [(f"{student}, smoothed ranges", f"{student}, smoothed")]
             pairs += [(f"{student}, {LOOSE}, privileged", f"{student}, {LOOSE}")]
             for arm, against in dict.fromkeys(pairs):
-                ratio = ratio_of(found, arm, against)
-                if ratio is not None:
-                    folds = found[found.arm == arm].fold.nunique()
+                logs = log_ratios(found, arm, against)
+                if len(logs) == FOLDS:
                     rows.append(
                         {"index": index, "label": label, "windows": windows, "student": student, "arm": arm}
-                        | {"against": against, **ratio._asdict(), "folds": folds}
+                        | {"against": against, **interval(logs)._asdict()}
                     )
     return pd.DataFrame(rows)
 
@@ -105,7 +103,7 @@ def section(ratios: pd.DataFrame) -> str:
             ]
             shown = lines(ratios, label, student, [*columns, *beside])
             parts += [f"### {heading}, {said}", markdown(["index", "windows", *arms, *map(short, beside)], shown)]
-    parts += ["### What was added when these were known", added(ratios)]
+    parts += ["### What was added when these were known", added(ratios), READING]
     for student in ("DLinear", "TiDE"):
         columns = [f"{student}, {arm}" for arm in ("privileged", *CONTROLS)] + [*GARCH, "har, alone"]
         shown = lines(ratios, "absolute", student, columns)
@@ -114,6 +112,10 @@ def section(ratios: pd.DataFrame) -> str:
     return "\n\n".join(parts)
 
 
+READING = """\
+Averaging labels over time, which asks for nothing privileged, takes 4 to 5 % off the error of a ridge student that
+learns absolute returns from a year of them, about as much as GARCH. The range takes off 2 % by itself, and nothing more
+where labels are averaged. The 5 % of the prototype are those of a student whose penalty was not chosen."""
 ADDED = """*Smoothed ranges*: rescaled, and averaged over time like smoothed labels: what privilege adds to smoothing.
 *Hardly regularised*: the ridge student with a penalty of .03 a window instead of one that is chosen.
 

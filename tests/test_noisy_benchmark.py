@@ -178,7 +178,6 @@ def test_a_ratio_is_a_geometric_mean_and_its_interval_widens_with_its_folds_apar
     apart = script.interval(np.log(np.tile([0.81, 0.81, 0.81, 1.0, 1.0, 1.0], 5)))
     assert apart.ratio == pytest.approx(0.9) and apart.low < 0.87 and apart.high > 0.93
     assert str(script.Ratio(0.9, 0.85, 0.95)).startswith("**") and not str(script.Ratio(0.9, 0.8, 1.1)).startswith("*")
-    assert np.isnan(script.interval(np.zeros(5)).low)
 
 
 def rows(effects: dict[str, float]) -> pd.DataFrame:
@@ -215,6 +214,14 @@ def test_a_gain_is_claimed_if_every_control_is_beaten(
     assert all(line.endswith(said) for line in script.outcome(found).splitlines())
     ratio = found[(found.arm == "ridge, privileged") & (found.against == "ridge, placebo")].ratio
     assert ratio.tolist() == pytest.approx([0.95 / 1.2] * 2, rel=0.01)
+
+
+@using("noisy_tables")
+def test_a_network_is_shown_when_all_its_folds_are_finished(script: ModuleType) -> None:
+    errors = rows({"DLinear, alone": 1.0, "DLinear, privileged": 0.9})
+    begun = errors[(errors["index"] == "sp500") | (errors.fold < 10)]
+    (line,) = script.lines(script.table(begun), "absolute", "DLinear", ["DLinear, privileged"])
+    assert line["index"] == "S&P 500" and line["privileged"].startswith("**0.90")
 
 
 @using("noisy")
