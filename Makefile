@@ -7,7 +7,7 @@ READY := .venv/.ready
 .PHONY: demo test test-all lint clean
 
 demo: $(READY)
-	$(BIN)/tskd run configs/demo.yaml
+	$(BIN)/tskd run configs/demo.yaml --workers 2
 	$(BIN)/python benchmarks/garch_beside.py configs/demo.yaml runs/demo
 
 test: lint
