@@ -8,6 +8,7 @@ READY := .venv/.ready
 
 demo: $(READY)
 	$(BIN)/tskd run configs/demo.yaml
+	$(BIN)/python benchmarks/garch_beside.py configs/demo.yaml runs/demo
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

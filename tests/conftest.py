@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 torch.set_num_threads(1)
 for name in ("pytorch_lightning", "lightning.pytorch", "darts"):
@@ -21,3 +27,14 @@ def data_folder() -> Path:
     if not folder:
         pytest.skip("TSKD_DATA is not set: no real data")
     return Path(folder)
+
+
+@pytest.fixture
+def script(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The script of benchmarks/ of that name, which finds the others beside it."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    before = set(sys.modules)
+    yield importlib.import_module(request.param)
+    for name in set(sys.modules) - before:
+        if Path(getattr(sys.modules[name], "__file__", None) or "").parent == BENCHMARKS:
+            del sys.modules[name]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -14,19 +11,6 @@ import pytest
 from tests.helpers.experiments import toy_config, toy_model
 from tests.helpers.results import made_up_results, with_info
 from tskd.experiment import Experiment, Study
-
-FOLDER = Path(__file__).parent.parent / "benchmarks"
-
-
-@pytest.fixture
-def script(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The script of that name, which finds the others beside it."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    before = set(sys.modules)
-    yield importlib.import_module(request.param)
-    for name in set(sys.modules) - before:
-        if Path(getattr(sys.modules[name], "__file__", None) or "").parent == FOLDER:
-            del sys.modules[name]
 
 
 @pytest.mark.parametrize("script", ["multivariate"], indirect=True)

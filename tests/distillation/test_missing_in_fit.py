@@ -453,14 +453,15 @@ def test_a_series_of_zeros_with_one_spike_is_finite(scale: float) -> None:
         assert parameters(student).isfinite().all(), name
 
 
+@pytest.fixture(scope="module")
+def model() -> DistilledModel:
+    return DistilledModel(descending(lr=0.02), balance=0).fit(SERIES[:35])
+
+
 class TestForecasts:
     """What is refused, or left out, because its inputs are missing."""
 
     gappy = cut(cut(SERIES, (40, 42), component=1), (60, 61))
-
-    @pytest.fixture(scope="class")
-    def model(self) -> DistilledModel:
-        return DistilledModel(descending(lr=0.02), balance=0).fit(SERIES[:35])
 
     def complete(self, series: TimeSeries, origins: range) -> list[int]:
         return [o for o in origins if known(series)[o - L + 1 : o + 1].all()]

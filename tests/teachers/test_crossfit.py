@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from darts import TimeSeries
 from darts.models import SKLearnModel, TiDEModel
+from pandas.tseries.offsets import CustomBusinessDay
 from sklearn.neighbors import KNeighborsRegressor
 
 from tests.helpers.models import fast
@@ -131,6 +134,20 @@ def test_each_window_is_judged_by_the_model_that_left_it_out_and_later_ones_by_a
         early = t < 156 + REACH
         expected = each[t // 20 % 4, row] if early else each[:, row].mean(0)
         torch.testing.assert_close(values[row], expected, rtol=0, atol=0 if early else 1e-12)
+
+
+@pytest.mark.parametrize(
+    "freq", ["h", "2B", CustomBusinessDay(2, holidays=["2020-01-03", "2020-02-10"], weekmask="Mon Tue Thu Fri")]
+)
+def test_folds_are_the_same_after_they_were_written_and_read(freq: Any) -> None:
+    """The text of a business day of a calendar, 'C', has neither its holidays nor its week."""
+    times = pd.date_range("2020-01-02", periods=120, freq=freq)
+    series = TimeSeries.from_times_and_values(times, np.zeros(120), freq=freq)
+    keys = torch.tensor([[0, t] for t in range(5, 100)])
+    folds = Folds.of(CrossFit(3, block=20), [series], keys, span=REACH)
+    read = Folds.described(json.loads(json.dumps(folds.description())))
+    assert read.axis.freq == series.freq and read.fingerprint() == folds.fingerprint()
+    assert read.of_windows([series[30:]], keys).tolist() == folds.of_windows([series[30:]], keys).tolist()
 
 
 def test_what_cannot_be_cross_fitted_is_refused() -> None:

@@ -107,7 +107,8 @@ def as_list(
 
     Raises:
         TypeError: the argument is not a series or a sequence of series.
-        ValueError: their number or components differ, or values are stochastic, or missing in a complete series.
+        ValueError: their number or components differ, or values are stochastic, or missing in static covariates or in a
+            complete series.
 
     Warns:
         UserWarning: values are infinite, which count as missing.
@@ -134,6 +135,9 @@ def as_list(
 def _check_usable(series: TimeSeries, where: str, complete: bool) -> None:
     if not series.is_deterministic:
         raise ValueError(f"{where} holds {series.n_samples} samples a step; give a deterministic series")
+    static = series.static_covariates
+    if static is not None and static.isna().to_numpy().any():
+        raise ValueError(f"{where} has missing static covariates {list(static.columns[static.isna().any()])}")
     values = series.values(copy=False)
     bad = ~np.isfinite(values) if complete else np.isinf(values)
     if bad.any():

@@ -51,8 +51,9 @@ def _state(file: File, verify: bool) -> str:
 
 
 def _worst(entry: CatalogueEntry, states: dict[File, str]) -> str:
-    found = [states[file] for file in entry.files]
-    return max(found, key=STATES.index) if found else "in statsmodels"
+    if entry.package:
+        return f"in {entry.package}" if is_installed(entry.package) else f"needs {entry.package}"
+    return max((states[file] for file in entry.files), key=STATES.index)
 
 
 def _details(file: File, state: str) -> list[str]:

@@ -15,6 +15,7 @@ from tskd.datasets import (
     five_cities,
     household,
     illness,
+    stock_indices,
     weather,
 )
 from tskd.datasets.base import DataSet
@@ -32,6 +33,7 @@ class CatalogueEntry:
         targets: number of components of its series.
         step: length of a step.
         files: the files that it is read from.
+        package: the package that its data ship with, if it is read from no file.
     """
 
     load: Callable[[], DataSet]
@@ -40,6 +42,7 @@ class CatalogueEntry:
     targets: int
     step: str
     files: tuple[File, ...] = ()
+    package: str = ""
 
     @property
     def size(self) -> str:
@@ -70,7 +73,9 @@ CATALOGUE = {
         beijing.neighbours_long, "log PM2.5; other stations, four years", 35_040, 1, "1 h", (beijing.BEIJING,)
     ),
     "chengdu": CatalogueEntry(five_cities.chengdu, "PM2.5; meteorology", 6_552, 1, "1 h", (five_cities.CHENGDU,)),
-    "co2": CatalogueEntry(carbon_dioxide.co2, "CO2 at Mauna Loa, change; its weeks", 558, 1, "28 days"),
+    "co2": CatalogueEntry(
+        carbon_dioxide.co2, "CO2 at Mauna Loa, change; its weeks", 558, 1, "28 days", package="statsmodels"
+    ),
     "ett-all": CatalogueEntry(
         electricity.ett_all,
         "oil temperature; quarter hours, loads",
@@ -99,6 +104,9 @@ CATALOGUE = {
     "illness": CatalogueEntry(
         illness.illness, "benchmark: influenza-like illness", 966, 7, "7 days", (illness.ILLNESS,)
     ),
+    "nasdaq": CatalogueEntry(
+        stock_indices.nasdaq, "absolute return; range of the day", 5_030, 1, "1 day", package=stock_indices.PACKAGE
+    ),
     "shanghai": CatalogueEntry(five_cities.shanghai, "PM2.5; meteorology", 6_552, 1, "1 h", (five_cities.SHANGHAI,)),
     "shanghai-neighbours": CatalogueEntry(
         five_cities.shanghai_neighbours,
@@ -107,6 +115,9 @@ CATALOGUE = {
         1,
         "1 h",
         (five_cities.SHANGHAI,),
+    ),
+    "sp500": CatalogueEntry(
+        stock_indices.sp500, "absolute return; range of the day", 5_030, 1, "1 day", package=stock_indices.PACKAGE
     ),
     "spain-load": CatalogueEntry(
         electricity.spain_load, "load of Spain; day-ahead forecasts", 6_888, 1, "1 h", (electricity.SPAIN,)

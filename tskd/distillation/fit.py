@@ -135,12 +135,12 @@ class _StudentTraining:
         labelled, taught = windows.has_labels(keys), torch.zeros(len(keys), dtype=torch.bool)
         if objective.compares and prepared.recipe.balance.ever_teaches(epochs):
             taught = outputs.valid_for(keys).any(0)
+            self._warn_of_silent(outputs, keys[~labelled])
         self.windows = WindowCounts.of(labelled, taught, len(listed) - len(keys))
         if not self.windows.used:
             raise ValueError(f"no window is left to train on ({self.windows})")
         if self.windows.used < len(listed) or self.windows.teachers:
             logger.info("%s", self.windows)
-            self._warn_of_silent(outputs, keys[~labelled])
         keys = _chosen(keys, labelled | taught)
         starts = roll_starts(len(prepared.recipe.horizon), objective.ahead)
         data = DistillationData(keys, windows, outputs, starts, prepared.recipe.weighting.needs.spread)

@@ -10,13 +10,13 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from tskd._core.darts.dataset import TorchTrainingBatch
 from tskd._core.darts.forward import (
     ModuleStage,
     PLForecastingModule,
     PLModuleOutput,
     label_loss,
     labels_known,
+    loss_count,
     network_output,
     point_forecast,
     update_metrics,
@@ -127,7 +127,7 @@ class Distillation(pl.LightningModule):
         else:
             output = network_output(self.student, batch.labels, ModuleStage.TRAIN)
             loss = labels = label_loss(self.student, output, batch.labels, ModuleStage.TRAIN)
-        self._log_loss("train_loss", loss, batch.labels)
+        self._log_loss("train_loss", loss, loss_count(batch.labels, ModuleStage.TRAIN))
         self._means.add("train_label_loss", labels, labels_known(batch.labels))
         self._means.add("balance", torch.as_tensor(alpha))
         self._means.end_step()
@@ -137,7 +137,7 @@ class Distillation(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         output = network_output(self.student, batch.labels, ModuleStage.VALIDATE)
         labels = label_loss(self.student, output, batch.labels, ModuleStage.VALIDATE)
-        self._log_loss("val_loss", labels, batch.labels)
+        self._log_loss("val_loss", labels, loss_count(batch.labels, ModuleStage.VALIDATE))
         update_metrics(self.student, output, batch.labels, ModuleStage.VALIDATE)
         return labels
 
@@ -251,8 +251,8 @@ class Distillation(pl.LightningModule):
             ahead = ahead.index_put((rolled,), further)
         return ahead, rolled
 
-    def _log_loss(self, name: str, loss: Tensor, batch: TorchTrainingBatch) -> None:
-        self.log(name, loss, batch_size=batch.past_target.shape[0], prog_bar=True, sync_dist=True)
+    def _log_loss(self, name: str, loss: Tensor, count: int) -> None:
+        self.log(name, loss, batch_size=count, prog_bar=True, sync_dist=True)
 
     def _log_metrics(self, metrics: Any) -> None:
         if len(metrics):

@@ -10,7 +10,8 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class WindowCounts:
-    """Number of training windows of the student by what it learns from in them.
+    """Number of training windows of the student by what it learns from in them, as darts lists them: windows of the
+    shorter of several series are repeated, and count as often.
 
     Attributes:
         both: with a label and a teacher.

@@ -44,6 +44,7 @@ class HorizonWeighted(DistillationLoss):
         self.loss = check_loss(OutputKD() if loss is None else loss)
         self.rate = rate
         self.least = self.loss.least
+        self.labelled = self.loss.labelled
 
     @property
     def needs(self) -> Needs:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
 import torch
 from darts import TimeSeries
+from pandas.tseries.frequencies import to_offset
+from pandas.tseries.offsets import CustomBusinessDay
 from torch import Tensor
 
 from tskd._core.checks import check_whole
@@ -41,6 +43,13 @@ class CrossFit(Described):
             check_whole(self.block, 1, "block", "a number of steps")
 
 
+class Calendar(TypedDict):
+    """What the text of a frequency leaves out if its steps are the business days of a calendar."""
+
+    weekmask: str
+    holidays: list[str]
+
+
 class FoldsDescription(TypedDict):
     """Folds in a form that JSON can hold: `reach` is their span, `start` and `freq` are those of their axis."""
 
@@ -50,6 +59,7 @@ class FoldsDescription(TypedDict):
     last: int
     start: Any
     freq: Any
+    calendar: NotRequired[Calendar]
 
 
 @dataclass(frozen=True)
@@ -96,20 +106,25 @@ class Folds:
 
     def description(self) -> FoldsDescription:
         """The folds in a form that JSON can hold."""
-        start = self.axis.start_time()
-        return {
+        start, freq = self.axis.start_time(), self.axis.freq
+        found: FoldsDescription = {
             "count": self.count,
             "block": self.block,
             "reach": self.span,
             "last": self.last,
             "start": stamp_text(start),
-            "freq": self.axis.freq_str if isinstance(start, pd.Timestamp) else int(self.axis.freq),
+            "freq": self.axis.freq_str if isinstance(start, pd.Timestamp) else int(freq),
         }
+        if isinstance(freq, CustomBusinessDay):
+            found["calendar"] = {"weekmask": freq.weekmask, "holidays": [str(day) for day in freq.holidays]}
+        return found
 
     @classmethod
     def described(cls, description: FoldsDescription) -> Folds:
         """The folds that `description` was called on."""
         start, freq = description["start"], description["freq"]
+        if "calendar" in description:
+            freq = CustomBusinessDay(to_offset(freq).n, **description["calendar"])
         if isinstance(start, str):
             index: pd.Index = pd.date_range(start, periods=1, freq=freq)
         else:

@@ -11,23 +11,31 @@ from tskd.weighting.step_inputs import Step
 
 
 def best_known_target(windows: Step | CalibrationWindows) -> Tensor:
-    """The labels `[B, H, C]`; where they are missing, the mean of the teachers' forecasts, if there is one."""
+    """The labels `[B, H, C]`; where they are missing, the mean of the teachers' forecasts, or NaN if there is none."""
     target, labelled = windows.target, windows.labelled
     if labelled is None:
         return target
     present = windows.valid[:, :, None, None] & windows.covers[:, None, :, None]
     count = present.sum(0)
     mean = windows.forecasts.where(present, 0).sum(0) / count.clamp(min=1)
-    return torch.where(labelled | (count == 0), target, mean.to(target.dtype))
+    return torch.where(labelled, target, mean.to(target.dtype).where(count > 0, torch.nan))
 
 
 def level(target: Tensor) -> Tensor:
-    return target.flatten(1).mean(1)
+    """Mean of each window `[B]`, over what is not NaN; NaN where nothing is."""
+    values = target.flatten(1)
+    return values.nanmean(1) if bool(values.isnan().any()) else values.mean(1)
 
 
 def level_edges(levels: Tensor, bins: int) -> Tensor:
-    """Edges that part the levels `[n]` into equally large bins, half-way between neighbours `[bins − 1]`."""
-    ordered, count = levels.sort().values, len(levels)
+    """Edges that part the levels `[n]` into equally large bins, half-way between neighbours `[bins − 1]`.
+
+    Levels that are NaN do not count; without any other, there are no edges.
+    """
+    ordered = levels[~levels.isnan()].sort().values
+    count = len(ordered)
+    if not count:
+        return ordered
     after = (torch.arange(1, bins) * count // bins).clamp(min=1)
     return (ordered[after - 1] + ordered[after.clamp(max=count - 1)]) / 2
 

@@ -51,7 +51,7 @@ def test_net_lift_is_the_gain_turned_round() -> None:
 
 
 def test_a_control_of_another_class_has_the_wider_interval() -> None:
-    """Errors that drift for longer than a block: the long blocks decide, of which one degree of freedom more is lost."""
+    """Errors that drift for longer than a block: the long blocks decide, and a degree of freedom more is lost."""
     rng = np.random.default_rng(3)
     own = 1 + 0.2 * rng.normal(size=(2, 400)) + np.repeat(0.5 * rng.normal(size=8), 50)
     other = 1.2 + 0.2 * rng.normal(size=(2, 400))

@@ -41,30 +41,48 @@ def label_loss(
         weights: of the labels `[B, H, C]` beside darts' sample weights, or None.
     """
     criterion = network.train_criterion if stage is ModuleStage.TRAIN else network.val_criterion
-    labelled = labels_known(batch)
+    labelled, target = labels_known(batch), batch.future_target
     if weights is None and labelled is None:
-        return network._compute_loss(output, batch.future_target, criterion, batch.sample_weight)
-    whole = torch.ones_like(batch.future_target)
+        return network._compute_loss(output, target, criterion, batch.sample_weight)
+    whole = torch.ones_like(target)
     if weights is not None:
         # TCN has labels in its lookback too
         whole[:, -weights.shape[1] :] = weights
     if labelled is not None:
-        whole = whole * labelled * (labelled.numel() / labelled.sum().clamp(min=1))
+        if not bool(labelled.any()):
+            return 0 * output.prediction.sum()
+        whole = whole * labelled * (labelled.numel() / labelled.sum())
+        target = target.where(labelled, _some_label(target, labelled))
     whole = whole if batch.sample_weight is None else whole * batch.sample_weight
     if network.likelihood is not None:
-        return network._compute_loss(output, batch.future_target, criterion, whole)
+        return network._compute_loss(output, target, criterion, whole)
     reduction = criterion.reduction
     criterion.reduction = "none"
     try:
-        return network._compute_loss(output, batch.future_target, criterion, whole)
+        return network._compute_loss(output, target, criterion, whole)
     finally:
         criterion.reduction = reduction
+
+
+def _some_label(target: Tensor, labelled: Tensor) -> Tensor:
+    """A label of each component `[C]`, or of another: one that the likelihood accepts, for where it has no weight."""
+    values, known = target.flatten(0, 1), labelled.flatten(0, 1)
+    first = values.gather(0, known.int().argmax(0, keepdim=True))[0]
+    return first.where(known.any(0), values[known][0])
 
 
 def labels_known(batch: TorchTrainingBatch, steps: slice = slice(None)) -> Tensor | None:
     """True where a label exists `[B, H, C]`, at some steps; None if all do."""
     labelled = getattr(batch, "labelled", None)
     return None if labelled is None else labelled[:, steps]
+
+
+def loss_count(batch: TorchTrainingBatch, stage: ModuleStage) -> int:
+    """As how many a batch counts in the mean loss of an epoch: its windows; in validation its labels, if some lack."""
+    labelled = labels_known(batch)
+    if labelled is None or stage is ModuleStage.TRAIN:
+        return batch.past_target.shape[0]
+    return max(1, int(labelled.sum()))
 
 
 def update_metrics(
@@ -88,7 +106,7 @@ def masking_labels(network: PLForecastingModule, masked: bool) -> Iterator[None]
     def step(batch: TorchTrainingBatch, stage: ModuleStage, criterion: Any, metrics: Any) -> Tensor:
         output = network_output(network, batch, stage)
         loss = label_loss(network, output, batch, stage)
-        network.log(f"{stage.value}_loss", loss, batch_size=len(batch.past_target), prog_bar=True, sync_dist=True)
+        network.log(f"{stage.value}_loss", loss, batch_size=loss_count(batch, stage), prog_bar=True, sync_dist=True)
         update_metrics(network, output, batch, stage)
         return loss
 

@@ -62,7 +62,7 @@ def cut(experiment: ExperimentConfig, data: DataSet, fold: int, size: int | None
         data = with_given_series(experiment, data)
     found = moved_back(data, fold, experiment.folds, span)
     if experiment.labels != ALL:
-        found = thinned(found, experiment.labels, experiment.folds - fold)
+        found = thinned(found, experiment.labels)
     return found if size is None else newest(found, size, span)
 
 
