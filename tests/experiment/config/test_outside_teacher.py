@@ -120,9 +120,7 @@ def test_a_reconstruction_answers_where_there_is_no_label() -> None:
     experiment = experiment_of({"reconstruction": "near", "model": "one-neighbour"}, {"every": 7})
     cell = cell_of(experiment, "it")
     assert cell.kind == "teacher" and len(cell.mse) == STEPS - TEST - HORIZON + 1 and cell.mse.max() < 1e-8
-    run = run_of(experiment)
-    assert run.distilled(experiment.arms[1], 0).windows is not None
-    counts = run.distilled(experiment.arms[1], 0).windows
+    counts = run_of(experiment).distilled(experiment.arms[1], 0).windows
     # every window has a teacher; three of seven have no label among their four steps
     assert counts is not None and counts.used == VALIDATION - LOOKBACK - HORIZON + 1
     labelled = sum(any(row % 7 == 0 for row in range(t, t + 4)) for t in range(LOOKBACK, VALIDATION - 3))

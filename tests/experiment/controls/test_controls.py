@@ -68,13 +68,18 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 def test_all_controls_that_apply_are_added_and_why_the_others_are_not() -> None:
     found = with_controls("all")
     assert [arm.name for arm in found.experiment.arms] == [
-        *("alone", "taught", "tuned", "self-distilled", "placebo", "iterated")
+        *("alone", "taught", "tuned", "self-distilled", "placebo", "iterated", "linear", "smoothed")
     ]
-    assert found.controls == {name: name for name in ("tuned", "self-distilled", "placebo", "iterated")}
+    assert found.controls == {
+        name: name for name in ("tuned", "self-distilled", "placebo", "iterated", "linear", "smoothed")
+    }
     assert found.not_applicable == {
         "multi-horizon": "the student itself learns all steps up to the last that is scored",
         "pooled": "data set 'toy' has no archive",
         "pre-trained": "data set 'toy' has no archive",
+        "self-trained-trees": "no label is missing: `self-distilled` is the control",
+        "one-neighbour": "the teachers of 'taught' read no privileged series on the time grid of the target",
+        "oracle": "no label is hidden: the student alone is trained on all of them",
     }
     assert found.experiment.controls == () and set(found.experiment.teachers) == {"future", "self"}
 
@@ -123,9 +128,10 @@ def test_every_control_has_the_budget_of_the_largest_distilled_arm() -> None:
         balances = [i / largest for i in range(largest)]
         arms = [small, {**TAUGHT, "balance": balances}]
         found = with_controls("all", arms=arms, data=with_archive(), scored=[1, 9], teachers=far(9))
-        assert set(found.controls) == set(CONTROL_NAMES)
-        budgets = {name: len(arm_of(found, name).candidates) for name in CONTROL_NAMES}
-        assert budgets == {**dict.fromkeys(CONTROL_NAMES, largest), "tuned": max(largest, 4)}
+        assert set(found.controls) == set(CONTROL_NAMES) - {"self-trained-trees", "one-neighbour", "oracle"}
+        budgets = {name: len(arm_of(found, name).candidates) for name in found.controls}
+        at_least = dict.fromkeys(("tuned", "linear", "smoothed"), max(largest, 4))
+        assert budgets == {**dict.fromkeys(found.controls, largest), **at_least}
 
 
 def far(steps: int) -> dict[str, Any]:
@@ -503,7 +509,7 @@ def test_an_archive_is_needed() -> None:
         check_data(experiment, toy_data())
 
 
-@pytest.mark.parametrize("name", ["tuned", "self-distilled", "placebo", "iterated"])
+@pytest.mark.parametrize("name", ["tuned", "self-distilled", "placebo", "iterated", "linear", "smoothed"])
 def test_controls_run(name: str) -> None:
     results = Experiment(**toy_config(teachers=FUTURE, arms=[TAUGHT], seeds=[3]), controls=[name]).run(progress=False)
     assert np.isfinite(results.compare(name).relative)

@@ -48,3 +48,12 @@ def test_net_lift_is_the_gain_turned_round() -> None:
     assert net_lift(Comparison("p", "c", -0.5, -1.5, 0.0, 100, 5)) == pytest.approx((1.0, 0.0, math.inf))
     value, low, high = net_lift(Comparison("p", "c", -0.5, math.nan, math.nan, 10, 5))
     assert value == pytest.approx(1) and math.isnan(low) and math.isnan(high)
+
+
+def test_a_control_of_another_class_has_the_wider_interval() -> None:
+    """Errors that drift for longer than a block: the long blocks decide, and a degree of freedom more is lost."""
+    rng = np.random.default_rng(3)
+    own = 1 + 0.2 * rng.normal(size=(2, 400)) + np.repeat(0.5 * rng.normal(size=8), 50)
+    other = 1.2 + 0.2 * rng.normal(size=(2, 400))
+    near, apart = (lift(own, {"ridge": other}, 10, other_class=names) for names in ((), ("ridge",)))
+    assert near.relative == apart.relative and apart.high - apart.low > near.high - near.low

@@ -25,9 +25,7 @@ def _build(experiment: ExperimentConfig, data: DataSet) -> ControlArm:
     names = dict.fromkeys(name for link in links for name in experiment.teachers[link].series_names)
     beside = [name for name in names if name in data.privileged and data.privileged[name].freq == data.series.freq]
     if not beside:
-        raise NotApplicable(
-            f"the teachers of {arm.name!r} read no privileged series with the time stamps of the target"
-        )
+        raise NotApplicable(f"the teachers of {arm.name!r} read no privileged series on the time grid of the target")
     made = Arm(name=NAME, teachers=(NAME,), losses=arm.losses, balance=largest_balances(experiment))
     return ControlArm(made, {NAME: ReconstructionConfig(reconstruction=tuple(beside), model="one-neighbour")})
 

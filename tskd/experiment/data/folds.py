@@ -19,6 +19,7 @@ from tskd.datasets import ArchiveSeries, DataSet
 from tskd.datasets.base import other_series
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.labels import ALL
+from tskd.experiment.config.outside_teacher import GivenSeriesConfig
 from tskd.experiment.data.complete_windows import with_complete_windows
 from tskd.experiment.data.outside import with_given_series
 from tskd.experiment.data.preparation import Prepared, prepare
@@ -57,9 +58,11 @@ def cut(experiment: ExperimentConfig, data: DataSet, fold: int, size: int | None
         ValueError: it lacks training rows, or its labels cannot be thinned.
     """
     span = sum(experiment.chunk_lengths(experiment.student))
-    found = moved_back(with_given_series(experiment, data), fold, experiment.folds, span)
+    if any(isinstance(teacher, GivenSeriesConfig) for teacher in experiment.teachers.values()):
+        data = with_given_series(experiment, data)
+    found = moved_back(data, fold, experiment.folds, span)
     if experiment.labels != ALL:
-        found = thinned(found, experiment.labels, experiment.folds - fold)
+        found = thinned(found, experiment.labels)
     return found if size is None else newest(found, size, span)
 
 

@@ -17,23 +17,22 @@ from tskd.datasets import DataSet
 from tskd.experiment.config.labels import LabelsConfig
 
 
-def thinned(data: DataSet, labels: LabelsConfig, back: int) -> DataSet:
+def thinned(data: DataSet, labels: LabelsConfig) -> DataSet:
     """The data set with those labels of the training and the validation part that there are.
 
     Args:
         data: of one fold, from its first row on.
         labels: that there are.
-        back: number of folds that come after; the random share of each is another.
 
     Raises:
         ValueError: days are asked for, and the series has no time stamps.
     """
     values = data.series.values(copy=True)
-    values[~_kept(data, labels, back)] = np.nan
+    values[~_kept(data, labels)] = np.nan
     return replace(data, series=data.series.with_values(values))
 
 
-def _kept(data: DataSet, labels: LabelsConfig, back: int) -> np.ndarray:
+def _kept(data: DataSet, labels: LabelsConfig) -> np.ndarray:
     """Whether a row [T] keeps its label."""
     times: Any = data.series.time_index
     validation, test = (times.get_loc(stamp) for stamp in (data.validation_start, data.test_start))
@@ -48,7 +47,8 @@ def _kept(data: DataSet, labels: LabelsConfig, back: int) -> np.ndarray:
         return kept | (times >= data.validation_start - pd.Timedelta(days=labels.last_days))
     if labels.every is not None:
         return kept | (position % labels.every == labels.offset)
-    rng = np.random.default_rng([zlib.crc32(b"labels"), back])
+    # parts of another length are drawn from otherwise: so is each fold
+    rng = np.random.default_rng(zlib.crc32(b"labels"))
     for first, end in ((0, validation), (validation, test)):
         count = max(1, round((labels.share or 0) * (end - first)))
         kept[first + rng.choice(end - first, count, replace=False)] = True

@@ -81,7 +81,7 @@ class Measurements:
         segments = self._segments(size, fold)
         if not _shared(own, other, segments):
             return Comparison(arm, against, np.nan, np.nan, np.nan, windows=0, block=self.info.block, seeds=0)
-        same_model_class = kind != "teacher"
+        same_model_class = kind != "teacher" and not {arm, against} & self._ridges
         return compare(
             own, other, self.info.block, segments=segments, names=(arm, against), same_model_class=same_model_class
         )
@@ -98,7 +98,7 @@ class Measurements:
         own, rivals = self.errors(arm, size=size), {name: self.errors(name, size=size) for name in (alone, *counting)}
         rivals = {name: errors for name, errors in rivals.items() if _shared(own, errors, segments)}
         if rivals:
-            found = lift(own, rivals, self.info.block, name=arm, segments=segments)
+            found = lift(own, rivals, self.info.block, name=arm, segments=segments, other_class=self._ridges)
         else:
             found = self.compare(arm, alone, size=size)
         missing = CONTROL_RULES.missing(controls, {*rivals, arm}, self._own_controls.get(arm))
@@ -145,6 +145,11 @@ class Measurements:
     def _own_controls(self) -> dict[str, tuple[str, ...]]:
         """Of the privileged arms the controls that tell what their gain is due to."""
         return {arm.name: arm.controls for arm in self.info.arms if arm.privileged}
+
+    @property
+    def _ridges(self) -> set[str]:
+        """Arms that are no students of the class of the others."""
+        return {name for name, kind in self.info.controls.items() if kind == "linear"}
 
     def _segments(self, size: Size, fold: int | None) -> list[int]:
         """Number of windows of each fold."""

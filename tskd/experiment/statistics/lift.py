@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ def lift(
     *,
     name: str = "arm",
     segments: Sequence[int] | None = None,
+    other_class: Collection[str] = (),
 ) -> Comparison:
     """The arm against the best control: a relative error below zero is a lift.
 
@@ -29,6 +30,7 @@ def lift(
         block: windows in a block, as in `compare`.
         name: of the arm.
         segments: as in `compare`.
+        other_class: controls that are no students of the arm's class, whose errors may part from its for long.
 
     Raises:
         ValueError: there is no control, or `compare` cannot compare.
@@ -36,7 +38,13 @@ def lift(
     if not controls:
         raise ValueError(f"Nothing tells a lift of {name!r}: there is no control.")
     comparisons = [
-        compare(arm, errors, block, segments=segments, names=(name, control)) for control, errors in controls.items()
+        compare(
+            *(arm, errors, block),
+            segments=segments,
+            names=(name, control),
+            same_model_class=control not in other_class,
+        )
+        for control, errors in controls.items()
     ]
     return max(comparisons, key=lambda comparison: comparison.relative)
 
