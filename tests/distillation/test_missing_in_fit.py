@@ -20,7 +20,6 @@ from darts.utils.likelihood_models import GaussianLikelihood, QuantileRegression
 from pytorch_lightning.callbacks import EarlyStopping
 from torchmetrics import MeanAbsoluteError
 
-from tests.distillation.test_missing_values import LOSSES, WEIGHTINGS
 from tests.helpers.caching import entries
 from tests.helpers.closed_form import (
     LBFGS,
@@ -35,6 +34,7 @@ from tests.helpers.closed_form import (
     scripted,
     windows,
 )
+from tests.helpers.every_case import LOSSES, WEIGHTINGS
 from tests.helpers.models import fast
 from tests.helpers.networks import MODELS, network_of
 from tests.helpers.series import QUIET, walk

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import tskd.losses
 import tskd.weighting
+from tests.helpers.every_case import AHEAD, LOSSES, WEIGHTINGS
 from tskd._core.layers import Layer
 from tskd._core.window_keys import covered_steps, shared_steps
 from tskd.distillation.model_interface import ModelInterface
@@ -25,45 +26,22 @@ from tskd.distillation.objective import Objective
 from tskd.distillation.paired_loss import StudentOutput
 from tskd.distillation.weighted_sum import DistillationTerm
 from tskd.losses import (
-    AttentionTransfer,
-    AttentiveImitation,
-    AutoregressiveKD,
-    ChannelRelation,
-    FeatureKD,
-    HorizonWeighted,
     LabelWeighting,
-    LevelShapeKD,
-    LikelihoodKD,
     LossTerm,
-    MultiPeriodKD,
-    MultiScaleKD,
-    OutlierRejection,
-    OutputKD,
     QuantileKD,
-    SampleRelation,
     TeacherBounded,
-    TemporalRelation,
 )
 from tskd.weighting import (
-    AEKD,
-    CAMKD,
-    DEMKD,
-    LFME,
-    MMKD,
-    BatesGranger,
     CalibrationSet,
     CalibrationWindows,
-    Fixed,
-    Imitability,
     InverseError,
     MetaStep,
     Step,
     StepContext,
-    Uniform,
     Weighting,
 )
 
-WINDOWS, STEPS, COMPONENTS, AHEAD, LOOKBACK = 6, 8, 2, 2, 4
+WINDOWS, STEPS, COMPONENTS, LOOKBACK = 6, 8, 2, 4
 NAMES = ["a", "b", "c"]
 TEACHERS = len(NAMES)
 CALIBRATION = 60
@@ -71,44 +49,6 @@ WHOLE = range(1, 1 + STEPS + AHEAD)
 # the second half of the horizon, and what follows
 LATE = range(1 + STEPS // 2, 1 + STEPS + AHEAD)
 HIDDEN = (4, 3), (5, 2)
-
-LOSSES: dict[str, Callable[[], LossTerm]] = {
-    "output-mse": OutputKD,
-    "bounded": TeacherBounded,
-    "attentive": AttentiveImitation,
-    "rejection": lambda: OutlierRejection(0.3),
-    "level-and-shape": LevelShapeKD,
-    "horizon-bounded": lambda: HorizonWeighted(TeacherBounded(metric="mae")),
-    "likelihood": LikelihoodKD,
-    "quantiles": QuantileKD,
-    "scales": lambda: MultiScaleKD(2),
-    "periods": MultiPeriodKD,
-    "roll": lambda: AutoregressiveKD(AHEAD),
-    "samples": SampleRelation,
-    "steps": TemporalRelation,
-    "channels": ChannelRelation,
-    "features": FeatureKD,
-    "features-samples": lambda: FeatureKD(projector=None, loss=SampleRelation()),
-    "attention": AttentionTransfer,
-}
-
-WEIGHTINGS: dict[str, Callable[[], Weighting]] = {
-    "uniform": Uniform,
-    "fixed": lambda: Fixed({"a": 1.0, "b": 2.0, "c": 4.0}),
-    "inverse": InverseError,
-    "bates-granger": BatesGranger,
-    "camkd": CAMKD,
-    "camkd-softmin": lambda: CAMKD("softmin", confidence="likelihood", features=True),
-    "demkd": DEMKD,
-    "demkd-aspects": lambda: DEMKD(decoupled=True, features=True),
-    "imitability": Imitability,
-    "mmkd": lambda: MMKD(outer="training"),
-    "aekd": AEKD,
-    "aekd-head": lambda: AEKD(space="head"),
-    "lfme": LFME,
-    "lfme-levels": lambda: LFME("quantile", bins=2, responsibility="best"),
-    "lfme-steps": lambda: LFME("horizon", bins=2),
-}
 
 
 @dataclass(frozen=True)
