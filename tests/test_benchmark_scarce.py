@@ -34,6 +34,7 @@ def script(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 
 data = pytest.mark.parametrize("script", ["scarce_data"], indirect=True)
 ridge = pytest.mark.parametrize("script", ["scarce_ridge"], indirect=True)
+tables = pytest.mark.parametrize("script", ["scarce_tables"], indirect=True)
 cells = pytest.mark.parametrize("script", ["scarce_cells"], indirect=True)
 
 
@@ -151,6 +152,38 @@ def test_an_interval_is_that_of_t_widened_for_few_folds(script: ModuleType) -> N
     low, high = script.interval([np.array([[-0.01, 0.01]])], draws=20_000)
     assert np.log(high) == pytest.approx(12.706 * np.sqrt(2) * 0.01 / np.sqrt(2), rel=0.02)
     assert np.log(low) == pytest.approx(-np.log(high))
+
+
+def made_up(**errors: float) -> pd.DataFrame:
+    """Four cells of one family with these errors, by arm."""
+    places = [{"series": series, "fold": fold} for series in ("a", "b") for fold in (0, 1)]
+    known = {"student": "ridge", "family": "f", "scheme": "block", "days": 7, "coverage": 3.0, "teacher r2": 0.8}
+    return pd.DataFrame([place | known | {f"mse {arm}": error for arm, error in errors.items()} for place in places])
+
+
+@tables
+def test_a_gain_is_one_over_labels_and_every_control(script: ModuleType) -> None:
+    errors = {"labels": 1.0, "privileged": 0.8, "self-trained": 0.9, "placebo": 1.1, "oracle": 0.64}
+    (found,) = script.summary(made_up(**errors)).to_dict("records")
+    assert found["privileged / labels"] == pytest.approx(0.8)
+    assert found["privileged / self-trained"] == found["privileged / best control"] == pytest.approx(0.8 / 0.9)
+    # log 0.8 over log 0.64
+    assert found["share of the oracle's gain"] == pytest.approx(0.5)
+    assert found["gain"] and np.isnan(found["privileged / pooled"])
+    (found,) = script.summary(made_up(**errors, pooled=0.7)).to_dict("records")
+    assert not found["gain"] and found["privileged / best control"] == pytest.approx(0.8 / 0.7)
+    # the oracle is no control
+    (found,) = script.summary(made_up(**errors | {"oracle": 0.1})).to_dict("records")
+    assert found["gain"]
+
+
+@tables
+def test_signs_are_rank_correlations_with_the_log_ratio(script: ModuleType) -> None:
+    table = made_up(labels=1.0, privileged=0.8)
+    table["mse privileged"], table["coverage"], table["teacher r2"] = [0.5, 0.6, 0.9, 1.2], [9, 5, 2, 1], [1, 2, 4, 3]
+    found = script.signs(table)
+    # ranks 1, 2, 4, 3 differ by 1 twice: 1 - 6·2/(4·15)
+    assert found == {"coverage": pytest.approx(-1.0), "teacher r2": pytest.approx(0.8)}
 
 
 @cells
