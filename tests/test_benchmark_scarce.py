@@ -155,8 +155,8 @@ def test_an_interval_is_that_of_t_widened_for_few_folds(script: ModuleType) -> N
 
 
 def made_up(**errors: float) -> pd.DataFrame:
-    """Four cells of one family with these errors, by arm."""
-    places = [{"series": series, "fold": fold} for series in ("a", "b") for fold in (0, 1)]
+    """Six cells of one family with these errors, by arm."""
+    places = [{"series": series, "fold": fold} for series in ("a", "b") for fold in (0, 1, 2)]
     known = {"student": "ridge", "family": "f", "scheme": "block", "days": 7, "coverage": 3.0, "teacher r2": 0.8}
     return pd.DataFrame([place | known | {f"mse {arm}": error for arm, error in errors.items()} for place in places])
 
@@ -172,6 +172,13 @@ def test_a_gain_is_one_over_labels_and_every_control(script: ModuleType) -> None
     assert found["gain"] and np.isnan(found["privileged / pooled"])
     (found,) = script.summary(made_up(**errors, pooled=0.7)).to_dict("records")
     assert not found["gain"] and found["privileged / best control"] == pytest.approx(0.8 / 0.7)
+    (row,) = script.kinds(made_up(**errors, pooled=0.7))
+    said = script.outcome([row])
+    assert "Pooling siblings is distinguishably better than the privileged teacher: f (block)." in said
+    assert "Better than labels alone, but not distinguishably than every control: f (block)." in said
+    # two folds are no interval
+    (found,) = script.summary(made_up(**errors).query("fold < 2")).to_dict("records")
+    assert not found["gain"] and np.isnan(found["privileged / labels, high"])
     # the oracle is no control
     (found,) = script.summary(made_up(**errors | {"oracle": 0.1})).to_dict("records")
     assert found["gain"]
@@ -180,10 +187,14 @@ def test_a_gain_is_one_over_labels_and_every_control(script: ModuleType) -> None
 @tables
 def test_signs_are_rank_correlations_with_the_log_ratio(script: ModuleType) -> None:
     table = made_up(labels=1.0, privileged=0.8)
-    table["mse privileged"], table["coverage"], table["teacher r2"] = [0.5, 0.6, 0.9, 1.2], [9, 5, 2, 1], [1, 2, 4, 3]
+    table["mse privileged"], table["coverage"], table["teacher r2"] = (
+        np.arange(6) + 0.5,
+        9 - np.arange(6),
+        [1, 2, 4, 3, 5, 6],
+    )
     found = script.signs(table)
-    # ranks 1, 2, 4, 3 differ by 1 twice: 1 - 6·2/(4·15)
-    assert found == {"coverage": pytest.approx(-1.0), "teacher r2": pytest.approx(0.8)}
+    # two ranks differ by 1: 1 - 6·2/(6·35)
+    assert found == {"coverage": pytest.approx(-1.0), "teacher r2": pytest.approx(1 - 12 / 210)}
 
 
 @cells
