@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -258,3 +258,28 @@ def test_the_closed_form_is_what_a_linear_student_converges_to(script: ModuleTyp
     probe = TimeSeries.from_times_and_values(times, np.zeros((steps, 1)))
     found = model.historical_forecasts(probe, past_covariates=covariates, retrain=False, verbose=False)
     np.testing.assert_allclose(found.values()[:, 0], (x @ expected)[: len(found)], atol=1e-3)
+
+
+@pytest.mark.parametrize("script", ["scarce"], indirect=True)
+def test_finished_cells_are_not_computed_twice_and_failed_ones_do_not_stop_the_rest(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = list(importlib.import_module("scarce_cells").ridge_cells())[:3]
+    computed = []
+
+    def row(cell: object) -> dict[str, str]:
+        computed.append(cell)
+        if cell == planned[1]:
+            raise RuntimeError("no such luck")
+        return {"failures": ""}
+
+    monkeypatch.setattr(script, "KINDS", {"ridge": lambda: iter(planned)})
+    monkeypatch.setattr(script, "ridge_row", row)
+    monkeypatch.setattr(script, "write_tables", lambda *_: None)
+    monkeypatch.setattr(script, "logging", SimpleNamespace(disable=lambda _: None, WARNING=None))
+    monkeypatch.setattr(sys, "argv", ["scarce.py", "ridge", "--runs", str(tmp_path / "runs")])
+    script.main()
+    script.main()
+    assert computed == planned
+    failures = [script.read_part(tmp_path / "runs", cell)["failures"] for cell in planned]
+    assert failures[0] == failures[2] == "" and "no such luck" in failures[1]
