@@ -51,8 +51,8 @@ label is seen, and no test error.
 
 Network students. DLinear and TiDE, by the public interface: two series of each family but the 24 hours of the gases,
 14 and 30 days in a block and scattered (gases: block of 30 days, and every 25 hours), the latest two folds, one seed,
-α = 0.5; the number of steps (100 to 400) is best on the middle fifth of the labels, and the student is then trained
-again on all. No trees.
+α = 0.5; the number of steps (100 to 400 in whole epochs, pooled: one to four epochs if these are longer) is best on the
+middle fifth of the labels, and the student is then trained again on all. No trees.
 
 What is reported. Mean squared error on true labels of the test part over the labels' variance; geometric means of
 ratios to labels alone, and of privileged to each control, over series and folds. 95 % intervals: t with the standard

@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -238,51 +239,43 @@ class Students:
     def __init__(self, part: Part, rows: np.ndarray) -> None:
         self.part, self.rows = part, rows
         self.labels = np.where(rows, part.truth, np.nan)
-        self.splits = held_out(rows, LOOKBACK)
-        self.fifths = [inside for inside, _ in self.splits]
+        splits = held_out(rows, LOOKBACK)
+        self.fifths, self.near = ([pair[side] for pair in splits] for side in (0, 1))
         self.spread = float(np.nanvar(self.labels))
 
     def alone(self) -> Fitted:
         """Of the labels."""
-        kept = [self._labels(~near) for _, near in self.splits]
-        return self._best({0.0: (self._labels(None), kept)})
+        return self._best({0.0: (self._moments(self.labels), [self._moments(self.labels, near) for near in self.near])})
 
     def taught(self, answers: Answers) -> Fitted:
         """Of labels and a teacher's answers."""
-        return self._mixed(
-            [self._answers(answers.whole, None)]
-            + [self._answers(one, ~near) for one, (_, near) in zip(answers.folds, self.splits, strict=True)],
-            [self.part.usable & np.isfinite(one) for one in (answers.whole, *answers.folds)],
-        )
+        folds = [self._moments(one, near) for one, near in zip(answers.folds, self.near, strict=True)]
+        known = [self.part.usable & np.isfinite(one) for one in (answers.whole, *answers.folds)]
+        return self._mixed([self._moments(answers.whole), *folds], known)
 
     def pooled(self) -> Fitted:
         """Of the labels, and all those of the siblings."""
-        every = np.ones(len(self.rows), dtype=bool)
-        kept = [every, *(~near for _, near in self.splits)]
-        parts = [
-            _total([design.moments(y, rows & np.isfinite(y)) for y, design in self.part.siblings]) for rows in kept
-        ]
-        return self._mixed(parts, None)
+        found = []
+        for near in (None, *self.near):
+            each = [design.moments(y, np.isfinite(y), near) for y, design in self.part.siblings]
+            found.append(reduce(add, each))
+        return self._mixed(found, None)
 
     def oracle(self) -> Fitted:
         """Of all labels: a bound."""
-        whole = np.where(self.part.usable, self.part.truth, np.nan)
-        kept = [self._answers(whole, ~near) for _, near in self.splits]
-        return self._best({1.0: (self._answers(whole, None), kept)})
+        truth = self.part.truth
+        return self._best({1.0: (self._moments(truth), [self._moments(truth, near) for near in self.near])})
 
-    def _labels(self, among: np.ndarray | None) -> Moments:
-        return self._answers(self.labels, among)
-
-    def _answers(self, y: np.ndarray, among: np.ndarray | None) -> Moments:
-        rows = self.part.usable & np.isfinite(y)
-        return self.part.design.moments(y, rows if among is None else rows & among)
+    def _moments(self, y: np.ndarray, left_out: np.ndarray | None = None) -> Moments:
+        """Of the rows that have a value."""
+        return self.part.design.moments(y, self.part.usable & np.isfinite(y), left_out)
 
     def _mixed(self, answers: list[Moments], known: list[np.ndarray] | None) -> Fitted:
         """Of labels and others' rows; the first of `answers` is of all, the others for each held-out fifth."""
-        labels = [self._labels(None), *(self._labels(~near) for _, near in self.splits)]
+        labels = [self._moments(self.labels), *(self._moments(self.labels, near) for near in self.near)]
         count = [answer.rows for answer in answers]
         if known is not None:
-            kept = [np.ones(len(self.rows), dtype=bool), *(~near for _, near in self.splits)]
+            kept = [np.ones(len(self.rows), dtype=bool), *(~near for near in self.near)]
             has_label = np.isfinite(self.labels)
             count = [float(((one | has_label) & rows).sum()) for one, rows in zip(known, kept, strict=True)]
         options = {}
@@ -305,13 +298,6 @@ class Students:
         coefficients = ridge_path(whole, PENALTIES[[best]])[0]
         error = np.square(self.part.test_x @ coefficients - self.part.test_y).mean() / self.spread
         return Fitted(float(error), float(chosen_by / self.spread), alpha, float(PENALTIES[best]), coefficients)
-
-
-def _total(moments: list[Moments]) -> Moments:
-    first, *others = moments
-    for other in others:
-        first = first + other
-    return first
 
 
 def teachers(part: Part, students: Students, kind: str) -> dict[str, Callable[[], Answers]]:

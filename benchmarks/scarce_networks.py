@@ -154,7 +154,7 @@ class Task:
 
     def _squares(self, model: DistilledModel, hours: pd.DatetimeIndex) -> float:
         """Mean squared error of the forecasts of some hours."""
-        covariates = self.covariates
+        covariates = self.covariates.slice(hours[0] - self.before * self.covariates.freq, hours[-1])
         blank = TimeSeries.from_times_and_values(covariates.time_index, np.zeros((len(covariates), 1), np.float32))
         forecasts = model.historical_forecasts(
             blank, past_covariates=covariates, retrain=False, last_points_only=True, verbose=False

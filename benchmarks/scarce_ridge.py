@@ -51,10 +51,12 @@ class Design:
     x: np.ndarray
     _found: dict[bytes, np.ndarray] = field(default_factory=dict)
 
-    def moments(self, y: np.ndarray, rows: np.ndarray) -> Moments:
-        """Of the rows that are true in `rows` `[N]`; `y` is finite there."""
-        key = np.packbits(rows).tobytes()
-        x = self.x[rows]
+    def moments(self, y: np.ndarray, rows: np.ndarray, left_out: np.ndarray | None = None) -> Moments:
+        """Of the rows that are true in `rows` `[N]`, less those in `left_out`; `y` is finite there."""
+        if left_out is not None:
+            # mostly few rows, and the moments of all others are known
+            return self.moments(y, rows) - self.moments(y, rows & left_out)
+        x, key = self.x[rows], np.packbits(rows).tobytes()
         if key not in self._found:
             self._found[key] = x.T @ x
         return Moments(self._found[key], x.T @ y[rows])

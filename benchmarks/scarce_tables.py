@@ -15,6 +15,10 @@ LABELS, ARM, ORACLE = "labels", "privileged", "oracle"
 VARIANTS = ("one neighbour", "privileged, gated")
 CONTROLS = ("self-trained", "placebo", "smoothed", "pooled", "linear")
 BEST = "best control"
+# with fewer there is no interval
+LEAST_FOLDS = 3
+# of the oracle: of a smaller gain a share says nothing
+LEAST_GAIN = 0.95
 GROUP = ["student", "family", "scheme", "days"]
 CASES = ["student", "family", "scheme", "days", "series", "fold", "seed"]
 
@@ -34,7 +38,7 @@ def ratio(table: pd.DataFrame, arm: str, base: str) -> tuple[float, float, float
     if not found:
         return float("nan"), float("nan"), float("nan")
     centre = float(np.exp(np.nanmean(np.concatenate([one.ravel() for one in found]))))
-    if min(one.shape[1] for one in found) < 2:
+    if min(one.shape[1] for one in found) < LEAST_FOLDS:
         return centre, float("nan"), float("nan")
     return centre, *interval(found)
 
@@ -53,7 +57,9 @@ def line(table: pd.DataFrame) -> dict[str, Any]:
     for control in (*CONTROLS, BEST):
         found |= _three(f"{ARM} / {control}", ratio(table, ARM, control))
     found |= _three("privileged, trees / self-trained, trees", ratio(table, "privileged, trees", "self-trained, trees"))
-    found["share of the oracle's gain"] = share_of_oracle(found[f"{ARM} / labels"], found[f"{ORACLE} / labels"])
+    found["share of the oracle's gain"] = float("nan")
+    if found[f"{ORACLE} / labels"] < LEAST_GAIN:
+        found["share of the oracle's gain"] = share_of_oracle(found[f"{ARM} / labels"], found[f"{ORACLE} / labels"])
     for column in ("coverage", "teacher r2"):
         found[column] = float(table[column].median()) if column in table else float("nan")
     worse = [found[f"{ARM} / {base}, high"] for base in (LABELS, *CONTROLS) if np.isfinite(found[f"{ARM} / {base}"])]
@@ -96,11 +102,20 @@ def section(
     for student, rows in whole.groupby("student", sort=False):
         if student == TREES:
             continue
-        parts += [f"#### {student} students, all label schemes of a kind together", overall(rows)]
+        found = kinds(rows)
+        parts += [
+            f"#### Students: {student}; all numbers of labels together",
+            overall(found),
+            outcome(found),
+        ]
     if (whole.student == TREES).any():
         parts += ["#### Ridge students of teachers of trees, labels of 30 days", trees(whole[whole.student == TREES])]
-    parts += ["#### Ridge students, by number of labels", by_days(lines[lines.student == RIDGE])]
-    found = signs(whole)
+    parts += [
+        "#### Ridge students, by number of labels",
+        by_days(lines[lines.student == RIDGE]),
+        "Scattered labels, and the ratios of all arms: [results/scarce_summary.csv](results/scarce_summary.csv)",
+    ]
+    told = signs(whole)
     usable = whole[(whole.student == RIDGE) & whole[f"mse {ARM}"].notna()]
     accepted = (usable.coverage > 2) & (usable["teacher r2"] > 0.7)
     said = {
@@ -111,7 +126,7 @@ def section(
     gated = usable["mse privileged, gated"] / usable["mse labels"]
     parts.append(
         f"Rank correlation with the log ratio of privileged to labels over {len(usable)} cells: coverage "
-        f"{found['coverage']:.2f}, the teacher's R² {found['teacher r2']:.2f}. Where coverage is above 2 and R² above "
+        f"{told['coverage']:.2f}, the teacher's R² {told['teacher r2']:.2f}. Where coverage is above 2 and R² above "
         f"0.7 the ratio is {said['in']}, elsewhere {said['out']}. Worse than labels alone by more than 10 %: "
         f"{(worst > 1.1).mean():.0%} of the cells (worst {worst.max():.2f}); gated {(gated > 1.1).mean():.0%} (worst "
         f"{gated.max():.2f})."
@@ -120,27 +135,62 @@ def section(
     return "\n\n".join(parts)
 
 
-def overall(rows: pd.DataFrame) -> str:
-    """A line for each family, block and scattered apart."""
+def kinds(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """A line for each family and kind of labels, and for each kind over all families."""
+    rows, found = rows.assign(kind=rows.scheme.str.split(" at ").str[0]), []
+    for (family, kind), cells in rows.groupby(["family", "kind"], sort=False):
+        found.append({"data": family, "labels": kind} | line(cells))
+    for kind, cells in rows.groupby("kind", sort=False):
+        if cells.family.nunique() > 1:
+            found.append({"data": "all", "labels": kind} | line(cells))
+    return found
+
+
+def overall(lines: Sequence[Mapping[str, Any]]) -> str:
+    """The lines of `kinds` as a table."""
     found = []
-    for (family, kind), cells in rows.assign(kind=rows.scheme.str.split(" at ").str[0]).groupby(
-        ["family", "kind"], sort=False
-    ):
-        measured = line(cells)
-        named = {"data": family, "labels": kind, "cells": len(cells)}
-        columns = {f"{arm} / labels": text(measured, f"{arm} / labels") for arm in (ARM, "pooled", ORACLE)}
-        against = {f"/ {name}": text(measured, f"{ARM} / {name}") for name in (*CONTROLS, BEST)}
-        found.append(named | columns | against | signs_of(measured) | {"gain": "yes" if measured["gain"] else "no"})
+    for row in lines:
+        named = {"data": row["data"], "labels": row["labels"], "cells": row["cells"]}
+        columns = {f"{arm} / labels": text(row, f"{arm} / labels") for arm in (ARM, "pooled", ORACLE)}
+        against = {f"/ {name}": text(row, f"{ARM} / {name}") for name in (*CONTROLS, BEST)}
+        found.append(named | columns | against | signs_of(row) | {"gain": "yes" if row["gain"] else "no"})
     return markdown(_kept(found), found)
 
 
+def outcome(lines: Sequence[Mapping[str, Any]]) -> str:
+    """What the lines of `kinds` of single families say."""
+    found: dict[str, list[str]] = {}
+    for row in lines:
+        if row["data"] == "all":
+            continue
+        name = f"{row['data']} ({row['labels']})"
+        over_labels, pooled = f"{ARM} / {LABELS}", f"{ARM} / pooled"
+        better = row[f"{over_labels}, high"] < 1
+        if row["gain"]:
+            said = "A gain, over labels alone and every control"
+        elif better:
+            said = "Better than labels alone, but not distinguishably than every control"
+        else:
+            said = "Not distinguishably better than labels alone"
+        found.setdefault(said, []).append(name)
+        if row[f"{pooled}, low"] > 1:
+            found.setdefault("Pooling siblings is distinguishably better than the privileged teacher", []).append(name)
+        elif row[f"{pooled}, high"] < 1:
+            found.setdefault("The privileged teacher is distinguishably better than pooling siblings", []).append(name)
+        elif np.isfinite(row[pooled]):
+            less = f"{name}: {row[pooled]:.3f}"
+            found.setdefault("Pooling siblings and the privileged teacher cannot be told apart", []).append(less)
+    return "\n".join(f"- {said}: {', '.join(names)}." for said, names in found.items())
+
+
 def by_days(lines: pd.DataFrame) -> str:
-    """A line for each family, scheme and number of days."""
+    """A line for each family, scheme and number of days; those of scattered labels are in the file alone."""
     found = []
-    for row in lines.to_dict("records"):
+    for row in lines[lines.scheme != "scattered"].to_dict("records"):
         named = {"data": row["family"], "labels": row["scheme"], "days": row["days"] or "all"}
-        columns = {f"{arm} / labels": text(row, f"{arm} / labels") for arm in (ARM, *VARIANTS, *CONTROLS, ORACLE)}
-        found.append(named | columns | signs_of(row) | {"gain": "yes" if row["gain"] else "no"})
+        columns = {f"{arm} / labels": text(row, f"{arm} / labels") for arm in (ARM, *VARIANTS, "pooled", ORACLE)}
+        against = {f"/ {name}": text(row, f"{ARM} / {name}") for name in ("self-trained", "placebo", "pooled")}
+        found.append(named | columns | against | signs_of(row) | {"gain": "yes" if row["gain"] else "no"})
     return markdown(_kept(found), found)
 
 
@@ -204,4 +254,5 @@ series for all others. Ratios of test MSE on true labels, geometric means over s
 (bootstrap over series and folds, widened for few folds); bold where the interval excludes 1. Columns */ name*: of the
 privileged student to that control. *Pooled*: the other series of the kind, with all their labels. *Best control*: in
 hindsight, cell by cell. *Coverage*: L_S, medians over cells. *Gain*: the intervals of privileged to labels alone and to
-every control lie below 1. *Oracle*: all labels; a bound, no control."""
+every control lie below 1; without three folds there is no interval, and no gain. *Oracle*: all labels; a bound, no
+control; the share of its gain is given where this is 5 % or more."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,7 @@ def script(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 
 data = pytest.mark.parametrize("script", ["scarce_data"], indirect=True)
 ridge = pytest.mark.parametrize("script", ["scarce_ridge"], indirect=True)
+tables = pytest.mark.parametrize("script", ["scarce_tables"], indirect=True)
 cells = pytest.mark.parametrize("script", ["scarce_cells"], indirect=True)
 
 
@@ -87,8 +88,8 @@ def test_ridge_by_hand(script: ModuleType) -> None:
     path = script.ridge_path(moments, np.array([0.0, 1.0]))
     np.testing.assert_allclose(path, [[3.0, 2.5], [3.0, 1.0]])
     # moments of the first two rows are those of all, less those of the last
-    last = design.moments(np.array([1.0, 2.0, 6.0]), np.array([False, False, True]))
-    np.testing.assert_allclose(script.ridge_path(moments - last, np.array([0.0])), [[2.0, 1.0]])
+    first = design.moments(np.array([1.0, 2.0, 6.0]), np.ones(3, dtype=bool), np.array([False, False, True]))
+    np.testing.assert_allclose(script.ridge_path(first, np.array([0.0])), [[2.0, 1.0]])
     # labels 3/4, answers 1/4 of the weight: the mean of the labels 0, 4 and the answers 8, 8
     labels = design.moments(np.array([0.0, 0.0, 4.0]), np.array([True, False, True]))
     answers = design.moments(np.full(3, 8.0), np.array([True, False, True]))
@@ -153,6 +154,49 @@ def test_an_interval_is_that_of_t_widened_for_few_folds(script: ModuleType) -> N
     assert np.log(low) == pytest.approx(-np.log(high))
 
 
+def made_up(**errors: float) -> pd.DataFrame:
+    """Six cells of one family with these errors, by arm."""
+    places = [{"series": series, "fold": fold} for series in ("a", "b") for fold in (0, 1, 2)]
+    known = {"student": "ridge", "family": "f", "scheme": "block", "days": 7, "coverage": 3.0, "teacher r2": 0.8}
+    return pd.DataFrame([place | known | {f"mse {arm}": error for arm, error in errors.items()} for place in places])
+
+
+@tables
+def test_a_gain_is_one_over_labels_and_every_control(script: ModuleType) -> None:
+    errors = {"labels": 1.0, "privileged": 0.8, "self-trained": 0.9, "placebo": 1.1, "oracle": 0.64}
+    (found,) = script.summary(made_up(**errors)).to_dict("records")
+    assert found["privileged / labels"] == pytest.approx(0.8)
+    assert found["privileged / self-trained"] == found["privileged / best control"] == pytest.approx(0.8 / 0.9)
+    # log 0.8 over log 0.64
+    assert found["share of the oracle's gain"] == pytest.approx(0.5)
+    assert found["gain"] and np.isnan(found["privileged / pooled"])
+    (found,) = script.summary(made_up(**errors, pooled=0.7)).to_dict("records")
+    assert not found["gain"] and found["privileged / best control"] == pytest.approx(0.8 / 0.7)
+    (row,) = script.kinds(made_up(**errors, pooled=0.7))
+    said = script.outcome([row])
+    assert "Pooling siblings is distinguishably better than the privileged teacher: f (block)." in said
+    assert "Better than labels alone, but not distinguishably than every control: f (block)." in said
+    # two folds are no interval
+    (found,) = script.summary(made_up(**errors).query("fold < 2")).to_dict("records")
+    assert not found["gain"] and np.isnan(found["privileged / labels, high"])
+    # the oracle is no control
+    (found,) = script.summary(made_up(**errors | {"oracle": 0.1})).to_dict("records")
+    assert found["gain"]
+
+
+@tables
+def test_signs_are_rank_correlations_with_the_log_ratio(script: ModuleType) -> None:
+    table = made_up(labels=1.0, privileged=0.8)
+    table["mse privileged"], table["coverage"], table["teacher r2"] = (
+        np.arange(6) + 0.5,
+        9 - np.arange(6),
+        [1, 2, 4, 3, 5, 6],
+    )
+    found = script.signs(table)
+    # two ranks differ by 1: 1 - 6·2/(6·35)
+    assert found == {"coverage": pytest.approx(-1.0), "teacher r2": pytest.approx(1 - 12 / 210)}
+
+
 @cells
 def test_a_part_that_was_edited_is_computed_again(script: ModuleType, tmp_path: Path) -> None:
     cell = next(script.ridge_cells())
@@ -214,3 +258,28 @@ def test_the_closed_form_is_what_a_linear_student_converges_to(script: ModuleTyp
     probe = TimeSeries.from_times_and_values(times, np.zeros((steps, 1)))
     found = model.historical_forecasts(probe, past_covariates=covariates, retrain=False, verbose=False)
     np.testing.assert_allclose(found.values()[:, 0], (x @ expected)[: len(found)], atol=1e-3)
+
+
+@pytest.mark.parametrize("script", ["scarce"], indirect=True)
+def test_finished_cells_are_not_computed_twice_and_failed_ones_do_not_stop_the_rest(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = list(importlib.import_module("scarce_cells").ridge_cells())[:3]
+    computed = []
+
+    def row(cell: object) -> dict[str, str]:
+        computed.append(cell)
+        if cell == planned[1]:
+            raise RuntimeError("no such luck")
+        return {"failures": ""}
+
+    monkeypatch.setattr(script, "KINDS", {"ridge": lambda: iter(planned)})
+    monkeypatch.setattr(script, "ridge_row", row)
+    monkeypatch.setattr(script, "write_tables", lambda *_: None)
+    monkeypatch.setattr(script, "logging", SimpleNamespace(disable=lambda _: None, WARNING=None))
+    monkeypatch.setattr(sys, "argv", ["scarce.py", "ridge", "--runs", str(tmp_path / "runs")])
+    script.main()
+    script.main()
+    assert computed == planned
+    failures = [script.read_part(tmp_path / "runs", cell)["failures"] for cell in planned]
+    assert failures[0] == failures[2] == "" and "no such luck" in failures[1]
