@@ -36,7 +36,7 @@ from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.plan import Block, PlannedCell, planned
 from tskd.experiment.run.ridge import Ridge
 
-READER = {"class": "DLinearModel", "kwargs": {**toy_model()["kwargs"], "kernel_size": 3}}
+READER: dict[str, Any] = {"class": "DLinearModel", "kwargs": {**toy_model()["kwargs"], "kernel_size": 3}}
 OWN = {"own": {"model": READER, "privileged": {"class": "CostlySensors", "kwargs": {"name": "own"}}}}
 TAUGHT = {"name": "taught", "teachers": "own", "balance": [0, 0.5]}
 
