@@ -155,8 +155,8 @@ class _StudentTraining:
         for teacher, valid in zip(self.teachers, outputs.valid_for(unlabelled), strict=True):
             if len(unlabelled) and not bool(valid.any()):
                 warnings.warn(
-                    f"teacher {teacher.name!r} is silent in all {len(unlabelled)} windows without a label: its answers, "
-                    "or values that it reads, are missing there (a Teacher with sees_inputs=False does not read the "
+                    f"teacher {teacher.name!r} is silent in all {len(unlabelled)} windows without a label: its "
+                    "answers, or values that it reads, are missing there (a Teacher with sees_inputs=False does not read the "
                     "target's past)",
                     stacklevel=2,
                 )
