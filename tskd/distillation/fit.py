@@ -156,8 +156,8 @@ class _StudentTraining:
             if len(unlabelled) and not bool(valid.any()):
                 warnings.warn(
                     f"teacher {teacher.name!r} is silent in all {len(unlabelled)} windows without a label: its "
-                    "answers, or values that it reads, are missing there (a Teacher with sees_inputs=False does not read the "
-                    "target's past)",
+                    "answers, or values that it reads, are missing there (a Teacher with sees_inputs=False does not "
+                    "read the target's past)",
                     stacklevel=2,
                 )
 
