@@ -226,6 +226,9 @@ class Live:
         values, covered = self.view.forecasts(keys)
         return values[None], covered[None]
 
+    def valid_for(self, keys: Tensor) -> Tensor:
+        return torch.ones(1, len(keys), dtype=torch.bool)
+
     def details(self, keys: Tensor) -> list[dict[str, Tensor]]:
         return [{}]
 

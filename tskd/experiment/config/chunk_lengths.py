@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tskd.experiment.config.objects import MODEL, TEACHER, Role, Spec
+from tskd.experiment.config.outside_teacher import KINDS
 
 
 def with_default_lengths(config: Any, lookback: int | None, horizon: int | None) -> Any:
@@ -20,7 +21,7 @@ def with_default_lengths(config: Any, lookback: int | None, horizon: int | None)
     if isinstance(config.get("teachers"), Mapping):
         config["teachers"] = {
             name: {**teacher, "model": _model(teacher["model"], lookback, horizon, TEACHER)}
-            if isinstance(teacher, Mapping) and "model" in teacher
+            if isinstance(teacher, Mapping) and "model" in teacher and not teacher.keys() & KINDS.keys()
             else teacher
             for name, teacher in config["teachers"].items()
         }
