@@ -165,6 +165,9 @@ def outcome(lines: Sequence[Mapping[str, Any]]) -> str:
             continue
         name = f"{row['data']} ({row['labels']})"
         over_labels, pooled = f"{ARM} / {LABELS}", f"{ARM} / pooled"
+        if not np.isfinite(row[f"{over_labels}, low"]):
+            found.setdefault("Nothing can be concluded, for there are fewer than three folds", []).append(name)
+            continue
         better = row[f"{over_labels}, high"] < 1
         if row["gain"]:
             said = "A gain, over labels alone and every control"

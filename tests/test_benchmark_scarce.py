@@ -179,6 +179,7 @@ def test_a_gain_is_one_over_labels_and_every_control(script: ModuleType) -> None
     # two folds are no interval
     (found,) = script.summary(made_up(**errors).query("fold < 2")).to_dict("records")
     assert not found["gain"] and np.isnan(found["privileged / labels, high"])
+    assert script.outcome(script.kinds(made_up(**errors).query("fold < 2"))).startswith("- Nothing can be concluded")
     # the oracle is no control
     (found,) = script.summary(made_up(**errors | {"oracle": 0.1})).to_dict("records")
     assert found["gain"]
