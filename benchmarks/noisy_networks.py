@@ -18,6 +18,7 @@ from noisy_folds import HORIZON, LOOKBACK, SPAN, Days, Fold, Windows, cut
 from noisy_linear import smoothed
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
+from small_networks import QUIET, SMALL_TIDE
 
 from tskd import DistilledModel, Teacher
 from tskd.privileged import FutureHorizon
@@ -35,29 +36,12 @@ SHARED: dict[str, Any] = {
 }
 STUDENTS: dict[str, tuple[type, dict[str, Any]]] = {
     "DLinear": (DLinearModel, {"kernel_size": 5, "const_init": False}),
-    "TiDE": (
-        TiDEModel,
-        {
-            "num_encoder_layers": 1,
-            "num_decoder_layers": 1,
-            "hidden_size": 16,
-            "decoder_output_dim": 4,
-            "temporal_decoder_hidden": 8,
-            "dropout": 0.1,
-        },
-    ),
+    "TiDE": (TiDEModel, SMALL_TIDE),
 }
 """By name: class, and its own arguments."""
 RATES = {"DLinear": 1e-2, "TiDE": 5e-3}
 EPOCHS = {250: 20, 1000: 10}
 """By training windows."""
-TRAINER = {
-    "accelerator": "cpu",
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "enable_checkpointing": False,
-    "logger": False,
-}
 
 
 class Copy(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -92,7 +76,7 @@ def student(name: str, decay: float, epochs: int, seed: int) -> Any:
         **arguments,
         optimizer_kwargs={"lr": RATES[name], "weight_decay": decay},
         random_state=seed,
-        pl_trainer_kwargs=TRAINER,
+        pl_trainer_kwargs=QUIET,
     )
 
 

@@ -14,6 +14,7 @@ from darts.models import DLinearModel, TiDEModel
 from scarce_cells import LOOKBACK, SMOOTH_GAP, SMOOTH_WIDTH, Cell, Part, begun, family_of, placebo
 from scarce_data import DAY, FAMILIES, Scheme, parts, readings
 from scarce_ridge import held_out, smoothed
+from small_networks import QUIET, SMALL_TIDE
 
 from tskd import DistilledModel, Reconstruction, Teacher
 
@@ -21,21 +22,9 @@ SCHEMES = tuple(Scheme(kind, days) for days in (14, 30) for kind in ("block", "s
 LABORATORY_SCHEMES = (Scheme("block", 30), Scheme("every 25 h"))
 FOLDS, SEEDS = 2, 1
 BATCH, STEPS, CHECKS = 256, 100, 4
-QUIET = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-QUIET |= {"enable_model_summary": False}
 STUDENTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "DLinear": (DLinearModel, {"kernel_size": 5}),
-    "TiDE": (
-        TiDEModel,
-        {
-            "num_encoder_layers": 1,
-            "num_decoder_layers": 1,
-            "hidden_size": 16,
-            "decoder_output_dim": 4,
-            "temporal_decoder_hidden": 8,
-            "dropout": 0.1,
-        },
-    ),
+    "TiDE": (TiDEModel, SMALL_TIDE),
 }
 
 

@@ -23,6 +23,7 @@ import torch
 from darts import TimeSeries
 from darts.models import NLinearModel, TiDEModel
 from scipy.optimize import minimize
+from small_networks import QUIET
 from tables import markdown, write_section
 from torch import Tensor
 from tqdm import tqdm
@@ -35,14 +36,7 @@ from tskd.teachers.predictor import Chunks, TeacherPredictor
 from tskd.weighting import CalibrationSet, Fixed, Step, Weighting, WeightingNeeds
 
 HERE = Path(__file__).parent
-QUIET = {
-    "accelerator": "cpu",
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "enable_checkpointing": False,
-    "logger": False,
-    "limit_val_batches": 0,
-}
+TRAINER = {**QUIET, "limit_val_batches": 0}
 LABELS, BEST = "labels alone", "best single (`Fixed`)"
 NETWORK, LINEAR, NOISY = "network", "linear", "noisy"
 AS_IT_IS = "as it is"
@@ -308,7 +302,7 @@ def sines(seed: int, said: Callable[[Sines], dict[str, np.ndarray]], *, walk: fl
             batch_size=64,
             optimizer_kwargs={"lr": 4e-3},
             random_state=seed,
-            pl_trainer_kwargs=QUIET,
+            pl_trainer_kwargs=TRAINER,
         )
 
     train, held_out, test = (part(n, start) for n, start in ((256, "2020"), (128, "2030"), (500, "2040")))
@@ -352,7 +346,7 @@ def linear(seed: int) -> Data:
             # the heavy ball's best for a quadratic of this curvature
             optimizer_kwargs={"lr": 4 / (high + low) ** 2, "momentum": ((high - low) / (high + low)) ** 2},
             random_state=seed,
-            pl_trainer_kwargs=QUIET,
+            pl_trainer_kwargs=TRAINER,
         )
 
     probes = np.concatenate([np.zeros((1, inputs)), np.eye(inputs)])[:, :, None]

@@ -24,6 +24,7 @@ import pytorch_lightning as pl
 import torch
 from darts import TimeSeries
 from darts.models import DLinearModel, TiDEModel
+from small_networks import QUIET
 from tables import markdown, write_section
 from tqdm import tqdm
 
@@ -32,13 +33,6 @@ from tskd import DistilledModel, Teacher, weighting
 HERE = Path(__file__).parent
 TURNS, ROWS, HELD_OUT = 3, 2_000, 500
 TEACHERS = (2, 4, 8)
-QUIET: dict[str, Any] = {
-    "accelerator": "cpu",
-    "logger": False,
-    "enable_checkpointing": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-}
 PREAMBLE = """## Cost of the weightings
 
 `python benchmarks/weighting_cost.py`

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -17,20 +16,6 @@ from darts.models import NLinearModel
 
 from tests.helpers.series import QUIET
 from tskd import DistilledModel, Reconstruction
-
-FOLDER = Path(__file__).parent.parent / "benchmarks"
-
-
-@pytest.fixture
-def script(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The script of that name, which finds the others beside it."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    before = set(sys.modules)
-    yield importlib.import_module(request.param)
-    for name in set(sys.modules) - before:
-        if Path(getattr(sys.modules[name], "__file__", None) or "").parent == FOLDER:
-            del sys.modules[name]
-
 
 data = pytest.mark.parametrize("script", ["scarce_data"], indirect=True)
 ridge = pytest.mark.parametrize("script", ["scarce_ridge"], indirect=True)

@@ -91,7 +91,6 @@ class BaseTeacher(ABC):
         """The same teacher, if it answers for any step, with the horizon `steps`; otherwise itself."""
         return self
 
-    @abstractmethod
     def data_of(
         self,
         series: SeriesLike,
@@ -100,11 +99,13 @@ class BaseTeacher(ABC):
         privileged: Mapping[str, SeriesLike] | None,
         prefix: str = "",
     ) -> SeriesBundle:
-        """Check the series that a user passes in, and keep those that it reads.
+        """Check the series that a user passes in, and keep those that it reads: targets and privileged ones.
 
         Args:
             prefix: prefix of argument names in messages, `"val_"` for the validation part.
         """
+        whose = f" of teacher {self.name!r}"
+        return SeriesBundle.of(series, prefix=prefix).with_privileged(privileged, self.names, whose)
 
     @abstractmethod
     def inputs_on(self, data: SeriesBundle, sampling: WindowSampling | None = None) -> ModelInputs:

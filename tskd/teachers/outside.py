@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Any, NoReturn, Self
 
 import pandas as pd
 
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import SeriesBundle, SeriesLike
+from tskd._core.series import SeriesBundle
 from tskd._core.window_keys import WindowSampling
 from tskd.teachers.answer_form import AnswerForm
 from tskd.teachers.base import BaseTeacher
@@ -50,16 +49,6 @@ class OutsideTeacher(BaseTeacher):
     @property
     def likelihood(self) -> Any:
         return self.form.likelihood
-
-    def data_of(
-        self,
-        series: SeriesLike,
-        past_covariates: SeriesLike | None,
-        future_covariates: SeriesLike | None,
-        privileged: Mapping[str, SeriesLike] | None,
-        prefix: str = "",
-    ) -> SeriesBundle:
-        return SeriesBundle.of(series, prefix=prefix).with_privileged(privileged, [], f" of teacher {self.name!r}")
 
     def inputs_on(self, data: SeriesBundle, sampling: WindowSampling | None = None) -> ModelInputs:
         return ModelInputs(data.series)

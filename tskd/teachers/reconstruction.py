@@ -159,17 +159,6 @@ class Reconstruction(BaseTeacher):
             for read, target in zip(inputs.past_covariates, inputs.series, strict=True)
         ]
 
-    def data_of(
-        self,
-        series: SeriesLike,
-        past_covariates: SeriesLike | None,
-        future_covariates: SeriesLike | None,
-        privileged: Mapping[str, SeriesLike] | None,
-        prefix: str = "",
-    ) -> SeriesBundle:
-        whose = f" of teacher {self.name!r}"
-        return SeriesBundle.of(series, prefix=prefix).with_privileged(privileged, self.names, whose)
-
     def inputs_on(self, data: SeriesBundle, sampling: WindowSampling | None = None) -> ModelInputs:
         privileged = data.privileged_of(self.names)
         read = []

@@ -15,7 +15,7 @@ def best_known_target(windows: Step | CalibrationWindows) -> Tensor:
     target, labelled = windows.target, windows.labelled
     if labelled is None:
         return target
-    present = windows.valid[:, :, None, None] & windows.covers[:, None, :, None]
+    present = windows.present[..., None]
     count = present.sum(0)
     mean = windows.forecasts.where(present, 0).sum(0) / count.clamp(min=1)
     return torch.where(labelled, target, mean.to(target.dtype).where(count > 0, torch.nan))

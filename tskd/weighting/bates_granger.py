@@ -43,7 +43,7 @@ def second_moments(chunks: Iterable[CalibrationWindows], shrinkage: float) -> Te
     found = []
     for chunk in chunks:
         steps = chunk.target.shape[1]
-        known = (chunk.valid[:, :, None] & chunk.covers[:, None]).expand(-1, -1, steps)[..., None]
+        known = chunk.present.expand(-1, -1, steps)[..., None]
         known = with_labels(known, chunk.labelled).double()
         errors = (chunk.forecasts.double() - chunk.target.double()).where(known > 0, 0)
         cross = torch.einsum("ibhc,jbhc->ijhc", errors, errors)

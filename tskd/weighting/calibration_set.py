@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from tskd.weighting.step_inputs import with_labels
+from tskd.weighting.step_inputs import Comparisons
 
 
 @dataclass(frozen=True)
-class CalibrationWindows:
+class CalibrationWindows(Comparisons):
     """A chunk of m windows of the calibration set.
 
     Attributes:
@@ -35,12 +35,6 @@ class CalibrationWindows:
     target: Tensor
     covers: Tensor = field(default_factory=lambda: torch.ones(1, 1, dtype=torch.bool))
     labelled: Tensor | None = None
-
-    @property
-    def comparable(self) -> Tensor:
-        """True where a teacher has a forecast, and there is a label to compare it with `[K, m, H, C]`."""
-        present = self.valid[:, :, None, None] & self.covers[:, None, :, None]
-        return with_labels(present, self.labelled).expand(self.forecasts.shape)
 
     @property
     def scored(self) -> Tensor:

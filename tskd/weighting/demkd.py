@@ -129,7 +129,7 @@ class DEMKD(Weighting):
             covers=chunk.covers,
             spread=chunk.spread,
         )
-        usable = chunk.valid[:, :, None, None] & chunk.covers[:, None, :, None]
+        usable = chunk.present[..., None]
         return (self(step).double() * chunk.forecasts.double().where(usable, 0)).sum(0)
 
     def scores(self, step: Step) -> Tensor:

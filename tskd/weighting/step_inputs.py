@@ -43,8 +43,34 @@ class StepContext:
     gram: Callable[[Tensor], Tensor] | None = None
 
 
+class Comparisons:
+    """Where forecasts of teachers exist, and labels to compare them with; of a batch or of a chunk of B windows.
+
+    Attributes:
+        forecasts: teachers' forecasts `[K, B, H, C]`.
+        valid: which windows each teacher forecasts `[K, B]`.
+        covers: which steps each teacher forecasts `[K, H]`, or broadcastable to it.
+        labelled: true where a label exists `[B, H, C]`; None if all do.
+    """
+
+    forecasts: Tensor
+    valid: Tensor
+    covers: Tensor
+    labelled: Tensor | None
+
+    @property
+    def present(self) -> Tensor:
+        """True where a teacher has a forecast `[K, B, H]`, or broadcastable to it."""
+        return self.valid[:, :, None] & self.covers[:, None]
+
+    @property
+    def comparable(self) -> Tensor:
+        """True where a teacher has a forecast, and there is a label to compare it with `[K, B, H, C]`."""
+        return with_labels(self.present[..., None], self.labelled).expand(self.forecasts.shape)
+
+
 @dataclass(frozen=True)
-class Step:
+class Step(Comparisons):
     """A batch of B windows with the forecasts of K teachers and of the student.
 
     Attributes:
@@ -73,16 +99,6 @@ class Step:
     features: StepFeatures | None = None
     context: StepContext = field(default_factory=StepContext)
     labelled: Tensor | None = None
-
-    @property
-    def present(self) -> Tensor:
-        """True where a teacher has a forecast `[K, B, H]`, or broadcastable to it."""
-        return self.valid[:, :, None] & self.covers[:, None]
-
-    @property
-    def comparable(self) -> Tensor:
-        """True where a teacher has a forecast, and there is a label to compare it with `[K, B, H, C]`."""
-        return with_labels(self.present[..., None], self.labelled).expand(self.forecasts.shape)
 
 
 def with_labels(present: Tensor, labelled: Tensor | None) -> Tensor:

@@ -19,6 +19,7 @@ from darts.utils.data.torch_datasets.utils import (
 )
 from torch import Tensor
 
+from tskd._core.darts.likelihoods import quantile_spread
 from tskd._core.layers import FEATURES, Layer, listening
 from tskd._core.windows import INPUT_SLOTS
 
@@ -141,13 +142,7 @@ def forecast_std(network: PLForecastingModule, prediction: Tensor) -> Tensor | N
     if likelihood is None:
         return None
     if hasattr(likelihood, "_median_idx"):
-        if len(likelihood.quantiles) < 2:
-            return None
-        low, high = (
-            torch.special.ndtri(torch.tensor(q, dtype=prediction.dtype))
-            for q in likelihood.quantiles[:: len(likelihood.quantiles) - 1]
-        )
-        return (prediction[..., -1] - prediction[..., 0]) / (high - low)
+        return quantile_spread(prediction, likelihood.quantiles)
     return likelihood._distr_from_params(likelihood._params_from_output(prediction)).stddev
 
 
