@@ -132,3 +132,26 @@ def test_a_teacher_that_is_silent_wherever_labels_are_missing_is_warned_of() -> 
         model = DistilledModel(student, teacher, soft_sensor=True)
         model.fit(gappy, past_covariates=LAB)
     assert model.windows is not None and model.windows.teachers == 0
+
+
+def test_a_validation_part_whose_every_past_has_a_gap_is_filled_too() -> None:
+    """Without privileged values of the validation part, no window of it is left."""
+    gaps = np.arange(len(SERIES))[:, None, None] % L == 0
+    gappy = SERIES.map(lambda values: np.where(gaps, np.nan, values))
+    assert not len(complete_windows(gappy)[0])
+    student = DLinearModel(L, H, **fast())
+    model = DistilledModel(student, Reconstruction("lab", fills_past=True), balance=0)
+    data = {"privileged": {"lab": SERIES}, "val_series": gappy}
+    model.fit(cut(SERIES, 40, 43), **data, val_privileged={"lab": SERIES})
+    assert np.isfinite(student.trainer.callback_metrics["val_loss"])
+
+    with pytest.raises(ValueError, match="no validation window has all inputs of the student"):
+        DistilledModel(DLinearModel(L, H, **fast()), Reconstruction("lab", fills_past=True), balance=0).fit(
+            cut(SERIES, 40, 43), **data
+        )
+
+
+def test_a_teacher_that_was_fitted_on_few_labels_keeps_darts_own_step() -> None:
+    model = DistilledModel(DLinearModel(L, H, **fast()), Teacher(DLinearModel(L, H, **fast())), balance=0.5)
+    model.fit(punched(SERIES, 0.05))
+    assert "_train_val_step" not in vars(model.teachers[0].models[0].model)
