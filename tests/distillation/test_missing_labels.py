@@ -143,7 +143,7 @@ def test_a_validation_part_whose_every_past_has_a_gap_is_filled_too() -> None:
     model = DistilledModel(student, Reconstruction("lab", fills_past=True), balance=0)
     data = {"privileged": {"lab": SERIES}, "val_series": gappy}
     model.fit(cut(SERIES, 40, 43), **data, val_privileged={"lab": SERIES})
-    assert np.isfinite(student.trainer.callback_metrics["val_loss"])
+    assert np.isfinite(float(student.trainer.callback_metrics["val_loss"]))
 
     with pytest.raises(ValueError, match="no validation window has all inputs of the student"):
         DistilledModel(DLinearModel(L, H, **fast()), Reconstruction("lab", fills_past=True), balance=0).fit(
