@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tskd._core.checks import check_real, check_whole
 from tskd._core.object_spec import Described
 
-__all__ = ["Balance", "FixedBalance", "ScheduledBalance"]
+__all__ = ["AutoBalance", "Balance", "FixedBalance", "ScheduledBalance"]
 
 
 class Balance(Described, ABC):
@@ -79,6 +79,43 @@ class ScheduledBalance(Balance):
         if fallen >= self.decay:
             return self.final
         return self.value + (self.final - self.value) * fallen / self.decay
+
+
+@dataclass(frozen=True, repr=False)
+class AutoBalance(Balance):
+    """α chosen in each fit, from the training part alone: as much trust as teachers earn on held-out labels.
+
+    In purged folds, a probe (a ridge regression in the student's place, for other students than linear ones on random
+    features too) is fitted to the labels, f₀, and to each teacher's answers, f₁; a teacher that saw the labels is
+    refitted without those of the fold, a network by a ridge regression in its place. The estimate
+    α̂ = Σ⟨y − f₀, f₁ − f₀⟩/Σ‖f₁ − f₀‖², pooled over steps, components and series, is shrunk by its variance V over
+    blocks of time, to α̂·max(0, 1 − 4·V/α̂²), and for a single series it is at most twice its plug-in value. Of several
+    teachers each must earn a share by itself; the shares of those that do are the non-negative least squares of their
+    students, and multiply the weights of the weighting. A teacher without a share is left out.
+
+    Where windows without a label are badly covered by those with one (`BalanceChoice.coverage` above 2) and a teacher
+    explains more than .7 of held-out labels, it is trusted entirely: folds cannot see what it is worth there.
+
+    It costs no fit of a network. What was chosen, and why, is `DistilledModel.chosen_balance`, and logged.
+
+    Args:
+        folds: number of folds, at least 2; fewer where labels span too little time.
+        bold: trust more, with more risk: α̂·max(0, 1 − 2·V/α̂²), without the limit for a single series.
+    """
+
+    folds: int = 5
+    bold: bool = False
+
+    def __post_init__(self) -> None:
+        check_whole(self.folds, 2, "folds", "a number of folds")
+        if not isinstance(self.bold, bool):
+            raise TypeError(f"bold={self.bold!r}: give True or False")
+
+    def alpha(self, epoch: int) -> float:
+        raise RuntimeError("the α of an AutoBalance is chosen in each fit")
+
+    def ever_teaches(self, epochs: int | None) -> bool:
+        return epochs != 0
 
 
 def _check_share(value: float, name: str) -> None:

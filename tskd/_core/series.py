@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,9 @@ from torch import Tensor
 
 from tskd._core.checks import check_known
 from tskd._core.time_grid import steps_between
+
+# last steps of a series that its trace depends on
+TRACED = 16
 
 SeriesLike: TypeAlias = TimeSeries | Sequence[TimeSeries]
 
@@ -151,6 +155,12 @@ def _check_usable(series: TimeSeries, where: str, complete: bool) -> None:
 def has_gaps(series: TimeSeries) -> bool:
     """Whether values are missing: NaN, or infinite."""
     return not bool(np.isfinite(series.values(copy=False)).all())
+
+
+def trace(series: TimeSeries) -> str:
+    """A hash of the end of a series, by which data that a model was fitted on are known again."""
+    values = np.nan_to_num(series.values(copy=False)[-TRACED:].astype(np.float32), posinf=0, neginf=0)
+    return hashlib.blake2b(str(series.end_time()).encode() + values.tobytes(), digest_size=12).hexdigest()
 
 
 def without_gaps(series: Any) -> Any:

@@ -17,7 +17,9 @@ from tskd._core.darts.roll_forward import roll_starts
 from tskd._core.darts.storage import forget_target
 from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows
+from tskd.balance import AutoBalance
 from tskd.distillation.batches import DistillationData
+from tskd.distillation.expected.chosen_balance import BalanceChoice, choose_balance
 from tskd.distillation.filled_past import with_filled_past
 from tskd.distillation.history import History, Hours, Tally
 from tskd.distillation.linear_probe import MOST
@@ -41,10 +43,12 @@ class FitResult:
     Attributes:
         teachers: all fitted.
         windows: number of training windows by what the student learned from in them.
+        balance: what an `AutoBalance` chose; None for other balances.
     """
 
     teachers: tuple[BaseTeacher, ...]
     windows: WindowCounts
+    balance: BalanceChoice | None = None
 
 
 def fit(prepared: PreparedFit, history: History) -> FitResult:
@@ -58,6 +62,10 @@ def fit(prepared: PreparedFit, history: History) -> FitResult:
     with isolated_randomness():
         fitted = [one.fit(options, prepared.student.series) for one in prepared.teachers]
         prepared = with_filled_past(prepared, [teacher for teacher, _ in fitted])
+        chosen = None
+        if isinstance(recipe.balance, AutoBalance):
+            chosen = choose_balance(prepared, fitted, recipe.balance)
+            prepared = chosen.applied_to(prepared)
     training = _StudentTraining(
         prepared, [teacher for teacher, _ in fitted], [predictor for _, predictor in fitted], history
     )
@@ -80,7 +88,7 @@ def fit(prepared: PreparedFit, history: History) -> FitResult:
     if recipe.soft_sensor:
         forget_target(recipe.student)
     assert training.windows is not None
-    return FitResult(tuple(training.teachers), training.windows)
+    return FitResult(tuple(training.teachers), training.windows, chosen)
 
 
 def _chosen(keys: Tensor, wanted: Tensor) -> Tensor:
@@ -206,4 +214,5 @@ class _StudentTraining:
         ]
         student_windows = StudentWindows(keys, horizon, like, 0 if objective is None else objective.ahead)
         progress = objective is not None and options.verbose is not False
-        return collect_outputs(sources, student_windows, self._cache, progress)
+        outputs = collect_outputs(sources, student_windows, self._cache, progress)
+        return outputs.trusted(self.prepared.trust) if sources else outputs

@@ -16,6 +16,7 @@ from tskd._core.window_keys import WindowSampling
 from tskd.balance import Balance, FixedBalance
 from tskd.distillation.backtesting import Backtester, evaluate
 from tskd.distillation.deployed_inputs import check_components, check_predict
+from tskd.distillation.expected.chosen_balance import BalanceChoice
 from tskd.distillation.fit import fit
 from tskd.distillation.history import EpochRecord, History
 from tskd.distillation.preflight import FitOptions, prepare
@@ -36,7 +37,8 @@ class DistilledModel:
         teachers: any number, `Teacher` or `Reconstruction`; of unfitted ones, copies are fitted on the training data.
         losses: distillation losses, summed with their weights, and label weightings; `OutputKD()` if None.
         weighting: how the teachers are combined; `Uniform()` if None.
-        balance: share α of the teachers in the loss, a number or a `Balance`. 0 is darts' own training, seed for seed.
+        balance: share α of the teachers in the loss, a number or a `Balance`; `AutoBalance()` chooses it, and says why
+            in `chosen_balance`. 0 is darts' own training, seed for seed.
         soft_sensor: the target's own past is hidden from the student, in training and in use; `predict` then needs
             only covariates and a start.
 
@@ -65,6 +67,7 @@ class DistilledModel:
         self._recipe()  # raises for parts that cannot work together
         self.components: dict[str, list[str]] = kept_components(student)
         self.windows: WindowCounts | None = None
+        self.chosen_balance: BalanceChoice | None = None
         self._history = History()
 
     def __repr__(self) -> str:
@@ -77,7 +80,7 @@ class DistilledModel:
     def history(self) -> list[EpochRecord]:
         """The weights of the teachers: an entry for every epoch in which they had a share in the loss.
 
-        Averages over the windows with a valid teacher, of all processes:
+        Averages over the windows with a valid teacher:
 
         * `epoch`: its number, from 0 on; a second fit continues the count.
         * `weights`: by teacher, averaged over the horizon.
@@ -87,10 +90,9 @@ class DistilledModel:
         * `aspects`: by aspect and teacher, `{"level": {"a": 0.9, "b": 0.1}, …}`, for aspects with weights of their own,
           over the batches in which a loss compared them; else empty.
         * `effective`: (Σw)²/Σw², the effective number of teachers.
-        * `masked`: share of the pairs of window and teacher that are left out because the forecast is missing.
+        * `masked`: share of the pairs of window and teacher that are left out, without a forecast or trust.
 
-        Logged as `weight/<teacher>`, `weight/<aspect>/<teacher>`, `effective_teachers` and `masked_fraction`. Entries
-        of a fit that failed stay until the next fit; the history is not saved with the model.
+        Logged as `weight/<teacher>`, `weight/<aspect>/<teacher>`, `effective_teachers` and `masked_fraction`.
         """
         return [*self._history.entries]
 
@@ -156,6 +158,7 @@ class DistilledModel:
         prepared = prepare(recipe, train, validation, options, self.components)
         result = fit(prepared, self._history)
         self.teachers, self.windows, self.components = result.teachers, result.windows, train.components
+        self.chosen_balance = result.balance
         return self
 
     def predict(
@@ -168,7 +171,7 @@ class DistilledModel:
         start: Any = None,
         **predict_kwargs: Any,
     ) -> TimeSeries | list[TimeSeries]:
-        """The student's forecast by darts' `predict`, which needs no privileged series.
+        """The student's forecast by darts' `predict`; it needs no privileged series.
 
         Args:
             start: for a soft sensor, the first time stamp to forecast, in place of `series`.
@@ -213,7 +216,8 @@ class DistilledModel:
             ValueError: privileged series without `retrain`, or a teacher that was fitted on data after an origin.
         """
         check_components(self.components, series, past_covariates, future_covariates)
-        return self._backtester.historical_forecasts(
+        backtester = Backtester(self.student, self.soft_sensor, self._refit, self.given_teachers)
+        return backtester.historical_forecasts(
             series, past_covariates, future_covariates, retrain=retrain, privileged=privileged, **rolling_kwargs
         )
 
@@ -250,11 +254,6 @@ class DistilledModel:
     def _recipe(self) -> Recipe:
         return Recipe(self.student, self.teachers, self.losses, self.weighting, self.balance, self.soft_sensor)
 
-    @property
-    def _backtester(self) -> Backtester:
-        return Backtester(self.student, self.soft_sensor, self._refit, self.given_teachers)
-
     def _refit(self, student: Any, teachers: Sequence[BaseTeacher], series: Any, **fit_kwargs: Any) -> Any:
-        """A student, distilled by the recipe of this model."""
         fresh = type(self)(student, teachers, self.losses, self.weighting, self.balance, soft_sensor=self.soft_sensor)
         return fresh.fit(series, **fit_kwargs).student

@@ -81,26 +81,32 @@ class PreparedFit:
 
     Attributes:
         recipe, options: of the fit.
+        train: the checked series of the training part.
         student: the student's inputs of the training part.
         validation: the student's inputs of the validation part, or None.
         teachers: with their inputs.
         interfaces: of student and teachers.
         like: a tensor in the shape of the labels of a few windows `[B, H, C]`.
+        trust: in each teacher, beside its weight; None if it is the same in all.
     """
 
     recipe: Recipe
     options: FitOptions
+    train: SeriesBundle
     student: ModelInputs
     validation: ModelInputs | None
     teachers: Sequence[TeacherInFit]
     interfaces: tuple[ModelInterface, Sequence[ModelInterface]]
     like: Tensor
+    trust: Sequence[float] | None = None
 
     def objective(self) -> Objective:
         """A new objective, untrained."""
         student, teachers = self.interfaces
         named = dict(zip(self.recipe.names, teachers, strict=True))
-        return Objective(self.recipe.losses, self.recipe.weighting, student, named, self.like)
+        objective = Objective(self.recipe.losses, self.recipe.weighting, student, named, self.like)
+        objective.weighting.set_trust(self.trust)
+        return objective
 
 
 def prepare(
@@ -154,7 +160,7 @@ def prepare(
             )
         interfaces = [teacher_interface(one.teacher, one.inputs, probing) for one in teachers]
         like = _like(recipe, student, options)
-        prepared = PreparedFit(recipe, options, student, held_out, teachers, (own, interfaces), like)
+        prepared = PreparedFit(recipe, options, train, student, held_out, teachers, (own, interfaces), like)
         prepared.objective().check_aspects_used()
     return prepared
 

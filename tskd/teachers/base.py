@@ -83,6 +83,10 @@ class BaseTeacher(ABC):
         """darts' likelihood whose parameters it gives without being a network, or None."""
         return None
 
+    def was_fitted_on(self, series: Sequence[TimeSeries]) -> bool:
+        """Whether the fitted teacher's answers depend on labels of these target series; true if that is not known."""
+        return False
+
     def filled_on(self, inputs: ModelInputs) -> Sequence[TimeSeries]:
         """The target series in its own inputs, with missing values filled by its answers where it has one."""
         return inputs.series

@@ -12,7 +12,7 @@ from darts import TimeSeries
 
 from tskd._core.darts.capabilities import is_torch_model
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import check_same_components, components_of
+from tskd._core.series import check_same_components, components_of, trace
 from tskd.teachers import network, regression
 from tskd.teachers.crossfit import Folds
 from tskd.teachers.predictor import ModelPredictor, TeacherPredictor
@@ -28,12 +28,14 @@ class FittedModels:
         folds: of a cross-fitted teacher, or None.
         components: component names of the training series, by slot.
         seen_until: last time stamp of the training series; None where darts does not keep it, after a fit on several.
+        traces: of the training series (see `trace`); None if they are not known.
     """
 
     models: tuple[Any, ...]
     folds: Folds | None
     components: Mapping[str, list[str]]
     seen_until: Any
+    traces: tuple[str, ...] | None = None
 
     @classmethod
     def fit(
@@ -67,7 +69,8 @@ class FittedModels:
                 regression.fit(model, inputs, keep, **fit_kwargs)
             models.append(model)
         ends = [target.end_time() for part in (inputs, validation) if part is not None for target in part.series]
-        return cls(tuple(models), folds, components_of(**inputs.arguments()), max(ends))
+        traces = tuple(trace(target) for target in inputs.series)
+        return cls(tuple(models), folds, components_of(**inputs.arguments()), max(ends), traces)
 
     def predictor(self, name: str, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
         """The predictor of the teacher's outputs for windows of some series.

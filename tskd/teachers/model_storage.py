@@ -29,6 +29,7 @@ def save_models(spec: TeacherSpec, result: FittedModels, folder: Path, stem: str
         "folds": None if result.folds is None else result.folds.description(),
         "components": result.components,
         "seen_until": stamp_text(result.seen_until),
+        "traces": result.traces,
     }
 
 
@@ -39,4 +40,6 @@ def restored_models(folder: Path, stem: str, entry: Mapping[str, Any]) -> tuple[
     plan = None if entry["cross_fit"] is None else CrossFit(**entry["cross_fit"])
     spec = TeacherSpec(models[0], tuple(sources), entry["name"], entry["sees_inputs"], entry["target"], plan)
     folds = None if entry["folds"] is None else Folds.described(entry["folds"])
-    return spec, FittedModels(tuple(models), folds, entry["components"], stamp(entry["seen_until"]))
+    traces = entry.get("traces")
+    seen, traces = stamp(entry["seen_until"]), None if traces is None else tuple(traces)
+    return spec, FittedModels(tuple(models), folds, entry["components"], seen, traces)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -58,6 +58,13 @@ class TeacherOutputs:
             forecasts[k, :, span] = fields[FORECASTS].index_select(0, rows)[:, : span.stop - span.start]
         valid = torch.stack([valid.index_select(0, rows) for valid in self.valid])
         return forecasts.where(valid[:, :, None, None], 0), valid
+
+    def trusted(self, trust: Sequence[float] | None) -> TeacherOutputs:
+        """These outputs without those of teachers in which there is no `trust` `[K]`; all, if it is None."""
+        if trust is None:
+            return self
+        valid = [own & (share > 0) for own, share in zip(self.valid, trust, strict=True)]
+        return replace(self, valid=valid)
 
     def valid_for(self, keys: Tensor) -> Tensor:
         """`[K, B]`, true where a teacher has a usable forecast for a window of `keys [B, 2]`."""

@@ -12,7 +12,7 @@ from darts import TimeSeries
 
 from tskd._core.checks import check_whole
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import SeriesBundle, SeriesLike, check_same_components
+from tskd._core.series import SeriesBundle, SeriesLike, check_same_components, trace
 from tskd._core.window_keys import WindowSampling
 from tskd.teachers.answer_form import AnswerForm
 from tskd.teachers.answers import AnswersByTime
@@ -105,6 +105,11 @@ class Reconstruction(BaseTeacher):
     @property
     def seen_until(self) -> Any:
         return None if self._fit is None else max(target.end_time() for target in self._fit.inputs.series)
+
+    def was_fitted_on(self, series: Sequence[TimeSeries]) -> bool:
+        assert self._fit is not None
+        traces = {trace(target) for target in self._fit.inputs.series}
+        return any(trace(target) in traces for target in series)
 
     def answering(self, steps: range) -> Self:
         asked = copy.copy(self)

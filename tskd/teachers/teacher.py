@@ -11,9 +11,9 @@ from darts import TimeSeries
 
 from tskd._core.checks import as_tuple, check_known, type_name
 from tskd._core.darts.capabilities import is_fitted
-from tskd._core.darts.inspect import kept_components, trained_until
+from tskd._core.darts.inspect import kept_components, traces_of, trained_until
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import SeriesBundle, SeriesLike
+from tskd._core.series import SeriesBundle, SeriesLike, trace
 from tskd._core.window_keys import WindowSampling
 from tskd.privileged import Source
 from tskd.teachers.base import BaseTeacher
@@ -62,7 +62,7 @@ class Teacher(FromOutside, BaseTeacher):
         sources = as_tuple(() if privileged is None else privileged, Source, f"privileged of teacher {name!r}")
         plan = cross_fit if cross_fit is None or isinstance(cross_fit, CrossFit) else CrossFit(cross_fit)
         self.spec = TeacherSpec(model, sources, name, sees_inputs, target, plan)
-        self._result = FittedModels((model,), None, kept_components(model), trained_until(model))
+        self._result = FittedModels((model,), None, kept_components(model), trained_until(model), traces_of(model))
         check_possible(self.spec, self.fitted)
 
     @classmethod
@@ -142,6 +142,14 @@ class Teacher(FromOutside, BaseTeacher):
     @property
     def seen_until(self) -> Any:
         return self._result.seen_until
+
+    @property
+    def traces(self) -> tuple[str, ...] | None:
+        return self._result.traces
+
+    def was_fitted_on(self, series: Sequence[TimeSeries]) -> bool:
+        traces = self._result.traces
+        return traces is None or any(trace(target) in traces for target in series)
 
     @property
     def fitted(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,6 +51,7 @@ class Weighting(Described, nn.Module, ABC):
 
     def __init__(self) -> None:
         super().__init__()
+        self._trust: tuple[float, ...] | None = None
 
     @property
     def needs(self) -> WeightingNeeds:
@@ -71,6 +73,10 @@ class Weighting(Described, nn.Module, ABC):
         Raises:
             ValueError: the weighting does not fit them.
         """
+
+    def set_trust(self, trust: Sequence[float] | None) -> None:
+        """Multiply the weights of the teachers by a factor each, before they are normalised; None for none."""
+        self._trust = None if trust is None else tuple(trust)
 
     def calibrate(self, calibration: CalibrationSet) -> None:
         """Compare the teachers with the labels, once before the training."""
@@ -96,14 +102,22 @@ class Weighting(Described, nn.Module, ABC):
     def forward(self, step: Step) -> Tensor:
         """Weights of the shape of the scores."""
         with torch.no_grad():
-            return _shares(self.scores(step), step)
+            return self._shares(self.scores(step), step)
 
     def weights_of(self, step: Step, aspect: Aspect) -> Tensor:
         """Weights for an aspect; for one that is not among its `aspects`, those of the forecasts."""
         if aspect not in self.aspects:
             return self(step)
         with torch.no_grad():
-            return _shares(self.scores_of(step, aspect), step)
+            return self._shares(self.scores_of(step, aspect), step)
+
+    def _shares(self, scores: Tensor, step: Step) -> Tensor:
+        weights = _shares(scores, step)
+        if self._trust is None:
+            return weights
+        trust = weights.new_tensor(self._trust)
+        # shares again, so that teachers without a score keep none
+        return _shares(weights * trust.reshape(-1, *[1] * (weights.dim() - 1)), step)
 
 
 def _shares(scores: Tensor, step: Step) -> Tensor:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import darts.models
+from darts.models.forecasting.dlinear import DLinearModel
 from darts.models.forecasting.forecasting_model import GlobalForecastingModel
+from darts.models.forecasting.nlinear import NLinearModel
 from darts.models.forecasting.rnn_model import RNNModel
 from darts.models.forecasting.tcn_model import TCNModel
 from darts.models.forecasting.torch_forecasting_model import (
@@ -68,6 +70,11 @@ def is_fitted(model: GlobalForecastingModel) -> bool:
 def is_torch_model(model: Any) -> bool:
     """Whether a model is one of darts' torch models."""
     return isinstance(model, TorchForecastingModel)
+
+
+def is_linear(model: TorchForecastingModel) -> bool:
+    """Whether a torch model's point forecast is an affine map of its inputs."""
+    return isinstance(model, DLinearModel | NLinearModel)
 
 
 def is_trainable(model: TorchForecastingModel) -> bool:

@@ -18,6 +18,7 @@ from torch import Tensor
 from tskd._core.darts.forward import evaluating, evaluation_mode, network_prediction, point_forecast, training_output
 from tskd._core.head_gradients import last_linear
 from tskd._core.layers import Layer, find
+from tskd._core.series import trace
 from tskd._core.windows import INPUT_SLOTS
 
 # by class, path of the last hidden representation in darts' network; {-1} is the last of several children
@@ -95,6 +96,11 @@ def kept_components(model: GlobalForecastingModel) -> dict[str, list[str]]:
 def trained_until(model: GlobalForecastingModel) -> Any:
     """Last time stamp of the training series that darts keeps in a fitted model; None after a fit on several."""
     return None if model.training_series is None else model.training_series.end_time()
+
+
+def traces_of(model: GlobalForecastingModel) -> tuple[str, ...] | None:
+    """The trace of the training series that darts keeps in a fitted model; None after a fit on several."""
+    return None if model.training_series is None else (trace(model.training_series),)
 
 
 def encoded_covariates(

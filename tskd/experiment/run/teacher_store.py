@@ -68,6 +68,7 @@ def load_teacher(folder: Path, key: str, unfitted: Teacher) -> FittedTeacher | N
         None if folds is None else Folds.described(folds),
         description["components"],
         stamp(description["seen_until"]),
+        None if description.get("traces") is None else tuple(description["traces"]),
     )
     teacher = Teacher.of_fitted(replace(unfitted.spec, model=fitted[0]), result)
     return FittedTeacher(teacher, description["seconds"], tuple(description["warnings"]))
@@ -95,6 +96,7 @@ def save_teacher(folder: Path, key: str, fitted: FittedTeacher) -> None:
             "folds": None if teacher.folds is None else teacher.folds.description(),
             "components": teacher.components,
             "seen_until": stamp_text(teacher.seen_until),
+            "traces": teacher.traces,
             "seconds": fitted.seconds,
             "warnings": fitted.warnings,
             "files": _checksums(place),

@@ -1,0 +1,1 @@
+"""What distillation is expected to give, from the training part alone, before anything is trained."""

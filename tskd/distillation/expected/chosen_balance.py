@@ -1,0 +1,120 @@
+"""The balance that `AutoBalance` chooses in a fit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from tskd.balance import AutoBalance, FixedBalance
+from tskd.distillation.expected.coverage import coverage
+from tskd.distillation.expected.held_out import HeldOut
+from tskd.distillation.expected.stacking import BOLD, CAP, FEW_BLOCKS, PRUDENT, trust
+from tskd.distillation.preflight import PreparedFit
+from tskd.teachers.base import BaseTeacher
+from tskd.teachers.predictor import TeacherPredictor
+
+logger = logging.getLogger(__name__)
+
+# from which on a teacher is trusted where labels do not cover the windows: coverage, and explained variance
+UNCOVERED, ACCURATE = 2.0, 0.7
+
+
+@dataclass(frozen=True)
+class BalanceChoice:
+    """How far an `AutoBalance` trusts the teachers in a fit, and why.
+
+    Attributes:
+        alpha: α of the loss.
+        shares: by teacher, its share in the forecast of the student, at most 1 together; 0 for one that is left out.
+            Where windows have no label, α is less than their sum: teachers then count in more windows than labels do.
+        estimate: α̂ of all teachers together, before it was shrunk.
+        effective_blocks: n_eff, see `Share`: a useless teacher costs 1/(2·n_eff) on average.
+        plug_in: λ* by teacher, see `HeldOut`; twice this much is the most for a single series.
+        coverage: L_S, the leverage of windows without a label over that of windows with one; 1 if all have labels.
+        explained: share of the variance of held-out labels that a teacher's answers explain, by teacher.
+        reason: in words.
+    """
+
+    alpha: float
+    shares: dict[str, float] = field(default_factory=dict)
+    estimate: float = 0.0
+    effective_blocks: float = 0.0
+    plug_in: dict[str, float] = field(default_factory=dict)
+    coverage: float = 1.0
+    explained: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+    def __str__(self) -> str:
+        shares = ", ".join(f"{name} {share:.2f}" for name, share in self.shares.items())
+        return f"balance {self.alpha:.2f} ({shares or 'no teachers'}): {self.reason}"
+
+    def applied_to(self, prepared: PreparedFit) -> PreparedFit:
+        """The fit with this balance."""
+        given = [self.shares.get(name, 0.0) for name in prepared.recipe.names]
+        recipe = replace(prepared.recipe, balance=FixedBalance(self.alpha))
+        return replace(prepared, recipe=recipe, trust=given if sum(given) > 0 else None)
+
+
+def choose_balance(
+    prepared: PreparedFit, teachers: Sequence[tuple[BaseTeacher, TeacherPredictor]], balance: AutoBalance
+) -> BalanceChoice:
+    """Choose the balance of a fit.
+
+    Args:
+        prepared: the fit, with the past of the target filled.
+        teachers: fitted, with their predictors for the training part.
+        balance: how to choose.
+    """
+    if not teachers:
+        return BalanceChoice(0.0, reason="there are no teachers")
+    names = prepared.recipe.names
+    try:
+        held_out = HeldOut.of(prepared, teachers, balance.folds)
+    except ValueError as error:
+        choice = BalanceChoice(0.0, dict.fromkeys(names, 0.0), reason=f"labels alone, since {error}")
+        logger.info("%s", choice)
+        return choice
+    choice = choice_of(held_out, names, balance.bold)
+    logger.info("%s", choice)
+    return choice
+
+
+def choice_of(held_out: HeldOut, names: Sequence[str], bold: bool = False) -> BalanceChoice:
+    """The balance for what was held out, of the teachers `names`."""
+    rows = held_out.rows
+    single = len(rows.keys[:, 0].unique()) == 1 and not bold
+    found = trust(held_out.sums, BOLD if bold else PRUDENT, CAP * held_out.plug_in if single else None)
+    shares, covered = found.shares, coverage(held_out.inputs, rows.labelled, held_out.penalty)
+    accurate = np.flatnonzero(np.nan_to_num(held_out.explained) > ACCURATE)
+    blocks = found.share.effective_blocks
+    reason = f"held-out labels of {blocks:.0f} effective blocks give {found.share.estimate:.2f}"
+    if covered > UNCOVERED and len(accurate):
+        shares = np.zeros(len(names))
+        shares[accurate] = held_out.explained[accurate] / held_out.explained[accurate].sum()
+        reason = f"labels do not cover the other windows (L_S {covered:.1f}), and the teachers are accurate"
+    elif blocks < FEW_BLOCKS:
+        reason += "; with fewer than 100 it may be worse than labels alone"
+    return BalanceChoice(
+        _of_the_loss(float(shares.sum()), held_out),
+        dict(zip(names, shares.tolist(), strict=True)),
+        found.share.estimate,
+        blocks,
+        dict(zip(names, held_out.plug_in.tolist(), strict=True)),
+        covered,
+        dict(zip(names, held_out.explained.tolist(), strict=True)),
+        reason,
+    )
+
+
+def _of_the_loss(share: float, held_out: HeldOut) -> float:
+    """α of the loss with which a student trusts teachers with a share: the same if all windows have labels.
+
+    Labels weigh 1 − α in n windows, teachers α in M ≥ n: the share is α·M/(α·M + (1 − α)·n) where inputs are alike.
+    """
+    rows = held_out.rows
+    labels = float(rows.stands_for @ np.isfinite(rows.labels).sum(1))
+    answers = float(rows.stands_for @ (np.isfinite(rows.labels) | held_out.answered).sum(1))
+    return share * labels / (share * labels + (1 - share) * answers) if share > 0 else 0.0

@@ -1,0 +1,125 @@
+"""The held-out comparison of a student of labels with students of teachers, by a probe in the student's place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tskd._core.darts.capabilities import is_linear
+from tskd.distillation.expected import ridge
+from tskd.distillation.expected.fold_answers import JudgedTeacher
+from tskd.distillation.expected.purged_folds import purged_folds
+from tskd.distillation.expected.rows import Rows
+from tskd.distillation.expected.stacking import BlockSums
+from tskd.distillation.preflight import PreparedFit
+from tskd.teachers.base import BaseTeacher
+from tskd.teachers.crossfit import five_days
+from tskd.teachers.predictor import TeacherPredictor
+
+FOLDS = 5
+# rectified random projections beside the inputs of the probe of a network
+FEATURES = 200
+# windows on which the models of all folds are compared
+COMPARED = 512
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What was held out, of K teachers.
+
+    Attributes:
+        rows: windows of the training part.
+        sums: over held-out labels, by block of time.
+        plug_in: λ* of each teacher `[K]`: (Var f₀ − Cov(f₀, f_k)) / ‖f_k − f₀‖², variances by the jackknife over folds.
+        explained: share of the variance of held-out labels that each teacher's answers explain `[K]`, NaN without any.
+        penalty: of the probe, on sums of squares.
+        inputs: of the probe `[N, D]`.
+        answered: where a teacher has an answer `[N, Q]`.
+    """
+
+    rows: Rows
+    sums: BlockSums
+    plug_in: np.ndarray
+    explained: np.ndarray
+    penalty: float
+    inputs: np.ndarray
+    answered: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        prepared: PreparedFit,
+        teachers: Sequence[tuple[BaseTeacher, TeacherPredictor]],
+        folds: int = FOLDS,
+    ) -> HeldOut:
+        """Fit the probe in each fold, to the labels and to the answers of each teacher.
+
+        Args:
+            prepared: the fit.
+            teachers: fitted, with their predictors for the training part.
+            folds: number of folds.
+
+        Raises:
+            ValueError: there are too few labels.
+        """
+        rows = Rows.of(prepared)
+        inputs = rows.inputs
+        if not is_linear(prepared.recipe.student):
+            inputs = ridge.random_features(inputs, FEATURES)
+        labelled, reach = rows.labelled, rows.last - rows.first + 1
+        parts = purged_folds(rows.at[labelled], reach, folds)
+        trains = np.array([fold.trains(rows.at) for fold in parts])
+        held = np.array([fold.holds(rows.at) & labelled for fold in parts])
+        penalty = ridge.tuned(inputs, rows.labels, [*zip(trains & labelled, held, strict=True)])
+        compared = np.flatnonzero(labelled)[
+            np.linspace(0, labelled.sum() - 1, min(labelled.sum(), COMPARED)).astype(int)
+        ]
+
+        def fitted(target: np.ndarray, fold: int) -> tuple[np.ndarray, np.ndarray]:
+            """Forecasts for the held-out rows, and for those that all folds are compared on."""
+            kept = trains[fold] & np.isfinite(target).any(1)
+            at = np.concatenate([np.flatnonzero(held[fold]), compared])
+            found = next(ridge.forecasts(inputs[kept], target[kept], inputs[at], [penalty]))
+            return found[: -len(compared)], found[-len(compared) :]
+
+        plain = [fitted(rows.labels, fold) for fold in range(len(parts))]
+        errors = np.concatenate([rows.labels[own] - found for own, (found, _) in zip(held, plain, strict=True)])
+        differences, plug_in, explained = [], [], []
+        answered = np.zeros(rows.labels.shape, dtype=bool)
+        for one, (teacher, predictor) in zip(prepared.teachers, teachers, strict=True):
+            judged = JudgedTeacher(one, teacher, predictor, rows, prepared)
+            apart, everywhere, known = [], [], []
+            for fold, answers in enumerate(judged.answers(parts)):
+                target = np.where(np.isfinite(answers), answers, rows.labels)
+                answered |= np.isfinite(answers)
+                own, common = fitted(target, fold)
+                apart.append(own - plain[fold][0])
+                everywhere.append(common - plain[fold][1])
+                values = rows.level + rows.scale * np.stack([rows.labels, answers])
+                known.append(values[:, held[fold]])
+            differences.append(np.concatenate(apart))
+            plug_in.append(_plug_in(np.stack([common for _, common in plain]), np.stack(everywhere)))
+            explained.append(_explained(*np.concatenate(known, axis=1)))
+        at = np.concatenate([rows.at[own] for own in held])
+        day = max(1, five_days(min(prepared.student.series, key=lambda one: one.start_time())[:1]) // 5)
+        sums = BlockSums.of(errors, np.stack(differences), at // max(reach, day))
+        return cls(rows, sums, np.array(plug_in), np.array(explained), penalty, inputs, answered)
+
+
+def _plug_in(plain: np.ndarray, differences: np.ndarray) -> float:
+    """λ* from the forecasts of F folds `[F, M, Q]`: by the jackknife, −Cov(f₀, f₁ − f₀) is what a student can save."""
+    folds = len(plain)
+    centred = (plain - plain.mean(0)) * (differences - differences.mean(0))
+    saved = -(folds - 1) / folds * centred.sum(0).mean()
+    size = (differences.mean(0) ** 2).mean()
+    return float(np.clip(saved / size, 0, 1)) if size > 0 else 0.0
+
+
+def _explained(labels: np.ndarray, answers: np.ndarray) -> float:
+    both = np.isfinite(labels) & np.isfinite(answers)
+    if both.sum() < 3:
+        return float("nan")
+    total = np.square(labels[both] - labels[both].mean()).sum()
+    return float(1 - np.square(labels[both] - answers[both]).sum() / total) if total > 0 else float("nan")
