@@ -1,0 +1,210 @@
+"""Answers of teachers in each fold, and the held-out comparison, against a computation of its own."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+from darts import TimeSeries
+from darts.models import LightGBMModel, LinearRegressionModel, NLinearModel, TiDEModel
+from sklearn.linear_model import Ridge
+
+from tests.helpers.models import fast
+from tests.helpers.series import walk
+from tskd import DistilledModel, Reconstruction, Teacher
+from tskd._core.series import SeriesBundle
+from tskd.distillation.expected import ridge
+from tskd.distillation.expected.fold_answers import JudgedTeacher
+from tskd.distillation.expected.held_out import HeldOut
+from tskd.distillation.expected.purged_folds import purged_folds
+from tskd.distillation.expected.rows import Rows
+from tskd.distillation.preflight import FitOptions, PreparedFit, prepare
+from tskd.privileged import CostlySensors
+
+L, H = 6, 3
+FIRST, SECOND = 130, 190
+
+
+@pytest.fixture(autouse=True)
+def _quiet_darts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, logger="darts")
+
+
+def targets(dtype: str = "float64") -> list[TimeSeries]:
+    """Two series of two components, of unequal length and start."""
+    return [
+        walk(FIRST, 2, seed=1, dtype=dtype),
+        walk(SECOND, 2, seed=2, dtype=dtype, start="2020-01-03 05:00"),
+    ]
+
+
+def sensors() -> list[TimeSeries]:
+    return [
+        target.with_values(target.values() + np.random.default_rng(number).normal(size=(len(target), 2)))
+        for number, target in enumerate(targets())
+    ]
+
+
+def student(kind: Any = NLinearModel) -> Any:
+    return kind(L, H, **fast())
+
+
+def prepared_fit(teacher: Any, series: list[TimeSeries], kind: Any = NLinearModel) -> PreparedFit:
+    model = DistilledModel(student(kind), teacher)
+    recipe = model._recipe()
+    privileged = {"z": sensors()} if teacher.names else None
+    train = SeriesBundle.of(series).with_privileged(privileged, recipe.series_names)
+    return prepare(recipe, train, None, FitOptions(), {})
+
+
+def judged(teacher: Any, series: list[TimeSeries]) -> JudgedTeacher:
+    prepared = prepared_fit(teacher, series)
+    (one,) = prepared.teachers
+    fitted, predictor = one.fit(prepared.options, prepared.student.series)
+    return JudgedTeacher(one, fitted, predictor, Rows.of(prepared), prepared)
+
+
+TEACHERS = {
+    "linear": lambda: Teacher(LinearRegressionModel(4, 3, output_chunk_length=H), CostlySensors("z")),
+    "cross-fitted": lambda: Teacher(LinearRegressionModel(lags=4, output_chunk_length=H), cross_fit=3),
+    "blind": lambda: Teacher(
+        LinearRegressionModel(None, 3, output_chunk_length=H), CostlySensors("z"), sees_inputs=False
+    ),
+    "trees": lambda: Teacher(LightGBMModel(lags=3, output_chunk_length=H, n_estimators=3, verbose=-1)),
+    "network": lambda: Teacher(TiDEModel(4, H, **fast()), CostlySensors("z"), sees_inputs=False),
+    "cross-fitted network": lambda: Teacher(
+        TiDEModel(4, H, **fast()), CostlySensors("z"), sees_inputs=False, cross_fit=3
+    ),
+    "reconstruction": lambda: Reconstruction("z"),
+}
+
+
+@pytest.mark.parametrize("name", TEACHERS)
+def test_answers_in_a_fold_do_not_depend_on_its_labels(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And those outside of it do: the teacher is really fitted anew."""
+    # the penalty of a network's stand-in is one for all folds
+    monkeypatch.setattr(ridge, "tuned", lambda *_: 1.0)
+    series = targets()
+    one = judged(TEACHERS[name](), series)
+    folds = purged_folds(one.rows.at, H, 3)
+    held = folds[1].holds(one.rows.at)
+    before = list(one.answers(folds))
+    steps = {int(at) + step for at in one.rows.at[held] for step in range(1, H + 1)}
+    starts = [0, 53]
+    changed = []
+    for target, start in zip(series, starts, strict=True):
+        values = target.values(copy=True)
+        inside = np.array([start + step in steps for step in range(len(target))])
+        values[inside] += np.random.default_rng(5).normal(size=(inside.sum(), 2)) * 3
+        changed.append(target.with_values(values))
+    other = judged(TEACHERS[name](), changed)
+    after = list(other.answers(folds))
+    # of windows whose inputs the change does not touch
+    inputs = np.array([not ({int(at) - back for back in range(L)} & steps) for at in one.rows.at])
+    assert inputs[held].any()
+
+    def in_units(rows: Rows, answers: np.ndarray) -> np.ndarray:
+        return (answers * rows.scale + rows.level)[held & inputs]
+
+    assert in_units(one.rows, before[1]) == pytest.approx(in_units(other.rows, after[1]), rel=1e-6, abs=1e-6)
+    assert not np.allclose(in_units(one.rows, before[0]), in_units(other.rows, after[0]), rtol=1e-3)
+
+
+def test_given_answers_are_the_same_in_every_fold() -> None:
+    given = [target.with_values(target.values() * 2) for target in targets()]
+    one = judged(Teacher.from_series(given, name="given"), targets())
+    folds = purged_folds(one.rows.at, H, 4)
+    assert not one.saw_the_labels
+    steps, components = one.rows.outputs
+    for answers in one.answers(folds):
+        for row, (index, origin) in enumerate(one.rows.keys.tolist()):
+            expected = given[index].values()[origin + 1 + steps, components]
+            assert answers[row] * one.rows.scale + one.rows.level[row] == pytest.approx(expected)
+
+
+def test_a_fitted_teacher_saw_the_labels_of_the_series_that_it_was_fitted_on() -> None:
+    series, elsewhere = targets(), [walk(200, 2, seed=9, dtype="float64")]
+    teacher = Teacher(LinearRegressionModel(lags=4, output_chunk_length=H))
+    assert judged(teacher.fit(series), series).saw_the_labels
+    assert judged(teacher.fit(series[1:]), series).saw_the_labels
+    assert not judged(teacher.fit(elsewhere), series).saw_the_labels
+    model = LinearRegressionModel(lags=4, output_chunk_length=H)
+    assert judged(Teacher(model.fit(series[0])), series).saw_the_labels
+    # darts does not keep several
+    assert judged(Teacher(model.untrained_model().fit(elsewhere * 2)), series).saw_the_labels
+    assert judged(Reconstruction("z").fit(series, {"z": sensors()}), series).saw_the_labels
+
+
+def test_a_saved_teacher_knows_what_it_was_fitted_on(tmp_path: Any) -> None:
+    series = targets()
+    fitted = Teacher(LinearRegressionModel(lags=4, output_chunk_length=H)).fit(series)
+    DistilledModel(student(), fitted).fit(series, verbose=False).save(tmp_path / "model")
+    (loaded,) = DistilledModel.load(tmp_path / "model").teachers
+    assert loaded.was_fitted_on(series) and not loaded.was_fitted_on([walk(200, 2, seed=9)])
+
+
+def test_comparison_against_a_computation_of_its_own() -> None:
+    """A linear student and given answers: ridge regressions by scikit-learn, window by window."""
+    (series,) = targets()[:1]
+    labels = series.values(copy=True)
+    labels[70, 1] = np.nan
+    # windows with a lookback over it are not used
+    given = series.with_values(series.values() + np.random.default_rng(3).normal(size=(FIRST, 2)))
+    prepared = prepared_fit(Teacher.from_series(given, name="given"), [series.with_values(labels)])
+    (one,) = prepared.teachers
+    found = HeldOut.of(prepared, [one.fit(prepared.options, prepared.student.series)], folds=3)
+
+    origins = [at for at in range(L - 1, FIRST - H) if np.isfinite(labels[at - L + 1 : at + 1]).all()]
+    x = np.array([(labels[at - L + 1 : at] - labels[at]).ravel().tolist() + labels[at].tolist() for at in origins])
+    x = (x - x.mean(0)) / x.std(0)
+    # by step and component, relative to the last value, in standard deviations of the component
+    y = np.array([labels[at + 1 : at + H + 1] - labels[at] for at in origins])
+    scale = np.nanstd(y, axis=(0, 1))
+    answers = np.array([given.values()[at + 1 : at + H + 1] - labels[at] for at in origins])
+    y, answers = (values.reshape(len(origins), -1) / np.tile(scale, H) for values in (y, answers))
+    at = np.array(origins)
+    assert (found.rows.keys[:, 1].numpy() == at).all()
+    assert found.rows.labels == pytest.approx(y, nan_ok=True)
+    assert found.inputs == pytest.approx(x)
+
+    def fitted(target: np.ndarray, trains: np.ndarray, out: np.ndarray) -> np.ndarray:
+        columns = []
+        for column in target.T:
+            known = trains & np.isfinite(column)
+            columns.append(Ridge(alpha=found.penalty).fit(x[known], column[known]).predict(x[out]))
+        return np.stack(columns, axis=1)
+
+    total, product, square = 0.0, 0.0, 0.0
+    for fold in purged_folds(at, H, 3):
+        out, trains = fold.holds(at), fold.trains(at)
+        plain = fitted(y, trains, out)
+        apart = fitted(answers, trains, out) - plain
+        known = np.isfinite(y[out])
+        errors = np.where(known, y[out] - plain, 0)
+        total += (errors**2).sum()
+        product += (errors * apart).sum()
+        square += (apart[known] ** 2).sum()
+    sums = found.sums
+    assert (sums.errors.sum(), sums.products.sum(), sums.gram.sum()) == pytest.approx((total, product, square))
+    known = np.isfinite(y)
+    values, said = (part * np.tile(scale, H) + np.tile(labels[at], H) for part in (y, answers))
+    r2 = 1 - np.square(values - said)[known].sum() / np.square(values - values[known].mean())[known].sum()
+    assert found.explained == pytest.approx([r2])
+
+
+def test_blocks_are_days_that_series_share() -> None:
+    prepared = prepared_fit(TEACHERS["blind"](), targets())
+    (one,) = prepared.teachers
+    found = HeldOut.of(prepared, [one.fit(prepared.options, prepared.student.series)])
+    days = {int(at) // 24 for at in found.rows.at}
+    assert len(found.sums.errors) == len(days)
+
+
+def test_a_network_is_compared_on_random_features_too() -> None:
+    prepared = prepared_fit(TEACHERS["blind"](), targets(), TiDEModel)
+    (one,) = prepared.teachers
+    found = HeldOut.of(prepared, [one.fit(prepared.options, prepared.student.series)])
+    assert found.inputs.shape[1] == found.rows.inputs.shape[1] + 200
+    assert found.rows.inputs.shape[1] == 2 * L
