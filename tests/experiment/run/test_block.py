@@ -397,3 +397,27 @@ def test_the_standard_benchmark_is_scored_as_darts_would() -> None:
         with quiet():
             forecast = model.predict(720, series=part.series[end - 96 : end]).values().astype("float64")
         assert found.mse[window] == pytest.approx(np.mean((forecast - part.truth[window]) ** 2), rel=1e-6)
+
+
+def test_an_automatic_balance_knows_nothing_of_later_parts_and_that_its_teachers_saw_the_labels() -> None:
+    """The teachers of a block come fitted, and read back from their folder."""
+    teachers = {
+        "linear": {
+            "model": {**LINEAR, "kwargs": {**LINEAR["kwargs"], "lags_past_covariates": 2}},
+            "privileged": {"class": "CostlySensors", "kwargs": {"name": "sensor"}},
+            "cross_fit": {"folds": 3, "block": 40},
+        },
+        "future": {"model": toy_model(), "privileged": {"class": "FutureHorizon", "kwargs": {"end": 2}}},
+        "given": {"reconstruction": "sensor"},
+    }
+    arms = [
+        {"name": "trusting", "teachers": list(teachers), "balance": {"class": "AutoBalance", "kwargs": {"folds": 3}}}
+    ]
+    runs = [
+        run_of(Experiment(**toy_config(data=toy_data(later), teachers=teachers, arms=arms, seeds=[3])))
+        for later in (0.0, 5.0)
+    ]
+    with quiet():
+        chosen = [run.distilled(run.experiment.arms[-1], 0).chosen_balance for run in runs]
+    assert chosen[0] == chosen[1] and chosen[0] is not None and set(chosen[0].shares) == set(teachers)
+    assert all(runs[0].teacher(name).was_fitted_on([runs[0].prepared.train.series]) for name in teachers)
