@@ -22,6 +22,8 @@ from tskd.teachers.base import BaseTeacher
 from tskd.teachers.predictor import TeacherPredictor
 from tskd.teachers.teacher import Teacher
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, eq=False)
 class JudgedTeacher:
@@ -57,7 +59,7 @@ class JudgedTeacher:
             return (same for _ in folds)
         if self.fitted.is_network:
             return self._stood_in(folds)
-        return (self._answers_of(self._refitted(fold)) for fold in folds)
+        return (self._refitted(fold) for fold in folds)
 
     def _span(self) -> slice:
         return shared_steps(self.prepared.recipe.horizon, self.fitted.horizon)
@@ -71,7 +73,8 @@ class JudgedTeacher:
         values = forecasts[:, first : first + span.stop - span.start].double().numpy()
         return self.rows.answers(np.where(np.isfinite(values), values, np.nan), span)
 
-    def _refitted(self, fold: PurgedFold) -> TeacherPredictor:
+    def _refitted(self, fold: PurgedFold) -> np.ndarray:
+        """Answers of a refit; none if the labels outside of the fold are too few for one."""
         inputs, sampling = self.one.inputs, self.prepared.options.sampling
         unfitted = self.fitted.unfitted().answering(self.fitted.horizon)
         keys = inputs.keys
@@ -79,9 +82,13 @@ class JudgedTeacher:
             keys = unfitted.inputs_on(self.prepared.train, sampling).keys
         starts = steps_of_series(inputs.series)
         hidden = [_hidden(target, start, fold, self.rows) for target, start in zip(inputs.series, starts, strict=True)]
-        with _quiet():
-            fitted = unfitted.fit_on(replace(inputs, series=hidden, keys=keys), None, **sampling.arguments())
-            return fitted.predictor_on(inputs, self.prepared.student.series)
+        try:
+            with _quiet():
+                fitted = unfitted.fit_on(replace(inputs, series=hidden, keys=keys), None, **sampling.arguments())
+                return self._answers_of(fitted.predictor_on(inputs, self.prepared.student.series))
+        except ValueError as error:
+            logger.info("teacher %r cannot be judged in a fold: %s", self.fitted.name, error)
+            return np.full(self.rows.labels.shape, np.nan)
 
     def _stood_in(self, folds: Sequence[PurgedFold]) -> Iterator[np.ndarray]:
         inputs, (steps, _), span = self.one.inputs, self.rows.outputs, self._span()
@@ -109,12 +116,12 @@ def _hidden(target: TimeSeries, start: int, fold: PurgedFold, rows: Rows) -> Tim
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the warnings of refits: the fit itself has given them."""
-    logger = logging.getLogger("tskd")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    ours = logging.getLogger("tskd")
+    level = ours.level
+    ours.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        ours.setLevel(level)
