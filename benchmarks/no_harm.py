@@ -11,23 +11,23 @@ Design, stated before any cell was computed
 Question. The constants of the rule (4 and 2 times the variance, twice the plug-in) were picked on other cells: eight
 series of ETTh, Spain, Beijing and weather, 6 and 24 steps ahead. Do its figures hold on others?
 
-Cells. Data set × horizon × training windows × fold × teacher. Sources: two currencies, illness, appliances, a household,
-Chengdu, Shanghai, ETTm1, ETTm2, and two generated ones (labels that are noise; a privileged series that is biased);
-horizons 3 and 12 (daily data 2 and 10, weekly 2 and 6); 150 and 500 windows of 24 steps; three chronological folds whose
-test parts (at most 400 windows, right after the training part) do not overlap. With few labels: 900 windows, the last
-sixth of the training part, or every seventh step; the student is then a soft sensor of half of the privileged columns,
-the teacher sees the others. Pooled: eight currencies, seven counts of illness, seven rooms, seven readings of a
-transformer; 150 and 300 windows of each series.
+Cells. Data set × horizon × training windows × fold × teacher. Sources: two currencies, illness, appliances, a
+household, Chengdu, Shanghai, ETTm1, ETTm2, and two generated ones (labels that are noise; a privileged series that is
+biased); horizons 3 and 12 (daily data 2 and 10, weekly 2 and 6); 150 and 500 windows of 24 steps; three chronological
+folds whose test parts (at most 400 windows, right after the training part) do not overlap. With few labels: 900
+windows, the last sixth of the training part, or every seventh step; the student is then a soft sensor of half of the
+privileged columns, the teacher sees the others. Pooled: eight currencies, seven counts of illness, seven rooms, seven
+readings of a transformer; 150 and 300 windows of each series.
 
 Teachers. Good ones, as far as they apply: `self` (least squares on the student's own inputs, cross-fitted),
 `privileged` (with the past of the privileged series, cross-fitted), `reconstruction` (ridge on their values of the same
-time), `archive` (least squares on the three times as many steps before the training part). Useless ones: a constant half
-a standard deviation above the mean; the labels plus one standard deviation; noise; a reconstruction from the privileged
-series run backwards; three times the labels; another series; the labels with the opposite sign.
+time), `archive` (least squares on the three times as many steps before the training part). Useless ones: a constant
+half a standard deviation above the mean; the labels plus one standard deviation; noise; a reconstruction from the
+privileged series run backwards; three times the labels; another series; the labels with the opposite sign.
 
 Students. Ridge regressions on 24 steps relative to the last value, their penalty tuned on labels by purged folds. Their
-error for any α follows in closed form: the least (1 − α)·Σ over labels + α·Σ over answers + penalty. That is the loss of
-`DistilledModel` for a linear student; networks are not in this table.
+error for any α follows in closed form: the least (1 − α)·Σ over labels + α·Σ over answers + penalty. That is the loss
+of `DistilledModel` for a linear student; networks are not in this table.
 
 Rules. `AutoBalance()` and `AutoBalance(bold=True)`, by the functions that a fit calls; α = .25, .5 and 1; the α of 0,
 .25, .5 and 1 with the least error on the last quarter of the labelled windows, teachers fitted on the three quarters

@@ -2,7 +2,7 @@
 
     PYTHONPATH=. python benchmarks/scarce_theory.py
 
-Design, stated before it was run. Setting and formulas are those of `tests/helpers/scarce.py`: linear-Gaussian, a
+Design, stated before it was run. Formulas are those of `tskd.theory`: linear-Gaussian, a
 teacher fitted on n labelled rows by `Teacher.fit`, a linear soft-sensor student taught by `DistilledModel.fit` on
 windows without labels and trained to convergence, neither with an intercept. Twelve cells: six in which the formulas
 were checked by numpy alone when they were derived, and six others, which vary n/d, N/n, m/d, the correlation and the
@@ -37,7 +37,7 @@ import torch
 from tables import markdown, write_section
 from tqdm import tqdm
 
-from tests.helpers.scarce import FORMULAS, Draw, Setting, excess_risk, two_stages
+from tests.helpers.scarce import FORMULAS, Setting, two_stages
 from tests.helpers.scarce_students import distilled
 
 HERE = Path(__file__).parent
@@ -63,8 +63,8 @@ PREAMBLE = """## Few labels, many rows without: closed forms
 `PYTHONPATH=. python benchmarks/scarce_theory.py`
 
 Excess risk of linear students that are taught by a linear teacher of n labelled rows: formula, mean ± standard error
-over repetitions through the public API, and their distance in standard errors. Setting, formulas and derivations:
-[scarce.py](../tests/helpers/scarce.py); the design stands in the script. *Teacher on z*, *on x, z*: the student learns
+over repetitions through the public API, and their distance in standard errors. Formulas and derivations:
+`tskd.theory`; the design stands in the script. *Teacher on z*, *on x, z*: the student learns
 from N other rows, without labels. *Own rows too*: the teacher's n rows are among the student's.
 
 {said}"""
@@ -120,7 +120,7 @@ def generator(setting: Setting, block: int) -> np.random.Generator:
 def by_numpy(setting: Setting, block: int) -> pd.DataFrame:
     """Mean risk of every kind, and its standard error."""
     rng = generator(setting, block)
-    risks = pd.DataFrame(risks_of(setting, two_stages(Draw.of(setting, rng))) for _ in range(NUMPY))
+    risks = pd.DataFrame(risks_of(setting, two_stages(setting.draw(rng))) for _ in range(NUMPY))
     return pd.DataFrame({"kind": risks.columns, "mean": risks.mean().to_numpy(), "se": risks.sem().to_numpy()})
 
 
@@ -128,7 +128,7 @@ def by_package(setting: Setting, block: int) -> pd.DataFrame:
     """A row for each repetition: the risk of every kind, and the largest difference to numpy."""
     rng, rows = generator(setting, block), []
     for _ in range(BLOCK):
-        draw = Draw.of(setting, rng)
+        draw = setting.draw(rng)
         found, expected = distilled(draw), two_stages(draw)
         difference = max(float(np.abs(found[kind] - expected[kind]).max()) for kind in FORMULAS)
         rows.append({**risks_of(setting, found), "difference": difference})
@@ -136,7 +136,7 @@ def by_package(setting: Setting, block: int) -> pd.DataFrame:
 
 
 def risks_of(setting: Setting, students: Mapping[str, np.ndarray]) -> dict[str, float]:
-    return {kind: excess_risk(setting, students[kind]) for kind in FORMULAS}
+    return {kind: setting.world.excess_risk(students[kind]) for kind in FORMULAS}
 
 
 def rows_of(folder: Path, setting: Setting) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pytest
 
-from tests.helpers.scarce import BOTH, FORMULAS, LABELS, ONE_FIT, PRIVILEGED, Draw, Setting, excess_risk, two_stages
-from tests.helpers.scarce_students import Windows, coefficients, distilled, teacher
+from tests.helpers.scarce import BOTH, FORMULAS, LABELS, ONE_FIT, PRIVILEGED, Setting, least_squares, two_stages
+from tests.helpers.scarce_students import coefficients, distil, distilled, fitted, teacher
 from tests.helpers.series import single
 
 SETTINGS = [Setting(20, 60, 3, 3, 0.7, 0.25), Setting(40, 100, 5, 8, 0.5, 0.5)]
@@ -16,7 +16,7 @@ SETTINGS = [Setting(20, 60, 3, 3, 0.7, 0.25), Setting(40, 100, 5, 8, 0.5, 0.5)]
 
 def check(setting: Setting, draws: Iterable[Mapping[str, np.ndarray]]) -> None:
     """Every mean of the excess risk is within three standard errors of its formula."""
-    risks = np.array([[excess_risk(setting, draw[kind]) for kind in FORMULAS] for draw in draws])
+    risks = np.array([[setting.world.excess_risk(draw[kind]) for kind in FORMULAS] for draw in draws])
     mean, error = risks.mean(0), risks.std(0, ddof=1) / np.sqrt(len(risks))
     for kind, found, spread in zip(FORMULAS, mean, error, strict=True):
         assert found == pytest.approx(FORMULAS[kind](setting), rel=0, abs=3 * spread), kind
@@ -49,7 +49,7 @@ def test_limits_of_the_formulas() -> None:
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
 def test_formulas_are_what_least_squares_risks(setting: Setting) -> None:
     rng = np.random.default_rng(4)
-    check(setting, (two_stages(Draw.of(setting, rng)) for _ in range(3000)))
+    check(setting, (two_stages(setting.draw(rng)) for _ in range(3000)))
 
 
 @pytest.mark.slow
@@ -57,12 +57,12 @@ def test_formulas_are_what_least_squares_risks(setting: Setting) -> None:
 def test_formulas_are_what_distilled_models_risk(setting: Setting) -> None:
     """As far as 50 repetitions can tell; `benchmarks/scarce_theory.py` has more."""
     rng = np.random.default_rng(5)
-    check(setting, (distilled(Draw.of(setting, rng)) for _ in range(50)))
+    check(setting, (distilled(setting.draw(rng)) for _ in range(50)))
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
 def test_distilled_models_are_least_squares_in_two_stages(setting: Setting) -> None:
-    draw = Draw.of(setting, np.random.default_rng(6))
+    draw = setting.draw(np.random.default_rng(6))
     found, expected = distilled(draw), two_stages(draw)
     assert found.keys() == expected.keys() == FORMULAS.keys()
     for kind, mine in found.items():
@@ -71,12 +71,11 @@ def test_distilled_models_are_least_squares_in_two_stages(setting: Setting) -> N
 
 
 def test_a_teacher_on_privileged_values_alone_may_be_fitted_within_the_students_fit() -> None:
-    draw = Draw.of(SETTINGS[0], np.random.default_rng(7))
-    n = len(draw.y)
-    model = Windows.of(draw).distil(teacher(sees_inputs=False))
+    draw = SETTINGS[0].draw(np.random.default_rng(7))
+    model = distil(draw.rows, teacher(sees_inputs=False))
     assert model.windows is not None
-    answers = draw.z @ np.linalg.lstsq(draw.z[:n], draw.y, rcond=None)[0]
-    expected = np.linalg.lstsq(draw.x, answers, rcond=None)[0]
+    answers = draw.rows.z @ least_squares(draw.labelled.z, draw.labelled.y)
+    expected = least_squares(draw.rows.x, answers)
     np.testing.assert_allclose(coefficients(model), expected, rtol=0, atol=1e-6)
 
 
@@ -84,23 +83,19 @@ def test_a_teacher_on_privileged_values_alone_may_be_fitted_within_the_students_
 @pytest.mark.parametrize("together", [False, True])
 def test_linear_self_training_is_labels_alone(together: bool, intercept: bool) -> None:
     """A linear map of x is its own regression on x, on whatever rows; as one fit, or as two."""
-    draw = Draw.of(SETTINGS[1], np.random.default_rng(8))
-    n = len(draw.y)
-    labelled, others, all_rows = (Windows.of(draw, rows) for rows in (slice(n), slice(n, None), slice(None)))
+    draw = SETTINGS[1].draw(np.random.default_rng(8))
     self_teacher = teacher(sees_inputs=True, privileged=False, intercept=intercept)
     if together:
-        taught = all_rows.distil(self_teacher, intercept=intercept)
+        taught = distil(draw.rows, self_teacher, intercept=intercept)
     else:
-        taught = others.distil(labelled.fit(self_teacher), intercept=intercept)
+        taught = distil(draw.others, fitted(self_teacher, draw.labelled), intercept=intercept)
 
-    alone = labelled.distil(intercept=intercept)
+    alone = distil(draw.labelled, intercept=intercept)
 
-    origins = all_rows.y.time_index[:-1:10]
+    series, x = draw.rows.series, draw.rows.past_covariates
+    origins = series.time_index[:-1:10]
     forecasts = [
-        [
-            single(model.predict(1, past_covariates=all_rows.x, start=origin + all_rows.y.freq)).values().item()
-            for origin in origins
-        ]
+        [single(model.predict(1, past_covariates=x, start=origin + series.freq)).values().item() for origin in origins]
         for model in (taught, alone)
     ]
     np.testing.assert_allclose(forecasts[0], forecasts[1], rtol=0, atol=1e-6)

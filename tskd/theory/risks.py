@@ -1,0 +1,125 @@
+"""Excess risks of least-squares students, without an intercept, in the linear-Gaussian world, and what follows."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import chi2, nbinom
+
+from tskd.theory.linear_gaussian import LinearGaussian
+
+# probability that the sum over a negative binomial leaves out
+LEFT_OUT = 1e-13
+
+
+def labels_risk(world: LinearGaussian, rows: int) -> float:
+    """R_C = (σ² + τ²)·d/(n − d − 1), exact, n > d + 1: labels alone.
+
+    So are a student of a nested teacher on the same rows (on x and z, or of z that x is a linear function of), one of a
+    teacher that sees the target, and linear self-training on any rows: they equal labels alone.
+    """
+    return (world.noise + world.hidden) * _share(world.d, rows)
+
+
+def oracle_risk(world: LinearGaussian, rows: int) -> float:
+    """R_O = τ²·d/(n − d − 1), exact, n > d + 1: a teacher that knows E[y | z], where the label depends on z alone."""
+    return world.hidden * _share(world.d, rows)
+
+
+def same_rows_risk(world: LinearGaussian, rows: int) -> float:
+    """R_P = τ²·d/(n − d − 1) + σ²·[S + (m/n)·Σ(1 − r_i²)]/n, leading order, good for n/d ≥ 6: a least-squares teacher
+    on z alone, fitted on the student's own rows; the sum is over the min(d, m) canonical correlations."""
+    apart = min(world.d, world.m) - world.shared
+    return oracle_risk(world, rows) + world.noise * (world.shared + world.m / rows * apart) / rows
+
+
+def same_rows_risk_of_one_input(world: LinearGaussian, rows: int) -> float:
+    """R_P for d = 1, exact, n > m + 1: τ²/(n − 2) + σ²·q, q = E[(m + 2J)/((n + 2J)(n + 2J − 2))]/(1 − r²).
+
+    J is negative binomial (n/2, 1 − r²), r the multiple correlation of x with z; q = 1/(n − 2) for r = 1.
+    """
+    if world.d != 1:
+        raise ValueError(f"d={world.d}: the exact form is for one input")
+    r2, n = world.rho**2, rows
+    if r2 == 1:
+        q = 1 / (n - 2)
+    else:
+        j = np.arange(int(nbinom.isf(LEFT_OUT, n / 2, 1 - r2)) + 2)
+        terms = (world.m + 2 * j) / ((n + 2 * j) * (n + 2 * j - 2))
+        q = float((nbinom.pmf(j, n / 2, 1 - r2) * terms).sum() / (1 - r2))
+    return oracle_risk(world, n) + world.noise * q
+
+
+def archive_risk(world: LinearGaussian, fitted: int, rows: int) -> float:
+    """R = σ²/(N − m − 1)·[S + d(m − S)/(n − d − 1)] + τ²·d/(n − d − 1), exact: a teacher on z alone of N other rows.
+
+    The teacher's coefficients err by δ, E[δδ'] = σ²/(N − m − 1)·I. Of δ'z, the student learns Aδ, which makes the S;
+    what x does not tell of it, δ'u, is noise to a regression on n rows, as b'u is. It is the archive's form (few rows
+    of the student, many of the archive) and that of few labels (few rows of the teacher, many without a label).
+
+    Args:
+        fitted: N, rows of the teacher, all labelled.
+        rows: n, other rows, on which the student learns its answers.
+    """
+    noise, rest = world.noise / (fitted - world.m - 1), _share(world.d, rows)
+    return noise * (world.shared + rest * (world.m - world.shared)) + world.hidden * rest
+
+
+def nested_risk(world: LinearGaussian, fitted: int, rows: int) -> float:
+    """R_XZ = σ²·d/(N − m − d − 1) + (τ² + σ²·m/(N − m − d − 1))·d/(n − d − 1), exact: a teacher on x and z.
+
+    Args:
+        fitted: N, rows of the teacher, all labelled.
+        rows: n, other rows, on which the student learns its answers.
+    """
+    noise = world.noise / (fitted - world.m - world.d - 1)
+    return noise * world.d + (world.hidden + noise * world.m) * _share(world.d, rows)
+
+
+def one_fit_risk(world: LinearGaussian, labelled: int, rows: int) -> float:
+    """A teacher on x and z, of n labelled rows, teaches on all M rows, its own among them. Exact:
+
+    σ²·[d/(n − d − 1) + m/(n − m − d − 1)·(d/(n − d − 1) − d/(M − d − 1))] + τ²·d/(M − d − 1)
+
+    x and u of all rows are X and U, those of the labelled ones X₁ and U₁; G = X'X, P = G⁻¹X'U, and G₁, P₁ likewise.
+    Given them the student's coefficients err by Pb on average, about which they vary with the covariance
+    σ²·(I P)([X₁ U₁]'[X₁ U₁])⁻¹(I P)' = σ²·[G₁⁻¹ + (P − P₁)Q⁻¹(P − P₁)']. Q is Wishart with n − d degrees of freedom and
+    independent of P − P₁, whose columns have, given X, covariances in proportion to G₁⁻¹ − G⁻¹.
+    M = n gives R_C, as nesting says, M → ∞ R_XZ.
+    """
+    few, every = _share(world.d, labelled), _share(world.d, rows)
+    ratio = world.m / (labelled - world.m - world.d - 1)
+    return world.noise * (few + ratio * (few - every)) + world.hidden * every
+
+
+def expected_gain_of_privilege(world: LinearGaussian, rows: int) -> float:
+    """R_C − R_P ≈ σ²·Σ(1 − r_i²)/n over all d inputs, leading order: what a teacher of z alone saves on the same rows.
+
+    0 if the teacher sees the target (σ² = 0) or its privileged values contain x (r = 1).
+    """
+    return world.noise * (world.d - world.shared) / rows
+
+
+def ceiling(d: int, rows: int) -> float:
+    """d/(n − 1), exact: the largest cut of the test error that any teacher of an unbiased linear student can make, as a
+    share of the error of labels alone; the rest is what no student can know."""
+    return d / (rows - 1)
+
+
+def best_balance(saved: float, squared_bias: float) -> float:
+    """λ* = D/(D + B), exact for a teacher that saves a variance D of the student's and brings a squared bias B: R(λ) =
+    V + (1 − λ)²·D + λ²·B, so that R(λ*) = V + D·B/(D + B) is never more than labels alone or the teacher alone give."""
+    return saved / (saved + squared_bias) if saved > 0 else 0.0
+
+
+def probability_of_harm(harm: float, effective_blocks: float) -> float:
+    """P(harm > h) = ½·P(χ²₁ > h·n_eff), leading order: that a share estimated by stacking makes a student worse by more
+    than h of its error, if the teacher is worth nothing, whatever it is. The mean harm is 1/(2·n_eff), half of which is
+    left where negative shares are 0."""
+    return float(0.5 * chi2.sf(harm * effective_blocks, 1)) if harm >= 0 else 1.0
+
+
+def _share(d: int, rows: int) -> float:
+    """E tr (X'X)⁻¹ of rows from N(0, I_d)."""
+    if rows <= d + 1:
+        raise ValueError(f"{rows} rows for {d} inputs: the risk is infinite, give more than {d + 1}")
+    return d / (rows - d - 1)
