@@ -153,6 +153,7 @@ def rows_of(group: Group) -> list[dict[str, Any]]:
             "useless": name in USELESS,
             "alone": float(alone.mean()),
             "estimate": choice.estimate,
+            "standard error": choice.standard_error,
             "effective": choice.effective_blocks,
             "plug_in": choice.plug_in[name],
             "coverage": choice.coverage,

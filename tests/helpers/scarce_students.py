@@ -30,11 +30,11 @@ class NoIntercept(pl.Callback):
                 torch.nn.init.zeros_(parameter.requires_grad_(False))
 
 
-def student(*, intercept: bool = False) -> Any:
+def student(horizon: int = 1, *, intercept: bool = False) -> Any:
     """A linear map of x, trained until the line search finds nothing better."""
     return NLinearModel(
         1,
-        1,
+        horizon,
         normalize=False,
         **fast(
             batch_size=FULL_BATCH,

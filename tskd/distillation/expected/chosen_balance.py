@@ -19,7 +19,7 @@ from tskd.teachers.predictor import TeacherPredictor
 logger = logging.getLogger(__name__)
 
 # from which on a teacher is trusted where labels do not cover the windows: coverage, and explained variance
-UNCOVERED, ACCURATE = 2.0, 0.7
+UNCOVERED, ACCURATE = 2.0, 0.8
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class BalanceChoice:
         shares: by teacher, its share in the forecast of the student, at most 1 together; 0 for one that is left out.
             Where windows have no label, α is less than their sum: teachers then count in more windows than labels do.
         estimate: α̂ of all teachers together, before it was shrunk.
+        standard_error: of the estimate, over blocks of time.
         effective_blocks: n_eff, see `Share`: a useless teacher costs 1/(2·n_eff) on average.
         plug_in: λ* by teacher, see `HeldOut`; twice this much is the most for a single series.
         coverage: L_S, the leverage of windows without a label over that of windows with one; 1 if all have labels.
@@ -41,6 +42,7 @@ class BalanceChoice:
     alpha: float
     shares: dict[str, float] = field(default_factory=dict)
     estimate: float = 0.0
+    standard_error: float = 0.0
     effective_blocks: float = 0.0
     plug_in: dict[str, float] = field(default_factory=dict)
     coverage: float = 1.0
@@ -86,12 +88,14 @@ def choice_of(held_out: HeldOut, names: Sequence[str], bold: bool = False) -> Ba
     """The balance for what was held out, of the teachers `names`."""
     rows = held_out.rows
     single = len(rows.keys[:, 0].unique()) == 1 and not bold
-    found = trust(held_out.sums, BOLD if bold else PRUDENT, CAP * held_out.plug_in if single else None)
+    explained = np.nan_to_num(held_out.explained)
+    caps = CAP * held_out.plug_in if single else None
+    found = trust(held_out.sums, BOLD if bold else PRUDENT, caps, explained > 0)
     shares, covered = found.shares, coverage(held_out.inputs, rows.labelled, held_out.penalty)
-    accurate = np.flatnonzero(np.nan_to_num(held_out.explained) > ACCURATE)
+    accurate = np.flatnonzero(explained > ACCURATE)
     blocks = found.share.effective_blocks
     reason = f"held-out labels of {blocks:.0f} effective blocks give {found.share.estimate:.2f}"
-    if covered > UNCOVERED and len(accurate):
+    if bold and covered > UNCOVERED and len(accurate):
         shares = np.zeros(len(names))
         shares[accurate] = held_out.explained[accurate] / held_out.explained[accurate].sum()
         reason = f"labels do not cover the other windows (L_S {covered:.1f}), and the teachers are accurate"
@@ -101,6 +105,7 @@ def choice_of(held_out: HeldOut, names: Sequence[str], bold: bool = False) -> Ba
         _of_the_loss(float(shares.sum()), held_out),
         dict(zip(names, shares.tolist(), strict=True)),
         found.share.estimate,
+        found.share.variance**0.5,
         blocks,
         dict(zip(names, held_out.plug_in.tolist(), strict=True)),
         covered,

@@ -128,7 +128,7 @@ class Trust:
         return float(self.shares.sum())
 
 
-def trust(sums: BlockSums, times: float, caps: np.ndarray | None = None) -> Trust:
+def trust(sums: BlockSums, times: float, caps: np.ndarray | None = None, knowing: np.ndarray | None = None) -> Trust:
     """The shares of K teachers.
 
     Each teacher must earn a share by itself, which drops the useless ones; the shares of the others among one another
@@ -137,12 +137,13 @@ def trust(sums: BlockSums, times: float, caps: np.ndarray | None = None) -> Trus
     Args:
         times: of the variance of a share that is taken off its square.
         caps: largest share of each teacher `[K]`, or None.
+        knowing: teachers that may have a share `[K]`; None for all.
     """
     count = sums.products.shape[1]
     alone = np.array([Share.of(sums.of_teachers(np.array([k]))).shrunk(times) for k in range(count)])
     if caps is not None:
         alone = np.minimum(alone, caps)
-    earned = np.flatnonzero(alone > 0)
+    earned = np.flatnonzero((alone > 0) if knowing is None else (alone > 0) & knowing)
     shares = np.zeros(count)
     if not len(earned):
         best = _least_squares(sums)
