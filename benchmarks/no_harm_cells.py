@@ -171,10 +171,12 @@ class Judged:
     Attributes:
         answers: for the training windows `[N, H]`, NaN where there is none.
         choices: of the prudent and the bold automatic balance.
+        held_out: that they follow from; None if nothing was chosen.
     """
 
     answers: np.ndarray
     choices: Mapping[str, BalanceChoice]
+    held_out: HeldOut | None = None
 
 
 def judge(group: Group, parts: Sequence[Part], teacher: Any, end: int | None = None, choose: bool = True) -> Judged:
@@ -197,6 +199,7 @@ def judge(group: Group, parts: Sequence[Part], teacher: Any, end: int | None = N
         prepared = prepare(recipe, train, None, FitOptions(), {})
         fitted = [one.fit(prepared.options, prepared.student.series) for one in prepared.teachers]
         choices: dict[str, BalanceChoice] = {}
+        held_out = None
         if choose:
             held_out = HeldOut.of(prepared, fitted, balance.folds)
             choices = {rule: choice_of(held_out, recipe.names, rule == "bold") for rule in ("prudent", "bold")}
@@ -205,4 +208,4 @@ def judge(group: Group, parts: Sequence[Part], teacher: Any, end: int | None = N
         answers, _ = fitted[0][1].forecasts(keys)
     values = answers[..., 0].double().numpy()
     values = np.broadcast_to(values, (len(keys), group.horizon)) if values.shape[1] == 1 else values
-    return Judged(values, choices)
+    return Judged(values, choices, held_out)

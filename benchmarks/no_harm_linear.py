@@ -21,6 +21,8 @@ from no_harm_cells import (
     teachers,
 )
 
+from tskd.distillation.expected.predicted_change import PredictedChange
+
 FOLDS = 5
 
 
@@ -163,6 +165,11 @@ def rows_of(group: Group) -> list[dict[str, Any]]:
             row[f"alpha, {rule}"] = alphas[rule]
             row[rule] = float(error.mean() / alone.mean())
             row[f"worst series, {rule}"] = float((error / alone).max())
+        assert judged.held_out is not None
+        for alpha in FIXED:
+            predicted = PredictedChange.of(judged.held_out.sums, np.array([alpha]))
+            row[f"predicted at {alpha:g}"] = predicted.change
+            row[f"half at {alpha:g}"] = predicted.high - predicted.change
         row["hindsight"] = float(min(grid) / alone.mean())
         row |= {f"at {alpha:.1f}": value / float(alone.mean()) for alpha, value in zip(HINDSIGHT, grid, strict=True)}
         rows.append(row)

@@ -8,19 +8,30 @@ from typing import TYPE_CHECKING, Any
 from tskd._version import __version__
 
 if TYPE_CHECKING:
+    from tskd.distillation.expected.expected_gain import ExpectedGain, expected_gain
     from tskd.distillation.leak_audit import audit
     from tskd.distillation.model import DistilledModel
     from tskd.teachers.reconstruction import Reconstruction
     from tskd.teachers.teacher import Teacher
 
-__all__ = ["DistilledModel", "Reconstruction", "Teacher", "__version__", "audit"]
+__all__ = [
+    "DistilledModel",
+    "ExpectedGain",
+    "Reconstruction",
+    "Teacher",
+    "__version__",
+    "audit",
+    "expected_gain",
+]
 
 # torch and darts take seconds to import; names are fetched when first used
 _HOMES = {
     "DistilledModel": "tskd.distillation.model",
+    "ExpectedGain": "tskd.distillation.expected.expected_gain",
     "Reconstruction": "tskd.teachers.reconstruction",
     "Teacher": "tskd.teachers.teacher",
     "audit": "tskd.distillation.leak_audit",
+    "expected_gain": "tskd.distillation.expected.expected_gain",
 }
 
 

@@ -54,12 +54,7 @@ class FittedModels:
             taught_by: predictor of a teacher whose forecasts replace the labels.
             fit_kwargs: further arguments of darts' `fit`.
         """
-        assert inputs.keys is not None
-        folds, models = None, []
-        if spec.cross_fit is not None:
-            last = spec.horizon[-1]
-            span = spec.lookback + max([last, *(math.ceil(source.reads_until(last)) for source in spec.sources)])
-            folds = Folds.of(spec.cross_fit, inputs.series, inputs.keys, span)
+        folds, models = folds_of(spec, inputs), []
         for fold in range(1 if folds is None else folds.count):
             model = spec.model.untrained_model()
             keep = None if folds is None else partial(folds.trains, inputs.series, fold=fold)
@@ -99,3 +94,13 @@ class FittedModels:
         student, own = (list(items[0].components) for items in (targets, inputs.series))
         columns = None if student == own else tuple(own.index(component) for component in student)
         return TeacherPredictor(inputs.series, base, len(self.models), self.folds, columns)
+
+
+def folds_of(spec: TeacherSpec, inputs: ModelInputs) -> Folds | None:
+    """The folds by which a teacher is cross-fitted on its inputs, with keys; None for another."""
+    if spec.cross_fit is None:
+        return None
+    assert inputs.keys is not None
+    last = spec.horizon[-1]
+    span = spec.lookback + max([last, *(math.ceil(source.reads_until(last)) for source in spec.sources)])
+    return Folds.of(spec.cross_fit, inputs.series, inputs.keys, span)

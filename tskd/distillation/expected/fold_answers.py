@@ -19,6 +19,7 @@ from tskd.distillation.expected.rows import Rows, steps_of_series
 from tskd.distillation.expected.stand_in import StandIn
 from tskd.distillation.preflight import PreparedFit, TeacherInFit
 from tskd.teachers.base import BaseTeacher
+from tskd.teachers.fitted import folds_of
 from tskd.teachers.predictor import TeacherPredictor
 from tskd.teachers.teacher import Teacher
 
@@ -35,15 +36,15 @@ class JudgedTeacher:
 
     Attributes:
         one: the teacher with its inputs.
-        fitted: after the fit.
-        predictor: of the fitted teacher.
+        fitted: after the fit; a network that is not fitted stands for itself, and is stood in for.
+        predictor: of the fitted teacher; None for a network that is not.
         rows: of the student.
         prepared: the fit.
     """
 
     one: TeacherInFit
     fitted: BaseTeacher
-    predictor: TeacherPredictor
+    predictor: TeacherPredictor | None
     rows: Rows
     prepared: PreparedFit
 
@@ -55,6 +56,7 @@ class JudgedTeacher:
     def answers(self, folds: Sequence[PurgedFold]) -> Iterator[np.ndarray]:
         """Answers `[N, Q]` for all rows, NaN where there is none, in each fold."""
         if not self.saw_the_labels:
+            assert self.predictor is not None
             same = self._answers_of(self.predictor)
             return (same for _ in folds)
         if self.fitted.is_network:
@@ -94,7 +96,9 @@ class JudgedTeacher:
         inputs, (steps, _), span = self.one.inputs, self.rows.outputs, self._span()
         windows = Windows.of(inputs, window_span(self.fitted.models[0]))
         stand_in = StandIn.of(windows, self.rows, (steps >= span.start) & (steps < span.stop), folds)
-        inner = self.fitted.folds if isinstance(self.fitted, Teacher) else None
+        inner = None
+        if isinstance(self.fitted, Teacher):
+            inner = self.fitted.folds if self.fitted.fitted else folds_of(self.fitted.spec, inputs)
         for fold in folds:
             if stand_in is None:
                 yield np.full(self.rows.labels.shape, np.nan)

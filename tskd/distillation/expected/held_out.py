@@ -37,6 +37,9 @@ class HeldOut:
         penalty: of the probe, on sums of squares.
         inputs: of the probe `[N, D]`.
         answered: where a teacher has an answer `[N, Q]`.
+        residuals: held-out labels less the forecasts of the student of labels `[n, Q]`, NaN where there is no label.
+        origins: series and step of the origin of each of these rows `[n, 2]`.
+        answers: of each teacher, for all rows, as of the first fold `[K, N, Q]`.
     """
 
     rows: Rows
@@ -46,12 +49,15 @@ class HeldOut:
     penalty: float
     inputs: np.ndarray
     answered: np.ndarray
+    residuals: np.ndarray
+    origins: np.ndarray
+    answers: np.ndarray
 
     @classmethod
     def of(
         cls,
         prepared: PreparedFit,
-        teachers: Sequence[tuple[BaseTeacher, TeacherPredictor]],
+        teachers: Sequence[tuple[BaseTeacher, TeacherPredictor | None]],
         folds: int = FOLDS,
     ) -> HeldOut:
         """Fit the probe in each fold, to the labels and to the answers of each teacher.
@@ -87,13 +93,14 @@ class HeldOut:
         plain = [fitted(rows.labels, fold) for fold in range(len(parts))]
         errors = np.concatenate([rows.labels[own] - found for own, (found, _) in zip(held, plain, strict=True)])
         differences, plug_in, explained = [], [], []
-        answered = np.zeros(rows.labels.shape, dtype=bool)
+        answered, first = np.zeros(rows.labels.shape, dtype=bool), []
         for one, (teacher, predictor) in zip(prepared.teachers, teachers, strict=True):
             judged = JudgedTeacher(one, teacher, predictor, rows, prepared)
             apart, everywhere, known = [], [], []
             for fold, answers in enumerate(judged.answers(parts)):
                 target = np.where(np.isfinite(answers), answers, rows.labels)
                 answered |= np.isfinite(answers)
+                first += [answers] if fold == 0 else []
                 own, common = fitted(target, fold)
                 apart.append(own - plain[fold][0])
                 everywhere.append(common - plain[fold][1])
@@ -102,10 +109,23 @@ class HeldOut:
             differences.append(np.concatenate(apart))
             plug_in.append(_plug_in(np.stack([common for _, common in plain]), np.stack(everywhere)))
             explained.append(_explained(*np.concatenate(known, axis=1)))
-        at = np.concatenate([rows.at[own] for own in held])
+        order = np.concatenate([np.flatnonzero(own) for own in held])
+        at = rows.at[order]
         day = max(1, five_days(min(prepared.student.series, key=lambda one: one.start_time())[:1]) // 5)
+        origins = np.column_stack([rows.keys[:, 0].numpy()[order], at])
         sums = BlockSums.of(errors, np.stack(differences), at // max(reach, day))
-        return cls(rows, sums, np.array(plug_in), np.array(explained), penalty, inputs, answered)
+        return cls(
+            rows,
+            sums,
+            np.array(plug_in),
+            np.array(explained),
+            penalty,
+            inputs,
+            answered,
+            errors,
+            origins,
+            np.stack(first),
+        )
 
 
 def _plug_in(plain: np.ndarray, differences: np.ndarray) -> float:
