@@ -23,13 +23,14 @@ MODULES = [path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE / "_
 
 
 def test_public_names() -> None:
-    assert tskd.__all__ == ["DistilledModel", "Reconstruction", "Teacher", "__version__", "audit"]
-    assert callable(tskd.audit)
+    classes = ["DistilledModel", "ExpectedGain", "Reconstruction", "Teacher"]
+    assert tskd.__all__ == [*classes, "__version__", "audit", "expected_gain"]
+    assert callable(tskd.audit) and callable(tskd.expected_gain)
     assert all(hasattr(tskd, name) for name in tskd.__all__)
     assert {"CostlySensors", "FutureHorizon", "HighResolution"} <= set(tskd.privileged.__all__)
     assert "OutputKD" in tskd.losses.__all__
     assert {"Fixed", "Uniform"} <= set(tskd.weighting.__all__)
-    assert {"FixedBalance", "ScheduledBalance"} <= set(tskd.balance.__all__)
+    assert {"AutoBalance", "FixedBalance", "ScheduledBalance"} <= set(tskd.balance.__all__)
     with pytest.raises(AttributeError, match="Studend"):
         _ = tskd.Studend
 

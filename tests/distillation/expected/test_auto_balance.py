@@ -124,6 +124,22 @@ def test_a_teacher_that_saw_the_labels_does_not_fool_it() -> None:
     assert honest.chosen_balance.explained["LinearRegressionModel"] < 0
 
 
+def test_a_teacher_that_explains_nothing_gets_no_share_whatever_its_student_gains(monkeypatch: Any) -> None:
+    """A constant pulls a student towards the mean, which may help by chance."""
+    seen: list[HeldOut] = []
+    original = chosen_balance.choice_of
+
+    def kept(held_out: HeldOut, *more: Any) -> BalanceChoice:
+        seen.append(held_out)
+        return original(held_out, *more)
+
+    monkeypatch.setattr(chosen_balance, "choice_of", kept)
+    assert fitted(clean(), AutoBalance()).chosen_balance.alpha > 0
+    for explained in (0.0, -0.2, np.nan):
+        blind = replace(seen[0], explained=np.array([explained]))
+        assert original(blind, ["clean"]).alpha == original(blind, ["clean"], bold=True).alpha == 0
+
+
 def test_bold_trusts_more() -> None:
     prudent, bold = (
         fitted(Reconstruction("z"), AutoBalance(bold=bold), Y[:360]).chosen_balance for bold in (False, True)
@@ -201,7 +217,8 @@ def test_alpha_of_the_loss_gives_the_share_where_labels_are_few() -> None:
     assert chosen.alpha < share
 
 
-def test_an_accurate_teacher_is_trusted_where_labels_do_not_cover_the_windows() -> None:
+@pytest.mark.parametrize("bold", [False, True])
+def test_only_the_bold_trust_an_accurate_teacher_where_labels_do_not_cover_the_windows(bold: bool) -> None:
     """Labels of one stretch in which the inputs hardly vary."""
     quiet = (np.arange(N) >= 200) & (np.arange(N) < 370)
     signal = SIGNAL * np.where(quiet, 0.3, 3.0)
@@ -209,11 +226,11 @@ def test_an_accurate_teacher_is_trusted_where_labels_do_not_cover_the_windows() 
     labels = np.where(quiet, signal + 0.1 * NOISE.normal(size=N), np.nan)
     answers = Teacher.from_series(Y.with_values(signal[:, None]), name="clean")
     short = NLinearModel(3, H, **fast())
-    model = DistilledModel(short, answers, balance=AutoBalance(), soft_sensor=True)
+    model = DistilledModel(short, answers, balance=AutoBalance(bold=bold), soft_sensor=True)
     model.fit(Y.with_values(labels[:, None]), past_covariates=inputs, verbose=False)
     chosen = model.chosen_balance
     assert chosen is not None and chosen.coverage > 2 and chosen.explained["clean"] > 0.7
-    assert chosen.alpha == 1 and "do not cover" in chosen.reason
+    assert (chosen.alpha == 1) == ("do not cover" in chosen.reason) == bold
 
 
 def test_coverage_by_hand() -> None:

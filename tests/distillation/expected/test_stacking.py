@@ -110,3 +110,10 @@ def test_caps_limit_each_teacher() -> None:
 def test_bold_trusts_more() -> None:
     sums = simulated([0.3], blocks=60)
     assert trust(sums, 4).alpha < trust(sums, 2).alpha < Share.of(sums).estimate
+
+
+def test_only_teachers_that_know_something_have_shares() -> None:
+    sums = simulated([0.6, 0.5], blocks=200)
+    assert trust(sums, 4, knowing=np.array([True, False])).shares[1] == 0
+    assert trust(sums, 4, knowing=np.array([False, False])).alpha == 0
+    assert trust(sums, 4, knowing=np.array([True, True])).shares == pytest.approx(trust(sums, 4).shares)

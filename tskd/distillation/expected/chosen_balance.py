@@ -11,6 +11,7 @@ import numpy as np
 from tskd.balance import AutoBalance, FixedBalance
 from tskd.distillation.expected.coverage import coverage
 from tskd.distillation.expected.held_out import HeldOut
+from tskd.distillation.expected.predicted_change import PredictedChange
 from tskd.distillation.expected.stacking import BOLD, CAP, FEW_BLOCKS, PRUDENT, trust
 from tskd.distillation.preflight import PreparedFit
 from tskd.teachers.base import BaseTeacher
@@ -36,6 +37,7 @@ class BalanceChoice:
         plug_in: λ* by teacher, see `HeldOut`; twice this much is the most for a single series.
         coverage: L_S, the leverage of windows without a label over that of windows with one; 1 if all have labels.
         explained: share of the variance of held-out labels that a teacher's answers explain, by teacher.
+        expected: change of the error that the shares are expected to make; None where it could not be estimated.
         reason: in words.
     """
 
@@ -47,11 +49,13 @@ class BalanceChoice:
     plug_in: dict[str, float] = field(default_factory=dict)
     coverage: float = 1.0
     explained: dict[str, float] = field(default_factory=dict)
+    expected: PredictedChange | None = None
     reason: str = ""
 
     def __str__(self) -> str:
         shares = ", ".join(f"{name} {share:.2f}" for name, share in self.shares.items())
-        return f"balance {self.alpha:.2f} ({shares or 'no teachers'}): {self.reason}"
+        change = "" if self.expected is None or not self.alpha else f"; expected change of the error {self.expected}"
+        return f"balance {self.alpha:.2f} ({shares or 'no teachers'}): {self.reason}{change}"
 
     def applied_to(self, prepared: PreparedFit) -> PreparedFit:
         """The fit with this balance."""
@@ -110,6 +114,7 @@ def choice_of(held_out: HeldOut, names: Sequence[str], bold: bool = False) -> Ba
         dict(zip(names, held_out.plug_in.tolist(), strict=True)),
         covered,
         dict(zip(names, held_out.explained.tolist(), strict=True)),
+        PredictedChange.of(held_out.sums, shares),
         reason,
     )
 
