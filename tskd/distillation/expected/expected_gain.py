@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tskd._core.correlation import squared_correlations
 from tskd._core.darts.capabilities import is_linear
 from tskd._core.rng import isolated_randomness
 from tskd._core.series import SeriesBundle, SeriesLike
 from tskd.balance import AutoBalance
-from tskd.distillation.expected import ridge
 from tskd.distillation.expected.chosen_balance import choice_of
 from tskd.distillation.expected.coverage import coverage
 from tskd.distillation.expected.effective_size import canonical_correlations, effective_windows, parameters
 from tskd.distillation.expected.held_out import HeldOut
 from tskd.distillation.expected.predicted_change import PredictedChange
+from tskd.distillation.expected.simpler import linear_is_as_good, neighbour
 from tskd.distillation.expected.stacking import Share
 from tskd.distillation.expected.verdict import Facts, verdict
 from tskd.distillation.filled_past import with_filled_past
 from tskd.distillation.preflight import FitOptions, PreparedFit, TeacherInFit, prepare
+from tskd.distillation.recipe import Recipe
 from tskd.teachers.base import BaseTeacher
 from tskd.teachers.predictor import TeacherPredictor
-
-if TYPE_CHECKING:
-    from tskd.distillation.recipe import Recipe
 
 SHARES = np.linspace(0, 1, 21)
 # principal components of inputs and answers between which correlations are taken, if windows allow
@@ -187,11 +184,11 @@ def gain_of(held_out: HeldOut, prepared: PreparedFit) -> ExpectedGain:
         ceiling=float(np.clip((spent - 1) / max(worth - 1, 1e-9), 0, 1)),
         coverage=coverage(held_out.inputs, labelled, held_out.penalty),
         siblings=len(prepared.student.series) - 1,
-        neighbour=_neighbour(prepared),
+        neighbour=neighbour(prepared),
         explained=max((one.explained for one in teachers if np.isfinite(one.explained)), default=0.0),
         effective_blocks=min(one.effective_blocks for one in teachers),
         linear=is_linear(recipe.student),
-        linear_is_as_good=_linear_is_as_good(held_out, recipe),
+        linear_is_as_good=linear_is_as_good(held_out, recipe),
         elsewhere=any(one.teacher.fitted and one.teacher.models for one in prepared.teachers),
         gain=any(one.best_change.high < 0 for one in teachers),
     )
@@ -239,42 +236,3 @@ def _gain_of_one(held_out: HeldOut, number: int, name: str, share: float) -> Tea
         best,
         PredictedChange.of(sums, np.array([best])),
     )
-
-
-def _neighbour(prepared: PreparedFit) -> float:
-    """Largest squared correlation of a privileged component with a target's, from step to step."""
-    found = [0.0]
-    for parts in (prepared.train.privileged or {}).values():
-        for part, target in zip(parts, prepared.train.series, strict=True):
-            if part.freq != target.freq:
-                continue
-            shared = part.slice_intersect(target), target.slice_intersect(part)
-            if len(shared[0]) > 2 and len(shared[0]) == len(shared[1]):
-                found.append(float(squared_correlations(*(one.values(copy=False) for one in shared)).max()))
-    return max(found)
-
-
-def _linear_is_as_good(held_out: HeldOut, recipe: Recipe) -> bool:
-    """Whether a tuned linear model of labels has no more held-out error than the probe of a network."""
-    if is_linear(recipe.student):
-        return False
-    rows = held_out.rows
-    order = np.lexsort(held_out.origins.T[::-1])
-    half = held_out.origins[order][len(order) // 2, 1]
-    early, late = rows.labelled & (rows.at < half - (rows.last - rows.first)), rows.labelled & (rows.at >= half)
-    if early.sum() < 3 or not late.any():
-        return False
-    folds: Sequence[tuple[np.ndarray, np.ndarray]] = [(early, late), (late & (rows.at > half + rows.last), early)]
-    errors = [min(_held_out_errors(inputs, rows.labels, folds)) for inputs in (rows.inputs, held_out.inputs)]
-    return errors[0] <= errors[1]
-
-
-def _held_out_errors(
-    inputs: np.ndarray, labels: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]
-) -> np.ndarray:
-    total = np.zeros(len(ridge.PENALTIES))
-    for trains, held in folds:
-        penalties = ridge.PENALTIES * trains.sum()
-        for number, found in enumerate(ridge.forecasts(inputs[trains], labels[trains], inputs[held], penalties)):
-            total[number] += np.nansum((labels[held] - found) ** 2)
-    return total

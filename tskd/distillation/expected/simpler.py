@@ -1,0 +1,53 @@
+"""What is simpler than distilling and may do as well: one neighbour, a linear model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tskd._core.correlation import squared_correlations
+from tskd._core.darts.capabilities import is_linear
+from tskd.distillation.expected import ridge
+from tskd.distillation.expected.held_out import HeldOut
+from tskd.distillation.preflight import PreparedFit
+from tskd.distillation.recipe import Recipe
+
+
+def neighbour(prepared: PreparedFit) -> float:
+    """Largest squared correlation of a privileged component with a target's, from step to step."""
+    found = [0.0]
+    for parts in (prepared.train.privileged or {}).values():
+        for part, target in zip(parts, prepared.train.series, strict=True):
+            if part.freq != target.freq:
+                continue
+            shared = part.slice_intersect(target), target.slice_intersect(part)
+            if len(shared[0]) > 2 and len(shared[0]) == len(shared[1]):
+                found.append(float(squared_correlations(*(one.values(copy=False) for one in shared)).max()))
+    return max(found)
+
+
+def linear_is_as_good(held_out: HeldOut, recipe: Recipe) -> bool:
+    """Whether a tuned linear model of labels has no more held-out error than the probe of a network."""
+    if is_linear(recipe.student):
+        return False
+    rows = held_out.rows
+    order = np.lexsort(held_out.origins.T[::-1])
+    half = held_out.origins[order][len(order) // 2, 1]
+    early, late = rows.labelled & (rows.at < half - (rows.last - rows.first)), rows.labelled & (rows.at >= half)
+    if early.sum() < 3 or not late.any():
+        return False
+    folds: Sequence[tuple[np.ndarray, np.ndarray]] = [(early, late), (late & (rows.at > half + rows.last), early)]
+    errors = [min(_held_out_errors(inputs, rows.labels, folds)) for inputs in (rows.inputs, held_out.inputs)]
+    return errors[0] <= errors[1]
+
+
+def _held_out_errors(
+    inputs: np.ndarray, labels: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    total = np.zeros(len(ridge.PENALTIES))
+    for trains, held in folds:
+        penalties = ridge.PENALTIES * trains.sum()
+        for number, found in enumerate(ridge.forecasts(inputs[trains], labels[trains], inputs[held], penalties)):
+            total[number] += np.nansum((labels[held] - found) ** 2)
+    return total
