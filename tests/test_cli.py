@@ -268,3 +268,24 @@ def test_the_demo_can_be_run() -> None:
     plain = [arm for arm in demo.arms if arm.teachers and not arm.placebo and not demo.is_privileged(arm)]
     assert plain, "self-distillation is a control"
     assert {"tuned", "smoothed"} <= set(demo.controls)
+
+
+def test_what_to_expect_is_said_before_anything_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(*_: object, **__: object) -> None:
+        raise AssertionError("a network is trained")
+
+    monkeypatch.setattr("tskd.distillation.fit.fit_through", trained)
+    monkeypatch.setattr("tskd.teachers.network.fit_through", trained)
+    config = tmp_path / "expected.yaml"
+    trusting = "\n  - {name: trusting, teachers: weekly, balance: AutoBalance}\nseeds"
+    config.write_text(CONFIG.replace("\nseeds", trusting))
+    assert main(["expected-gain", str(config)]) == 0
+    said = capsys.readouterr().out
+    for arm in ("weekly", "placebo", "trusting"):
+        assert f"\n{arm}\n" in f"\n{said}"
+    assert "windows have labels, worth" in said and "Try first" in said
+    assert "alone\n" not in said
+    assert main(["expected-gain", str(tmp_path / "none.yaml")]) == 2
+    assert "none.yaml" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The command line: `tskd run | resume | report | datasets`.
+"""The command line: `tskd run | resume | report | expected-gain | datasets`.
 
 What a command needs is imported when it runs, so that `--help` is instant.
 """
@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import sys
+import textwrap
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,6 +79,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("folder", metavar="DIR", help="folder of the run")
     report.set_defaults(command=_report)
+    expected = commands.add_parser(
+        "expected-gain",
+        help="say what distillation is expected to give, before anything is trained",
+        description="Say for each arm with teachers what its distillation is expected to give, from the training part "
+        "alone (the latest fold, the first size and seed), and what to try first. No network is trained, but for "
+        "teachers of an archive.",
+    )
+    expected.add_argument("config", metavar="CONFIG", help="YAML file, for instance configs/demo.yaml")
+    expected.set_defaults(command=_expected_gain)
     datasets = commands.add_parser(
         "datasets",
         help="list the data sets, and which of their files are here",
@@ -162,6 +172,19 @@ def _recorded(folder: Path) -> str:
         return str(json.loads((folder / "study.json").read_text(encoding="utf-8"))["facts"]["command"])
     except (OSError, ValueError, KeyError, TypeError):
         return shlex.join(["tskd", "run", str(folder / "config.yaml"), "--out", str(folder)])
+
+
+def _expected_gain(options: argparse.Namespace, command: str) -> int:
+    from tskd.experiment import ConfigError, Study
+    from tskd.experiment.run.expected_gains import expected_gains
+
+    try:
+        study = Study.from_yaml(options.config)
+        for case, arm, gain in expected_gains(study):
+            print(f"{f'{case}, ' if len(study.cases) > 1 else ''}{arm}\n{textwrap.indent(str(gain), '  ')}\n")
+    except (ConfigError, OSError) as error:
+        return _say(error, 2)
+    return 0
 
 
 def _datasets(options: argparse.Namespace, command: str) -> int:

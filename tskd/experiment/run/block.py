@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tskd.distillation.expected.expected_gain import ExpectedGain, expected_gain
 from tskd.distillation.model import DistilledModel
 from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.errors import RunError
@@ -29,6 +30,7 @@ from tskd.experiment.run.forecast import Forecasts, of_student, of_teacher
 from tskd.experiment.run.plan import Block, PlannedCell
 from tskd.experiment.run.scoring import Score, mean, score
 from tskd.privileged import Source
+from tskd.teachers.base import BaseTeacher
 from tskd.teachers.teacher import Teacher
 
 
@@ -108,10 +110,24 @@ class BlockRun:
 
     def distilled(self, arm: Arm, candidate: int) -> DistilledModel:
         """The student of an arm, with one candidate for the balance."""
+        model, data = self._recipe(arm, candidate, [self.teacher(name, arm.placebo) for name in arm.teachers])
+        return model.fit(**data, cache=self._outputs.name, verbose=False)
+
+    def expected_gain(self, arm: Arm, candidate: int = 0) -> ExpectedGain:
+        """What the distillation of an arm is expected to give, before anything but teachers of archives is trained."""
+        variants = [TeacherVariant(name, arm.placebo) for name in arm.teachers]
+        with quiet():
+            model, data = self._recipe(arm, candidate, [self.teachers.before_training(one) for one in variants])
+            arguments = {name: value for name, value in data.items() if not name.startswith("val_")}
+            found: ExpectedGain = expected_gain(model, **arguments)
+        return found
+
+    def _recipe(self, arm: Arm, candidate: int, teachers: Sequence[BaseTeacher]) -> tuple[DistilledModel, Any]:
+        """The untrained model of an arm, and the arguments of its fit."""
         balance = arm.balance[candidate]
         model = DistilledModel(
             student=seeded_model(self.experiment.student, self.block.seed),
-            teachers=[self.teacher(name, arm.placebo) for name in arm.teachers],
+            teachers=teachers,
             losses=[build_object(loss, LOSS) for loss in arm.losses],
             weighting=build_object(arm.weighting, WEIGHTING),
             balance=balance if isinstance(balance, float) else build_object(balance, BALANCE),
@@ -119,8 +135,7 @@ class BlockRun:
         )
         names = dict.fromkeys(name for teacher in model.teachers for name in teacher.names)
         needs = model.weighting.needs
-        data = self.supply.training(self.experiment.student, names, needs.calibration or needs.validation)
-        return model.fit(**data, cache=self._outputs.name, verbose=False)
+        return model, self.supply.training(self.experiment.student, names, needs.calibration or needs.validation)
 
     def smoothed(self, arm: Arm, candidate: int) -> DistilledModel:
         """The student of an arm that learns averages of labels, with one candidate for the width."""

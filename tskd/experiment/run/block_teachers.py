@@ -57,6 +57,15 @@ class BlockTeachers:
                 self._fitted[variant] = self._outside(variant, config)
         return self._fitted[variant]
 
+    def before_training(self, variant: TeacherVariant) -> BaseTeacher:
+        """A teacher as it is before the training: unfitted, but for one of an archive or from outside."""
+        config = self.experiment.teachers[variant.name]
+        if not isinstance(config, TeacherConfig) or config.archive:
+            return self.fitted(variant).teacher
+        if variant.shuffled and not self.experiment.has_privilege(variant.name):
+            variant = TeacherVariant(variant.name)
+        return self._unfitted(variant, config)
+
     def _outside(self, variant: TeacherVariant, config: OutsideTeacherConfig) -> FittedTeacher:
         """A teacher that is no darts model: it is made in no time, and not kept."""
         began, prepared = time.perf_counter(), self.supply.prepared
