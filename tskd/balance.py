@@ -89,18 +89,19 @@ class AutoBalance(Balance):
     features too) is fitted to the labels, f₀, and to each teacher's answers, f₁; a teacher that saw the labels is
     refitted without those of the fold, a network by a ridge regression in its place. The estimate
     α̂ = Σ⟨y − f₀, f₁ − f₀⟩/Σ‖f₁ − f₀‖², pooled over steps, components and series, is shrunk by its variance V over
-    blocks of time, to α̂·max(0, 1 − 4·V/α̂²), and for a single series it is at most twice its plug-in value. Of several
-    teachers each must earn a share by itself; the shares of those that do are the non-negative least squares of their
-    students, and multiply the weights of the weighting. A teacher without a share is left out.
+    blocks of time, to α̂·max(0, 1 − V/α̂²), and for a single series it is at most twice its plug-in value. Of several
+    teachers each must earn a share by itself, and explain something of held-out labels (R² > 0); the shares of those
+    that do are the non-negative least squares of their students, and multiply the weights of the weighting. A teacher
+    without a share is left out. Where the windows without a label are badly covered by those with one
+    (`BalanceChoice.coverage` above 2) folds cannot tell what teachers are worth, and labels alone teach.
 
-    Where windows without a label are badly covered by those with one (`BalanceChoice.coverage` above 2) and a teacher
-    explains more than .7 of held-out labels, it is trusted entirely: folds cannot see what it is worth there.
-
-    It costs no fit of a network. What was chosen, and why, is `DistilledModel.chosen_balance`, and logged.
+    It costs no fit of a network. What was chosen, and why, is `DistilledModel.chosen_balance`, and logged. The rule and
+    its figures: `benchmarks/no_harm.py`.
 
     Args:
         folds: number of folds, at least 2; fewer where labels span too little time.
-        bold: trust more, with more risk: α̂·max(0, 1 − 2·V/α̂²), without the limit for a single series.
+        bold: trust more, at more risk: α̂·max(0, 1 − V/2α̂²), without the limit for a single series; and entirely where
+            labels cover the windows badly and a teacher explains more than .8 of held-out labels.
     """
 
     folds: int = 5

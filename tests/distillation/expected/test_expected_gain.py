@@ -117,7 +117,8 @@ def test_prediction_and_interval_by_hand() -> None:
     ratio = mixed.sum() / errors.sum()
     spread = np.sqrt(9 / 8 * np.square(mixed - ratio * errors).sum()) / errors.sum()
     assert found.change == pytest.approx(ratio - 1)
-    assert found.high - found.change == pytest.approx(1.6 * t.ppf(0.975, 8) * spread) == found.change - found.low
+    factor = np.exp(3.2 * t.ppf(0.975, 8) * spread / ratio)
+    assert (found.low, found.high) == pytest.approx((ratio / factor - 1, ratio * factor - 1))
     nothing = PredictedChange.of(BlockSums(errors, products[:, None], squares[:, None, None]), np.zeros(1))
     assert (nothing.change, nothing.low, nothing.high) == (0, 0, 0)
     few = PredictedChange.of(BlockSums(errors[:4], products[:4, None], squares[:4, None, None]), np.ones(1))

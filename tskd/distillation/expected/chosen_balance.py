@@ -19,7 +19,8 @@ from tskd.teachers.predictor import TeacherPredictor
 
 logger = logging.getLogger(__name__)
 
-# from which on a teacher is trusted where labels do not cover the windows: coverage, and explained variance
+# coverage from which on held-out labels do not tell what a teacher is worth in the other windows, and the explained
+# variance from which on the bold trust one there
 UNCOVERED, ACCURATE = 2.0, 0.8
 
 
@@ -99,10 +100,14 @@ def choice_of(held_out: HeldOut, names: Sequence[str], bold: bool = False) -> Ba
     accurate = np.flatnonzero(explained > ACCURATE)
     blocks = found.share.effective_blocks
     reason = f"held-out labels of {blocks:.0f} effective blocks give {found.share.estimate:.2f}"
-    if bold and covered > UNCOVERED and len(accurate):
+    if covered > UNCOVERED:
         shares = np.zeros(len(names))
-        shares[accurate] = held_out.explained[accurate] / held_out.explained[accurate].sum()
-        reason = f"labels do not cover the other windows (L_S {covered:.1f}), and the teachers are accurate"
+        reason = (
+            f"labels do not cover the other windows (L_S {covered:.1f}), so that none tells what teachers are worth"
+        )
+        if bold and len(accurate):
+            shares[accurate] = explained[accurate] / explained[accurate].sum()
+            reason = f"labels do not cover the other windows (L_S {covered:.1f}), and the teachers are accurate"
     elif blocks < FEW_BLOCKS:
         reason += "; with fewer than 100 it may be worse than labels alone"
     return BalanceChoice(

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 # times the variance of an estimated share that is taken off its square: the prudent one, and the bold
-PRUDENT, BOLD = 4.0, 2.0
+PRUDENT, BOLD = 1.0, 0.5
 # times the plug-in share that the share of a single series may be
 CAP = 2.0
 # blocks of time below which nothing can be estimated, and effective ones below which no promise can be kept
