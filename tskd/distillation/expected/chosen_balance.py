@@ -102,9 +102,7 @@ def choice_of(held_out: HeldOut, names: Sequence[str], bold: bool = False) -> Ba
     reason = f"held-out labels of {blocks:.0f} effective blocks give {found.share.estimate:.2f}"
     if covered > UNCOVERED:
         shares = np.zeros(len(names))
-        reason = (
-            f"labels do not cover the other windows (L_S {covered:.1f}), so that none tells what teachers are worth"
-        )
+        reason = f"labels do not cover the other windows (L_S {covered:.1f}), which alone tell what teachers are worth"
         if bold and len(accurate):
             shares[accurate] = explained[accurate] / explained[accurate].sum()
             reason = f"labels do not cover the other windows (L_S {covered:.1f}), and the teachers are accurate"
