@@ -100,7 +100,7 @@ def section(table: pd.DataFrame) -> str:
         [
             "## Expected gain: predicted and realised",
             "`python benchmarks/expected_gain.py`, after `no_harm.py`; the design stands in the script.",
-            "Rank correlations (Spearman) with the realised change of the test error, and how often it is in the interval.",
+            "Spearman's correlation with the realised change of the test error, and how often that is in the interval.",
             markdown(lines[0], lines),
             "Most wrong, by the ratio of the two errors:",
             markdown(named[0], named),
