@@ -75,6 +75,16 @@ class BaseTeacher(ABC):
         return False
 
     @property
+    def trains_network(self) -> bool:
+        """Whether its fit trains a network on labels."""
+        return False
+
+    @property
+    def learns(self) -> bool:
+        """Whether its answers depend on the labels that it is fitted on."""
+        return True
+
+    @property
     def cross_fit(self) -> CrossFit | None:
         return None
 

@@ -43,6 +43,10 @@ class OutsideTeacher(BaseTeacher):
         return True
 
     @property
+    def learns(self) -> bool:
+        return False
+
+    @property
     def seen_until(self) -> Any:
         return self._seen_until
 

@@ -10,7 +10,7 @@ from typing import Any
 from darts import TimeSeries
 
 from tskd._core.checks import as_tuple, check_known, type_name
-from tskd._core.darts.capabilities import is_fitted
+from tskd._core.darts.capabilities import holds_torch_models, is_fitted, is_trainable
 from tskd._core.darts.inspect import kept_components, traces_of, trained_until
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import SeriesBundle, SeriesLike, trace
@@ -116,6 +116,14 @@ class Teacher(FromOutside, BaseTeacher):
         return self.spec.is_network
 
     @property
+    def trains_network(self) -> bool:
+        return self.learns and (self.is_network or holds_torch_models(self.model))
+
+    @property
+    def learns(self) -> bool:
+        return not self.is_network or is_trainable(self.model)
+
+    @property
     def sees_inputs(self) -> bool:
         return self.spec.sees_inputs
 
@@ -148,8 +156,7 @@ class Teacher(FromOutside, BaseTeacher):
         return self._result.traces
 
     def was_fitted_on(self, series: Sequence[TimeSeries]) -> bool:
-        traces = self._result.traces
-        return traces is None or any(trace(target) in traces for target in series)
+        return self.traces is None or any(trace(target) in self.traces for target in series)
 
     @property
     def fitted(self) -> bool:
@@ -225,12 +232,10 @@ class Teacher(FromOutside, BaseTeacher):
         return Teacher.of_fitted(replace(self.spec, model=result.models[0]), result)
 
     def unfitted(self) -> Teacher:
-        """The same teacher with an untrained model."""
         model = self.model.untrained_model()
         return Teacher.of_fitted(replace(self.spec, model=model), FittedModels((model,), None, {}, None))
 
     def predictor_on(self, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
-        """`predictor` on the teacher's own inputs (see `teacher_inputs`), for the student's target series."""
         self.check_fitted(True)
         return self._result.predictor(self.name, inputs, targets)
 

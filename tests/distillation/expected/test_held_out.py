@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from darts import TimeSeries
-from darts.models import LightGBMModel, LinearRegressionModel, NLinearModel, TiDEModel
+from darts.models import LightGBMModel, LinearRegressionModel, NaiveEnsembleModel, NLinearModel, TiDEModel
 from sklearn.linear_model import Ridge
 
-from tests.helpers.models import fast
+from tests.helpers.models import fast, tiny_chronos
 from tests.helpers.series import walk
 from tskd import DistilledModel, Reconstruction, Teacher
 from tskd._core.series import SeriesBundle
@@ -208,3 +208,26 @@ def test_a_network_is_compared_on_random_features_too() -> None:
     found = HeldOut.of(prepared, [one.fit(prepared.options, prepared.student.series)])
     assert found.inputs.shape[1] == found.rows.inputs.shape[1] + 200
     assert found.rows.inputs.shape[1] == 2 * L
+
+
+def test_an_ensemble_of_networks_is_stood_in_for_and_not_trained_in_every_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    members = [NLinearModel(4, H, **fast()), NLinearModel(5, H, **fast())]
+    one = judged(Teacher(NaiveEnsembleModel(members)), targets())
+    monkeypatch.setattr(NLinearModel, "fit", lambda *_, **__: pytest.fail("a network is trained"))
+    folds = purged_folds(one.rows.at, H, 3)
+    assert one.saw_the_labels
+    assert all(np.isfinite(answers).all() for answers in one.answers(folds))
+
+
+def test_a_foundation_model_that_is_not_trained_answers_for_itself(tmp_path: Any) -> None:
+    series = [target.astype("float32") for target in targets()]
+    teacher = Teacher(tiny_chronos(tmp_path / "chronos"))
+    one = judged(teacher, series)
+    assert not teacher.learns and not one.saw_the_labels
+    folds = purged_folds(one.rows.at, H, 3)
+    (same,) = {answers.tobytes() for answers in one.answers(folds)}
+    assert one.predictor is not None
+    forecasts, _ = one.predictor.forecasts(one.rows.keys)
+    steps, components = one.rows.outputs
+    found = np.frombuffer(same).reshape(one.rows.labels.shape) * one.rows.scale + one.rows.level
+    assert found == pytest.approx(forecasts.double().numpy()[:, steps, components], rel=1e-5, abs=1e-5, nan_ok=True)

@@ -162,7 +162,7 @@ def expected_gain(
 
 
 def _ready(one: TeacherInFit, prepared: PreparedFit) -> tuple[BaseTeacher, TeacherPredictor | None]:
-    if one.teacher.is_network and not one.teacher.fitted:
+    if one.teacher.trains_network and not one.teacher.fitted:
         return one.teacher, None
     return one.fit(prepared.options, prepared.student.series)
 

@@ -51,7 +51,8 @@ class JudgedTeacher:
     @property
     def saw_the_labels(self) -> bool:
         """Whether its answers depend on labels of the training part."""
-        return not self.one.teacher.fitted or self.fitted.was_fitted_on(self.prepared.student.series)
+        known = self.one.teacher.fitted and not self.fitted.was_fitted_on(self.prepared.student.series)
+        return self.fitted.learns and not known
 
     def answers(self, folds: Sequence[PurgedFold]) -> Iterator[np.ndarray]:
         """Answers `[N, Q]` for all rows, NaN where there is none, in each fold."""
@@ -59,7 +60,7 @@ class JudgedTeacher:
             assert self.predictor is not None
             same = self._answers_of(self.predictor)
             return (same for _ in folds)
-        if self.fitted.is_network:
+        if self.fitted.trains_network:
             return self._stood_in(folds)
         return (self._refitted(fold) for fold in folds)
 

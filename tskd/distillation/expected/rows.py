@@ -152,8 +152,6 @@ def _gathered(
         values = slots["future_target"].double()
         if "labelled" in slots:
             values = values.where(slots["labelled"], torch.nan)
-        # a TCN has labels in its lookback too
-        values = values[:, -(int(steps[-1]) + 1) :] if values.shape[1] > steps[-1] + 1 else values
         labels.append(values.numpy()[:, steps, components])
         levels.append(level)
     return np.concatenate(inputs), np.concatenate(labels), np.concatenate(levels)
