@@ -63,6 +63,8 @@ def from_lists(forecasts: Sequence[Any], first: int, what: str) -> ForecastTable
     for _, forecast in items:
         if not isinstance(forecast, TimeSeries):
             raise TypeError(f"{what} must hold TimeSeries, one for each origin, got {type_name(forecast)}")
+        if not len(forecast):
+            raise ValueError(f"{what}: one has no steps")
     series = [forecast for _, forecast in items]
     check_all_same(series, what)
     frequencies = sorted({forecast.freq_str for forecast in series}, key=str)

@@ -11,9 +11,10 @@ from darts import TimeSeries
 from darts.utils.utils import generate_index
 from torch import Tensor
 
+from tskd._core.coverage import check_span, check_windows
 from tskd._core.darts.capabilities import check_weighable_labels, reads_covariates
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import SeriesBundle, SeriesLike, check_span, check_windows, has_gaps
+from tskd._core.series import SeriesBundle, SeriesLike, has_gaps
 from tskd._core.time_grid import steps_between
 from tskd._core.window_keys import WindowSampling
 from tskd.privileged import CovariateBlock, Source

@@ -10,6 +10,7 @@ from typing import Any
 from darts import TimeSeries
 
 from tskd._core.checks import as_tuple, check_known, type_name
+from tskd._core.darts.arguments import check_arguments
 from tskd._core.darts.capabilities import is_fitted
 from tskd._core.darts.inspect import kept_components, trained_until
 from tskd._core.model_inputs import ModelInputs
@@ -178,6 +179,7 @@ class Teacher(FromOutside, BaseTeacher):
             ValueError: the data cannot be used.
         """
         self.check_fitted(False)
+        check_arguments(**fit_kwargs)
         sampling = WindowSampling(fit_kwargs.get("stride", 1), fit_kwargs.get("max_samples_per_ts"))
         labels = None
         if taught_by is not None:
