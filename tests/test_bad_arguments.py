@@ -15,8 +15,9 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from tests.helpers.models import fast
 from tests.helpers.refusals import refused, untouched
 from tests.helpers.series import walk
-from tskd import DistilledModel, Teacher
+from tskd import DistilledModel, Reconstruction, Teacher, audit
 from tskd.privileged import CostlySensors
+from tskd.weighting import CAMKD, DEMKD
 
 L, H = 4, 3
 Y, LAB, PAST = walk(40, 2), walk(40, 2, seed=1, name="lab"), walk(43, 2, seed=2, name="past")
@@ -154,3 +155,49 @@ def test_numbers_of_steps_and_windows_are_whole_and_above_0(
 def test_the_stride_of_rolling_evaluation_is_a_whole_number(fitted: DistilledModel, stride: Any) -> None:
     for call in (fitted.historical_forecasts, fitted.backtest):
         refused(partial(call, Y, PAST, retrain=False, stride=stride), ValueError, "^stride=")
+
+
+TRUTH_VALUES: dict[str, Callable[[DistilledModel, Any], Any]] = {
+    "soft_sensor": lambda _, value: DistilledModel(student(), soft_sensor=value),
+    "sees_inputs": lambda _, value: teacher(sees_inputs=value),
+    "fills_past": lambda _, value: Reconstruction("lab", fills_past=value),
+    "features": lambda _, value: CAMKD(features=value),
+    "decoupled": lambda _, value: DEMKD(decoupled=value),
+    "load_best": lambda model, value: model.fit(Y, PAST, privileged={"lab": LAB}, load_best=value),
+    "verbose": lambda model, value: model.fit(Y, PAST, privileged={"lab": LAB}, verbose=value),
+    "verbose of audit": lambda model, value: audit(model, Y, PAST, privileged={"lab": LAB}, verbose=value),
+    "clean": lambda model, value: model.save("never written", clean=value),
+    "last_points_only": lambda model, value: model.historical_forecasts(Y, PAST, retrain=False, last_points_only=value),
+    "mc_dropout": lambda model, value: model.predict(H, Y, PAST, mc_dropout=value),
+}
+
+
+@pytest.mark.parametrize("name", list(TRUTH_VALUES))
+@pytest.mark.parametrize("value", ["no", 0, 1.0])
+def test_a_truth_value_is_not_read_into_anything_else(
+    fitted: DistilledModel, name: str, value: Any, steps: list[str]
+) -> None:
+    with untouched(fitted):
+        refused(partial(TRUTH_VALUES[name], fitted, value), TypeError, f"{name.split()[0]}.*={value!r}.*True or False")
+    assert not steps
+
+
+@pytest.mark.parametrize("target", [3, "", True, ["lab"]])
+def test_the_target_of_a_teacher_is_the_key_of_a_series(target: Any) -> None:
+    refused(lambda: teacher(target=target), ValueError, "target=", "'seer'")
+
+
+ALONE: dict[str, Any] = {
+    "val_past_covariates": PAST,
+    "val_future_covariates": PAST,
+    "val_privileged": {"lab": LAB},
+    "val_sample_weight": "linear",
+}
+
+
+@pytest.mark.parametrize("name", list(ALONE))
+def test_what_would_be_ignored_without_a_validation_part_is_refused(name: str, steps: list[str]) -> None:
+    refuses_fit({name: ALONE[name]}, ValueError, name, "without val_series", steps=steps)
+    if name != "val_sample_weight":
+        given = {"privileged": {"lab": LAB}, name: ALONE[name]}
+        refused(lambda: teacher().fit(Y, **given), ValueError, name, "without val_series")

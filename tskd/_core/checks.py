@@ -28,9 +28,9 @@ def check_whole(value: Any, least: int, name: str, meaning: str, most: int = MOS
 
 
 def check_bool(value: Any, name: str) -> None:
-    """Raise a ValueError unless a value is True or False; a text such as `"no"` would count as true."""
+    """Raise a TypeError unless a value is True or False; a text such as `"no"` would count as true."""
     if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name}={value!r}: give True or False")
+        raise TypeError(f"{name}={value!r}: give True or False")
 
 
 def check_real(value: Any, least: float, most: float, name: str, meaning: str) -> None:

@@ -196,6 +196,13 @@ def check_same_components(series: Sequence[TimeSeries] | None, expected: Sequenc
     )
 
 
+def check_not_alone(**validation: Any) -> None:
+    """Raise a ValueError if arguments of the validation part are given although there is no `val_series`."""
+    for what, given in validation.items():
+        if given is not None:
+            raise ValueError(f"{what} is given without val_series, and would be ignored: give both, or neither")
+
+
 def components_of(**series: Sequence[TimeSeries] | None) -> dict[str, list[str]]:
     """Component names by argument; arguments that are None are left out."""
     return {what: list(items[0].components) for what, items in series.items() if items is not None}

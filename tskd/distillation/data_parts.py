@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from tskd._core.darts.inspect import trained_dtype
-from tskd._core.series import SeriesBundle, SeriesLike
+from tskd._core.series import SeriesBundle, SeriesLike, check_not_alone
 from tskd.distillation.recipe import Recipe
 
 # target, past covariates, future covariates, and privileged series by name
 Given: TypeAlias = tuple[SeriesLike | None, SeriesLike | None, SeriesLike | None, Mapping[str, SeriesLike] | None]
-VALIDATION = ("val_past_covariates", "val_future_covariates", "val_privileged")
 
 
 def data_parts(recipe: Recipe, train: Given, validation: Given) -> tuple[SeriesBundle, SeriesBundle | None]:
@@ -29,9 +28,7 @@ def data_parts(recipe: Recipe, train: Given, validation: Given) -> tuple[SeriesB
     checked = checked.with_privileged(privileged, recipe.series_names)
     series, past, future, privileged = validation
     if series is None:
-        for what, given in zip(VALIDATION, validation[1:], strict=True):
-            if given is not None:
-                raise ValueError(f"{what} is given without val_series, and would be ignored: give both, or neither")
+        check_not_alone(val_past_covariates=past, val_future_covariates=future, val_privileged=privileged)
         return checked, None
     held_out = SeriesBundle.of(series, past, future, "val_", checked.series[0].dtype)
     return checked, held_out if privileged is None else held_out.with_privileged(privileged, recipe.series_names)

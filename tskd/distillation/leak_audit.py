@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from tskd._core.checks import type_name
+from tskd._core.checks import check_bool, type_name
 from tskd._core.darts.capabilities import is_fitted
 from tskd._core.series import SeriesBundle, SeriesLike, as_privileged
 from tskd.distillation import leak_checks
@@ -63,6 +63,7 @@ def audit(
     Raises:
         ValueError: the model is not fitted.
     """
+    check_bool(verbose, "verbose")
     if not is_fitted(model.student):
         raise ValueError("audit needs a fitted model; call fit() first")
     if isinstance(test_start, str):

@@ -15,7 +15,7 @@ from tskd._core.darts.arguments import check_arguments
 from tskd._core.darts.capabilities import check_weighable_labels, label_steps, window_span
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.rng import isolated_randomness
-from tskd._core.series import SeriesBundle, as_list, check_same_components, has_gaps
+from tskd._core.series import SeriesBundle, as_list, check_not_alone, check_same_components, has_gaps
 from tskd._core.window_keys import WindowSampling, training_keys, unique
 from tskd._core.windows import Windows
 from tskd.distillation.model_interface import ModelInterface, Probing, student_interface, teacher_interface
@@ -129,8 +129,8 @@ def prepare(
     if validation is not None:
         held_out = _student_inputs(recipe, validation, options, options.val_sample_weight, expected)
         validation.check_components_of(train)
-    elif options.val_sample_weight is not None:
-        raise ValueError("val_sample_weight is given without val_series, and would be ignored: give both, or neither")
+    else:
+        check_not_alone(val_sample_weight=options.val_sample_weight)
     weighting = recipe.weighting
     calibrated = weighting.needs.calibration and all(_validates(validation, one) for one in recipe.teachers)
     ahead = max((loss.needs.ahead for loss in recipe.losses), default=0)

@@ -10,7 +10,7 @@ from typing import Any, Self, get_args
 import numpy as np
 from darts import TimeSeries
 
-from tskd._core.checks import check_whole
+from tskd._core.checks import check_bool, check_whole
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import SeriesBundle, SeriesLike, check_same_components
 from tskd._core.window_keys import WindowSampling
@@ -65,6 +65,7 @@ class Reconstruction(BaseTeacher):
         if model not in get_args(PointwiseKind):
             raise ValueError(f"model={model!r}: give one of {', '.join(map(repr, get_args(PointwiseKind)))}")
         check_whole(steps, 0, "steps", "a number of steps to both sides")
+        check_bool(fills_past, "fills_past")
         if fills_past and steps:
             raise ValueError(
                 f"fills_past=True with steps={steps}: the student's past would hold what lies after its origin; give "

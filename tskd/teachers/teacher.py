@@ -14,7 +14,7 @@ from tskd._core.darts.arguments import check_arguments
 from tskd._core.darts.capabilities import is_fitted
 from tskd._core.darts.inspect import kept_components, trained_until
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import SeriesBundle, SeriesLike
+from tskd._core.series import SeriesBundle, SeriesLike, check_not_alone
 from tskd._core.window_keys import WindowSampling
 from tskd.privileged import Source
 from tskd.teachers.base import BaseTeacher
@@ -195,8 +195,11 @@ class Teacher(FromOutside, BaseTeacher):
             labels = taught_by.predictor(series, past_covariates, future_covariates, privileged_of_labels)
         data = self.data_of(series, past_covariates, future_covariates, privileged)
         inputs, validation = self.inputs_on(data, sampling), None
-        if val_series is not None and self.spec.is_network:
-            val_data = (val_series, val_past_covariates, val_future_covariates, val_privileged)
+        val_data = (val_series, val_past_covariates, val_future_covariates, val_privileged)
+        if val_series is None:
+            names = ("val_past_covariates", "val_future_covariates", "val_privileged")
+            check_not_alone(**dict(zip(names, val_data[1:], strict=True)))
+        elif self.spec.is_network:
             validation = self.inputs_on(self.data_of(*val_data, "val_"), sampling)
         return self.fit_on(inputs, validation, labels, **fit_kwargs)
 
