@@ -16,8 +16,12 @@ from tests.helpers.models import fast
 from tests.helpers.refusals import refused, untouched
 from tests.helpers.series import walk
 from tskd import DistilledModel, Reconstruction, Teacher, audit
-from tskd.privileged import CostlySensors
-from tskd.weighting import CAMKD, DEMKD
+from tskd.balance import ScheduledBalance
+from tskd.losses import AutoregressiveKD, LevelShapeKD, MultiScaleKD, TeacherBounded
+from tskd.privileged import CostlySensors, FutureHorizon, WayPoint
+from tskd.teachers.base import BaseTeacher
+from tskd.teachers.crossfit import CrossFit
+from tskd.weighting import CAMKD, DEMKD, LFME, BatesGranger
 
 L, H = 4, 3
 Y, LAB, PAST = walk(40, 2), walk(40, 2, seed=1, name="lab"), walk(43, 2, seed=2, name="past")
@@ -201,3 +205,51 @@ def test_what_would_be_ignored_without_a_validation_part_is_refused(name: str, s
     if name != "val_sample_weight":
         given = {"privileged": {"lab": LAB}, name: ALONE[name]}
         refused(lambda: teacher().fit(Y, **given), ValueError, name, "without val_series")
+
+
+HUGE: dict[str, Callable[[], Any]] = {
+    "end": lambda: FutureHorizon("lab", end=10**30),
+    "mean_over": lambda: FutureHorizon("lab", mean_over=10**30),
+    "noise_variance": lambda: FutureHorizon("lab", noise_variance=10**30),
+    "step": lambda: WayPoint("lab", 10**30),
+    "until": lambda: CostlySensors("lab", until=10**30),
+    "scales": lambda: MultiScaleKD(scales=10**30),
+    "scales of a million": lambda: MultiScaleKD(scales=10**6),
+    "steps": lambda: AutoregressiveKD(steps=10**30),
+    "level": lambda: LevelShapeKD(level=10**30),
+    "margin": lambda: TeacherBounded(margin=10**30),
+    "shrinkage": lambda: BatesGranger(shrinkage=10**30),
+    "temperature": lambda: CAMKD(temperature=10**30),
+    "bins": lambda: LFME(bins=10**30),
+    "warm_up": lambda: ScheduledBalance(0.5, warm_up=10**30),
+    "cross_fit": lambda: teacher(cross_fit=10**30),
+    "block": lambda: CrossFit(2, 10**30),
+    "steps of a reconstruction": lambda: Reconstruction("lab", steps=10**30),
+    "first_step": lambda: Teacher.from_forecasts([Y], name="given", first_step=10**30),
+}
+
+
+@pytest.mark.parametrize("name", list(HUGE))
+def test_numbers_that_no_data_have_are_refused(name: str) -> None:
+    refused(HUGE[name], ValueError, f"{name.split()[0]}=10", "at most|below")
+
+
+FAR: dict[str, Callable[[], BaseTeacher]] = {
+    "reads up to step 1000000": lambda: Teacher(DLinearModel(L, H, **fast()), FutureHorizon("lab", end=10**6)),
+    "reads up to step 37 after": lambda: Teacher(DLinearModel(L, H, **fast()), WayPoint("lab", 37)),
+    "reads up to step 999999": lambda: Teacher(DLinearModel(L, H, **fast()), CostlySensors("lab", until=999_999)),
+    "38 folds, and there are 34": lambda: teacher(cross_fit=38),
+    "steps=40": lambda: Reconstruction("lab", steps=40),
+}
+
+
+@pytest.mark.parametrize("message", list(FAR))
+def test_what_lies_past_the_data_is_refused_before_any_training(message: str, steps: list[str]) -> None:
+    model = DistilledModel(student(), [Teacher(DLinearModel(L, H, **fast()), name="good"), FAR[message]()])
+    refused(lambda: model.fit(Y, privileged={"lab": LAB}), ValueError, message)
+    assert not steps
+
+
+def test_the_last_step_that_a_window_has_can_be_read() -> None:
+    seer = Teacher(DLinearModel(L, H, **fast()), WayPoint("lab", 36)).fit(Y, privileged={"lab": LAB})
+    assert len(seer.historical_forecasts(Y, privileged={"lab": LAB})) == 1
