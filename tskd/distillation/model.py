@@ -19,8 +19,9 @@ from tskd.distillation.backtesting import Backtester, evaluate
 from tskd.distillation.data_parts import data_parts
 from tskd.distillation.deployed_inputs import check_predict, deployable
 from tskd.distillation.fit import fit
+from tskd.distillation.fit_options import FitOptions
 from tskd.distillation.history import EpochRecord, History
-from tskd.distillation.preflight import FitOptions, prepare
+from tskd.distillation.preflight import prepare
 from tskd.distillation.recipe import Recipe
 from tskd.distillation.serialization import SavedModel, load, save
 from tskd.distillation.soft_sensor import SoftSensor

@@ -10,11 +10,11 @@ from typing import Any
 
 from darts import TimeSeries
 
-from tskd._core.darts.capabilities import is_torch_model
+from tskd._core.darts.capabilities import is_foundation, is_torch_model
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import check_same_components, components_of
 from tskd.teachers import network, regression
-from tskd.teachers.crossfit import Folds
+from tskd.teachers.crossfit import Folds, Keep
 from tskd.teachers.predictor import ModelPredictor, TeacherPredictor
 from tskd.teachers.spec import TeacherSpec
 
@@ -52,15 +52,9 @@ class FittedModels:
             taught_by: predictor of a teacher whose forecasts replace the labels.
             fit_kwargs: further arguments of darts' `fit`.
         """
-        assert inputs.keys is not None
-        folds, models = None, []
-        if spec.cross_fit is not None:
-            last = spec.horizon[-1]
-            span = spec.lookback + max([last, *(math.ceil(source.reads_until(last)) for source in spec.sources)])
-            folds = Folds.of(spec.cross_fit, inputs.series, inputs.keys, span)
-        for fold in range(1 if folds is None else folds.count):
+        (folds, keeps), models = _folds(spec, inputs), []
+        for keep in keeps:
             model = spec.model.untrained_model()
-            keep = None if folds is None else partial(folds.trains, inputs.series, fold=fold)
             if spec.is_network:
                 network.fit(model, inputs, validation, keep, taught_by, **fit_kwargs)
             else:
@@ -68,6 +62,16 @@ class FittedModels:
             models.append(model)
         ends = [target.end_time() for part in (inputs, validation) if part is not None for target in part.series]
         return cls(tuple(models), folds, components_of(**inputs.arguments()), max(ends))
+
+    @staticmethod
+    def check(spec: TeacherSpec, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> None:
+        """Raise what `fit` with these arguments would raise before its first step, in whichever fold."""
+        _, keeps = _folds(spec, inputs)
+        if spec.is_network and not is_foundation(spec.model):
+            network.check(spec.model.untrained_model(), inputs, validation, keeps, **fit_kwargs)
+        elif not spec.is_network:
+            for keep in keeps:
+                regression.check_windows(spec.model, inputs, keep)
 
     def predictor(self, name: str, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
         """The predictor of the teacher's outputs for windows of some series.
@@ -96,3 +100,14 @@ class FittedModels:
         student, own = (list(items[0].components) for items in (targets, inputs.series))
         columns = None if student == own else tuple(own.index(component) for component in student)
         return TeacherPredictor(inputs.series, base, len(self.models), self.folds, columns)
+
+
+def _folds(spec: TeacherSpec, inputs: ModelInputs) -> tuple[Folds | None, list[Keep | None]]:
+    """The folds of a cross-fitted teacher, and for each model which windows it is fitted on, None for all."""
+    if spec.cross_fit is None:
+        return None, [None]
+    assert inputs.keys is not None
+    last = spec.horizon[-1]
+    span = spec.lookback + max([last, *(math.ceil(source.reads_until(last)) for source in spec.sources)])
+    folds = Folds.of(spec.cross_fit, inputs.series, inputs.keys, span)
+    return folds, [partial(folds.trains, inputs.series, fold=fold) for fold in range(folds.count)]

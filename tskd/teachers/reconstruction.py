@@ -171,15 +171,25 @@ class Reconstruction(BaseTeacher):
                 raise ValueError(f"{data.prefix}privileged of teacher {self.name!r}: {error}") from None
         return ModelInputs(data.series, read)
 
+    def check_fit_on(self, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> None:
+        if self.model == "trees":
+            # its labels are those of the others, which are fitted in a moment
+            self._fit_as("ridge", inputs)
+        else:
+            self._fit_as(self.model, inputs)
+
     def fit_on(self, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> Reconstruction:
         """`fit` on the teacher's own inputs; sampling and weights of windows do not apply to labels of steps."""
         self.check_fitted(False)
         teacher = copy.copy(self)
+        teacher._fit = self._fit_as(self.model, inputs)
+        return teacher
+
+    def _fit_as(self, model: PointwiseKind, inputs: ModelInputs) -> ReconstructionFit:
         try:
-            teacher._fit = ReconstructionFit.of(inputs, self.model, self.steps)
+            return ReconstructionFit.of(inputs, model, self.steps)
         except ValueError as error:
             raise ValueError(f"teacher {self.name!r}, {error}") from None
-        return teacher
 
     def predictor_on(self, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
         base = AnswersByTime(self.answers_on(inputs), targets, self._horizon, AnswerForm())

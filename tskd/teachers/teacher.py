@@ -221,6 +221,9 @@ class Teacher(FromOutside, BaseTeacher):
         result = FittedModels.fit(self.spec, inputs, validation, taught_by, **fit_kwargs)
         return Teacher.of_fitted(replace(self.spec, model=result.models[0]), result)
 
+    def check_fit_on(self, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> None:
+        FittedModels.check(self.spec, inputs, validation, **fit_kwargs)
+
     def unfitted(self) -> Teacher:
         """The same teacher with an untrained model."""
         model = self.model.untrained_model()
