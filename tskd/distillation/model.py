@@ -239,7 +239,7 @@ class DistilledModel:
 
     @classmethod
     def load(cls, path: str | Path) -> DistilledModel:
-        """Read a saved model, by darts' safe loading."""
+        """Read a saved model, by darts' safe loading. ValueError for one that is damaged."""
         saved = load(as_path(path, "path"))
         recipe = saved.recipe
         parts = (recipe.student, recipe.teachers, recipe.losses, recipe.weighting, recipe.balance)
