@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import random
 import signal
@@ -89,7 +90,52 @@ def lose_an_array(folder: Path) -> None:
     (folder / "covered.npy").unlink()
 
 
-@pytest.mark.parametrize("damage", [flip_a_byte, tear, lose_the_index, garble_the_index, lose_an_array])
+def replace(change: Callable[[dict[str, np.ndarray]], object]) -> Callable[[Path], None]:
+    """Arrays that are changed, under the right digests."""
+
+    def damage(folder: Path) -> None:
+        arrays = {path.stem: np.load(path) for path in folder.glob("*.npy")}
+        change(arrays)
+        for path in folder.glob("*.npy"):
+            path.unlink()
+        for name, array in arrays.items():
+            np.save(folder / f"{name}.npy", array)
+        digests = {name: store._digest(folder / f"{name}.npy") for name in arrays}
+        (folder / "index.json").write_text(json.dumps({"arrays": digests}))
+
+    return damage
+
+
+def changed(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
+    return replace(lambda arrays: arrays.update({name: change(arrays[name])}))
+
+
+def index(text: str) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        (folder / "index.json").write_text(text)
+
+    return damage
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    "a byte": flip_a_byte,
+    "torn": tear,
+    "no index": lose_the_index,
+    "another index": garble_the_index,
+    "a deep index": index("[" * 100_000),
+    "no array": lose_an_array,
+    "one step": changed("forecasts", lambda values: values[:, :1]),
+    "one component": changed("forecasts", lambda values: values[:, :, 0]),
+    "another type": changed("forecasts", lambda values: values.astype("complex64")),
+    "fewer windows": changed("covered", lambda values: np.zeros_like(values)),
+    "numbers for truths": changed("covered", lambda values: values.astype("float32")),
+    "no forecasts": replace(lambda arrays: arrays.pop("forecasts")),
+    "one more": replace(lambda arrays: arrays.update(more=arrays["covered"])),
+    "outside": index('{"arrays": {"../forecasts": ""}}'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=list(DAMAGE))
 def test_what_is_damaged_is_noticed_and_computed_again(
     fitted: Teacher, tmp_path: Path, asked: list[int], damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:

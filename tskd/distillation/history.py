@@ -207,42 +207,6 @@ def _named(names: Sequence[str], values: Tensor | None) -> dict[str, Any]:
     return {} if values is None else dict(zip(names, values.tolist(), strict=True))
 
 
-class Means:
-    """Means over the steps of an epoch, summed on the training device, so that no step waits for them."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._weights: dict[str, Tensor] = {}
-        self._steps = 0
-
-    def add(self, name: str, value: Tensor, over: Tensor | None = None) -> None:
-        """Add the value of a step.
-
-        Args:
-            over: mask of what the value is a mean over, to count it by that; None to count all steps alike.
-        """
-        value = value.detach()
-        if over is not None:
-            weight = over.sum()
-            value = value * weight
-            self._weights[name] = self._weights[name] + weight if name in self._weights else weight
-        self._sums[name] = self._sums[name] + value if name in self._sums else value
-
-    def end_step(self) -> None:
-        self._steps += 1
-
-    def end_epoch(self) -> dict[str, Tensor]:
-        """The means of the epoch, sorted by name; starts the next epoch."""
-        means = {
-            name: total / (self._weights[name].clamp(min=1) if name in self._weights else self._steps)
-            for name, total in sorted(self._sums.items())
-        }
-        self._sums.clear()
-        self._weights.clear()
-        self._steps = 0
-        return means
-
-
 def logged_weights(entry: EpochRecord) -> dict[str, float]:
     """The logged values of an entry of the history."""
     shares = {f"weight/{name}": share for name, share in entry["weights"].items()}

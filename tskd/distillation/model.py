@@ -131,13 +131,13 @@ class DistilledModel:
         student and teachers are put back to their state before it.
 
         Args:
-            privileged: series by the names that the teachers' sources read, one for each target series; values after
-                the end of `series` are never read.
+            privileged: series by the names that teachers read, one for each target series, and not read after its end.
             val_privileged: the same for `val_series`; without it, privileged teachers are fitted without validation.
             cache: folder in which teacher outputs are kept for later fits with the same teachers and data.
 
         Raises:
             TypeError, ValueError: the data cannot be used; raised before any training.
+            FloatingPointError: the student became NaN; raised at the end of the epoch in which it did.
         """
         recipe = self._recipe()
         train, validation = data_parts(
@@ -243,7 +243,7 @@ class DistilledModel:
 
     @classmethod
     def load(cls, path: str | Path) -> DistilledModel:
-        """Read a saved model, by darts' safe loading."""
+        """Read a saved model, by darts' safe loading. ValueError for one that is damaged."""
         saved = load(as_path(path, "path"))
         recipe = saved.recipe
         parts = (recipe.student, recipe.teachers, recipe.losses, recipe.weighting, recipe.balance)

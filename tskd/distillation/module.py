@@ -30,7 +30,8 @@ from tskd.balance import Balance
 from tskd.distillation import checkpoint as checkpoint_parts
 from tskd.distillation.batches import Batch
 from tskd.distillation.extra_optimizer import step_by_hand
-from tskd.distillation.history import History, Means, Tally, logged_weights
+from tskd.distillation.history import History, Tally, logged_weights
+from tskd.distillation.means import Means
 from tskd.distillation.objective import Objective
 from tskd.distillation.paired_loss import StudentOutput
 from tskd.distillation.student_queries import Calibration, gradient_gram
@@ -83,8 +84,7 @@ class Distillation(pl.LightningModule):
         # loggers and checkpoints show the student's hyperparameters
         self._hparams = network._hparams
         self._hparams_initial = network._hparams_initial
-        self._hparams_name = network._hparams_name
-        self._log_hyperparams = network._log_hyperparams
+        self._hparams_name, self._log_hyperparams = network._hparams_name, network._log_hyperparams
 
     def __getattr__(self, name: str) -> Any:
         # a user's callback may read any attribute of the student's own module
@@ -130,7 +130,7 @@ class Distillation(pl.LightningModule):
         self._log_loss("train_loss", loss, loss_count(batch.labels, ModuleStage.TRAIN))
         self._means.add("train_label_loss", labels, labels_known(batch.labels))
         self._means.add("balance", torch.as_tensor(alpha))
-        self._means.end_step()
+        self._means.end_step(loss)
         update_metrics(self.student, output, batch.labels, ModuleStage.TRAIN)
         return loss
 
@@ -150,7 +150,7 @@ class Distillation(pl.LightningModule):
             self._tally.clear()
             self.log_dict(logged_weights(record), sync_dist=True)
         # all processes in the same order: logged values are averaged over them
-        for name, mean in self._means.end_epoch().items():
+        for name, mean in self._means.end_epoch(self.student, self.trainer).items():
             self.log(name, mean, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:

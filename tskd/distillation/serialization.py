@@ -11,6 +11,7 @@ from typing import Any
 
 from tskd import balance, losses, weighting
 from tskd._core.checks import check_bool
+from tskd._core.checksums import checksums
 from tskd._core.darts.capabilities import is_fitted
 from tskd._core.darts.storage import load_model
 from tskd._core.object_spec import described, restored
@@ -21,7 +22,7 @@ from tskd.teachers.given_series import GivenSeries
 from tskd.teachers.reconstruction import Reconstruction
 from tskd.teachers.teacher import Teacher
 
-DESCRIPTION = "distilled.json"
+DESCRIPTION, CHECKSUMS = "distilled.json", "checksums.json"
 FORMAT = 1
 KINDS: Mapping[str, type[BaseTeacher]] = {
     "model": Teacher,
@@ -81,7 +82,9 @@ def save(saved: SavedModel, folder: Path, clean: bool = False) -> None:
             {"kind": _kind(teacher), "given_fitted": given.fitted, **teacher.save(place, _stem(index))}
             for index, (teacher, given) in enumerate(zip(recipe.teachers, saved.given_teachers, strict=True))
         ]
+        description["checksums"] = CHECKSUMS
         (place / DESCRIPTION).write_text(json.dumps(description, indent=2, default=_number) + "\n")
+        (place / CHECKSUMS).write_text(json.dumps(checksums(place, CHECKSUMS), indent=2) + "\n")
         if folder.exists():
             folder.rmdir()
         place.rename(folder)
@@ -92,12 +95,23 @@ def load(folder: Path) -> SavedModel:
 
     Raises:
         FileNotFoundError: the folder holds no saved model.
-        ValueError: this version does not know the format.
+        ValueError: it is damaged, or of a format that this version does not know.
     """
     path = folder / DESCRIPTION
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no saved DistilledModel: {DESCRIPTION} is missing")
+    try:
+        return _read(folder, path)
+    except Exception as error:
+        # whatever JSON, NumPy, torch and darts make of a file that is not what was written
+        raise ValueError(f"the model in {folder} cannot be loaded: {error or type(error).__name__}") from error
+
+
+def _read(folder: Path, path: Path) -> SavedModel:
+    _check_files(folder)
     description: dict[str, Any] = json.loads(path.read_text())
+    if "checksums" in description and not (folder / CHECKSUMS).is_file():
+        raise ValueError(f"{CHECKSUMS} is missing")
     if description.get("format") != FORMAT:
         raise ValueError(f"{path} has format {description.get('format')!r}; this version reads {FORMAT}")
     teachers = [
@@ -118,6 +132,16 @@ def load(folder: Path) -> SavedModel:
         for teacher, entry in zip(teachers, description["teachers"], strict=True)
     )
     return SavedModel(recipe, given, description["components"])
+
+
+def _check_files(folder: Path) -> None:
+    """Raise a ValueError for a file that is not what was written; folders of earlier versions have no checksums."""
+    if not (folder / CHECKSUMS).is_file():
+        return
+    found = checksums(folder, CHECKSUMS)
+    for name, digest in json.loads((folder / CHECKSUMS).read_text()).items():
+        if found.get(name) != digest:
+            raise ValueError(f"{name} is {'damaged' if name in found else 'missing'}")
 
 
 def _number(value: Any) -> Any:

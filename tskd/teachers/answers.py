@@ -28,7 +28,7 @@ class AnswersByTime:
         form: of the answers.
     """
 
-    can_be_fingerprinted = True
+    can_be_fingerprinted = covers_cheaply = True
 
     def __init__(
         self, answers: Sequence[TimeSeries], targets: Sequence[TimeSeries], steps: range, form: AnswerForm
@@ -62,7 +62,7 @@ class AnswersByOrigin:
         form: of the answers.
     """
 
-    can_be_fingerprinted = True
+    can_be_fingerprinted = covers_cheaply = True
 
     def __init__(self, keys: Tensor, answers: np.ndarray, form: AnswerForm) -> None:
         self.form = form

@@ -106,7 +106,7 @@ class NetworkPredictor:
         windows: their inputs.
     """
 
-    can_be_fingerprinted = True
+    can_be_fingerprinted = covers_cheaply = True
 
     def __init__(self, models: Sequence[Any], windows: Windows) -> None:
         self.models = models

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,6 +29,7 @@ CHUNK = 2**24
 IN_MEMORY = 2**28
 ABANDONED = 24 * 3600
 DRAFT = re.compile(r"\.[0-9a-f]{40}\.[0-9a-f]{32}")
+Check = Callable[[Mapping[str, np.ndarray]], None]
 logger = logging.getLogger(__name__)
 
 
@@ -110,12 +111,15 @@ class OutputCache:
         self.folder = folder
 
     @contextmanager
-    def open(self, fingerprint: Callable[[], str | None], windows: int) -> Iterator[CacheEntry]:
+    def open(
+        self, fingerprint: Callable[[], str | None], windows: int, check: Check | None = None
+    ) -> Iterator[CacheEntry]:
         """The entry of a fingerprint: a complete one, or a new one to be filled, kept if the block does not raise.
 
         Args:
             fingerprint: computes the name of the entry; None for an entry that is not kept.
             windows: number of windows.
+            check: raises a ValueError for arrays that are not what would be written.
 
         Raises:
             OSError: the disk is full, or the folder cannot be written to.
@@ -125,7 +129,7 @@ class OutputCache:
             yield CacheEntry(windows, None)
             return
         place = self.folder / name
-        arrays = _verified(place, windows)
+        arrays = _verified(place, windows, check)
         if arrays is not None:
             yield CacheEntry(windows, place, arrays)
             return
@@ -143,19 +147,23 @@ class OutputCache:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def _verified(folder: Path, windows: int) -> dict[str, np.ndarray] | None:
-    """The arrays in a folder if all match their checksums; else None, and the folder is removed."""
+def _verified(folder: Path, windows: int, check: Check | None = None) -> dict[str, np.ndarray] | None:
+    """The arrays in a folder if all match their checksums and pass the check; else None, and the folder is removed."""
     if not folder.is_dir():
         return None
     try:
         arrays = {}
         for name, digest in json.loads((folder / INDEX).read_text())["arrays"].items():
+            if Path(name).name != name:
+                raise ValueError(f"{name} is no name of an array")
             if _digest(folder / f"{name}.npy") != digest:
                 raise ValueError(f"{name}.npy is not what was written")
-            arrays[name] = np.load(folder / f"{name}.npy", mmap_mode="c")
+            arrays[name] = np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False)
             if len(arrays[name]) != windows:
                 raise ValueError(f"{name}.npy has {len(arrays[name])} windows, not {windows}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if check is not None:
+            check(arrays)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError) as error:
         logger.warning("%s is damaged and is computed again: %s", folder, error)
         aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
         with suppress(OSError):

@@ -6,7 +6,9 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -193,7 +195,7 @@ def collect(
         ValueError: the teacher has its inputs for none of the windows.
     """
     keys = request.keys
-    with cache.open(lambda: predictor.fingerprint(request), len(keys)) as entry:
+    with cache.open(lambda: predictor.fingerprint(request), len(keys), partial(_check, predictor, request)) as entry:
         if not entry.complete:
             covered = predictor.covers(keys)
             at = torch.nonzero(covered)[:, 0]
@@ -209,6 +211,28 @@ def collect(
     if FORECASTS not in fields:
         raise ValueError(f"teacher {name!r} has its inputs for none of the {len(keys)} windows")
     return fields, usable_windows(name, fields[FORECASTS], fields.pop(COVERED))
+
+
+def _check(predictor: TeacherPredictor, request: OutputRequest, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise a ValueError for arrays that are not the answers of a teacher to a request, whoever wrote them."""
+    windows, steps = len(request.keys), request.steps.stop - request.steps.start
+    width = predictor.series[0].n_components if predictor.columns is None else len(predictor.columns)
+    dtype = torch.zeros(0, dtype=request.dtype).numpy().dtype
+    covered = arrays[COVERED]
+    if covered.shape != (windows,) or covered.dtype != np.bool_:
+        raise ValueError(f"{COVERED} has shape {covered.shape} and type {covered.dtype}")
+    if predictor.base.covers_cheaply and not np.array_equal(covered, predictor.covers(request.keys).numpy()):
+        raise ValueError("other windows are covered")
+    answers = {FORECASTS, *request.fields} if covered.any() else set()
+    if not answers <= set(arrays) <= {COVERED, SPREAD, *answers}:
+        raise ValueError(f"there are {', '.join(arrays)}")
+    for name in set(arrays) - {COVERED}:
+        array = arrays[name]
+        fits = "." in name or array.shape[1:3] == (steps, width)
+        if name in (FORECASTS, SPREAD):
+            fits = array.shape == (windows, steps, width)
+        if not fits or array.dtype != dtype:
+            raise ValueError(f"{name} has shape {array.shape} and type {array.dtype}")
 
 
 def usable_windows(name: str, forecasts: Tensor, covered: Tensor) -> Tensor:

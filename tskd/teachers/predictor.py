@@ -25,10 +25,14 @@ class ModelPredictor(Protocol):
 
     Attributes:
         can_be_fingerprinted: whether everything that the outputs depend on can be hashed.
+        covers_cheaply: whether `covers` forecasts nothing.
     """
 
     @property
     def can_be_fingerprinted(self) -> bool: ...
+
+    @property
+    def covers_cheaply(self) -> bool: ...
 
     def covers(self, keys: Tensor) -> Tensor:
         """`[M]`, true for the windows `keys [M, 2]` whose inputs exist."""

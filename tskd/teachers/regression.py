@@ -103,6 +103,8 @@ class RegressionPredictor:
         inputs: series and covariates.
     """
 
+    covers_cheaply = False
+
     def __init__(self, models: Sequence[Any], inputs: ModelInputs) -> None:
         self.models = models
         self.inputs = inputs

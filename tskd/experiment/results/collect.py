@@ -19,8 +19,8 @@ from tskd.experiment.results.results import Results
 from tskd.experiment.results.study_results import StudyResults
 from tskd.experiment.results.tabulation import CellsOfTables, FailedCell, FinishedCell, tables_of
 from tskd.experiment.run.case_plan import CasePlan, plan_study
+from tskd.experiment.run.cell_check import planned_store
 from tskd.experiment.run.cell_store import CellStore
-from tskd.experiment.run.folder import CELLS
 from tskd.experiment.run.provenance import commit, versions
 
 
@@ -53,7 +53,8 @@ def results_so_far(study: StudyConfig, folder: str | Path) -> StudyResults:
     Raises:
         RunError: nothing is finished yet.
     """
-    return collect(study, plan_study(study), CellStore(Path(folder) / CELLS))
+    plans = plan_study(study)
+    return collect(study, plans, planned_store(Path(folder), plans))
 
 
 def counts(plans: Iterable[CasePlan], store: CellStore) -> CellCounts:

@@ -7,13 +7,13 @@ import io
 import json
 import time
 import traceback
-import zipfile
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import numpy as np
 
 from tskd.experiment.run.cell import Cell
+from tskd.experiment.run.cell_archive import read_archive
 from tskd.experiment.run.provenance import commit, versions
 
 
@@ -94,12 +94,11 @@ class StoredCell:
     @classmethod
     def from_bytes(cls, content: bytes) -> StoredCell:
         """What `to_bytes` made. Raises ValueError for anything else."""
+        arrays = read_archive(content)
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
             row = json.loads(arrays.pop("row").tobytes())
             return cls({**row, "key": row["key"]}, arrays)
-        except (OSError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        except (KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"this is no stored cell: {error}") from error
 
 

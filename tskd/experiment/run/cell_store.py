@@ -2,7 +2,8 @@
 
 A file is called `<key>.<first 16 hexadecimal digits of the SHA-256 of its bytes>.npz`. It is a NumPy archive without
 pickles: `row`, which is JSON, and arrays. A process that is killed leaves whole files and, at worst, a temporary one;
-a file that was torn, edited or renamed does not agree with its name, counts as missing, and is moved aside.
+a file that was torn, edited or renamed does not agree with its name, counts as missing, and is moved aside; so is one
+that agrees, and holds something else than its plan asks for.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
+from tskd.experiment.run.cell_archive import MOST_BYTES
 from tskd.experiment.run.cell_record import StoredCell
 from tskd.experiment.run.files import write_atomically
 
@@ -24,10 +26,16 @@ STALE = 3600
 
 
 class CellStore:
-    """The stored cells in a folder. Several processes may write and read at once."""
+    """The stored cells in a folder. Several processes may write and read at once.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: of the files.
+        check: raises a ValueError for a stored cell that is not what its plan asks for, which then counts as missing.
+    """
+
+    def __init__(self, folder: Path, check: Callable[[StoredCell], None] | None = None) -> None:
         self.folder = folder
+        self._check = check
         # by name: time and size of a file that was read, its key, and whether that failed; None for no stored cell
         self._known: dict[str, tuple[int, int, tuple[str, bool] | None]] = {}
 
@@ -44,7 +52,7 @@ class CellStore:
         """Stored cells, by key: a finished one rather than a failure, of several the first by name."""
         found: dict[str, StoredCell] = {}
         for path in self._files(keys):
-            stored = _valid(path)
+            stored = self._valid(path)
             if stored is not None and (stored.key not in found or found[stored.key].failed > stored.failed):
                 found[stored.key] = stored
         return found
@@ -86,10 +94,26 @@ class CellStore:
             return None
         known = self._known.get(path.name)
         if known is None or known[:2] != (found.st_mtime_ns, found.st_size):
-            stored = _valid(path)
+            stored = self._valid(path)
             state = None if stored is None else (stored.key, stored.failed)
             known = self._known[path.name] = found.st_mtime_ns, found.st_size, state
         return known[2]
+
+    def _valid(self, path: Path) -> StoredCell | None:
+        """The stored cell in a file, None if it is not what the file's name says."""
+        name = NAME.fullmatch(path.name)
+        try:
+            if name is None or path.stat().st_size > MOST_BYTES:
+                return None
+            content = path.read_bytes()
+            if _digest(content) != name[2]:
+                return None
+            stored = StoredCell.from_bytes(content)
+            if stored.key == name[1] and self._check is not None:
+                self._check(stored)
+        except (FileNotFoundError, ValueError):
+            return None
+        return stored if stored.key == name[1] else None
 
     def _files(self, keys: Collection[str]) -> list[Path]:
         wanted = set(keys)
@@ -99,16 +123,3 @@ class CellStore:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _valid(path: Path) -> StoredCell | None:
-    """The stored cell in a file, None if it is not what the file's name says."""
-    name = NAME.fullmatch(path.name)
-    try:
-        content = path.read_bytes()
-        if name is None or _digest(content) != name[2]:
-            return None
-        stored = StoredCell.from_bytes(content)
-    except (FileNotFoundError, ValueError):
-        return None
-    return stored if stored.key == name[1] else None

@@ -24,12 +24,13 @@ from tskd.experiment.config.objects import reproducible
 from tskd.experiment.config.study import StudyConfig
 from tskd.experiment.config.yaml_file import FROM_PYTHON
 from tskd.experiment.run.case_plan import CasePlan
+from tskd.experiment.run.cell_check import planned_store
 from tskd.experiment.run.cell_record import StoredCell
 from tskd.experiment.run.cell_store import CellStore
 from tskd.experiment.run.engines import Engine, EngineOptions, start_engine
 from tskd.experiment.run.engines.base import WAIT, Died, Ended, Made, cores
 from tskd.experiment.run.files import write_atomically
-from tskd.experiment.run.folder import CELLS, CONFIG, LOCKS, TEACHERS, take_lock
+from tskd.experiment.run.folder import CONFIG, LOCKS, TEACHERS, take_lock
 from tskd.experiment.run.plan import Block, PlannedCell
 from tskd.experiment.run.worker import Task
 
@@ -54,7 +55,7 @@ def compute(
     """
     head = "" if all(map(reproducible, study.cases.values())) else f"# {FROM_PYTHON}\n"
     write_atomically(folder / CONFIG, f"{head}{study.to_yaml()}".encode())
-    store = CellStore(folder / CELLS)
+    store = planned_store(folder, plans)
     rejected = store.sweep()
     if rejected:
         warnings.warn(

@@ -8,7 +8,6 @@ memory), so the process that fits a teacher reads it back too.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pickle
 import shutil
@@ -20,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tskd._core.checksums import checksums
 from tskd._core.darts.storage import load_model
 from tskd.experiment.config.quiet_logs import TRAINER
 from tskd.teachers.base import BaseTeacher
@@ -99,7 +99,7 @@ def save_teacher(folder: Path, key: str, fitted: FittedTeacher) -> None:
             "traces": teacher.traces,
             "seconds": fitted.seconds,
             "warnings": fitted.warnings,
-            "files": _checksums(place),
+            "files": checksums(place, DESCRIPTION),
         }
         (place / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
         try:
@@ -113,7 +113,7 @@ def _description(place: Path) -> dict[str, Any] | None:
     """The description of the teacher in a folder; None if it is not whole."""
     try:
         found: dict[str, Any] = json.loads((place / DESCRIPTION).read_text())
-        whole = found["format"] == FORMAT and found["files"] == _checksums(place)
+        whole = found["format"] == FORMAT and found["files"] == checksums(place, DESCRIPTION)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return found if whole else None
@@ -142,8 +142,3 @@ def _clear_abandoned(folder: Path) -> None:
 
 def _place(folder: Path, number: int) -> Path:
     return folder / f"model{number}.pt"
-
-
-def _checksums(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != DESCRIPTION)
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
