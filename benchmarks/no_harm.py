@@ -1,9 +1,11 @@
-"""Does `AutoBalance` ever do harm? Linear students in closed form, useless and good teachers, other data than its rule.
+"""Does `AutoBalance` ever do harm? Linear students and networks, useless and good teachers, other data than its rule.
 
-    TSKD_DATA=folder/of/data python benchmarks/no_harm.py             # goes on where it stopped
+    TSKD_DATA=folder/of/data python benchmarks/no_harm.py                # goes on where it stopped
+    TSKD_DATA=folder/of/data python benchmarks/no_harm.py fresh networks # some kinds of cells only
     TSKD_DATA=folder/of/data python benchmarks/no_harm.py --table-only
 
-Writes `benchmarks/results/no_harm.csv` (one row a cell), `no_harm.png` and its section in `benchmarks/README.md`.
+Writes `benchmarks/results/no_harm.csv` and `no_harm_networks.csv` (one row a cell), `no_harm.png` and its section in
+`benchmarks/README.md`. The indices need `pip install 'tskd[arch]'`.
 
 Design, stated before any cell was computed
 ===========================================
@@ -27,7 +29,7 @@ privileged series run backwards; three times the labels; another series; the lab
 
 Students. Ridge regressions on 24 steps relative to the last value, their penalty tuned on labels by purged folds. Their
 error for any α follows in closed form: the least (1 − α)·Σ over labels + α·Σ over answers + penalty. That is the loss
-of `DistilledModel` for a linear student; networks are not in this table.
+of `DistilledModel` for a linear student.
 
 Rules. `AutoBalance()` and `AutoBalance(bold=True)`, by the functions that a fit calls; α = .25, .5 and 1; the α of 0,
 .25, .5 and 1 with the least error on the last quarter of the labelled windows, teachers fitted on the three quarters
@@ -45,6 +47,18 @@ something of held-out labels (R² > 0) left .3 %, .3 %, 1.039 and 11 %; then 1 t
 trust in a teacher of R² > .7 was up to 19 % worse, and 18 % of 242 cells of `scarce.py` more than 2 %: only the bold do
 so now, from .8 on. The rule is the one of today: 1 (bold .5), R² > 0, nothing where L_S > 2.
 
+Fresh cells, added before any of them was computed and after the rule had been chosen: the S&P 500 and the Nasdaq
+(absolute returns; privileged: the day's range; the other index), 3 and 12 days ahead; and 48 steps ahead for the hourly
+and quarter-hourly sources of confirmation and a generated one. 150 and 500 windows, two folds. They count as
+confirmation, and are shown by themselves too.
+
+Networks, likewise: TiDE and TSMixer, fully labelled, 150 and 500 windows (20 and 8 epochs, no early stopping), both
+halves in turn, one horizon of each source in a fold, eight of the teachers. Weight decay has the least error of labels
+alone on the last quarter. Five paired seeds: a network of labels and one of the teacher from the same seed, whose
+forecasts are blended, f₀ + α(f₁ − f₀); errors are means over the seeds. α is chosen for the network, by the functions
+that a fit calls. Where the bold rule trusts the teacher by more than .02, one seed is trained with
+`AutoBalance(bold=True)` itself, and its error is compared with that of the blend.
+
 If the rule is changed after a look, then by the first half of the sources alone (development: AUD, appliances, Chengdu,
 ETTm1, noisy labels); figures are given for both halves.
 """
@@ -53,39 +67,50 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from no_harm_cells import Group
-from no_harm_data import CONFIRMATION, DEVELOPMENT, POOLED, horizons
+from no_harm_data import CONFIRMATION, DEVELOPMENT, FAR, FAR_HORIZON, INDICES, POOLED, horizons
 from no_harm_linear import rows_of
+from no_harm_networks import NetworkGroup, network_groups, network_rows
 from no_harm_tables import figure, section
 from tables import write_section
 from tqdm import tqdm
 
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "no_harm"
-SIZES, FOLDS = (150, 500), 3
+SIZES, FOLDS, FRESH_FOLDS = (150, 500), 3, 2
 FEW, POOLED_SIZES = 900, (150, 300)
 PERIODS = {"eight currencies": (2, 10), "seven counts of illness": (2, 6)}
 
 
-def groups() -> Iterator[Group]:
-    """All groups, those of development first."""
-    for name in (*DEVELOPMENT, *CONFIRMATION):
-        for fold in range(FOLDS):
+def linear_groups() -> Iterator[Group]:
+    """Linear students; fold by fold, so that a part of the run has all sources."""
+    for fold in range(FOLDS):
+        for name in (*CONFIRMATION, *DEVELOPMENT):
             for horizon in horizons(name):
                 yield from (Group(name, horizon, windows, fold) for windows in SIZES)
             yield from (Group(name, horizons(name)[1], FEW, fold, labels) for labels in ("block", "scattered"))
-    for name in POOLED:
-        for fold in range(FOLDS):
+        for name in POOLED:
             for horizon in PERIODS.get(name, (3, 12)):
                 yield from (Group(name, horizon, windows, fold, pooled=True) for windows in POOLED_SIZES)
 
 
-def computed(group: Group, folder: Path) -> pd.DataFrame | None:
+def fresh_groups() -> Iterator[Group]:
+    """Linear students of data and horizons that were added when the rule had been chosen."""
+    for fold in range(FRESH_FOLDS):
+        for windows in SIZES:
+            yield from (Group(name, horizon, windows, fold) for name in INDICES for horizon in horizons(name))
+            yield from (Group(name, FAR_HORIZON, windows, fold) for name in FAR)
+
+
+KINDS = {"linear": linear_groups, "fresh": fresh_groups, "networks": network_groups}
+
+
+def computed(group: Group | NetworkGroup, folder: Path) -> pd.DataFrame | None:
     """The rows of a group; None if its data are too short."""
     path = folder / f"{group.key}.csv"
     if not path.exists():
@@ -93,7 +118,7 @@ def computed(group: Group, folder: Path) -> pd.DataFrame | None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                rows = rows_of(group)
+                rows = network_rows(group) if isinstance(group, NetworkGroup) else rows_of(group)
         except ValueError as error:
             tqdm.write(f"{group.key}: {error}")
         draft = path.with_suffix(".part")
@@ -105,20 +130,31 @@ def computed(group: Group, folder: Path) -> pd.DataFrame | None:
         return None
 
 
+def table_of(kinds: Iterable[str], folder: Path) -> pd.DataFrame:
+    """The rows of all groups that are finished."""
+    every = [group for kind in kinds for group in KINDS[kind]() if (folder / f"{group.key}.csv").exists()]
+    parts = [part for group in every if (part := computed(group, folder)) is not None]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], help="of cells; all if none is given")
     parser.add_argument("--table-only", action="store_true", help="compute no cell")
     parser.add_argument("--folder", type=Path, default=RUNS)
-    arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    every = list(groups())
-    if arguments.table_only:
-        every = [group for group in every if (arguments.folder / f"{group.key}.csv").exists()]
-    parts = [computed(group, arguments.folder) for group in tqdm(every, unit="group")]
-    table = pd.concat([part for part in parts if part is not None], ignore_index=True)
-    table.to_csv(HERE / "results" / "no_harm.csv", index=False, float_format="%.5g")
-    figure(table, HERE / "results" / "no_harm.png")
-    write_section(HERE / "README.md", "no_harm", section(table))
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--readme", type=Path, default=HERE / "README.md")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    wanted = [] if options.table_only else [group for kind in options.kinds or KINDS for group in KINDS[kind]()]
+    for group in tqdm(wanted, unit="group", mininterval=30):
+        computed(group, options.folder)
+    table, networks = table_of(("linear", "fresh"), options.folder), table_of(("networks",), options.folder)
+    table.to_csv(options.results / "no_harm.csv", index=False, float_format="%.5g")
+    if len(networks):
+        networks.to_csv(options.results / "no_harm_networks.csv", index=False, float_format="%.5g")
+    figure(table, networks, options.results / "no_harm.png")
+    write_section(options.readme, "no_harm", section(table, networks))
 
 
 if __name__ == "__main__":

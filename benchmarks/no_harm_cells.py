@@ -173,23 +173,41 @@ class Judged:
         answers: for the training windows `[N, H]`, NaN where there is none.
         choices: of the prudent and the bold automatic balance.
         held_out: that they follow from; None if nothing was chosen.
+        teacher: fitted.
     """
 
     answers: np.ndarray
     choices: Mapping[str, BalanceChoice]
     held_out: HeldOut | None = None
+    teacher: Any = None
 
 
-def judge(group: Group, parts: Sequence[Part], teacher: Any, end: int | None = None, choose: bool = True) -> Judged:
-    """Fit a teacher, and let `AutoBalance` choose, by what `DistilledModel.fit` calls."""
+def hidden_series(parts: Sequence[Part]) -> dict[str, list[TimeSeries]]:
+    """What teachers read of the training parts, by name."""
+    z = [part.series(part.privileged, "z", part.start, part.end) for part in parts]
+    return {"z": z, "reversed": [series.with_values(series.values()[::-1].copy()) for series in z]}
+
+
+def judge(
+    group: Group,
+    parts: Sequence[Part],
+    teacher: Any,
+    end: int | None = None,
+    choose: bool = True,
+    student: Any = None,
+) -> Judged:
+    """Fit a teacher, and let `AutoBalance` choose, by what `DistilledModel.fit` calls.
+
+    Args:
+        student: in whose place the probe stands; a linear one if None is given.
+    """
     cut = [replace(part, end=end or part.end) for part in parts]
     labels = [part.series(part.labels, "y", part.start, part.end) for part in cut]
-    hidden = {"z": [part.series(part.privileged, "z", part.start, part.end) for part in cut]}
-    hidden["reversed"] = [series.with_values(series.values()[::-1].copy()) for series in hidden["z"]]
+    hidden = hidden_series(cut)
     blind, balance = group.labels != "all", AutoBalance()
     x = [part.series(part.inputs, "x", part.start, part.end) for part in cut] if blind else None
-    student = NLinearModel(LOOKBACK, group.horizon, normalize=False)
-    model = DistilledModel(student, teacher, balance=balance, soft_sensor=blind)
+    linear = NLinearModel(LOOKBACK, group.horizon, normalize=False)
+    model = DistilledModel(student or linear, teacher, balance=balance, soft_sensor=blind)
     recipe = model._recipe()
     train = SeriesBundle.of(labels, x).with_privileged(
         {name: hidden[name] for name in recipe.series_names}, recipe.series_names
@@ -209,4 +227,4 @@ def judge(group: Group, parts: Sequence[Part], teacher: Any, end: int | None = N
         answers, _ = fitted[0][1].forecasts(keys)
     values = answers[..., 0].double().numpy()
     values = np.broadcast_to(values, (len(keys), group.horizon)) if values.shape[1] == 1 else values
-    return Judged(values, choices, held_out)
+    return Judged(values, choices, held_out, fitted[0][0])

@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from tskd import datasets
 from tskd.datasets.appliances import HOUSE
 from tskd.datasets.electricity import ETTM1, ETTM2, LOADS
 from tskd.datasets.exchange import EXCHANGE
@@ -39,6 +40,9 @@ class Source:
 # the rule was looked at on the first half alone
 DEVELOPMENT = ("exchange AUD", "appliances", "chengdu", "ETTm1", "noisy labels")
 CONFIRMATION = ("exchange JPY", "illness", "household", "shanghai", "ETTm2", "nested and biased")
+# added after the rule had been chosen, of confirmation: two indices, and 48 steps ahead
+INDICES = ("sp500", "nasdaq")
+FAR, FAR_HORIZON = ("household", "shanghai", "ETTm2", "nested and biased"), 48
 HORIZONS = {"illness": (2, 6), "exchange AUD": (2, 10), "exchange JPY": (2, 10)}
 POOLED = ("eight currencies", "seven counts of illness", "seven rooms", "seven transformer readings")
 
@@ -73,7 +77,15 @@ def source(name: str) -> Source:
     if name in ("ETTm1", "ETTm2"):
         table = {"ETTm1": ETTM1, "ETTm2": ETTM2}[name].csv(index_col="date", parse_dates=True)
         return _source(table["OT"], table[LOADS], table["LULL"], "15min")
+    if name in INDICES:
+        return _volatility(name)
     return _generated(name)
+
+
+def _volatility(name: str) -> Source:
+    own, other = datasets.load(name), datasets.load(INDICES[1 - INDICES.index(name)])
+    columns = [series.values()[:, 0].astype(np.float64) for series in (own.series, other.series)]
+    return Source(columns[0], own.privileged["range"].values().astype(np.float64), columns[1][: len(columns[0])], "D")
 
 
 def _city(name: str) -> Source:
