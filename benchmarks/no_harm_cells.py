@@ -21,7 +21,8 @@ from tskd._core.window_keys import WindowSpan, training_keys, unique
 from tskd.balance import AutoBalance
 from tskd.distillation.expected.chosen_balance import BalanceChoice, choice_of
 from tskd.distillation.expected.held_out import HeldOut
-from tskd.distillation.preflight import FitOptions, prepare
+from tskd.distillation.fit_options import FitOptions
+from tskd.distillation.preflight import prepare
 from tskd.privileged import CostlySensors
 
 LOOKBACK = 24

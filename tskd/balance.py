@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from tskd._core.checks import check_real, check_whole
+from tskd._core.checks import check_bool, check_real, check_whole
 from tskd._core.object_spec import Described
 
 __all__ = ["AutoBalance", "Balance", "FixedBalance", "ScheduledBalance"]
@@ -109,8 +109,7 @@ class AutoBalance(Balance):
 
     def __post_init__(self) -> None:
         check_whole(self.folds, 2, "folds", "a number of folds")
-        if not isinstance(self.bold, bool):
-            raise TypeError(f"bold={self.bold!r}: give True or False")
+        check_bool(self.bold, "bold")
 
     def alpha(self, epoch: int) -> float:
         raise RuntimeError("the α of an AutoBalance is chosen in each fit")

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tskd._core.suggest import closest
 
+# more steps, windows, epochs or folds than any data have; numbers beyond it would overflow, or never end
+MOST = 1_000_000
+# the first whole number that torch cannot multiply by
+TOO_LARGE = 2**63
 
-def check_whole(value: Any, least: int, name: str, meaning: str) -> None:
-    """Raise a ValueError unless a value is a whole number and at least `least`."""
+
+def check_whole(value: Any, least: int, name: str, meaning: str, most: int = MOST) -> None:
+    """Raise a ValueError unless a value is a whole number from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name}={value!r}: give {meaning}, {least} or more")
+        raise ValueError(f"{name}={shown(value)}: give {meaning}, {least} or more")
+    if int(value) > most:
+        raise ValueError(f"{name}={shown(value)}: give {meaning}, {most:,} at most")
+
+
+def check_bool(value: Any, name: str) -> None:
+    """Raise a TypeError unless a value is True or False; a text such as `"no"` would count as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}={value!r}: give True or False")
 
 
 def check_real(value: Any, least: float, most: float, name: str, meaning: str) -> None:
@@ -21,10 +38,18 @@ def check_real(value: Any, least: float, most: float, name: str, meaning: str) -
     try:
         number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     except OverflowError:
-        # a whole number beyond all floats
         number = math.inf
+    if isinstance(value, Integral) and abs(int(value)) >= TOO_LARGE:
+        raise ValueError(f"{name}={shown(value)}: give {meaning}, as a whole number below 2**63")
     if not math.isfinite(number) or not least <= number <= most:
         raise ValueError(f"{name}={value!r}: give {meaning}")
+
+
+def shown(value: Any) -> str:
+    """The `repr` of a value, or the size of a whole number of more digits than can be read."""
+    if not isinstance(value, Integral) or abs(int(value)) < TOO_LARGE:
+        return repr(value)
+    return f"{'-' if int(value) < 0 else ''}10**{math.log10(abs(int(value))):.0f} or so"
 
 
 def check_positive(value: Any, name: str) -> None:
@@ -33,6 +58,21 @@ def check_positive(value: Any, name: str) -> None:
     check_real(value, 0, math.inf, name, meaning)
     if value == 0:
         raise ValueError(f"{name}={value!r}: give {meaning}")
+
+
+def as_path(value: Any, name: str) -> Path:
+    """A path.
+
+    Raises:
+        TypeError: the value is neither a text nor a path.
+        ValueError: it can be no path.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a path, got {type_name(value)}")
+    path = Path(value)
+    if "\0" in str(path):
+        raise ValueError(f"{name}={str(path)!r} holds a NUL, which no path can")
+    return path
 
 
 def check_known(names: Iterable[str], known: Iterable[str], what: str) -> None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 from darts import TimeSeries
-from torch import Tensor
+from pandas.api.types import is_numeric_dtype
 
 from tskd._core.checks import check_known
-from tskd._core.time_grid import steps_between
 
 # last steps of a series that its trace depends on
 TRACED = 16
@@ -41,21 +41,28 @@ class SeriesBundle:
     @classmethod
     def of(
         cls,
-        series: SeriesLike,
+        series: SeriesLike | None,
         past_covariates: SeriesLike | None = None,
         future_covariates: SeriesLike | None = None,
         prefix: str = "",
+        dtype: Any = None,
     ) -> SeriesBundle:
         """A bundle of deployable series, without privileged ones.
+
+        Args:
+            prefix: of the names of arguments in messages.
+            dtype: precision of all series; None for that of the first target.
 
         Raises:
             TypeError, ValueError: see `as_list`; or there is no target series.
         """
         targets = as_list(series, f"{prefix}series")
-        if not targets:
-            raise ValueError(f"{prefix}series is empty")
+        if targets is None:
+            raise ValueError(f"{prefix}series is None: give the target series")
         past = as_list(past_covariates, f"{prefix}past_covariates", len(targets))
         future = as_list(future_covariates, f"{prefix}future_covariates", len(targets))
+        dtype = targets[0].dtype if dtype is None else dtype
+        targets, past, future = (as_dtype(items, dtype) for items in (targets, past, future))
         return cls(targets, past, future, None, prefix)
 
     def with_privileged(
@@ -111,8 +118,8 @@ def as_list(
 
     Raises:
         TypeError: the argument is not a series or a sequence of series.
-        ValueError: their number or components differ, or values are stochastic, or missing in static covariates or in a
-            complete series.
+        ValueError: there is none, their number or components differ, one has no steps, or values are stochastic, or
+            missing in static covariates or in a complete series.
 
     Warns:
         UserWarning: values are infinite, which count as missing.
@@ -125,6 +132,8 @@ def as_list(
     for item in items:
         if not isinstance(item, TimeSeries):
             raise TypeError(f"{what} must be a TimeSeries or a sequence of them, got {type(item).__name__}")
+    if not items:
+        raise ValueError(f"{what} is empty: give at least one series")
     if count is not None and len(items) != count:
         raise ValueError(f"{what} holds {len(items)} series, but there are {count} target series: give one for each")
     for index, item in enumerate(items):
@@ -137,11 +146,14 @@ def as_list(
 
 
 def _check_usable(series: TimeSeries, where: str, complete: bool) -> None:
+    if not len(series):
+        raise ValueError(f"{where} has no steps")
     if not series.is_deterministic:
         raise ValueError(f"{where} holds {series.n_samples} samples a step; give a deterministic series")
     static = series.static_covariates
-    if static is not None and static.isna().to_numpy().any():
-        raise ValueError(f"{where} has missing static covariates {list(static.columns[static.isna().any()])}")
+    unknown = [] if static is None else [name for name, column in static.items() if _unknown(column)]
+    if unknown:
+        raise ValueError(f"{where} has missing or infinite static covariates {unknown}")
     values = series.values(copy=False)
     bad = ~np.isfinite(values) if complete else np.isinf(values)
     if bad.any():
@@ -150,6 +162,17 @@ def _check_usable(series: TimeSeries, where: str, complete: bool) -> None:
         if complete:
             raise ValueError(f"{where} has {int(bad.sum())} missing or infinite values, {first}; fill them first")
         warnings.warn(f"{where} has {int(bad.sum())} infinite values, {first}: they count as missing", stacklevel=2)
+
+
+def _unknown(column: pd.Series) -> bool:
+    return bool(column.isna().any()) or (is_numeric_dtype(column) and bool(np.isinf(column).any()))
+
+
+def as_dtype(series: Any, dtype: Any) -> Any:
+    """One series or several in a precision, those that are in it as they are; None stays None."""
+    if isinstance(series, TimeSeries):
+        return series if series.dtype == dtype else series.astype(np.dtype(dtype))
+    return None if series is None else [as_dtype(item, dtype) for item in series]
 
 
 def has_gaps(series: TimeSeries) -> bool:
@@ -183,51 +206,16 @@ def check_same_components(series: Sequence[TimeSeries] | None, expected: Sequenc
     )
 
 
+def check_not_alone(**validation: Any) -> None:
+    """Raise a ValueError if arguments of the validation part are given although there is no `val_series`."""
+    for what, given in validation.items():
+        if given is not None:
+            raise ValueError(f"{what} is given without val_series, and would be ignored: give both, or neither")
+
+
 def components_of(**series: Sequence[TimeSeries] | None) -> dict[str, list[str]]:
     """Component names by argument; arguments that are None are left out."""
     return {what: list(items[0].components) for what, items in series.items() if items is not None}
-
-
-def check_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
-    """Raise a ValueError with the missing dates if a series does not cover `start` to `end`."""
-    missing = []
-    if series.start_time() > start:
-        missing.append(f"{start} to {series.start_time() - series.freq}")
-    if series.end_time() < end:
-        missing.append(f"{series.end_time() + series.freq} to {end}")
-    if missing:
-        raise ValueError(
-            f"{what} covers {series.start_time()} to {series.end_time()}, but the windows need {start} to {end}: "
-            f"missing {' and '.join(missing)}"
-        )
-
-
-def check_windows(
-    data: SeriesBundle, keys: Tensor, lookback: int, labels: range, sample_weight: Sequence[TimeSeries] | None = None
-) -> None:
-    """Raise a ValueError with the missing dates if a series does not cover the windows `keys [N, 2]`.
-
-    Args:
-        lookback: number of steps up to the origin that a window spans.
-        labels: steps of the labels, relative to the origin.
-        sample_weight: weights of the labels, one series for each target series, or None.
-    """
-    spans = (
-        ("past_covariates", data.past_covariates, 1 - lookback, 0),
-        ("future_covariates", data.future_covariates, 1 - lookback, labels[-1]),
-        ("sample_weight", sample_weight, labels[0], labels[-1]),
-    )
-    for name, items, begin, end in spans:
-        for index, covariates in enumerate(items or []):
-            target = data.series[index]
-            what = f"{data.prefix}{name}" + (f"[{index}]" if len(data.series) > 1 else "")
-            try:
-                steps_between(covariates, target)
-            except ValueError as error:
-                raise ValueError(f"{what} does not fit the target: {error}") from None
-            origins = keys[keys[:, 0] == index, 1]
-            first, last = int(origins.min()) + begin, int(origins.max()) + end
-            check_span(covariates, target.time_index[first], target.time_index[last], what)
 
 
 def as_privileged(

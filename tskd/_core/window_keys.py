@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, stack
 
+from tskd._core.checks import check_whole
+
 ORIGINS = 2**32
 
 
@@ -38,6 +40,11 @@ class WindowSampling:
 
     stride: int = 1
     max_samples_per_ts: int | None = None
+
+    def __post_init__(self) -> None:
+        check_whole(self.stride, 1, "stride", "a number of steps")
+        if self.max_samples_per_ts is not None:
+            check_whole(self.max_samples_per_ts, 1, "max_samples_per_ts", "None for all, or a number of windows")
 
     def arguments(self) -> dict[str, Any]:
         """The arguments for darts' `fit`."""

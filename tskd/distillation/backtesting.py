@@ -11,6 +11,8 @@ from typing import Any
 from darts import TimeSeries
 from darts.models.forecasting.forecasting_model import ForecastingModel
 
+from tskd._core.checks import type_name
+from tskd._core.darts.arguments import check_arguments
 from tskd._core.darts.backtesting_view import rolling_view
 from tskd._core.series import SeriesLike, as_list, without_gaps
 from tskd.distillation.deployed_inputs import DeployedInputs, without_incomplete
@@ -48,6 +50,9 @@ class Backtester:
         **kwargs: Any,
     ) -> Any:
         """See `DistilledModel.historical_forecasts`."""
+        check_arguments(**kwargs)
+        if series is None:
+            raise ValueError("series is None: give the series to forecast")
         if self.soft_sensor:
             self._check_soft_sensor(kwargs)
         # darts takes 0 for False
@@ -130,6 +135,7 @@ def evaluate(
         darts_method: `backtest` or `residuals` of the student, whose arguments follow.
         forecast: `DistilledModel.historical_forecasts`.
     """
+    as_list(series, "series")
     if historical_forecasts is None:
         default = inspect.signature(darts_method).parameters["last_points_only"].default
         kwargs.setdefault("last_points_only", default)
@@ -137,6 +143,8 @@ def evaluate(
         historical_forecasts = forecast(
             series, past_covariates, future_covariates, retrain=retrain, privileged=privileged, **rolling
         )
+    elif not isinstance(historical_forecasts, TimeSeries | list | tuple):
+        raise TypeError(f"historical_forecasts must be series, got {type_name(historical_forecasts)}")
     return darts_method(series, past_covariates, future_covariates, historical_forecasts, **kwargs)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from darts import TimeSeries
 
 from tskd._core.darts.capabilities import reads_covariates
-from tskd._core.series import check_same_components, has_gaps
+from tskd._core.series import as_dtype, as_list, check_same_components, has_gaps
 
 # as many dates as a message lists
 LISTED = 3
@@ -100,12 +100,25 @@ def without_incomplete(forecasts: Any, inputs: DeployedInputs, horizon: int, fre
     return left, len(forecasts) - len(left)
 
 
-def check_components(expected: Mapping[str, Sequence[str]], series: Any, past: Any, future: Any) -> None:
-    """Raise a ValueError if component names, or their order, are not those of the fit, `expected` by argument."""
-    for what, values in (("series", series), ("past_covariates", past), ("future_covariates", future)):
-        if values is not None:
-            items = [values] if isinstance(values, TimeSeries) else list(values)
-            check_same_components(items, expected.get(what), what)
+def deployable(expected: Mapping[str, Sequence[str]], dtype: Any, **series: Any) -> dict[str, Any]:
+    """Series and covariates, by argument, that a student may forecast from.
+
+    Args:
+        expected: component names in the fit, by argument.
+        dtype: of all of them; None for that of the first.
+
+    Raises:
+        TypeError: an argument is not a series or a sequence of series.
+        ValueError: one cannot be used, or component names or their order are not those of the fit.
+    """
+    given = {what: values for what, values in series.items() if values is not None}
+    count = None
+    for what, values in given.items():
+        items = as_list(values, what, count)
+        assert items is not None
+        count, dtype = len(items), items[0].dtype if dtype is None else dtype
+        check_same_components(items, expected.get(what), what)
+    return {what: as_dtype(values, dtype) for what, values in series.items()}
 
 
 def check_predict(student: Any, n: int, series: Any, past_covariates: Any, future_covariates: Any) -> None:

@@ -26,6 +26,7 @@ from tskd.distillation.linear_probe import MOST
 from tskd.distillation.module import Distillation
 from tskd.distillation.objective import Objective
 from tskd.distillation.preflight import PreparedFit
+from tskd.distillation.rehearsal import check_all_fits
 from tskd.distillation.student_queries import Calibration
 from tskd.distillation.window_counts import WindowCounts
 from tskd.teachers.base import BaseTeacher
@@ -59,6 +60,7 @@ def fit(prepared: PreparedFit, history: History) -> FitResult:
         history: records the weights of the teachers in each epoch.
     """
     recipe, options = prepared.recipe, prepared.options
+    check_all_fits(prepared)
     with isolated_randomness():
         fitted = [one.fit(options, prepared.student.series) for one in prepared.teachers]
         prepared = with_filled_past(prepared, [teacher for teacher, _ in fitted])
@@ -69,21 +71,7 @@ def fit(prepared: PreparedFit, history: History) -> FitResult:
     training = _StudentTraining(
         prepared, [teacher for teacher, _ in fitted], [predictor for _, predictor in fitted], history
     )
-    validation = {} if prepared.validation is None else prepared.validation.arguments("val_")
-    fit_through(
-        recipe.student,
-        training.run,
-        **prepared.student.arguments(),
-        **validation,
-        **options.sampling.arguments(),
-        sample_weight=options.sample_weight,
-        val_sample_weight=options.val_sample_weight,
-        trainer=options.trainer,
-        epochs=options.epochs,
-        dataloader_kwargs=None if options.dataloader_kwargs is None else dict(options.dataloader_kwargs),
-        load_best=options.load_best,
-        verbose=options.verbose,
-    )
+    fit_through(recipe.student, training.run, **prepared.fit_arguments())
     history.end()
     if recipe.soft_sensor:
         forget_target(recipe.student)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from tskd._core.checks import check_bool, type_name
 from tskd._core.darts.capabilities import is_fitted
-from tskd._core.series import SeriesBundle, SeriesLike, as_list, as_privileged
+from tskd._core.series import SeriesBundle, SeriesLike, as_privileged
 from tskd.distillation import leak_checks
 from tskd.distillation.leak_checks import Finding
 from tskd.distillation.model import DistilledModel
@@ -62,18 +63,16 @@ def audit(
     Raises:
         ValueError: the model is not fitted.
     """
+    check_bool(verbose, "verbose")
     if not is_fitted(model.student):
         raise ValueError("audit needs a fitted model; call fit() first")
     if isinstance(test_start, str):
         test_start = pd.Timestamp(test_start)
-    targets = as_list(series, "series") or []
-    data = SeriesBundle(
-        targets,
-        as_list(past_covariates, "past_covariates", len(targets)),
-        as_list(future_covariates, "future_covariates", len(targets)),
-    )
+    data = SeriesBundle.of(series, past_covariates, future_covariates)
+    if not isinstance(privileged, Mapping):
+        raise TypeError(f"privileged must be a dict of series by name, got {type_name(privileged)}")
     names = [name for teacher in model.teachers for name in teacher.names]
-    hidden = as_privileged(privileged, list(dict.fromkeys([*names, *privileged])), len(targets), "privileged")
+    hidden = as_privileged(privileged, list(dict.fromkeys([*names, *privileged])), len(data.series), "privileged")
     findings = [
         leak_checks.among_inputs(model, data, hidden),
         *leak_checks.training_past(model, test_start),

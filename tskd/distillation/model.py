@@ -8,18 +8,21 @@ from typing import Any
 
 from darts import TimeSeries
 
-from tskd._core.checks import as_tuple
+from tskd._core.checks import as_path, as_tuple
+from tskd._core.darts.arguments import check_arguments
 from tskd._core.darts.capabilities import TorchForecastingModel
-from tskd._core.darts.inspect import kept_components
-from tskd._core.series import SeriesBundle, SeriesLike
+from tskd._core.darts.inspect import kept_components, trained_dtype
+from tskd._core.series import SeriesLike
 from tskd._core.window_keys import WindowSampling
 from tskd.balance import Balance, FixedBalance
 from tskd.distillation.backtesting import Backtester, evaluate
-from tskd.distillation.deployed_inputs import check_components, check_predict
+from tskd.distillation.data_parts import data_parts
+from tskd.distillation.deployed_inputs import check_predict, deployable
 from tskd.distillation.expected.chosen_balance import BalanceChoice
 from tskd.distillation.fit import fit
+from tskd.distillation.fit_options import FitOptions
 from tskd.distillation.history import EpochRecord, History
-from tskd.distillation.preflight import FitOptions, prepare
+from tskd.distillation.preflight import prepare
 from tskd.distillation.recipe import Recipe
 from tskd.distillation.serialization import SavedModel, load, save
 from tskd.distillation.soft_sensor import SoftSensor
@@ -137,13 +140,11 @@ class DistilledModel:
             TypeError, ValueError: the data cannot be used; raised before any training.
         """
         recipe = self._recipe()
-        train = SeriesBundle.of(series, past_covariates, future_covariates)
-        train = train.with_privileged(privileged, recipe.series_names)
-        validation = None
-        if val_series is not None:
-            validation = SeriesBundle.of(val_series, val_past_covariates, val_future_covariates, "val_")
-            if val_privileged is not None:
-                validation = validation.with_privileged(val_privileged, recipe.series_names)
+        train, validation = data_parts(
+            recipe,
+            (series, past_covariates, future_covariates, privileged),
+            (val_series, val_past_covariates, val_future_covariates, val_privileged),
+        )
         options = FitOptions(
             sampling=WindowSampling(stride, max_samples_per_ts),
             sample_weight=sample_weight,
@@ -153,7 +154,7 @@ class DistilledModel:
             dataloader_kwargs=dataloader_kwargs,
             load_best=load_best,
             verbose=verbose,
-            cache=None if cache is None else Path(cache),
+            cache=None if cache is None else as_path(cache, "cache"),
         )
         prepared = prepare(recipe, train, validation, options, self.components)
         result = fit(prepared, self._history)
@@ -180,18 +181,18 @@ class DistilledModel:
             ValueError: components differ from those in `fit`, or are in another order (which darts does not check), or
                 values that the forecast reads are missing.
         """
-        check_components(self.components, series, past_covariates, future_covariates)
+        check_arguments(n=n, **predict_kwargs)
+        parts = {"series": series, "past_covariates": past_covariates, "future_covariates": future_covariates}
+        given = deployable(self.components, trained_dtype(self.student), **parts)
         if self.soft_sensor:
             if not self.components:
                 raise ValueError("the model is not fitted; call fit() first")
             sensor = SoftSensor(self.student, self.components["series"])
-            return sensor.predict(n, series, start, past_covariates, future_covariates, **predict_kwargs)
+            return sensor.predict(n, start=start, **given, **predict_kwargs)
         if start is not None:
             raise ValueError("start= is for a soft sensor; any other student needs the series up to the origin")
-        check_predict(self.student, n, series, past_covariates, future_covariates)
-        return self.student.predict(
-            n, series=series, past_covariates=past_covariates, future_covariates=future_covariates, **predict_kwargs
-        )
+        check_predict(self.student, n, **given)
+        return self.student.predict(n, **given, **predict_kwargs)
 
     def historical_forecasts(
         self,
@@ -215,11 +216,10 @@ class DistilledModel:
         Raises:
             ValueError: privileged series without `retrain`, or a teacher that was fitted on data after an origin.
         """
-        check_components(self.components, series, past_covariates, future_covariates)
+        parts = {"series": series, "past_covariates": past_covariates, "future_covariates": future_covariates}
+        given = deployable(self.components, None if retrain else trained_dtype(self.student), **parts)
         backtester = Backtester(self.student, self.soft_sensor, self._refit, self.given_teachers)
-        return backtester.historical_forecasts(
-            series, past_covariates, future_covariates, retrain=retrain, privileged=privileged, **rolling_kwargs
-        )
+        return backtester.historical_forecasts(**given, retrain=retrain, privileged=privileged, **rolling_kwargs)
 
     def backtest(self, series: SeriesLike, *args: Any, **kwargs: Any) -> Any:
         """darts' `backtest`, plus `privileged=` for `retrain` (see `historical_forecasts`)."""
@@ -239,12 +239,12 @@ class DistilledModel:
             clean: save the student without trainer settings, as darts' argument of this name does; needed if they hold
                 callbacks of the user's own, which safe loading cannot read.
         """
-        save(SavedModel(self._recipe(), self.given_teachers, self.components), Path(path), clean)
+        save(SavedModel(self._recipe(), self.given_teachers, self.components), as_path(path, "path"), clean)
 
     @classmethod
     def load(cls, path: str | Path) -> DistilledModel:
         """Read a saved model, by darts' safe loading."""
-        saved = load(Path(path))
+        saved = load(as_path(path, "path"))
         recipe = saved.recipe
         parts = (recipe.student, recipe.teachers, recipe.losses, recipe.weighting, recipe.balance)
         model = cls(*parts, soft_sensor=recipe.soft_sensor)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
 
+from tskd._core.coverage import check_windows
 from tskd._core.darts.capabilities import check_weighable_labels, label_steps, window_span
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.rng import isolated_randomness
-from tskd._core.series import SeriesBundle, as_list, check_same_components, check_windows, has_gaps
+from tskd._core.series import SeriesBundle, as_list, check_not_alone, check_same_components, has_gaps
 from tskd._core.window_keys import WindowSampling, training_keys, unique
 from tskd._core.windows import Windows
+from tskd.distillation.fit_options import FitOptions
 from tskd.distillation.model_interface import ModelInterface, Probing, student_interface, teacher_interface
 from tskd.distillation.objective import Objective
 from tskd.distillation.recipe import Recipe
@@ -25,28 +26,6 @@ from tskd.teachers.predictor import TeacherPredictor
 
 # windows in a probe of the losses, unless a batch has fewer
 PROBED = 4
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """Arguments of a fit other than the series.
-
-    Attributes:
-        sampling: of the training windows.
-        sample_weight, val_sample_weight: as darts takes them.
-        trainer, epochs, dataloader_kwargs, load_best, verbose: darts', of the student's fit.
-        cache: folder in which teacher outputs are kept, or None.
-    """
-
-    sampling: WindowSampling = field(default_factory=WindowSampling)
-    sample_weight: Any = None
-    val_sample_weight: Any = None
-    trainer: Any = None
-    epochs: int = 0
-    dataloader_kwargs: Mapping[str, Any] | None = None
-    load_best: bool = False
-    verbose: bool | None = None
-    cache: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +48,18 @@ class TeacherInFit:
         """The fitted teacher, and its predictor for the training part, whose target series are passed."""
         if self.predictor is not None:
             return self.teacher, self.predictor
-        rows = {**options.sampling.arguments(), "sample_weight": options.sample_weight}
-        validation = self.validation if self.teacher.is_network else None
-        fitted = self.teacher.fit_on(self.inputs, validation, **rows, verbose=options.verbose)
+        inputs, arguments = self._fit(options)
+        fitted = self.teacher.fit_on(*inputs, **arguments)
         return fitted, fitted.predictor_on(self.inputs, targets)
+
+    def check_fit(self, options: FitOptions) -> None:
+        """Raise what the fit of the teacher would raise before its first step."""
+        inputs, arguments = self._fit(options)
+        self.teacher.check_fit_on(*inputs, **arguments)
+
+    def _fit(self, options: FitOptions) -> tuple[tuple[ModelInputs, ModelInputs | None], dict[str, Any]]:
+        rows = {**options.sampling.arguments(), "sample_weight": options.sample_weight, "verbose": options.verbose}
+        return (self.inputs, self.validation if self.teacher.is_network else None), rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +95,23 @@ class PreparedFit:
         objective.weighting.set_trust(self.trust)
         return objective
 
+    def fit_arguments(self) -> dict[str, Any]:
+        """The arguments of the student's own `fit`."""
+        options = self.options
+        return {
+            **self.student.arguments(),
+            **({} if self.validation is None else self.validation.arguments("val_")),
+            **options.sampling.arguments(),
+            "sample_weight": options.sample_weight,
+            "val_sample_weight": options.val_sample_weight,
+            "trainer": options.trainer,
+            "epochs": options.epochs,
+            # darts removes entries from it
+            "dataloader_kwargs": None if options.dataloader_kwargs is None else dict(options.dataloader_kwargs),
+            "load_best": options.load_best,
+            "verbose": options.verbose,
+        }
+
 
 def prepare(
     recipe: Recipe,
@@ -130,8 +134,8 @@ def prepare(
     if validation is not None:
         held_out = _student_inputs(recipe, validation, options, options.val_sample_weight, expected)
         validation.check_components_of(train)
-    if "collate_fn" in (options.dataloader_kwargs or {}):
-        raise ValueError("dataloader_kwargs['collate_fn'] is not supported: batches are gathered, not collated")
+    else:
+        check_not_alone(val_sample_weight=options.val_sample_weight)
     weighting = recipe.weighting
     calibrated = weighting.needs.calibration and all(_validates(validation, one) for one in recipe.teachers)
     ahead = max((loss.needs.ahead for loss in recipe.losses), default=0)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tskd import balance, losses, weighting
+from tskd._core.checks import check_bool
 from tskd._core.darts.capabilities import is_fitted
 from tskd._core.darts.storage import load_model
 from tskd._core.object_spec import described, restored
@@ -57,6 +58,7 @@ def save(saved: SavedModel, folder: Path, clean: bool = False) -> None:
         FileExistsError: the folder is not empty.
     """
     recipe = saved.recipe
+    check_bool(clean, "clean")
     if not is_fitted(recipe.student):
         raise ValueError("the model is not fitted; there is nothing to save")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

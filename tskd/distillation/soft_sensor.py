@@ -50,10 +50,10 @@ class SoftSensor:
     def predict(
         self,
         n: int,
-        series: SeriesLike | None,
-        start: Any,
-        past_covariates: SeriesLike | None,
-        future_covariates: SeriesLike | None,
+        series: SeriesLike | None = None,
+        past_covariates: SeriesLike | None = None,
+        future_covariates: SeriesLike | None = None,
+        start: Any = None,
         **predict_kwargs: Any,
     ) -> TimeSeries | list[TimeSeries]:
         """Forecasts of n steps, chunk by chunk; no output chunk depends on an earlier one.
@@ -72,7 +72,7 @@ class SoftSensor:
         if not several:
             raise ValueError("predict needs covariates: a soft sensor sees nothing else")
         if not isinstance(several[0], TimeSeries):
-            arguments = (series, start, past_covariates, future_covariates)
+            arguments = (series, past_covariates, future_covariates, start)
             return [
                 self.predict(n, *(_one(item, index) for item in arguments), **predict_kwargs)
                 for index in range(len(several[0]))

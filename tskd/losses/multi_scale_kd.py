@@ -17,6 +17,10 @@ def coarse(values: Tensor, scale: int) -> Tensor:
     return functional.avg_pool1d(values.transpose(1, 2), 2**scale)
 
 
+# stretches of a million steps
+COARSEST = 20
+
+
 class MultiScaleKD(DistillationLoss):
     """The distance between forecasts at several temporal resolutions.
 
@@ -37,7 +41,7 @@ class MultiScaleKD(DistillationLoss):
 
     def __init__(self, scales: int = 3, metric: Metric = "mse", weight: float = 1.0) -> None:
         super().__init__(weight)
-        check_whole(scales, 0, "scales", "the coarsest scale")
+        check_whole(scales, 0, "scales", "the coarsest scale", COARSEST)
         check_metric(metric)
         self.scales = scales
         self.metric = metric

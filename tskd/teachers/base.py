@@ -137,6 +137,10 @@ class BaseTeacher(ABC):
     def fit_on(self, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> BaseTeacher:
         """Fit on its own inputs, and return the fitted teacher; this one is unchanged."""
 
+    def check_fit_on(self, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> None:
+        """Raise what `fit_on` would raise before its first step; here, that it is fitted."""
+        self.check_fitted(False)
+
     @abstractmethod
     def unfitted(self) -> BaseTeacher:
         """The same teacher before its fit."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from tskd._core.checks import check_whole
 from tskd._core.object_spec import Described
 from tskd._core.time_grid import steps_between
+from tskd._core.window_keys import unique
 
 # maps keys of windows [N, 2] to those to train on [N]
 Keep = Callable[[Tensor], Tensor]
@@ -88,6 +89,9 @@ class Folds:
         Raises:
             ValueError: the blocks are so short that a purge on both sides leaves nothing to train on.
         """
+        windows = len(unique(keys))
+        if plan.folds > windows:
+            raise ValueError(f"cross_fit with {plan.folds} folds, and there are {windows} training windows: give fewer")
         axis = min(series, key=lambda s: s.start_time())[:1]
         block = plan.block or max(span, five_days(axis))
         if block * (plan.folds - 1) < 2 * span:

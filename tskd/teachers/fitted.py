@@ -10,11 +10,11 @@ from typing import Any
 
 from darts import TimeSeries
 
-from tskd._core.darts.capabilities import is_torch_model
+from tskd._core.darts.capabilities import is_foundation, is_torch_model
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import check_same_components, components_of, trace
 from tskd.teachers import network, regression
-from tskd.teachers.crossfit import Folds
+from tskd.teachers.crossfit import Folds, Keep
 from tskd.teachers.predictor import ModelPredictor, TeacherPredictor
 from tskd.teachers.spec import TeacherSpec
 
@@ -55,9 +55,8 @@ class FittedModels:
             fit_kwargs: further arguments of darts' `fit`.
         """
         folds, models = folds_of(spec, inputs), []
-        for fold in range(1 if folds is None else folds.count):
+        for keep in _keeps(folds, inputs):
             model = spec.model.untrained_model()
-            keep = None if folds is None else partial(folds.trains, inputs.series, fold=fold)
             if spec.is_network:
                 network.fit(model, inputs, validation, keep, taught_by, **fit_kwargs)
             else:
@@ -66,6 +65,16 @@ class FittedModels:
         ends = [target.end_time() for part in (inputs, validation) if part is not None for target in part.series]
         traces = tuple(trace(target) for target in inputs.series)
         return cls(tuple(models), folds, components_of(**inputs.arguments()), max(ends), traces)
+
+    @staticmethod
+    def check(spec: TeacherSpec, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> None:
+        """Raise what `fit` with these arguments would raise before its first step, in whichever fold."""
+        keeps = _keeps(folds_of(spec, inputs), inputs)
+        if spec.is_network and not is_foundation(spec.model):
+            network.check(spec.model.untrained_model(), inputs, validation, keeps, **fit_kwargs)
+        elif not spec.is_network:
+            for keep in keeps:
+                regression.check_windows(spec.model, inputs, keep)
 
     def predictor(self, name: str, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
         """The predictor of the teacher's outputs for windows of some series.
@@ -104,3 +113,10 @@ def folds_of(spec: TeacherSpec, inputs: ModelInputs) -> Folds | None:
     last = spec.horizon[-1]
     span = spec.lookback + max([last, *(math.ceil(source.reads_until(last)) for source in spec.sources)])
     return Folds.of(spec.cross_fit, inputs.series, inputs.keys, span)
+
+
+def _keeps(folds: Folds | None, inputs: ModelInputs) -> list[Keep | None]:
+    """For each model of a teacher, which windows it is fitted on; None for all."""
+    if folds is None:
+        return [None]
+    return [partial(folds.trains, inputs.series, fold=fold) for fold in range(folds.count)]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
-from tskd._core.checks import check_known, type_name
+from tskd._core.checks import MOST, check_known, type_name
 from tskd.teachers.answer_form import AnswerForm
 from tskd.teachers.given_series import check_all_same
 
@@ -63,6 +63,8 @@ def from_lists(forecasts: Sequence[Any], first: int, what: str) -> ForecastTable
     for _, forecast in items:
         if not isinstance(forecast, TimeSeries):
             raise TypeError(f"{what} must hold TimeSeries, one for each origin, got {type_name(forecast)}")
+        if not len(forecast):
+            raise ValueError(f"{what}: one has no steps")
     series = [forecast for _, forecast in items]
     check_all_same(series, what)
     frequencies = sorted({forecast.freq_str for forecast in series}, key=str)
@@ -169,6 +171,8 @@ def _floats(frame: pd.DataFrame, name: str, what: str) -> np.ndarray:
 def _whole(frame: pd.DataFrame, name: str, least: int, what: str) -> np.ndarray:
     """A column of whole numbers `[R]`, `least` or more."""
     values = _floats(frame, name, what)
+    if bool((values > MOST).any()):
+        raise ValueError(f"{name} in {what} is {values.max():g}: give whole numbers, {MOST:,} at most")
     wrong = ~(values >= least) | (values != np.floor(values))
     if wrong.any():
         meaning = {

@@ -117,6 +117,8 @@ def _series_list(series: Any, what: str) -> list[TimeSeries]:
     items = [series] if isinstance(series, TimeSeries) else series
     if not isinstance(items, list | tuple) or not items or not all(isinstance(item, TimeSeries) for item in items):
         raise TypeError(f"{what} must be a TimeSeries or a list of them, one for each target, got {type_name(series)}")
+    if not all(map(len, items)):
+        raise ValueError(f"{what}: one has no steps")
     return list(items)
 
 

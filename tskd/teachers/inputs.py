@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,9 +12,10 @@ from darts import TimeSeries
 from darts.utils.utils import generate_index
 from torch import Tensor
 
+from tskd._core.coverage import check_span, check_windows
 from tskd._core.darts.capabilities import check_weighable_labels, reads_covariates
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import SeriesBundle, SeriesLike, check_span, check_windows, has_gaps
+from tskd._core.series import SeriesBundle, SeriesLike, has_gaps
 from tskd._core.time_grid import steps_between
 from tskd._core.window_keys import WindowSampling
 from tskd.privileged import CovariateBlock, Source
@@ -68,6 +70,8 @@ def teacher_inputs(teacher: TeacherSpec, data: SeriesBundle, sampling: WindowSam
         own = [target.with_static_covariates(None) for target in own]
     past, future = _Slot(deployable["past"], data.series), _Slot(deployable["future"], data.series)
     for source in teacher.sources:
+        if sampling is not None and not data.prefix:
+            _check_reach(source, teacher, data.series)
         (past if source.slot == "past" else future).add(source, privileged, teacher.horizon)
     visible = _visible(teacher, future.blocks[0], own[0].n_components)
     if sampling is not None and teacher.is_network and any(map(has_gaps, own)):
@@ -167,6 +171,16 @@ def _columns(block: CovariateBlock, steps: np.ndarray | None, length: int) -> np
 
 def _beside(masks: list[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.concatenate(masks, axis=1))
+
+
+def _check_reach(source: Source, teacher: TeacherSpec, series: Sequence[TimeSeries]) -> None:
+    """Raise a ValueError if a source reads so far ahead that no window of the training part has what it reads."""
+    last, longest = source.reads_until(teacher.horizon[-1]), max(map(len, series))
+    if teacher.lookback + last > longest:
+        raise ValueError(
+            f"teacher {teacher.name!r}: {source!r} reads up to step {math.ceil(last)} after the origin, and the target "
+            f"ends {longest - teacher.lookback} steps after the first origin or earlier: no window has what it reads"
+        )
 
 
 def _check_blocks(

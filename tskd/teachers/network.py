@@ -14,6 +14,7 @@ from tskd._core.darts.dataset import WindowData, dataset_windows, datasets_of
 from tskd._core.darts.fit import fit_through, train_on
 from tskd._core.darts.forward import masking_labels, model_outputs
 from tskd._core.darts.inspect import encoded_covariates, hidden_layers, input_shapes
+from tskd._core.darts.rehearsal import rehearse
 from tskd._core.layers import FEATURES, Layer
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.window_keys import encode, unique
@@ -51,11 +52,31 @@ def fit(
         with masking_labels(network, any(items.masked for items in sets)):
             train_on(trainer, network, data, sets, checkpoint)
 
-    if fit_kwargs.get("dataloader_kwargs"):
+    fit_through(model, run, **_arguments(inputs, validation, fit_kwargs))
+
+
+def check(
+    model: Any, inputs: ModelInputs, validation: ModelInputs | None, keeps: Sequence[Keep | None], **fit_kwargs: Any
+) -> None:
+    """Raise what `fit` would raise before its first step, with any of several `keeps`; the model is left as it was."""
+
+    def look(training_set: Any, validation_set: Any) -> tuple[Tensor, Windows]:
+        parts = [_training_data(training_set, inputs, keep, None) for keep in keeps]
+        if validation_set is not None and validation is not None:
+            _training_data(validation_set, validation, None, None)
+        assert parts[0].windows is not None
+        return parts[0].keys, parts[0].windows
+
+    rehearse(model, look, **_arguments(inputs, validation, fit_kwargs))
+
+
+def _arguments(inputs: ModelInputs, validation: ModelInputs | None, fit_kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of darts' `fit`."""
+    arguments = inputs.arguments() | ({} if validation is None else validation.arguments("val_")) | fit_kwargs
+    if arguments.get("dataloader_kwargs"):
         # darts removes entries from it
-        fit_kwargs["dataloader_kwargs"] = dict(fit_kwargs["dataloader_kwargs"])
-    arguments = inputs.arguments() | ({} if validation is None else validation.arguments("val_"))
-    fit_through(model, run, **arguments, **fit_kwargs)
+        arguments["dataloader_kwargs"] = dict(arguments["dataloader_kwargs"])
+    return arguments
 
 
 def model_windows(model: Any, inputs: ModelInputs) -> Windows:

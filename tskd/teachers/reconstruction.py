@@ -10,7 +10,7 @@ from typing import Any, Self, get_args
 import numpy as np
 from darts import TimeSeries
 
-from tskd._core.checks import check_whole
+from tskd._core.checks import check_bool, check_whole
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import SeriesBundle, SeriesLike, check_same_components, trace
 from tskd._core.window_keys import WindowSampling
@@ -65,6 +65,7 @@ class Reconstruction(BaseTeacher):
         if model not in get_args(PointwiseKind):
             raise ValueError(f"model={model!r}: give one of {', '.join(map(repr, get_args(PointwiseKind)))}")
         check_whole(steps, 0, "steps", "a number of steps to both sides")
+        check_bool(fills_past, "fills_past")
         if fills_past and steps:
             raise ValueError(
                 f"fills_past=True with steps={steps}: the student's past would hold what lies after its origin; give "
@@ -175,15 +176,25 @@ class Reconstruction(BaseTeacher):
                 raise ValueError(f"{data.prefix}privileged of teacher {self.name!r}: {error}") from None
         return ModelInputs(data.series, read)
 
+    def check_fit_on(self, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> None:
+        if self.model == "trees":
+            # its labels are those of the others, which are fitted in a moment
+            self._fit_as("ridge", inputs)
+        else:
+            self._fit_as(self.model, inputs)
+
     def fit_on(self, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> Reconstruction:
         """`fit` on the teacher's own inputs; sampling and weights of windows do not apply to labels of steps."""
         self.check_fitted(False)
         teacher = copy.copy(self)
+        teacher._fit = self._fit_as(self.model, inputs)
+        return teacher
+
+    def _fit_as(self, model: PointwiseKind, inputs: ModelInputs) -> ReconstructionFit:
         try:
-            teacher._fit = ReconstructionFit.of(inputs, self.model, self.steps)
+            return ReconstructionFit.of(inputs, model, self.steps)
         except ValueError as error:
             raise ValueError(f"teacher {self.name!r}, {error}") from None
-        return teacher
 
     def predictor_on(self, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
         base = AnswersByTime(self.answers_on(inputs), targets, self._horizon, AnswerForm())

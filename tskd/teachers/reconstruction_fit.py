@@ -34,6 +34,11 @@ class ReconstructionFit:
     def of(cls, inputs: ModelInputs, kind: PointwiseKind, steps: int) -> ReconstructionFit:
         """Fit on the labelled steps of some series, all together."""
         assert inputs.past_covariates is not None
+        longest = max(map(len, inputs.series))
+        if steps >= longest:
+            raise ValueError(
+                f"steps={steps}: it would read {steps} steps to both sides, and no series has more than {longest}"
+            )
         axis = min(inputs.series, key=lambda target: target.start_time())[:1]
         values = np.concatenate([values_around(read, steps) for read in inputs.past_covariates])
         labels = np.concatenate([target.values().astype(np.float64) for target in inputs.series])

@@ -42,18 +42,9 @@ def fit(model: Any, inputs: ModelInputs, keep: Keep | None, **fit_kwargs: Any) -
     known = inspect.signature(model.fit).parameters
     arguments = {**inputs.arguments(), **fit_kwargs}
     arguments = {name: value for name, value in arguments.items() if value is not None and name in known}
-    assert inputs.keys is not None
-    usable = _windows_read(model, inputs, labels=True)
-    if keep is not None or usable is not None:
-        chosen = torch.ones(len(inputs.keys), dtype=torch.bool) if keep is None else keep(inputs.keys)
-        for read in usable or []:
-            chosen &= read.covers(inputs.keys)
-        pieces = _pieces(model, inputs.keys[chosen])
-        if not pieces:
-            raise ValueError(
-                f"no window is left to train on: a {type(model).__name__} needs windows with all inputs and labels; "
-                "torch models train on windows with any label"
-            )
+    kept = check_windows(model, inputs, keep)
+    if kept is not None:
+        pieces = _pieces(model, kept)
         arguments["series"] = [inputs.series[index][first:end] for index, first, end in pieces]
         for slot in ("past_covariates", "future_covariates"):
             if slot in arguments:
@@ -63,6 +54,30 @@ def fit(model: Any, inputs: ModelInputs, keep: Keep | None, **fit_kwargs: Any) -
             weights = [weights] if isinstance(weights, TimeSeries) else weights
             arguments["sample_weight"] = [weights[index] for index, _, _ in pieces]
     model.fit(**arguments)
+
+
+def check_windows(model: Any, inputs: ModelInputs, keep: Keep | None) -> Tensor | None:
+    """Keys `[M, 2]` of the training windows that a model can be fitted on; None for all.
+
+    Args:
+        keep: as in `fit`.
+
+    Raises:
+        ValueError: there are none.
+    """
+    assert inputs.keys is not None
+    usable = _windows_read(model, inputs, labels=True)
+    if keep is None and usable is None:
+        return None
+    chosen = torch.ones(len(inputs.keys), dtype=torch.bool) if keep is None else keep(inputs.keys)
+    for read in usable or []:
+        chosen &= read.covers(inputs.keys)
+    if not bool(chosen.any()):
+        raise ValueError(
+            f"no window is left to train on: a {type(model).__name__} needs windows with all inputs and labels; torch "
+            "models train on windows with any label"
+        )
+    return inputs.keys[chosen]
 
 
 def _pieces(model: Any, keys: Tensor) -> list[tuple[int, int, int]]:

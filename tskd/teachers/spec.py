@@ -59,3 +59,13 @@ class TeacherSpec:
     def training_keys(self, targets: Sequence[TimeSeries], sampling: WindowSampling) -> Tensor:
         """Keys `[N, 2]` of its training windows of some target series."""
         return training_keys([len(target) for target in targets], window_span(self.model), sampling)
+
+    def arguments(self) -> str:
+        """The arguments of the teacher as text; of the model, its class."""
+        parts = [type(self.model).__name__]
+        parts += [f"privileged={list(self.sources)}"] if self.sources else []
+        parts += [f"name={self.name!r}"]
+        parts += [] if self.sees_inputs else ["sees_inputs=False"]
+        parts += [] if self.target is None else [f"target={self.target!r}"]
+        parts += [] if self.cross_fit is None else [f"cross_fit={self.cross_fit}"]
+        return ", ".join(parts)

@@ -10,10 +10,11 @@ from typing import Any
 from darts import TimeSeries
 
 from tskd._core.checks import as_tuple, check_known, type_name
+from tskd._core.darts.arguments import check_arguments
 from tskd._core.darts.capabilities import holds_torch_models, is_fitted, is_trainable
 from tskd._core.darts.inspect import kept_components, traces_of, trained_until
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import SeriesBundle, SeriesLike, trace
+from tskd._core.series import SeriesBundle, SeriesLike, check_not_alone, trace
 from tskd._core.window_keys import WindowSampling
 from tskd.privileged import Source
 from tskd.teachers.base import BaseTeacher
@@ -67,20 +68,12 @@ class Teacher(FromOutside, BaseTeacher):
 
     @classmethod
     def of_fitted(cls, spec: TeacherSpec, result: FittedModels) -> Teacher:
-        """A teacher from its specification and its fitted models."""
         teacher = cls.__new__(cls)
         teacher.spec, teacher._result = spec, result
         return teacher
 
     def __repr__(self) -> str:
-        spec = self.spec
-        parts = [type(spec.model).__name__]
-        parts += [f"privileged={list(spec.sources)}"] if spec.sources else []
-        parts += [f"name={spec.name!r}"]
-        parts += [] if spec.sees_inputs else ["sees_inputs=False"]
-        parts += [] if spec.target is None else [f"target={spec.target!r}"]
-        parts += [] if spec.cross_fit is None else [f"cross_fit={spec.cross_fit}"]
-        return f"Teacher({', '.join(parts)}{', fitted' if self.fitted else ''})"
+        return f"Teacher({self.spec.arguments()}{', fitted' if self.fitted else ''})"
 
     @property
     def model(self) -> Any:
@@ -193,6 +186,7 @@ class Teacher(FromOutside, BaseTeacher):
             ValueError: the data cannot be used.
         """
         self.check_fitted(False)
+        check_arguments(**fit_kwargs)
         sampling = WindowSampling(fit_kwargs.get("stride", 1), fit_kwargs.get("max_samples_per_ts"))
         labels = None
         if taught_by is not None:
@@ -208,8 +202,11 @@ class Teacher(FromOutside, BaseTeacher):
             labels = taught_by.predictor(series, past_covariates, future_covariates, privileged_of_labels)
         data = self.data_of(series, past_covariates, future_covariates, privileged)
         inputs, validation = self.inputs_on(data, sampling), None
-        if val_series is not None and self.spec.is_network:
-            val_data = (val_series, val_past_covariates, val_future_covariates, val_privileged)
+        val_data = (val_series, val_past_covariates, val_future_covariates, val_privileged)
+        if val_series is None:
+            names = ("val_past_covariates", "val_future_covariates", "val_privileged")
+            check_not_alone(**dict(zip(names, val_data[1:], strict=True)))
+        elif self.spec.is_network:
             validation = self.inputs_on(self.data_of(*val_data, "val_"), sampling)
         return self.fit_on(inputs, validation, labels, **fit_kwargs)
 
@@ -231,9 +228,12 @@ class Teacher(FromOutside, BaseTeacher):
         result = FittedModels.fit(self.spec, inputs, validation, taught_by, **fit_kwargs)
         return Teacher.of_fitted(replace(self.spec, model=result.models[0]), result)
 
+    def check_fit_on(self, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> None:
+        FittedModels.check(self.spec, inputs, validation, **fit_kwargs)
+
     def unfitted(self) -> Teacher:
-        model = self.model.untrained_model()
-        return Teacher.of_fitted(replace(self.spec, model=model), FittedModels((model,), None, {}, None))
+        spec = replace(self.spec, model=self.model.untrained_model())
+        return Teacher.of_fitted(spec, FittedModels((spec.model,), None, {}, None))
 
     def predictor_on(self, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
         self.check_fitted(True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tskd._core.aspects import Aspect
-from tskd._core.checks import check_positive
+from tskd._core.checks import check_bool, check_positive
 from tskd.weighting._calibration_errors import FLOOR
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
@@ -118,8 +118,7 @@ class CAMKD(Weighting):
             if value not in allowed:
                 raise ValueError(f"{name}={value!r}: give {' or '.join(map(repr, allowed))}")
         check_positive(temperature, "temperature")
-        if not isinstance(features, bool):
-            raise TypeError(f"features={features!r}: give True or False")
+        check_bool(features, "features")
         if granularity == "horizon":
             warnings.warn(
                 "granularity='horizon' leaks the noise of the labels: teachers that are equally good make a target "

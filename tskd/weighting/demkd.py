@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tskd._core.aspects import Aspect
-from tskd._core.checks import check_real
+from tskd._core.checks import check_bool, check_real
 from tskd.weighting._aspect_errors import level_and_shape_squares, spread_divergence, unexplained
 from tskd.weighting._calibration_errors import FLOOR, WINDOWS, Errors, calibration_errors, shrunk
 from tskd.weighting.base import Weighting, WeightingNeeds
@@ -77,8 +77,7 @@ class DEMKD(Weighting):
         check_real(power, 0, math.inf, "power", "a finite number, 0 or more")
         check_real(shrinkage, 0, math.inf, "shrinkage", WINDOWS)
         for name, value in (("recalibrate", recalibrate), ("decoupled", decoupled), ("features", features)):
-            if not isinstance(value, bool):
-                raise TypeError(f"{name}={value!r}: give True or False")
+            check_bool(value, name)
         self.power = power
         self.recalibrate = recalibrate
         self.shrinkage = shrinkage

@@ -20,7 +20,8 @@ from tskd.distillation.expected.fold_answers import JudgedTeacher
 from tskd.distillation.expected.held_out import HeldOut
 from tskd.distillation.expected.purged_folds import purged_folds
 from tskd.distillation.expected.rows import Rows
-from tskd.distillation.preflight import FitOptions, PreparedFit, prepare
+from tskd.distillation.fit_options import FitOptions
+from tskd.distillation.preflight import PreparedFit, prepare
 from tskd.privileged import CostlySensors
 
 L, H = 6, 3

@@ -368,3 +368,16 @@ def test_a_real_run_is_reported(tmp_path: Path) -> None:
     steps = np.abs(window.value.to_numpy() - series[pd.DatetimeIndex(window.time)].to_numpy())
     own = found.windows[(found.windows.name == "both") & (found.windows.seed == 3)]
     assert (steps / scale).mean() == pytest.approx(own.mae.iloc[38], rel=1e-4)
+
+
+def test_what_an_automatic_balance_expected_stands_beside_what_came(results: Results, undrawn: Undrawn) -> None:
+    assert "automatic balance expected" not in undrawn(results)
+    told = results.rows.assign(
+        expected=results.rows.name.map({"both": -0.031}),
+        expected_low=results.rows.name.map({"both": -0.08}),
+        expected_high=results.rows.name.map({"both": 0.0125}),
+    )
+    shown = Text(undrawn(replace(results, rows=told))).rows
+    (line,) = (one for one in lines(results) if one.name == "both")
+    came = f"{plain(line.relative)} {plain(line.interval)}"
+    assert [("both", ""), ("−3.1 % [−8.0 %, +1.2 %]", ""), (came, "")] in shown

@@ -25,6 +25,7 @@ from tskd.experiment.data.preparation import DataPart, fingerprint
 from tskd.experiment.run import teacher_store as models
 from tskd.experiment.run.block import BlockRun
 from tskd.experiment.run.cell import Cell
+from tskd.experiment.run.cell_record import StoredCell
 from tskd.experiment.run.forecast import of_student, of_teacher
 from tskd.experiment.run.plan import Block, PlannedCell, planned
 from tskd.experiment.run.scoring import score
@@ -421,3 +422,12 @@ def test_an_automatic_balance_knows_nothing_of_later_parts_and_that_its_teachers
         chosen = [run.distilled(run.experiment.arms[-1], 0).chosen_balance for run in runs]
     assert chosen[0] == chosen[1] and chosen[0] is not None and set(chosen[0].shares) == set(teachers)
     assert all(runs[0].teacher(name).was_fitted_on([runs[0].prepared.train.series]) for name in teachers)
+    one = next(cell for cell in plans_of(runs[0]) if cell.name == "trusting")
+    with quiet():
+        computed = runs[0].cell(one)
+    assert chosen[0].expected is not None
+    assert computed.expected == (chosen[0].expected.change, chosen[0].expected.low, chosen[0].expected.high)
+    kept = StoredCell.from_bytes(StoredCell.of("key", computed).to_bytes()).cell()
+    assert kept.expected == computed.expected
+    with quiet():
+        assert all(runs[0].cell(cell).expected is None for cell in plans_of(runs[0])[:2])

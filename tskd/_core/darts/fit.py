@@ -17,6 +17,7 @@ from darts.utils.data.torch_datasets._data_module import TorchDataModule
 from tskd._core.darts.dataset import WindowData, replace_datasets
 from tskd._core.darts.forward import restore_modes
 
+LOSSES = ("train_criterion", "val_criterion")
 # runs a training: trainer, network, data, and path of the checkpoint to resume from
 Run = Callable[[pl.Trainer, PLForecastingModule, TorchDataModule, str | None], None]
 
@@ -105,7 +106,7 @@ def connect(model: TorchForecastingModel) -> None:
 
 @contextmanager
 def restoring(model: TorchForecastingModel) -> Iterator[None]:
-    """Put back a model's attributes, weights and random state if the block raises."""
+    """Put back a model's attributes, weights, random state and loss if the block raises."""
     before = dict(model.__dict__)
     before["trainer_params"] = dict(model.trainer_params)
     if "_random_instance" in before:
@@ -114,6 +115,7 @@ def restoring(model: TorchForecastingModel) -> Iterator[None]:
     if network is not None:
         weights, trainer = copy.deepcopy(network.state_dict()), network._trainer
         modes = [(module, module.training) for module in network.modules()]
+        losses = [_reduction(network, part) for part in LOSSES]
     try:
         yield
     except BaseException:
@@ -123,7 +125,16 @@ def restoring(model: TorchForecastingModel) -> Iterator[None]:
             network.load_state_dict(weights)
             network._trainer = trainer
             restore_modes(modes)
+            for part, (kept, reduction) in zip(LOSSES, losses, strict=True):
+                setattr(network, f"{part}_reduction", kept)
+                if reduction is not None:
+                    getattr(network, part).reduction = reduction
         raise
+
+
+def _reduction(network: PLForecastingModule, part: str) -> tuple[Any, Any]:
+    """Which reduction of a loss darts will put back at the end of a fit with weights, and which it has now."""
+    return getattr(network, f"{part}_reduction"), getattr(getattr(network, part), "reduction", None)
 
 
 def untrained_copy(model: TorchForecastingModel, **fit_kwargs: Any) -> TorchForecastingModel:

@@ -93,6 +93,11 @@ def kept_components(model: GlobalForecastingModel) -> dict[str, list[str]]:
     return {slot: [str(c) for c in series.components] for slot, series in kept.items() if series is not None}
 
 
+def trained_dtype(model: TorchForecastingModel) -> Any:
+    """The precision in which a model was trained; None for one that is not fitted."""
+    return None if model.model is None else model.train_sample.future_target.dtype
+
+
 def trained_until(model: GlobalForecastingModel) -> Any:
     """Last time stamp of the training series that darts keeps in a fitted model; None after a fit on several."""
     return None if model.training_series is None else model.training_series.end_time()

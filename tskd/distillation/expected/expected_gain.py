@@ -22,7 +22,8 @@ from tskd.distillation.expected.simpler import linear_is_as_good, neighbour
 from tskd.distillation.expected.teacher_gain import TeacherGain, best_share
 from tskd.distillation.expected.verdict import Facts, verdict
 from tskd.distillation.filled_past import with_filled_past
-from tskd.distillation.preflight import FitOptions, PreparedFit, TeacherInFit, prepare
+from tskd.distillation.fit_options import FitOptions
+from tskd.distillation.preflight import PreparedFit, TeacherInFit, prepare
 from tskd.distillation.recipe import Recipe
 from tskd.teachers.base import BaseTeacher
 from tskd.teachers.predictor import TeacherPredictor

@@ -43,7 +43,7 @@ class Arm(Strict):
     students: tuple[dict[str, Any], ...] = ()
     archive: Literal["pooled", "pre-trained"] | None = None
     oracle: bool = False
-    penalties: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    penalties: tuple[Annotated[float, Field(gt=0, strict=True)], ...] = ()
     smoothing: tuple[Annotated[Whole, Field(ge=1)], ...] = ()
 
     @property

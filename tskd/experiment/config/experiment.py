@@ -59,7 +59,7 @@ class ExperimentConfig(Strict):
     student: Any
     teachers: dict[str, OneTeacher] = Field(default_factory=dict)
     arms: tuple[Arm, ...] = ()
-    seeds: tuple[Annotated[Whole, Field(ge=0, lt=2**32)], ...] = (0, 1, 2, 3, 4)
+    seeds: tuple[Annotated[int, Field(strict=True, ge=0, lt=2**32)], ...] = (0, 1, 2, 3, 4)
     soft_sensor: bool = False
     scored: tuple[Whole, Whole] | None = None
     lookback: Whole | None = Field(default=None, ge=1)

@@ -11,6 +11,8 @@ from tskd.experiment.config.errors import explain
 from tskd.experiment.config.objects import Strict, Whole
 
 ALL: Literal["all"] = "all"
+CENTURY = 36_525
+"""Days; before all time stamps that pandas knows lie more than these of any data set."""
 
 
 class LabelsConfig(Strict):
@@ -24,7 +26,7 @@ class LabelsConfig(Strict):
             every fold, the same for all seeds.
     """
 
-    last_days: Annotated[float, Field(gt=0)] | None = None
+    last_days: Annotated[float, Field(gt=0, le=CENTURY)] | None = None
     every: Annotated[Whole, Field(ge=2)] | None = None
     offset: Annotated[Whole, Field(ge=0)] = 0
     share: Annotated[float, Field(gt=0, lt=1)] | None = None

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
+from tskd._core.checks import MOST, shown
+
 LEAST = {"input_chunk_length": 1, "output_chunk_length": 1, "output_chunk_shift": 0, "n_epochs": 1, "batch_size": 1}
 """Whole numbers, and the least that each may be."""
 
@@ -22,6 +24,8 @@ def check_arguments(kwargs: Mapping[str, Any]) -> None:
     for name, value in kwargs.items():
         if name in LEAST and not is_whole(value, LEAST[name]):
             raise ValueError(f"{name}={value!r} must be a whole number, {LEAST[name]} or more.")
+        if name in LEAST and value > MOST:
+            raise ValueError(f"{name}={shown(value)} must be {MOST:,} at most.")
         if name in MAPPINGS and not isinstance(value, Mapping):
             raise ValueError(f"{name}={value!r} must be a mapping of arguments to their values, or left out.")
     if kwargs.get("save_checkpoints"):

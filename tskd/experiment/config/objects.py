@@ -17,6 +17,7 @@ from typing import Annotated, Any
 from darts.utils.utils import NotImportedModule
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tskd._core.checks import MOST
 from tskd.datasets import DataSet
 from tskd.experiment.config.errors import explain
 from tskd.experiment.config.model_arguments import check_arguments
@@ -89,8 +90,8 @@ class Strict(BaseModel):
         return data
 
 
-Whole = Annotated[int, Field(strict=True)]
-"""A whole number; neither `true` nor a text that reads like one."""
+Whole = Annotated[int, Field(strict=True, le=MOST)]
+"""A whole number, a million at most; neither `true` nor a text that reads like one."""
 
 
 class Spec(Strict):

@@ -25,7 +25,8 @@ from tskd.experiment.results.overview import OUTCOMES, Overview, overview
 from tskd.experiment.results.results import Results
 from tskd.experiment.results.selection import finished, largest, on_a_par
 from tskd.experiment.results.study_results import StudyResults
-from tskd.experiment.results.tables import VERSIONS
+from tskd.experiment.results.tables import EXPECTED, VERSIONS
+from tskd.experiment.statistics.verdict import percent
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,18 @@ class PageCase:
     def failures(self) -> list[dict[Hashable, Any]]:
         """Every fit that failed."""
         return self.results.failures.astype(object).where(self.results.failures.notna(), None).to_dict("records")
+
+    @cached_property
+    def expected(self) -> list[tuple[str, str, str]]:
+        """Arms with an automatic balance: the change of the error that it expected, and the realised one; means over
+        seeds and folds."""
+        rows = of_size(self.results.rows, largest(self.results))
+        means = rows[rows.kind == "student"].groupby("name", sort=False)[[*EXPECTED]].mean().dropna(subset=["expected"])
+        came = {line.name: f"{line.relative} {line.interval}".strip() for line in self.lines if line.kind == "student"}
+        return [
+            (str(arm), f"{percent(change)} [{percent(low)}, {percent(high)}]", came.get(str(arm), ""))
+            for arm, change, low, high in means.reset_index().itertuples(index=False)
+        ]
 
     @cached_property
     def candidates(self) -> dict[str, list[tuple[str, str, bool]]]:

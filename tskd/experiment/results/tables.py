@@ -14,9 +14,11 @@ from tskd.experiment.run.files import write_atomically
 CELL = ("kind", "name", "fold", "size", "seed")
 VERSIONS = ("python", "tskd", "darts", "torch", "pytorch_lightning", "numpy", "pandas")
 """Columns of what a fit was made with."""
+EXPECTED = ("expected", "expected_low", "expected_high")
+"""Columns of the change of the error that an automatic balance expected, and its interval."""
 TABLES = {
     "rows": (
-        *(*CELL, "key", "balance", "mse", "mae", "validation_mse", "seconds", "windows", "data", "commit"),
+        *(*CELL, "key", "balance", "mse", "mae", "validation_mse", *EXPECTED, "seconds", "windows", "data", "commit"),
         *VERSIONS,
     ),
     "candidates": ("arm", "fold", "size", "seed", "balance", "validation_mse"),
@@ -29,7 +31,7 @@ TABLES = {
 """Names of the tables, and their columns."""
 
 INTEGERS = ("fold", "seed", "windows", "step", "window", "epoch", "at", "candidate")
-NUMBERS = ("mse", "mae", "validation_mse", "seconds", "value", "weight")
+NUMBERS = ("mse", "mae", "validation_mse", *EXPECTED, "seconds", "value", "weight")
 STAMPS = ("start", "time")
 
 
@@ -55,6 +57,9 @@ def read(name: str, folder: Path) -> pd.DataFrame:
         keep_default_na=False,
         na_values={column: [""] for column in (*NUMBERS, "size")},
     )
+    # tables from before there were all of today's columns
+    added = [column for column in EXPECTED if column in TABLES[name] and column not in found]
+    found = found.assign(**dict.fromkeys(added, float("nan")))[list(TABLES[name])]
     return found.assign(**{column: _stamps(found[column]) for column in STAMPS if column in TABLES[name]})
 
 

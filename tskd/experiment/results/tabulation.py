@@ -15,7 +15,7 @@ from tskd.experiment.config.names import TEACHER_LINE, TRUTH
 from tskd.experiment.data.folds import FoldSize
 from tskd.experiment.data.summary import DataSummary
 from tskd.experiment.results.describe import last_of
-from tskd.experiment.results.tables import table
+from tskd.experiment.results.tables import EXPECTED, table
 from tskd.experiment.run.cell import Cell, Kind
 
 
@@ -108,6 +108,7 @@ def _row(item: FinishedCell, balance: str, fingerprint: str) -> dict[str, Any]:
         "mse": float(np.nanmean(cell.mse)),
         "mae": float(np.nanmean(cell.mae)),
         "validation_mse": cell.validation_mse,
+        **dict(zip(EXPECTED, cell.expected or [np.nan] * 3, strict=True)),
         "seconds": round(cell.seconds, 3),
         "windows": int((~np.isnan(cell.mse)).sum()),
         "data": fingerprint,

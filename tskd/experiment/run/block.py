@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,7 @@ class BlockRun:
         weights = tuple(model.history) if planned.distils else ()
         if not all(part.whole for part in scores):
             raise RunError("the student's forecasts are not all finite; lower its learning rate.")
-        return self._cell(planned, scores, seconds, warned, weights)
+        return replace(self._cell(planned, scores, seconds, warned, weights), expected=_expected(model))
 
     def _ridge_cell(self, planned: PlannedCell, arm: Arm) -> Cell:
         from tskd.experiment.run.ridge import Ridge
@@ -224,3 +225,11 @@ class BlockRun:
             warnings=tuple(dict.fromkeys(warnings)),
             weights=weights,
         )
+
+
+def _expected(model: Any) -> tuple[float, float, float] | None:
+    """What an automatic balance expected of the student; None for any other."""
+    chosen = getattr(model, "chosen_balance", None)
+    if chosen is None or chosen.expected is None:
+        return None
+    return chosen.expected.change, chosen.expected.low, chosen.expected.high

@@ -24,6 +24,8 @@ class Cell:
         forecasts: `[E, H]` of the first component, of the example windows.
         warnings: those of tskd while it was fitted and scored.
         weights: `DistilledModel.history`: one entry an epoch, none for other models.
+        expected: change of the squared error that an automatic balance expected before the training, and its interval;
+            None for other balances.
     """
 
     key: str
@@ -42,3 +44,4 @@ class Cell:
     forecasts: np.ndarray
     warnings: tuple[str, ...] = ()
     weights: tuple[dict[str, Any], ...] = ()
+    expected: tuple[float, float, float] | None = None

@@ -1,0 +1,151 @@
+"""Everything is judged before anything is trained: no teacher is fitted for a fit that is then refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from darts import TimeSeries
+from darts.models import DLinearModel, LinearRegressionModel, NLinearModel
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from tests.helpers.models import fast
+from tests.helpers.refusals import refused, untouched
+from tests.helpers.series import QUIET, walk
+from tskd import DistilledModel, Reconstruction, Teacher
+from tskd.teachers.base import BaseTeacher
+from tskd.teachers.crossfit import CrossFit
+
+L, H = 4, 3
+Y, LAB, PAST = walk(40, 2), walk(40, 2, seed=1, name="lab"), walk(43, 2, seed=2, name="past")
+
+
+def holes(series: TimeSeries, every: int, first: int = 0) -> TimeSeries:
+    values = series.values().copy()
+    values[first::every] = np.nan
+    return series.with_values(values)
+
+
+def linear(**kwargs: Any) -> DLinearModel:
+    return DLinearModel(L, H, **fast(**kwargs))
+
+
+@pytest.fixture
+def steps() -> Iterator[list[str]]:
+    """One entry for every optimizer step that anything takes."""
+    taken: list[str] = []
+    handle = register_optimizer_step_pre_hook(lambda optimizer, *_: taken.append(type(optimizer).__name__))
+    yield taken
+    handle.remove()
+
+
+GIVEN: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "trainer": ({"trainer": True}, TypeError, "^trainer must be a Trainer"),
+    "half an epoch": ({"epochs": 0.5}, ValueError, "^epochs=0.5"),
+    "a text for weights": ({"sample_weight": "abc"}, ValueError, "^sample_weight='abc'.*'linear'"),
+    "an unknown argument of the loader": ({"dataloader_kwargs": {"nope": 1}}, TypeError, "^dataloader_kwargs.*nope"),
+    "a loader of nothing": ({"dataloader_kwargs": {"batch_size": 0}}, ValueError, "^dataloader_kwargs"),
+    "no dict for the loader": ({"dataloader_kwargs": 3}, TypeError, "^dataloader_kwargs must be a dict"),
+    "a cache that is no path": ({"cache": 3}, TypeError, "^cache must be a path"),
+    "a cache that can be no path": ({"cache": "a\0b"}, ValueError, "^cache=.*NUL"),
+    "validation inputs with gaps": ({"val_series": holes(Y, 3)}, ValueError, "no validation window"),
+}
+STUDENTS: dict[str, dict[str, Any]] = {
+    "accelerator": {"pl_trainer_kwargs": QUIET | {"accelerator": "nope"}},
+    "nope": {"pl_trainer_kwargs": QUIET | {"nope": 1}},
+    "learning rate": {"optimizer_kwargs": {"lr": -1}},
+    "callable": {"loss_fn": 3},
+}
+TEACHERS: dict[str, Callable[[], BaseTeacher]] = {
+    "nope": lambda: Teacher(linear(pl_trainer_kwargs=QUIET | {"nope": 1}), name="b"),
+    "learning rate": lambda: Teacher(linear(optimizer_kwargs={"lr": -1}), name="b"),
+    "no window is left": lambda: Teacher(linear(), name="b", cross_fit=CrossFit(2, 1000)),
+    "a LinearRegressionModel needs": lambda: Teacher(
+        LinearRegressionModel(L, output_chunk_length=H), name="b", cross_fit=CrossFit(2, 1000)
+    ),
+    "labels at 7 time stamps": lambda: Reconstruction("lab", model="trees", name="b"),
+}
+
+
+@pytest.mark.parametrize("case", list(GIVEN))
+def test_an_argument_of_a_fit(case: str, steps: list[str]) -> None:
+    given, kind, message = GIVEN[case]
+    model = DistilledModel(NLinearModel(L, H, **fast()), Teacher(linear()))
+    with untouched(model):
+        refused(lambda: model.fit(Y, **given), kind, message)
+    assert not steps
+
+
+@pytest.mark.parametrize("message", list(STUDENTS))
+def test_settings_of_the_student(message: str, steps: list[str]) -> None:
+    model = DistilledModel(NLinearModel(L, H, **fast(**STUDENTS[message])), Teacher(linear()))
+    with untouched(model), pytest.raises((TypeError, ValueError), match=message):
+        model.fit(Y)
+    assert not steps
+
+
+@pytest.mark.parametrize("message", list(TEACHERS))
+def test_a_teacher_behind_one_that_can_be_fitted(message: str, steps: list[str]) -> None:
+    bad, target, privileged = TEACHERS[message](), Y, None
+    if isinstance(bad, Reconstruction):
+        values = Y.values().copy()
+        values[L + H :] = np.nan
+        target, privileged = Y.with_values(values), {"lab": LAB}
+    model = DistilledModel(NLinearModel(L, H, **fast()), [Teacher(linear(), name="a"), bad])
+    with untouched(model), pytest.raises((TypeError, ValueError), match=message):
+        model.fit(target, privileged=privileged)
+    assert not steps
+
+
+def test_a_validation_part_that_no_teacher_will_fill(steps: list[str]) -> None:
+    """Its labels are all missing; gaps of its past, which a reconstruction fills, do not count."""
+    filled = Reconstruction("lab", fills_past=True)
+    model = DistilledModel(NLinearModel(L, H, **fast()), [Teacher(linear()), filled])
+    val = Y.with_values(np.where(np.arange(40)[:, None] < L, Y.values(), np.nan))
+    refused(
+        lambda: model.fit(Y, privileged={"lab": LAB}, val_series=val, val_privileged={"lab": LAB}),
+        ValueError,
+        "no validation window",
+    )
+    assert not steps
+
+
+@pytest.mark.parametrize("part", ["past_covariates", "val_past_covariates", "val_series"])
+def test_series_of_another_precision_are_cast_to_that_of_the_target(part: str) -> None:
+    student = NLinearModel(L, H, **fast())
+    given = {"past_covariates": PAST, "val_series": Y, "val_past_covariates": PAST}
+    model = DistilledModel(student, Teacher(linear(), name="a"))
+    model.fit(Y, **(given | {part: given[part].astype("float64")}))
+    twin = NLinearModel(L, H, **fast())
+    DistilledModel(twin, Teacher(linear(), name="a")).fit(Y, **given)
+    mine, theirs = student.model.state_dict(), twin.model.state_dict()
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+    wide = {"series": Y.astype("float64"), "past_covariates": PAST.astype("float64")}
+    assert model.predict(H, **wide) == twin.predict(H, Y, past_covariates=PAST)
+    assert model.historical_forecasts(**wide, retrain=False).dtype == np.float32
+
+
+def test_a_fit_that_fails_puts_back_the_reduction_of_the_loss() -> None:
+    """darts changes it for sample weights, and puts it back only at the end of a fit."""
+    student = NLinearModel(L, H, **fast()).fit(Y)
+    weights = walk(40, seed=3).map(np.abs)
+    model = DistilledModel(student, Teacher(linear(), name="a", cross_fit=CrossFit(2, 1000)))
+    with pytest.raises(ValueError, match="no window is left"):
+        model.fit(Y, sample_weight=weights)
+    again = DistilledModel(student, Teacher(linear(), name="a"))
+    again.fit(Y, sample_weight=weights)
+    assert student.model.train_criterion.reduction == "mean"
+    again.fit(Y)
+
+
+def test_a_rehearsal_draws_no_random_number_and_leaves_no_trace() -> None:
+    """There is one for a teacher that the fit fits, and none for one that was fitted before."""
+    done = Teacher(linear(), name="a").fit(Y)
+    students = [NLinearModel(L, H, **fast()) for _ in range(2)]
+    DistilledModel(students[0], Teacher(linear(), name="a")).fit(Y)
+    DistilledModel(students[1], done).fit(Y)
+    mine, theirs = (student.model.state_dict() for student in students)
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)

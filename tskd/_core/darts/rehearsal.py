@@ -1,0 +1,71 @@
+"""A rehearsal of darts' `fit`: all that it would refuse, without the training."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tskd._core.darts.capabilities import TorchForecastingModel
+from tskd._core.darts.dataset import WindowData, datasets_of
+from tskd._core.darts.fit import fit_through, restoring
+from tskd._core.darts.forward import evaluation_loss
+from tskd._core.rng import isolated_randomness
+from tskd._core.windows import Windows
+
+# of the training and of the validation part (None if there is none), the windows to train and to validate on
+Look = Callable[[Any, Any], tuple[Tensor, Windows]]
+# what they have to say, they say in the fit itself
+CHATTY = ("darts", "pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning.pytorch")
+
+
+class _RehearsedError(Exception):
+    """The end of a rehearsal."""
+
+
+def rehearse(model: TorchForecastingModel, look: Look, **fit_kwargs: Any) -> None:
+    """Raise what darts' `model.fit(**fit_kwargs)` would raise before its first step, or in it; the model is left as it
+    was.
+
+    Args:
+        look: checks the data sets, and returns the keys of windows that can be trained on, and these windows. One of
+            them is tried.
+    """
+
+    def run(trainer: Any, network: Any, data: Any, checkpoint: str | None) -> None:
+        keys, windows = look(*datasets_of(data))
+        network.configure_optimizers()
+        labelled = keys[windows.has_labels(keys)][:1]
+        if len(labelled):
+            batch = WindowData(labelled, windows).__getitems__([0])
+            slots = {name: _as(getattr(batch, name), network.dtype) for name in batch.__dataclass_fields__}
+            evaluation_loss(network, type(batch)(**slots))
+
+    with suppress(_RehearsedError), _quietly(), isolated_randomness(), restoring(model):
+        fit_through(model, run, **fit_kwargs)
+        raise _RehearsedError
+
+
+def _as(values: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """Values in the precision of a network, masks as they are."""
+    return values if values is None or not values.is_floating_point() else values.to(dtype)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in CHATTY]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
