@@ -153,13 +153,18 @@ class RegressionPredictor:
 
 
 def _windows_read(model: Any, inputs: ModelInputs, labels: bool = False) -> list[Slot] | None:
-    """What a window reads, to see where it is missing; None if nothing is.
+    """What a window reads, to see where it is missing; None if nothing is."""
+    if not any(has_gaps(series) for items in inputs.arguments().values() for series in items or []):
+        return None
+    return slots_read(model, inputs, labels)
+
+
+def slots_read(model: Any, inputs: ModelInputs, labels: bool = False) -> list[Slot]:
+    """What a window of a regression model reads: its lags, or if they cannot be told all that they may be.
 
     Args:
         labels: whether labels are read too.
     """
-    if not any(has_gaps(series) for items in inputs.arguments().values() for series in items or []):
-        return None
     back, ahead = lookback_of(model), horizon_of(model)
     slots = {"target": inputs.series, "past": inputs.past_covariates, "future": inputs.future_covariates}
     found = []

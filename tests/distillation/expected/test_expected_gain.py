@@ -17,7 +17,8 @@ from tests.helpers.models import fast
 from tests.helpers.series import moving_average, walk
 from tskd import DistilledModel, Reconstruction, Teacher, expected_gain
 from tskd.balance import AutoBalance
-from tskd.distillation.expected.effective_size import canonical_correlations, effective_windows, parameters
+from tskd.distillation.expected.canonical import canonical_correlations
+from tskd.distillation.expected.effective_size import effective_windows, parameters
 from tskd.distillation.expected.predicted_change import PredictedChange
 from tskd.distillation.expected.stacking import BlockSums
 from tskd.distillation.expected.verdict import Facts, verdict
@@ -222,6 +223,10 @@ FACTS = Facts(
         ({"siblings": 3}, "pooled"),
         ({"rows_per_parameter": 80}, "more training steps"),
         ({"gain": False}, "Try first: a tuned linear model."),
+        ({"contained": 1.0}, "[-8.0%, -2.0%]. Try first: AutoBalance()"),
+        ({"contained": 1.0, "linear": True}, "tells a linear student nothing new. Try first: a tuned student"),
+        ({"contained": 0.99, "linear": True}, "[-8.0%, -2.0%]. Try first: AutoBalance()"),
+        ({"contained": 1.0, "linear": True, "coverage": 1.3}, "[-8.0%, -2.0%]. Try first: AutoBalance()"),
         ({"gain": False, "linear": True}, "weight decay"),
     ],
 )

@@ -191,8 +191,26 @@ def test_comparison_against_a_computation_of_its_own() -> None:
     assert (sums.errors.sum(), sums.products.sum(), sums.gram.sum()) == pytest.approx((total, product, square))
     known = np.isfinite(y)
     values, said = (part * np.tile(scale, H) + np.tile(labels[at], H) for part in (y, answers))
-    r2 = 1 - np.square(values - said)[known].sum() / np.square(values - values[known].mean())[known].sum()
-    assert found.explained == pytest.approx([r2])
+    r2 = []
+    for component in range(2):
+        of_it = known & (np.arange(2 * H) % 2 == component)
+        total = np.square(values - values[of_it].mean())[of_it].sum()
+        r2.append((of_it.sum(), 1 - np.square(values - said)[of_it].sum() / total))
+    numbers, parts = np.array(r2).T
+    assert found.explained == pytest.approx([numbers @ parts / numbers.sum()])
+
+
+def test_noise_explains_nothing_where_components_and_series_differ_in_level() -> None:
+    levels = [np.array([0, 300]), np.array([40, 900])]
+    rng = np.random.default_rng(5)
+    series = [one.with_values(one.values() * [1, 20] + level) for one, level in zip(targets(), levels, strict=True)]
+    noise = [
+        one.with_values(one.values().mean(0) + one.values().std(0) * rng.normal(size=(len(one), 2))) for one in series
+    ]
+    prepared = prepared_fit(Teacher.from_series(noise, name="noise"), series)
+    (one,) = prepared.teachers
+    found = HeldOut.of(prepared, [one.fit(prepared.options, prepared.student.series)])
+    assert found.explained[0] == pytest.approx(-1, abs=0.35)
 
 
 def test_blocks_are_days_that_series_share() -> None:

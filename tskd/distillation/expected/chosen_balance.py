@@ -14,14 +14,18 @@ from tskd.distillation.expected.held_out import HeldOut
 from tskd.distillation.expected.predicted_change import PredictedChange
 from tskd.distillation.expected.stacking import BOLD, CAP, FEW_BLOCKS, PRUDENT, trust
 from tskd.distillation.preflight import PreparedFit
+from tskd.distillation.recipe import Recipe
 from tskd.teachers.base import BaseTeacher
 from tskd.teachers.predictor import TeacherPredictor
+from tskd.weighting import Fixed
 
 logger = logging.getLogger(__name__)
 
 # coverage from which on held-out labels do not tell what a teacher is worth in the other windows, and the explained
 # variance from which on the bold trust one there
 UNCOVERED, ACCURATE = 2.0, 0.8
+# after every schedule's end
+LAST_EPOCH = 10**6
 
 
 @dataclass(frozen=True)
@@ -122,12 +126,39 @@ def choice_of(held_out: HeldOut, names: Sequence[str], bold: bool = False) -> Ba
     )
 
 
+def shares_of(held_out: HeldOut, recipe: Recipe) -> np.ndarray:
+    """Shares of trust in each teacher `[K]` at the balance of a recipe.
+
+    Those that an `AutoBalance` would choose. For others α after the last epoch, as a share of all teachers together:
+    divided by the weights of a `Fixed` weighting, and equally for others, whose weights are not known before training.
+    """
+    balance, names, weighting = recipe.balance, recipe.names, recipe.weighting
+    if isinstance(balance, AutoBalance):
+        return np.array([*choice_of(held_out, names, balance.bold).shares.values()])
+    weights = np.ones(len(names))
+    if isinstance(weighting, Fixed):
+        given = weighting.weights
+        weights = np.array([given[name] for name in names] if isinstance(given, dict) else given, dtype=float)
+    return share_of_loss(balance.alpha(LAST_EPOCH), held_out) * weights / weights.sum()
+
+
 def _of_the_loss(share: float, held_out: HeldOut) -> float:
     """α of the loss with which a student trusts teachers with a share: the same if all windows have labels.
 
     Labels weigh 1 − α in n windows, teachers α in M ≥ n: the share is α·M/(α·M + (1 − α)·n) where inputs are alike.
     """
-    rows = held_out.rows
-    labels = float(rows.stands_for @ np.isfinite(rows.labels).sum(1))
-    answers = float(rows.stands_for @ (np.isfinite(rows.labels) | held_out.answered).sum(1))
+    labels, answers = _numbers(held_out)
     return share * labels / (share * labels + (1 - share) * answers) if share > 0 else 0.0
+
+
+def share_of_loss(alpha: float, held_out: HeldOut) -> float:
+    """The share with which a student trusts teachers by α of the loss: above α where windows have no label."""
+    labels, answers = _numbers(held_out)
+    return alpha * answers / (alpha * answers + (1 - alpha) * labels) if alpha > 0 else 0.0
+
+
+def _numbers(held_out: HeldOut) -> tuple[float, float]:
+    """Numbers of labels, and of labels or answers, among all windows that the rows stand for."""
+    rows = held_out.rows
+    known = np.isfinite(rows.labels)
+    return float(rows.stands_for @ known.sum(1)), float(rows.stands_for @ (known | held_out.answered).sum(1))

@@ -55,15 +55,3 @@ def parameters(inputs: np.ndarray, penalty: float) -> float:
     """
     values = np.linalg.svd(inputs - inputs.mean(0), compute_uv=False) ** 2
     return float(1 + (values / (values + penalty)).sum()) if penalty > 0 else 1.0 + np.linalg.matrix_rank(inputs)
-
-
-def canonical_correlations(a: np.ndarray, b: np.ndarray, most: int) -> np.ndarray:
-    """Canonical correlations `[min(p, q)]` of the first `most` principal components of `a [n, p]` and `b [n, q]`,
-    largest first."""
-    return np.clip(np.linalg.svd(_basis(a, most).T @ _basis(b, most), compute_uv=False), 0, 1)
-
-
-def _basis(values: np.ndarray, most: int) -> np.ndarray:
-    left, sizes, _ = np.linalg.svd(values - values.mean(0), full_matrices=False)
-    kept = sizes > 1e-9 * max(sizes[0], 1e-300)
-    return left[:, kept][:, :most]

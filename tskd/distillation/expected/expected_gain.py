@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,14 @@ import pandas as pd
 from tskd._core.darts.capabilities import is_linear
 from tskd._core.rng import isolated_randomness
 from tskd._core.series import SeriesBundle, SeriesLike
-from tskd.balance import AutoBalance
-from tskd.distillation.expected.chosen_balance import choice_of
+from tskd.distillation.expected.chosen_balance import shares_of
 from tskd.distillation.expected.coverage import coverage
-from tskd.distillation.expected.effective_size import canonical_correlations, effective_windows, parameters
+from tskd.distillation.expected.effective_size import effective_windows, parameters
+from tskd.distillation.expected.gain_text import lines_of, paragraphs
 from tskd.distillation.expected.held_out import HeldOut
 from tskd.distillation.expected.predicted_change import PredictedChange
 from tskd.distillation.expected.simpler import linear_is_as_good, neighbour
-from tskd.distillation.expected.stacking import Share
+from tskd.distillation.expected.teacher_gain import TeacherGain, best_share
 from tskd.distillation.expected.verdict import Facts, verdict
 from tskd.distillation.filled_past import with_filled_past
 from tskd.distillation.fit_options import FitOptions
@@ -27,35 +27,6 @@ from tskd.distillation.preflight import PreparedFit, TeacherInFit, prepare
 from tskd.distillation.recipe import Recipe
 from tskd.teachers.base import BaseTeacher
 from tskd.teachers.predictor import TeacherPredictor
-
-SHARES = np.linspace(0, 1, 21)
-# principal components of inputs and answers between which correlations are taken, if windows allow
-MOST_COMPONENTS = 20
-
-
-@dataclass(frozen=True)
-class TeacherGain:
-    """What one teacher is expected to give.
-
-    Attributes:
-        name: of the teacher.
-        explained: R² of its answers for held-out labels; of a teacher that saw the labels, out of fold.
-        correlations: canonical correlations of the student's inputs with its answers: near 1, the student's inputs tell
-            what it says; what they do not tell, no student can learn.
-        effective_blocks: n_eff of its share, see `Share`.
-        balance: share of trust at which `change` is predicted: that of the model.
-        change: predicted at this share.
-        best_balance, best_change: at the share with the least held-out error, which is optimistic.
-    """
-
-    name: str
-    explained: float
-    correlations: tuple[float, ...]
-    effective_blocks: float
-    balance: float
-    change: PredictedChange
-    best_balance: float
-    best_change: PredictedChange
 
 
 @dataclass(frozen=True)
@@ -72,7 +43,10 @@ class ExpectedGain:
         siblings: other target series of the same fit.
         neighbour: largest squared correlation of a privileged component with the target, from step to step.
         teachers: one by one.
-        change: predicted for all teachers together, at the model's balance.
+        change: predicted for all teachers together, at the model's balance; given shares if the weighting is `Fixed`,
+            else equal ones, for a fixed or scheduled balance (of which the last epoch counts).
+        best_balance, best_change: for all teachers together, at the share of 0, .05, …, 1 with the least held-out error
+            for the same weights among them, which is optimistic.
         verdict: in words, with the cheapest thing to try first.
     """
 
@@ -87,19 +61,35 @@ class ExpectedGain:
     neighbour: float
     teachers: tuple[TeacherGain, ...]
     change: PredictedChange
+    best_balance: float
+    best_change: PredictedChange
     verdict: str
 
     @property
     def rows_per_parameter(self) -> float:
+        """Independent windows for each effective parameter."""
         return self.effective_windows / self.parameters
 
     def table(self) -> pd.DataFrame:
-        """A row for each teacher."""
+        """A row for each teacher; what is the same for all stands in each, so that tables can be put together."""
+        same = {
+            "windows": self.windows,
+            "labelled": self.labelled,
+            "effective_windows": self.effective_windows,
+            "rows_per_parameter": self.rows_per_parameter,
+            "unexplained_by_labels": self.unexplained,
+            "ceiling": self.ceiling,
+            "coverage": self.coverage,
+            "siblings": self.siblings,
+            "neighbour": self.neighbour,
+        }
         rows = [
             {
                 "teacher": one.name,
                 "explained": one.explained,
                 "correlation": one.correlations[0] if one.correlations else np.nan,
+                "correlation_of": one.overlap.of,
+                "contained": one.overlap.contained,
                 "effective_blocks": one.effective_blocks,
                 "balance": one.balance,
                 "change": one.change.change,
@@ -107,23 +97,32 @@ class ExpectedGain:
                 "high": one.change.high,
                 "best_balance": one.best_balance,
                 "best_change": one.best_change.change,
+                "best_low": one.best_change.low,
+                "best_high": one.best_change.high,
+                "verdict": one.verdict,
+                **same,
             }
             for one in self.teachers
         ]
         return pd.DataFrame(rows).set_index("teacher")
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.labelled} of {self.windows} windows have labels, worth {self.effective_windows:.0f} independent "
-            f"ones: {self.rows_per_parameter:.1f} for each of {self.parameters:.0f} parameters.",
-            f"Labels alone leave {self.unexplained:.0%} of the variance; a teacher can cut at most {self.ceiling:.0%}.",
-            *(
-                f"  {one.name}: {one.change} at balance {one.balance:.2f}, explains {one.explained:.2f}"
-                for one in self.teachers
+        several = len(self.teachers) > 1
+        trusted = sum(one.balance for one in self.teachers)
+        found = [
+            *paragraphs(
+                f"{self.labelled} of {self.windows} windows have labels, worth {self.effective_windows:.0f} "
+                f"independent ones: {self.rows_per_parameter:.1f} for each of {self.parameters:.0f} parameters.",
+                f"Labels alone leave {self.unexplained:.0%} of the variance; a teacher can cut at most "
+                f"{self.ceiling:.0%} of the error. Leverage of unlabelled windows: {self.coverage:.1f} times. "
+                f"Best neighbour: R\u00b2 {self.neighbour:.2f}. Other series: {self.siblings}.",
             ),
-            self.verdict,
+            "",
+            *lines_of(self.teachers, (trusted, self.change) if several else None),
+            "",
+            *paragraphs(self.verdict),
         ]
-        return "\n".join(lines)
+        return "\n".join(found)
 
 
 def expected_gain(
@@ -171,14 +170,17 @@ def _ready(one: TeacherInFit, prepared: PreparedFit) -> tuple[BaseTeacher, Teach
 def gain_of(held_out: HeldOut, prepared: PreparedFit) -> ExpectedGain:
     """The expected gain from what was held out."""
     recipe, rows, sums = prepared.recipe, held_out.rows, held_out.sums
-    shares, labelled = _shares(held_out, recipe), rows.labelled
+    shares, labelled = shares_of(held_out, recipe), rows.labelled
     spent = parameters(held_out.inputs[labelled], held_out.penalty)
     worth = effective_windows(held_out.residuals, held_out.origins) * float(rows.stands_for[labelled].mean())
     values = rows.values
-    left = np.nansum((held_out.residuals * rows.scale) ** 2) / np.nansum((values - np.nanmean(values, axis=0)) ** 2)
+    deviations = (values - np.nanmean(values, axis=0)) / rows.scale
+    left = np.nansum(held_out.residuals**2) / np.nansum(deviations**2)
     teachers = tuple(
-        _gain_of_one(held_out, k, name, share) for k, (name, share) in enumerate(zip(recipe.names, shares, strict=True))
+        TeacherGain.of(held_out, k, one, share)
+        for k, (one, share) in enumerate(zip(prepared.teachers, shares, strict=True))
     )
+    own = [_taught_on(one, prepared) for one in prepared.teachers]
     facts = Facts(
         change=PredictedChange.of(sums, shares),
         rows_per_parameter=worth / spent,
@@ -190,9 +192,12 @@ def gain_of(held_out: HeldOut, prepared: PreparedFit) -> ExpectedGain:
         effective_blocks=min(one.effective_blocks for one in teachers),
         linear=is_linear(recipe.student),
         linear_is_as_good=linear_is_as_good(held_out, recipe),
-        elsewhere=any(one.teacher.fitted and one.teacher.models for one in prepared.teachers),
+        elsewhere="other data" in own,
         gain=any(one.best_change.high < 0 for one in teachers),
+        contained=min(_contained(one, data) for one, data in zip(teachers, own, strict=True)),
     )
+    weights = shares / shares.sum() if shares.sum() > 0 else np.full(len(shares), 1 / len(shares))
+    best = best_share(sums, weights)
     return ExpectedGain(
         windows=round(float(rows.stands_for.sum())),
         labelled=round(float(rows.stands_for[labelled].sum())),
@@ -203,37 +208,38 @@ def gain_of(held_out: HeldOut, prepared: PreparedFit) -> ExpectedGain:
         coverage=facts.coverage,
         siblings=facts.siblings,
         neighbour=facts.neighbour,
-        teachers=teachers,
+        teachers=tuple(
+            replace(one, verdict=verdict(_facts_of(one, facts, data))) for one, data in zip(teachers, own, strict=True)
+        ),
         change=facts.change,
+        best_balance=best,
+        best_change=PredictedChange.of(sums, best * weights),
         verdict=verdict(facts),
     )
 
 
-def _shares(held_out: HeldOut, recipe: Recipe) -> np.ndarray:
-    """Shares of trust `[K]` at the model's balance; of a fixed or scheduled one, the same for all teachers."""
-    balance = recipe.balance
-    if isinstance(balance, AutoBalance):
-        return np.array([*choice_of(held_out, recipe.names, balance.bold).shares.values()])
-    last = 10**6
-    return np.full(len(recipe.names), balance.alpha(last) / len(recipe.names))
+def _taught_on(one: TeacherInFit, prepared: PreparedFit) -> Literal["same labels", "other data", "nothing"]:
+    """What a teacher learned from, or will: a darts model fitted elsewhere from other data."""
+    teacher = one.teacher
+    if not teacher.learns or not teacher.models:
+        return "nothing"
+    known = teacher.fitted and not teacher.was_fitted_on(prepared.student.series)
+    return "other data" if known else "same labels"
 
 
-def _gain_of_one(held_out: HeldOut, number: int, name: str, share: float) -> TeacherGain:
-    sums, rows = held_out.sums.of_teachers(np.array([number])), held_out.rows
-    best = float(SHARES[np.argmin([sums.squared_errors(np.array([share])).sum() for share in SHARES])])
-    answers = held_out.answers[number]
-    known = np.isfinite(answers).all(1)
-    correlations: tuple[float, ...] = ()
-    if known.sum() > 2 * MOST_COMPONENTS:
-        most = int(min(MOST_COMPONENTS, known.sum() // 10))
-        correlations = tuple(canonical_correlations(rows.inputs[known], answers[known], most).tolist())
-    return TeacherGain(
-        name,
-        float(held_out.explained[number]),
-        correlations,
-        Share.of(sums).effective_blocks,
-        share,
-        PredictedChange.of(sums, np.array([share])),
-        best,
-        PredictedChange.of(sums, np.array([best])),
+def _contained(one: TeacherGain, taught_on: str) -> float:
+    contained = one.overlap.contained
+    return contained if taught_on == "same labels" and np.isfinite(contained) else 0.0
+
+
+def _facts_of(one: TeacherGain, facts: Facts, taught_on: str) -> Facts:
+    """The facts of one teacher alone."""
+    return replace(
+        facts,
+        change=one.change,
+        explained=float(np.nan_to_num(one.explained)),
+        effective_blocks=one.effective_blocks,
+        elsewhere=taught_on == "other data",
+        gain=one.best_change.high < 0,
+        contained=_contained(one, taught_on),
     )

@@ -33,7 +33,8 @@ class HeldOut:
         rows: windows of the training part.
         sums: over held-out labels, by block of time.
         plug_in: λ* of each teacher `[K]`: (Var f₀ − Cov(f₀, f_k)) / ‖f_k − f₀‖², variances by the jackknife over folds.
-        explained: share of the variance of held-out labels that each teacher's answers explain `[K]`, NaN without any.
+        explained: share of the variance of held-out labels, within components and series, that each teacher's answers
+            explain `[K]`, NaN without any.
         penalty: of the probe, on sums of squares.
         inputs: of the probe `[N, D]`.
         answered: where a teacher has an answer `[N, Q]`.
@@ -92,6 +93,8 @@ class HeldOut:
 
         plain = [fitted(rows.labels, fold) for fold in range(len(parts))]
         errors = np.concatenate([rows.labels[own] - found for own, (found, _) in zip(held, plain, strict=True)])
+        order = np.concatenate([np.flatnonzero(own) for own in held])
+        series = rows.keys[:, 0].numpy()[order]
         differences, plug_in, explained = [], [], []
         answered, first = np.zeros(rows.labels.shape, dtype=bool), []
         for one, (teacher, predictor) in zip(prepared.teachers, teachers, strict=True):
@@ -108,11 +111,10 @@ class HeldOut:
                 known.append(values[:, held[fold]])
             differences.append(np.concatenate(apart))
             plug_in.append(_plug_in(np.stack([common for _, common in plain]), np.stack(everywhere)))
-            explained.append(_explained(*np.concatenate(known, axis=1)))
-        order = np.concatenate([np.flatnonzero(own) for own in held])
+            explained.append(_explained(*np.concatenate(known, axis=1), rows.outputs[1], series))
         at = rows.at[order]
         day = max(1, five_days(min(prepared.student.series, key=lambda one: one.start_time())[:1]) // 5)
-        origins = np.column_stack([rows.keys[:, 0].numpy()[order], at])
+        origins = np.column_stack([series, at])
         sums = BlockSums.of(errors, np.stack(differences), at // max(reach, day))
         return cls(
             rows,
@@ -137,9 +139,28 @@ def _plug_in(plain: np.ndarray, differences: np.ndarray) -> float:
     return float(np.clip(saved / size, 0, 1)) if size > 0 else 0.0
 
 
-def _explained(labels: np.ndarray, answers: np.ndarray) -> float:
+def _explained(labels: np.ndarray, answers: np.ndarray, components: np.ndarray, series: np.ndarray) -> float:
+    """R² of answers `[n, Q]` for labels, mean over components by their number of labels.
+
+    Labels vary about the mean of their own component and series: that these differ in level, no answer explains.
+
+    Args:
+        components: of the Q numbers.
+        series: of the rows `[n]`.
+    """
     both = np.isfinite(labels) & np.isfinite(answers)
     if both.sum() < 3:
         return float("nan")
-    total = np.square(labels[both] - labels[both].mean()).sum()
-    return float(1 - np.square(labels[both] - answers[both]).sum() / total) if total > 0 else float("nan")
+    found, numbers = [], []
+    for component in np.unique(components):
+        total = left = 0.0
+        columns = both & (components == component)
+        for one in np.unique(series):
+            known = columns & (series == one)[:, None]
+            if known.any():
+                total += np.square(labels[known] - labels[known].mean()).sum()
+                left += np.square(labels[known] - answers[known]).sum()
+        if total > 0:
+            found.append(1 - left / total)
+            numbers.append(columns.sum())
+    return float(np.average(found, weights=numbers)) if found else float("nan")

@@ -14,6 +14,8 @@ UNCOVERED, ACCURATE = 2.0, 0.7
 NEIGHBOUR = 0.5
 # windows per parameter from which on privilege cuts next to nothing (a ceiling of 2 %)
 PLENTY = 50.0
+# share of the variance of the student's inputs that is linear in the teacher's from which on the teacher contains them
+CONTAINS = 0.999
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Facts:
         linear_is_as_good: whether a tuned linear model of labels has no more held-out error than the student's probe.
         elsewhere: whether a teacher was fitted on other data.
         gain: whether a teacher is expected to help at some balance.
+        contained: share of the student's inputs that is linear in what each teacher reads, the least of them; 0 if it
+            is not known, or a teacher learned from anything but the same labels.
     """
 
     change: PredictedChange
@@ -39,6 +43,13 @@ class Facts:
     linear_is_as_good: bool
     elsewhere: bool
     gain: bool
+    contained: float = 0.0
+
+    @property
+    def nested(self) -> bool:
+        """Whether least squares on the teachers' answers are least squares on the labels: with the same rows, all of
+        them labelled, and a teacher that contains the student's inputs, a linear student has nothing to gain."""
+        return self.linear and self.coverage == 1 and self.contained >= CONTAINS
 
 
 def verdict(facts: Facts) -> str:
@@ -57,8 +68,10 @@ def _expected(facts: Facts) -> str:
         text = f"Harm is expected: error {change}."
     else:
         text = f"No gain can be told from these labels: error {change}."
+    if facts.nested:
+        text += " A teacher that contains the student's inputs, on the same labels, tells a linear student nothing new."
     if facts.effective_blocks < FEW_BLOCKS:
-        text += f" They are worth {facts.effective_blocks:.0f} effective blocks of time, too few to promise anything."
+        text += f" Labels are worth {facts.effective_blocks:.0f} effective blocks of time, too few to promise anything."
     return text
 
 
@@ -78,6 +91,6 @@ def _first(facts: Facts) -> Iterator[str]:
         yield "the series pooled with labels alone, as they are here"
     if facts.rows_per_parameter > PLENTY and not facts.linear:
         yield "more training steps, as labels are plenty"
-    if facts.gain:
+    if facts.gain and not facts.nested:
         yield "AutoBalance()"
     yield "a tuned student: weight decay, its lookback" if facts.linear else "a tuned linear model"
