@@ -198,7 +198,7 @@ def test_a_balance_is_a_larger_share_where_windows_have_no_label() -> None:
     """α weighs teachers in all windows, 1 − α labels in those that have one."""
     hidden = [np.arange(length) % 7 >= 3 for length in LENGTHS]
     few = [one.with_values(np.where(k[:, None], np.nan, one.values())) for one, k in zip(TARGETS, hidden, strict=True)]
-    inputs = dict(past_covariates=SENSORS)
+    inputs: dict[str, Any] = {"past_covariates": SENSORS}
     model = DistilledModel(student(), given([one.values() for one in TARGETS]), balance=0.3, soft_sensor=True)
     found = expected_gain(model, few, **inputs)
     answers = labels = 0
