@@ -123,6 +123,17 @@ def test_noisy_proxy() -> None:
     assert theory.expected_gain_of_privilege(world, 60) == pytest.approx(3 * 4 * 0.5 / (1.5 * 60))
 
 
+def test_no_gain_where_z_contains_x() -> None:
+    world = LinearGaussian.nested(2, 5, 3.0)
+    rows = world.sample(9, 3)
+    assert rows.z[:, :2] == pytest.approx(rows.x)
+    assert world.shared == 2 and theory.expected_gain_of_privilege(world, 30) == 0
+    taught = least_squares(rows.x, rows.z @ least_squares(rows.z, rows.y))
+    assert taught == pytest.approx(least_squares(rows.x, rows.y), abs=1e-12)
+    with pytest.raises(ValueError, match="d or more"):
+        LinearGaussian.nested(3, 2, 1.0)
+
+
 def test_no_gain_where_the_target_is_seen() -> None:
     world = LinearGaussian.target_seen(2, 0.7)
     assert theory.expected_gain_of_privilege(world, 30) == 0
