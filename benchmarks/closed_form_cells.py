@@ -46,7 +46,13 @@ def cells() -> Iterator[Cell]:
         yield oracle(LinearGaussian(*world), n)
     for n, m, rho, noise in ((8, 1, 0.5, 1), (20, 1, 0.5, 10), (20, 3, 0.3, 10), (20, 1, 0.95, 10), (60, 4, 0.6, 3)):
         yield same_rows("one input", LinearGaussian(1, m, rho, noise), n)
-    for n, world in ((40, (4, 2, 0.6, 1.5)), (60, (3, 5, 0.4, 0.8)), (90, (10, 4, 0.3, 2)), (50, (6, 6, 0.7, 1))):
+    for n, world in (
+        (40, (4, 2, 0.6, 1.5)),
+        (60, (3, 5, 0.4, 0.8)),
+        (90, (10, 4, 0.3, 2)),
+        (50, (6, 6, 0.7, 1)),
+        (60, (5, 1, 0.3, 10)),
+    ):
         yield same_rows("several inputs", LinearGaussian(*world), n)
     for fit, n, world in (
         (200, 20, (1, 3, 0.3, 10)),
@@ -173,8 +179,8 @@ def violated(world: LinearGaussian, n: int, share: float) -> Cell:
         mine = least_squares(rows.x, (1 - share) * rows.y + share * answers)
         return mine, coefficients(_mixed(rows, [_given(rows, answers)], [share])) if package else None
 
-    each = world.d / (n - world.d - 1)
-    formula = world.hidden * each + (1 - share) ** 2 * world.noise * each + share**2 * world.direct**2
+    saved = world.noise * world.d / (n - world.d - 1)
+    formula = theory.balance_risk(theory.labels_risk(world, n), saved, world.direct**2, share)
     name = f"λ {share:g}, n {n}, {_text(world)}"
     return Cell("violated assumption", name, formula, True, world.excess_risk, draw)
 

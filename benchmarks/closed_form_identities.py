@@ -19,6 +19,12 @@ def nesting(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return coefficients(distil(rows, teacher(sees_inputs=True))), coefficients(distil(rows))
 
 
+def inputs_known(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A teacher on z alone, of which x is a linear function."""
+    rows = LinearGaussian.nested(3, 5, 1.0).sample(N, rng)
+    return coefficients(distil(rows, teacher(sees_inputs=False))), coefficients(distil(rows))
+
+
 def target_seen(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A teacher that sees the target."""
     rows = LinearGaussian.target_seen(3, 0.6).sample(N, rng)
@@ -45,6 +51,7 @@ def aggregation(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 IDENTITIES: Mapping[str, Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]] = {
     "nesting": nesting,
+    "x a linear function of z": inputs_known,
     "a teacher that sees the target": target_seen,
     "linear self-training": self_training,
     "linear aggregation": aggregation,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 
 from tskd import theory
 from tskd.theory import Chain, LinearGaussian, SeveralTeachers
@@ -53,7 +54,11 @@ def test_one_input_at_its_limits() -> None:
     assert theory.same_rows_risk_of_one_input(near, n) == pytest.approx(theory.labels_risk(near, n), rel=1e-2)
 
 
-@pytest.mark.parametrize("world", [LinearGaussian(4, 2, 0.6, 1.5), LinearGaussian(3, 5, 0.4, 0.8)], ids=str)
+@pytest.mark.parametrize(
+    "world",
+    [LinearGaussian(4, 2, 0.6, 1.5), LinearGaussian(3, 5, 0.4, 0.8), LinearGaussian(5, 1, 0.3, 10.0)],
+    ids=str,
+)
 def test_leading_order_is_near_the_truth_from_six_rows_an_input_on(world: LinearGaussian) -> None:
     rng, n = np.random.default_rng(1), 8 * world.d
     risks, plain, oracle = [], [], []
@@ -70,6 +75,14 @@ def test_leading_order_is_near_the_truth_from_six_rows_an_input_on(world: Linear
     assert theory.expected_gain_of_privilege(world, n) == pytest.approx(gain, rel=0.25)
 
 
+def test_inputs_that_z_knows_nothing_of_learn_noise_too() -> None:
+    """z and x independent: the teacher's fit is noise in m of n directions, on which x is regressed."""
+    d, m, n = 6, 2, 60_000
+    world = LinearGaussian(d, m, 0.0, 5.0)
+    fitted_noise = theory.same_rows_risk(world, n) - theory.oracle_risk(world, n)
+    assert fitted_noise == pytest.approx(5.0 * m / n * d / (n - d - 1), rel=1e-3)
+
+
 def test_archive_as_printed_and_its_limit() -> None:
     # n=20, N=200, d=1, m=3, ρ=.3, σ²=10: .0634, with the slope along x's direction, τ² = .91
     world = LinearGaussian(1, 3, 0.3, 10.0)
@@ -81,8 +94,10 @@ def test_archive_as_printed_and_its_limit() -> None:
 def test_privilege_of_a_direct_cause() -> None:
     """R(λ) of a teacher that knows b and not c: exact, and least at λ*."""
     world, n, rng = LinearGaussian(3, 2, 0.5, 2.0, direct=0.4), 20, np.random.default_rng(2)
-    each = 1 / (n - world.d - 1)
-    saved, variance, bias = 2.0 * world.d * each, world.hidden * world.d * each, 0.4**2
+    saved, bias = 2.0 * world.d / (n - world.d - 1), 0.4**2
+    variance = world.hidden * world.d / (n - world.d - 1)
+    labels = theory.labels_risk(world, n)
+    assert labels == pytest.approx(variance + saved)
     risks: dict[float, list[float]] = {0.0: [], 0.5: [], 1.0: []}
     for _ in range(4000):
         rows = world.sample(n, rng)
@@ -91,9 +106,11 @@ def test_privilege_of_a_direct_cause() -> None:
         for share, found in risks.items():
             found.append(world.excess_risk(plain + share * (taught - plain)))
     for share, found in risks.items():
-        check(variance + (1 - share) ** 2 * saved + share**2 * bias, found)
+        check(theory.balance_risk(labels, saved, bias, share), found)
+        mixture = theory.mixture_risk(labels, np.array([[saved]]), np.array([[bias]]), np.array([share]))
+        assert mixture == pytest.approx(theory.balance_risk(labels, saved, bias, share))
     best = theory.best_balance(saved, bias)
-    curve = [variance + (1 - x) ** 2 * saved + x**2 * bias for x in np.linspace(0, 1, 1001)]
+    curve = [theory.balance_risk(labels, saved, bias, x) for x in np.linspace(0, 1, 1001)]
     assert best == pytest.approx(np.argmin(curve) / 1000, abs=1e-3)
     assert min(curve) == pytest.approx(variance + saved * bias / (saved + bias), rel=1e-5)
     assert (theory.best_balance(0.0, 1.0), theory.best_balance(1.0, 0.0)) == (0, 1)
@@ -104,6 +121,17 @@ def test_noisy_proxy() -> None:
     assert world.shared == pytest.approx(4 / 1.5)
     # σ²·d·v/((1 + v)·n)
     assert theory.expected_gain_of_privilege(world, 60) == pytest.approx(3 * 4 * 0.5 / (1.5 * 60))
+
+
+def test_no_gain_where_z_contains_x() -> None:
+    world = LinearGaussian.nested(2, 5, 3.0)
+    rows = world.sample(9, 3)
+    assert rows.z[:, :2] == pytest.approx(rows.x)
+    assert world.shared == 2 and theory.expected_gain_of_privilege(world, 30) == 0
+    taught = least_squares(rows.x, rows.z @ least_squares(rows.z, rows.y))
+    assert taught == pytest.approx(least_squares(rows.x, rows.y), abs=1e-12)
+    with pytest.raises(ValueError, match="d or more"):
+        LinearGaussian.nested(3, 2, 1.0)
 
 
 def test_no_gain_where_the_target_is_seen() -> None:
@@ -182,12 +210,25 @@ def test_best_shares() -> None:
     assert copies.sum() == pytest.approx(0.6, abs=1e-4)
 
 
+def test_shares_that_would_add_up_to_more_than_one() -> None:
+    """Teachers that save apart: w_k = (D_k − μ)/(D_k + B_k), μ such that Σw = 1: here .0875."""
+    apart, biased = np.diag([0.4, 0.2]), np.diag([0.1, 0.1])
+    assert theory.best_shares(apart, biased) == pytest.approx([0.625, 0.375], abs=1e-5)
+    assert theory.best_shares(apart, 9 * biased) == pytest.approx([0.4 / 1.3, 0.2 / 1.1], abs=1e-5)
+
+
 @pytest.mark.parametrize(("harm", "blocks"), [(0.0, 50), (0.005, 100), (0.02, 250)])
 def test_probability_of_harm(harm: float, blocks: float) -> None:
     """A worthless teacher: α̂ ~ N(0, V), no share if negative, the harm α̂²·‖f₁ − f₀‖²/err₀ = α̂²/(V·n_eff)."""
     draws = np.random.default_rng(7).normal(size=200_000)
     found = np.mean((draws > 0) & (draws**2 / blocks > harm))
     assert theory.probability_of_harm(harm, blocks) == pytest.approx(found, abs=4e-3)
+
+
+def test_mean_harm() -> None:
+    """∫ P(harm > h) dh = 1/(2·n_eff)."""
+    mean = quad(theory.probability_of_harm, 0, np.inf, args=(50,))[0]
+    assert mean == pytest.approx(1 / 100, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +238,13 @@ def test_probability_of_harm(harm: float, blocks: float) -> None:
         (lambda: LinearGaussian(1, 1, 1.5, 1), "correlation"),
         (lambda: LinearGaussian(1, 1, 0.5, -1), "variance"),
         (lambda: theory.labels_risk(LinearGaussian(3, 1, 0.5, 1), 4), "more than 4"),
+        (lambda: theory.archive_risk(LinearGaussian(1, 3, 0.5, 1), 4, 20), "more than 4"),
+        (lambda: theory.nested_risk(LinearGaussian(2, 3, 0.5, 1), 6, 20), "more than 6"),
+        (lambda: theory.one_fit_risk(LinearGaussian(2, 3, 0.5, 1), 6, 20), "more than 6"),
         (lambda: theory.same_rows_risk_of_one_input(LinearGaussian(2, 1, 0.5, 1), 9), "one input"),
+        (lambda: theory.oracle_risk(LinearGaussian(2, 1, 0.5, 1, direct=0.3), 9), "direct=0.3"),
+        (lambda: theory.archive_risk(LinearGaussian(2, 1, 0.5, 1, direct=0.3), 9, 9), "direct=0.3"),
+        (lambda: theory.expected_gain_of_privilege(LinearGaussian(2, 1, 0.5, 1, direct=0.3), 9), "direct=0.3"),
         (lambda: Chain(1.0, 3), "between 0 and 1"),
         (lambda: Chain(0.5, 3).way_point(3), "from 1 to 2"),
         (lambda: SeveralTeachers(3, 1.0, [(0,)], []), "one for each"),

@@ -41,7 +41,8 @@ def test_a_seed_gives_the_same_rows_and_a_generator_goes_on() -> None:
 
 def test_a_chain_is_stationary() -> None:
     chain = Chain(0.7, 3)
-    first = np.array([chain.sample(4, seed).values()[:, 0] for seed in range(4000)])
-    assert first.var(0) == pytest.approx(1, abs=0.08)
-    assert (first[:, 0] * first[:, 3]).mean() == pytest.approx(chain.truth, abs=0.06)
+    first = np.array([chain.sample(4, seed).values()[:, 0] for seed in range(1500)])
+    # standard errors .037 and .027
+    assert first.var(0) == pytest.approx(1, abs=0.12)
+    assert (first[:, 0] * first[:, 3]).mean() == pytest.approx(chain.truth, abs=0.09)
     assert chain.excess_risk(chain.truth + 0.1) == pytest.approx(0.01)

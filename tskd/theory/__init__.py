@@ -11,6 +11,7 @@ from tskd.theory.chain import Chain, direct_variance, iterated_variance
 from tskd.theory.linear_gaussian import LinearGaussian, Rows
 from tskd.theory.risks import (
     archive_risk,
+    balance_risk,
     best_balance,
     ceiling,
     expected_gain_of_privilege,
@@ -30,6 +31,7 @@ __all__ = [
     "Rows",
     "SeveralTeachers",
     "archive_risk",
+    "balance_risk",
     "best_balance",
     "best_shares",
     "ceiling",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from darts import TimeSeries
+from scipy.signal import lfilter
 
 from tskd.theory.linear_gaussian import LinearGaussian
 
@@ -53,8 +54,7 @@ class Chain:
         rng = np.random.default_rng(seed)
         values = rng.normal(size=steps)
         values[1:] *= np.sqrt(1 - self.slope**2)
-        for step in range(1, steps):
-            values[step] += self.slope * values[step - 1]
+        values = lfilter([1.0], [1.0, -self.slope], values)
         times = pd.date_range("2020-01-01", periods=steps, freq="h")
         return TimeSeries.from_times_and_values(times, values[:, None], columns=["x"])
 

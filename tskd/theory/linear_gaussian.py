@@ -58,6 +58,13 @@ class LinearGaussian:
         """The teacher sees the target: y = z."""
         return cls(d, 1, rho, 0.0)
 
+    @classmethod
+    def nested(cls, d: int, m: int, noise: float) -> LinearGaussian:
+        """x is a linear function of z, its first d of m values: a teacher on z alone equals labels alone, exactly."""
+        if m < d:
+            raise ValueError(f"d={d}, m={m}: z contains x, so give an m of d or more")
+        return cls(d, m, 1.0, noise)
+
     @property
     def shared(self) -> float:
         """S = Σ r_i²: the sum of squared canonical correlations."""

@@ -22,13 +22,18 @@ def labels_risk(world: LinearGaussian, rows: int) -> float:
 
 def oracle_risk(world: LinearGaussian, rows: int) -> float:
     """R_O = τ²·d/(n − d − 1), exact, n > d + 1: a teacher that knows E[y | z], where the label depends on z alone."""
+    _check_that_z_suffices(world)
     return world.hidden * _share(world.d, rows)
 
 
 def same_rows_risk(world: LinearGaussian, rows: int) -> float:
-    """R_P = τ²·d/(n − d − 1) + σ²·[S + (m/n)·Σ(1 − r_i²)]/n, leading order, good for n/d ≥ 6: a least-squares teacher
-    on z alone, fitted on the student's own rows; the sum is over the min(d, m) canonical correlations."""
-    apart = min(world.d, world.m) - world.shared
+    """R_P = τ²·d/(n − d − 1) + σ²·[S + (m/n)·(d − S)]/n, leading order, good for n/d ≥ 6: a least-squares teacher on z
+    alone, fitted on the student's own rows.
+
+    d − S is Σ(1 − r_i²) over all d inputs: those beyond the min(d, m) canonical correlations have r_i = 0, and learn
+    from the noise that the teacher fits as the others do.
+    """
+    apart = world.d - world.shared
     return oracle_risk(world, rows) + world.noise * (world.shared + world.m / rows * apart) / rows
 
 
@@ -60,7 +65,8 @@ def archive_risk(world: LinearGaussian, fitted: int, rows: int) -> float:
         fitted: N, rows of the teacher, all labelled.
         rows: n, other rows, on which the student learns its answers.
     """
-    noise, rest = world.noise / (fitted - world.m - 1), _share(world.d, rows)
+    _check_that_z_suffices(world)
+    noise, rest = world.noise * _inverse(world.m, fitted), _share(world.d, rows)
     return noise * (world.shared + rest * (world.m - world.shared)) + world.hidden * rest
 
 
@@ -71,7 +77,7 @@ def nested_risk(world: LinearGaussian, fitted: int, rows: int) -> float:
         fitted: N, rows of the teacher, all labelled.
         rows: n, other rows, on which the student learns its answers.
     """
-    noise = world.noise / (fitted - world.m - world.d - 1)
+    noise = world.noise * _inverse(world.m + world.d, fitted)
     return noise * world.d + (world.hidden + noise * world.m) * _share(world.d, rows)
 
 
@@ -87,15 +93,17 @@ def one_fit_risk(world: LinearGaussian, labelled: int, rows: int) -> float:
     M = n gives R_C, as nesting says, M → ∞ R_XZ.
     """
     few, every = _share(world.d, labelled), _share(world.d, rows)
-    ratio = world.m / (labelled - world.m - world.d - 1)
+    ratio = world.m * _inverse(world.m + world.d, labelled)
     return world.noise * (few + ratio * (few - every)) + world.hidden * every
 
 
 def expected_gain_of_privilege(world: LinearGaussian, rows: int) -> float:
     """R_C − R_P ≈ σ²·Σ(1 − r_i²)/n over all d inputs, leading order: what a teacher of z alone saves on the same rows.
 
-    0 if the teacher sees the target (σ² = 0) or its privileged values contain x (r = 1).
+    0 if the teacher sees the target (σ² = 0) or its privileged values contain x (r = 1); σ²·d·v/((1 + v)·n) for a
+    noisy proxy of variance v.
     """
+    _check_that_z_suffices(world)
     return world.noise * (world.d - world.shared) / rows
 
 
@@ -105,21 +113,44 @@ def ceiling(d: int, rows: int) -> float:
     return d / (rows - 1)
 
 
+def balance_risk(labels: float, saved: float, squared_bias: float, balance: float) -> float:
+    """R(λ) = R_C − D + (1 − λ)²·D + λ²·B, exact where the variance that the teacher saves is uncorrelated with
+    the error that it leaves: an oracle's, or a teacher's on z alone.
+
+    Args:
+        labels: R_C, of labels alone.
+        saved: D, the variance that the student of the teacher alone saves.
+        squared_bias: B, what that student's squared bias adds.
+        balance: λ, the teacher's share.
+    """
+    return labels - saved + (1 - balance) ** 2 * saved + balance**2 * squared_bias
+
+
 def best_balance(saved: float, squared_bias: float) -> float:
-    """λ* = D/(D + B), exact for a teacher that saves a variance D of the student's and brings a squared bias B: R(λ) =
-    V + (1 − λ)²·D + λ²·B, so that R(λ*) = V + D·B/(D + B) is never more than labels alone or the teacher alone give."""
+    """λ* = D/(D + B), exact where `balance_risk` is, whose least it gives: R_C − D + D·B/(D + B), never more than
+    labels alone or the teacher alone. 0 for a teacher that saves nothing."""
     return saved / (saved + squared_bias) if saved > 0 else 0.0
 
 
 def probability_of_harm(harm: float, effective_blocks: float) -> float:
     """P(harm > h) = ½·P(χ²₁ > h·n_eff), leading order: that a share estimated by stacking makes a student worse by more
-    than h of its error, if the teacher is worth nothing, whatever it is. The mean harm is 1/(2·n_eff), half of which is
-    left where negative shares are 0."""
+    than h of its error, if the teacher is worth nothing, whatever it is. Half of such shares come out negative, are 0
+    and do no harm: hence the ½, and a mean harm of 1/(2·n_eff)."""
     return float(0.5 * chi2.sf(harm * effective_blocks, 1)) if harm >= 0 else 1.0
 
 
 def _share(d: int, rows: int) -> float:
     """E tr (X'X)⁻¹ of rows from N(0, I_d)."""
-    if rows <= d + 1:
-        raise ValueError(f"{rows} rows for {d} inputs: the risk is infinite, give more than {d + 1}")
-    return d / (rows - d - 1)
+    return d * _inverse(d, rows)
+
+
+def _inverse(columns: int, rows: int) -> float:
+    """Each entry on the diagonal of E (X'X)⁻¹ of rows from N(0, I)."""
+    if rows <= columns + 1:
+        raise ValueError(f"{rows} rows for {columns} inputs: the risk is infinite, give more than {columns + 1}")
+    return 1 / (rows - columns - 1)
+
+
+def _check_that_z_suffices(world: LinearGaussian) -> None:
+    if world.direct:
+        raise ValueError(f"direct={world.direct}: this form is of labels that depend on z alone, see `balance_risk`")

@@ -83,7 +83,7 @@ class SeveralTeachers:
 def mixture_risk(alone: float, overlap: np.ndarray, biases: np.ndarray, shares: np.ndarray) -> float:
     """R(w) = R_C − 2·Σ_k w_k·D_k + w'(G + B)w, exact: a student that trusts K teachers with shares w.
 
-    For one teacher it is V + (1 − w)²·D + w²·B.
+    For one teacher it is `balance_risk`.
 
     Args:
         alone: R_C, of labels alone.
