@@ -111,7 +111,8 @@ class HeldOut:
                 known.append(values[:, held[fold]])
             differences.append(np.concatenate(apart))
             plug_in.append(_plug_in(np.stack([common for _, common in plain]), np.stack(everywhere)))
-            explained.append(_explained(*np.concatenate(known, axis=1), rows.outputs[1], series))
+            labels, said = np.concatenate(known, axis=1)
+            explained.append(_explained(labels, said, rows.outputs[1], series))
         at = rows.at[order]
         day = max(1, five_days(min(prepared.student.series, key=lambda one: one.start_time())[:1]) // 5)
         origins = np.column_stack([series, at])
