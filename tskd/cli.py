@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "expected-gain",
         help="say what distillation is expected to give, before anything is trained",
         description="Say for each arm with teachers what its distillation is expected to give, from the training part "
-        "alone (the latest fold, the first size and seed), and what to try first. No network is trained, but for "
+        "alone (the first fold, size and seed), and what to try first. No network is trained, but for "
         "teachers of an archive.",
     )
     expected.add_argument("config", metavar="CONFIG", help="YAML file, for instance configs/demo.yaml")

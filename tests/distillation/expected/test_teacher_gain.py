@@ -198,9 +198,8 @@ def test_a_balance_is_a_larger_share_where_windows_have_no_label() -> None:
     """α weighs teachers in all windows, 1 − α labels in those that have one."""
     hidden = [np.arange(length) % 7 >= 3 for length in LENGTHS]
     few = [one.with_values(np.where(k[:, None], np.nan, one.values())) for one, k in zip(TARGETS, hidden, strict=True)]
-    inputs: dict[str, Any] = {"past_covariates": SENSORS}
     model = DistilledModel(student(), given([one.values() for one in TARGETS]), balance=0.3, soft_sensor=True)
-    found = expected_gain(model, few, **inputs)
+    found = expected_gain(model, few, past_covariates=SENSORS)
     answers = labels = 0
     for k in hidden:
         for origin in range(L - 1, len(k) - H):
@@ -209,7 +208,7 @@ def test_a_balance_is_a_larger_share_where_windows_have_no_label() -> None:
     assert labels < answers / 2
     share = 0.3 * answers / (0.3 * answers + 0.7 * labels)
     assert found.teachers[0].balance == pytest.approx(share, rel=1e-3)
-    everywhere = expected_gain(model, TARGETS, **inputs)
+    everywhere = expected_gain(model, TARGETS, past_covariates=SENSORS)
     assert everywhere.teachers[0].balance == pytest.approx(0.3)
 
 

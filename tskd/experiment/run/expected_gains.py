@@ -14,13 +14,14 @@ from tskd.experiment.run.plan import Block
 def expected_gains(study: StudyConfig) -> Iterator[tuple[str, str, ExpectedGain | str]]:
     """Case, arm and expected gain of each arm with teachers; in place of the gain, the reason why there is none.
 
-    Of the latest fold, the first training size and the first seed; an arm of several balances has the first above 0.
+    Of the first fold, which is the earliest, the first training size and the first seed; an arm of several balances has
+    the first above 0.
 
     Raises:
         ConfigError, OSError: the data cannot be had.
     """
     for case, experiment in study.cases.items():
-        block = Block(case, experiment, experiment.folds, experiment.sizes[0], experiment.seeds[0])
+        block = Block(case, experiment, 1, experiment.sizes[0], experiment.seeds[0])
         run = BlockRun(block, load(experiment))
         for arm in experiment.arms:
             if not arm.teachers:
