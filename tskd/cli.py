@@ -60,8 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Run an experiment or a study, or what is missing of it in its folder: the table goes to the "
         "terminal; tables, figures and one HTML page to the folder.",
     )
-    run.add_argument("config", metavar="CONFIG", help="YAML file, for instance configs/demo.yaml")
-    run.add_argument("--out", metavar="DIR", help="folder of the run (default: runs/<name of the experiment>)")
+    run.add_argument("config", metavar="CONFIG", type=_path, help="YAML file, for instance configs/demo.yaml")
+    run.add_argument("--out", metavar="DIR", type=_path, help="folder of the run (default: runs/<its name>)")
     _add_engine(run)
     run.set_defaults(command=_run)
     resume = commands.add_parser(
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         help="go on with a run",
         description="Compute what is missing of a run, and again what failed. Nothing finished is computed again.",
     )
-    resume.add_argument("folder", metavar="DIR", help="folder of the run")
+    resume.add_argument("folder", metavar="DIR", type=_path, help="folder of the run")
     _add_engine(resume)
     resume.set_defaults(command=_resume)
     report = commands.add_parser(
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         help="write tables and page of what is finished of a run",
         description="Write tables and page of what is finished of a run, which may be at work.",
     )
-    report.add_argument("folder", metavar="DIR", help="folder of the run")
+    report.add_argument("folder", metavar="DIR", type=_path, help="folder of the run")
     report.set_defaults(command=_report)
     expected = commands.add_parser(
         "expected-gain",
@@ -96,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     datasets.add_argument("--verify", action="store_true", help="read every file that is here, and compare checksums")
     datasets.set_defaults(command=_datasets)
     return parser
+
+
+def _path(text: str) -> str:
+    if "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} holds a NUL, which no path can")
+    return text
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:

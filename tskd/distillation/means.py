@@ -43,7 +43,7 @@ class Means:
             FloatingPointError: a loss, or a parameter of the network, is NaN or infinite.
         """
         # losses in double precision may have gradients that are not finite in that of the network
-        losses = torch.stack(self._losses).float()
+        losses = torch.stack([loss.float() for loss in self._losses]) if self._losses else torch.zeros(1)
         broken = not all(bool(p.isfinite().all()) for p in network.parameters())
         if getattr(trainer.precision_plugin, "scaler", None) is None:
             # a scaler of gradients leaves out steps whose loss overflows

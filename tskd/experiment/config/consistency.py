@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,10 @@ from tskd.experiment.config.teacher import TeacherConfig, lookback_and_horizon, 
 
 
 def check_names(arms: Sequence[Arm], teachers: Mapping[str, AnyTeacherConfig]) -> None:
-    """Raise a ValueError for names that are blank, or that tables reserve."""
+    """Raise a ValueError for names that are blank, that cannot be written, or that tables reserve."""
+    for role, name in [*(("teachers", name) for name in teachers), *(("arms", arm.name) for arm in arms)]:
+        if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+            raise ValueError(f"{role}: {name!r} holds a character that cannot be written; leave it out.")
     for name in teachers:
         if not name.strip():
             raise ValueError(f"teachers: {name!r} is no name; give one that has a character other than blanks.")

@@ -66,6 +66,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         content = yaml.load(text, _Loader)
     except OSError as error:
         raise ValueError(f"the file cannot be read: {error.strerror}.") from error
+    except RecursionError as error:
+        raise ValueError("its lists and mappings lie within one another too deeply.") from error
     except yaml.YAMLError as error:
         raise ValueError(f"this is not YAML: {error}") from error
     if not isinstance(content, dict):

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from tskd.experiment.report.colours import TEACHER, colours
-from tskd.experiment.report.figures.style import INK, QUIET, Drawing, canvas, drawing, legend
+from tskd.experiment.report.figures.style import INK, QUIET, Drawing, canvas, drawing, legend, named
 from tskd.experiment.results.selection import shown_arm, shown_teacher
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ def forecasts(results: Measurements, salt: str, most: int = 3) -> Drawing | None
     for axis, window in zip(np.atleast_1d(figure.subplots(len(windows), 1)), windows, strict=True):
         mine = table[table.window == window]
         truth = mine[mine.line == "truth"].tail(2 * horizon)
-        axis.plot(truth.time, truth.value, color=QUIET, linewidth=3.4, alpha=0.6, label="truth")
+        axis.plot(truth.time, truth.value, color=QUIET, linewidth=3.4, alpha=0.6, label=named("truth"))
         for line, colour, style, width in styles:
             values = mine[mine.line == line]
-            axis.plot(values.time, values.value, color=colour, linestyle=style, linewidth=width, label=line)
+            axis.plot(values.time, values.value, color=colour, linestyle=style, linewidth=width, label=named(line))
         axis.axvline(truth.time.iloc[-horizon - 1], color=QUIET, linewidth=0.9, linestyle=":")
         axis.margins(x=0.01)
         axis.tick_params(axis="x", bottom=True)

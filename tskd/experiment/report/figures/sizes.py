@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 
 from tskd.experiment.controls.registry import CONTROL_RULES
 from tskd.experiment.report.colours import colours
-from tskd.experiment.report.figures.style import DASHES, INK, MARKERS, Drawing, canvas, drawing, grid, legend
+from tskd.experiment.report.figures.style import DASHES, INK, MARKERS, Drawing, canvas, drawing, grid, legend, named
 from tskd.experiment.results.selection import compared, few, in_order, windows_of
 from tskd.experiment.statistics.intervals import Comparison
 from tskd.experiment.statistics.verdict import percent
@@ -47,7 +47,7 @@ def sizes(results: Measurements, salt: str) -> Drawing | None:
             y = np.array([c.relative for _, c in pairs])
             ends = np.abs(np.array([[c.low for _, c in pairs], [c.high for _, c in pairs]]) - y)
             axis.errorbar(
-                x, 100 * y, 100 * np.nan_to_num(ends), markersize=5, linewidth=1.4, label=name, **styles[name]
+                x, 100 * y, 100 * np.nan_to_num(ends), markersize=5, linewidth=1.4, label=named(name), **styles[name]
             )
         axis.axhline(0, color=INK, linewidth=1, zorder=1)
         axis.set_ylabel(label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.ticker import MaxNLocator
 
 from tskd.experiment.report.colours import TEACHER, colours
-from tskd.experiment.report.figures.style import DASHES, INK, Drawing, canvas, drawing, grid, legend
+from tskd.experiment.report.figures.style import DASHES, INK, Drawing, canvas, drawing, grid, legend, named
 from tskd.experiment.results.measurements import Measurements, of_size
 from tskd.experiment.results.selection import compared, few, finished, largest
 
@@ -22,11 +22,16 @@ def steps(results: Measurements, salt: str) -> Drawing | None:
     teachers = finished(results, "teacher")
     figure = canvas(4.6 if names else 2.6, "Test error by step of the horizon")
     axes = figure.subplots(2, 1, sharex=True) if names else [figure.subplots()]
-    axes[0].plot(base.index, base, color=INK, linewidth=1.8, label=alone)
+    axes[0].plot(base.index, base, color=INK, linewidth=1.8, label=named(alone))
     for i, teacher in enumerate(teachers):
         own = means["teacher", teacher]
         axes[0].plot(
-            own.index, own, color=TEACHER, linestyle=DASHES[i % len(DASHES)], linewidth=1.3, label=f"teacher {teacher}"
+            own.index,
+            own,
+            color=TEACHER,
+            linestyle=DASHES[i % len(DASHES)],
+            linewidth=1.3,
+            label=named(f"teacher {teacher}"),
         )
     axes[0].set_ylim(bottom=0)
     axes[0].set_ylabel("MSE")
@@ -37,7 +42,7 @@ def steps(results: Measurements, salt: str) -> Drawing | None:
     for name in names:
         own = 100 * (means["student", name] / base - 1)
         style = DASHES[0 if name in cool else 1]
-        axes[1].plot(own.index, own, color=palette[name], linestyle=style, linewidth=1.6, label=name)
+        axes[1].plot(own.index, own, color=palette[name], linestyle=style, linewidth=1.6, label=named(name))
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         grid(axis, "y")

@@ -35,6 +35,8 @@ STYLE: Any = {
     "ytick.color": QUIET,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
+    # names are text, dollars and all
+    "text.parse_math": False,
     "legend.frameon": False,
     "legend.fontsize": 9.5,
     "axes.titlesize": 10,
@@ -131,13 +133,20 @@ def wrapped(name: str, width: int = 24) -> list[str]:
     return [line for given in name.split("\n") for line in textwrap.wrap(given, width) or [""]]
 
 
+def named(name: str) -> str:
+    """The label of what `legend` is to call by a name: matplotlib drops labels that begin with an underscore."""
+    return f"={name}"
+
+
 def legend(axis: Axes) -> None:
-    """A legend above the axis, in as many columns as the width of the figure holds."""
-    longest = max(len(label) for label in axis.get_legend_handles_labels()[1])
-    columns = max(1, int(10 * WIDTH / (longest + 5)))
-    axis.legend(
+    """A legend above the axis, in as many columns as the width of the figure holds, of what is `named`."""
+    names = [label.removeprefix("=") for label in axis.get_legend_handles_labels()[1]]
+    columns = max(1, int(10 * WIDTH / (max(map(len, names)) + 5)))
+    drawn = axis.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, handlelength=2, columnspacing=1.2, borderaxespad=0.2
     )
+    for text, name in zip(drawn.get_texts(), names, strict=True):
+        text.set_text(name)
 
 
 def inline(drawn: Drawing) -> str:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from tskd.experiment.report.colours import CONTROL, PRIVILEGED
-from tskd.experiment.report.figures.style import DASHES, INK, MARKERS, Drawing, canvas, drawing, grid, legend
+from tskd.experiment.report.figures.style import DASHES, INK, MARKERS, Drawing, canvas, drawing, grid, legend, named
 from tskd.experiment.results.measurements import Measurements, of_size
 from tskd.experiment.results.selection import few, finished, largest
 
@@ -38,7 +38,7 @@ def weights(results: Measurements, salt: str, most: int = 4) -> Drawing | None:
                 color=COLOURS[i % 6],
                 linestyle=style,
                 linewidth=1.7,
-                label=teacher,
+                label=named(teacher),
             )
             described.append(f"{arm}: {teacher} from {band['mean'].iloc[0]:.2f} to {band['mean'].iloc[-1]:.2f}")
         _finish(axis, f"weight in ‘{arm}’", len(_teachers(results, arm)))
@@ -72,7 +72,12 @@ def profiles(results: Measurements, salt: str) -> Drawing | None:
         for i, teacher in enumerate(teachers):
             own = means[arm, by, teacher].sort_index()
             axis.plot(
-                own.index, own, color=COLOURS[i % 6], linestyle=DASHES[i % len(DASHES)], linewidth=1.7, label=teacher
+                own.index,
+                own,
+                color=COLOURS[i % 6],
+                linestyle=DASHES[i % len(DASHES)],
+                linewidth=1.7,
+                label=named(teacher),
             )
         _finish(axis, "weight", len(teachers), first=by == panels[0])
         axis.set_xlabel(LABELS[by])
