@@ -28,10 +28,12 @@ from torchmetrics import MeanAbsoluteError
 from tests.helpers.models import fast
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
+from tskd._core.checksums import checksums
 from tskd._core.windows import Slot, Windows
 from tskd.balance import ScheduledBalance
 from tskd.distillation.batches import Batch
 from tskd.distillation.module import Distillation
+from tskd.distillation.serialization import CHECKSUMS
 from tskd.losses import DistillationLoss, OutputKD, StudentTeacherPair
 from tskd.privileged import CostlySensors, FutureHorizon
 from tskd.teachers.outputs import TeacherOutputs
@@ -640,3 +642,5 @@ def edit(folder: Path, change: Callable[[Any], Any]) -> None:
     saved = json.loads(path.read_text())
     change(saved)
     path.write_text(json.dumps(saved))
+    # as somebody would who wants it to be loaded
+    (folder / CHECKSUMS).write_text(json.dumps(checksums(folder, CHECKSUMS)))
