@@ -175,7 +175,8 @@ class Setup:
         return Teacher(model, FutureHorizon("w"), name=name)
 
     def fitted_teacher(self) -> Teacher:
-        return self.teacher().fit(**self.arguments() | {"val_series": None}, privileged=self.privileged())
+        known = {name: value for name, value in self.arguments().items() if not name.startswith("val_")}
+        return self.teacher().fit(**known, privileged=self.privileged())
 
 
 Feature = Callable[[Setup], Setup]

@@ -60,8 +60,8 @@ def fit(prepared: PreparedFit, history: History) -> FitResult:
         history: records the weights of the teachers in each epoch.
     """
     recipe, options = prepared.recipe, prepared.options
-    check_all_fits(prepared)
     with isolated_randomness():
+        check_all_fits(prepared)
         fitted = [one.fit(options, prepared.student.series) for one in prepared.teachers]
         prepared = with_filled_past(prepared, [teacher for teacher, _ in fitted])
         chosen = None
@@ -203,4 +203,5 @@ class _StudentTraining:
         student_windows = StudentWindows(keys, horizon, like, 0 if objective is None else objective.ahead)
         progress = objective is not None and options.verbose is not False
         outputs = collect_outputs(sources, student_windows, self._cache, progress)
-        return outputs.trusted(self.prepared.trust) if sources else outputs
+        trust = self.prepared.trust
+        return outputs if trust is None or not sources else outputs.trusted(trust)

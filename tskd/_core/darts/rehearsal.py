@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tskd._core.darts.capabilities import TorchForecastingModel
+from tskd._core.darts.capabilities import TorchForecastingModel, is_fitted
 from tskd._core.darts.dataset import WindowData, datasets_of
 from tskd._core.darts.fit import fit_through, restoring
 from tskd._core.darts.forward import evaluation_loss
@@ -47,8 +47,10 @@ def rehearse(model: TorchForecastingModel, look: Look, **fit_kwargs: Any) -> Non
             evaluation_loss(network, type(batch)(**slots))
         raise _RehearsedError
 
-    with suppress(_RehearsedError), _quietly(), isolated_randomness(), restoring(model):
-        fit_through(model, run, **fit_kwargs)
+    # a network leaves traces in its model's settings (those of a TFT), so that a copy rehearses where one can
+    actor = model if is_fitted(model) else model.untrained_model()
+    with suppress(_RehearsedError), _quietly(), isolated_randomness(), restoring(actor):
+        fit_through(actor, run, **fit_kwargs)
         # darts does not train a model that is used as it comes
         raise _RehearsedError
 
