@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -27,6 +28,15 @@ def data_folder() -> Path:
     if not folder:
         pytest.skip("TSKD_DATA is not set: no real data")
     return Path(folder)
+
+
+@pytest.fixture
+def steps() -> Iterator[list[str]]:
+    """One entry for every optimizer step that anything takes."""
+    taken: list[str] = []
+    handle = register_optimizer_step_pre_hook(lambda optimizer, *_: taken.append(type(optimizer).__name__))
+    yield taken
+    handle.remove()
 
 
 @pytest.fixture

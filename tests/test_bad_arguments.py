@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from darts import TimeSeries
 from darts.models import DLinearModel, NLinearModel
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from tests.helpers.models import fast
 from tests.helpers.refusals import refused, untouched
@@ -39,15 +38,6 @@ def student(**kwargs: Any) -> NLinearModel:
 @pytest.fixture(scope="module")
 def fitted() -> DistilledModel:
     return DistilledModel(student(), teacher()).fit(Y, PAST, privileged={"lab": LAB})
-
-
-@pytest.fixture
-def steps() -> Iterator[list[str]]:
-    """One entry for every optimizer step that anything takes."""
-    taken: list[str] = []
-    handle = register_optimizer_step_pre_hook(lambda optimizer, *_: taken.append(type(optimizer).__name__))
-    yield taken
-    handle.remove()
 
 
 def refuses_fit(given: dict[str, Any], kind: type[Exception], *fragments: str, steps: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,6 @@ from darts.models import (
     TiDEModel,
 )
 from torch import Tensor
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from tests.helpers.models import fast
 from tests.helpers.refusals import refused, says, untouched
@@ -71,15 +70,6 @@ def spoiled(series: TimeSeries, step: int, component: int, value: float) -> Time
     values = series.values()
     values[step, component] = value
     return series.with_values(values[..., None])
-
-
-@pytest.fixture
-def steps() -> Iterator[list[str]]:
-    """One entry for every optimizer step that anything takes."""
-    taken: list[str] = []
-    handle = register_optimizer_step_pre_hook(lambda optimizer, *_: taken.append(type(optimizer).__name__))
-    yield taken
-    handle.remove()
 
 
 Build = Callable[[], Any]

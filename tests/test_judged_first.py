@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ import pytest
 import torch
 from darts import TimeSeries
 from darts.models import DLinearModel, LinearRegressionModel, NLinearModel
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from tests.helpers.models import fast
 from tests.helpers.refusals import refused, untouched
@@ -31,15 +30,6 @@ def holes(series: TimeSeries, every: int, first: int = 0) -> TimeSeries:
 
 def linear(**kwargs: Any) -> DLinearModel:
     return DLinearModel(L, H, **fast(**kwargs))
-
-
-@pytest.fixture
-def steps() -> Iterator[list[str]]:
-    """One entry for every optimizer step that anything takes."""
-    taken: list[str] = []
-    handle = register_optimizer_step_pre_hook(lambda optimizer, *_: taken.append(type(optimizer).__name__))
-    yield taken
-    handle.remove()
 
 
 GIVEN: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
