@@ -15,13 +15,12 @@ from tskd._core.darts.capabilities import TorchForecastingModel, is_fitted
 from tskd._core.darts.dataset import WindowData, datasets_of
 from tskd._core.darts.fit import fit_through, restoring
 from tskd._core.darts.forward import evaluation_loss
+from tskd._core.log_levels import CHATTY, at_level
 from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows
 
 # of the training and of the validation part (None if there is none), the windows to train and to validate on
 Look = Callable[[Any, Any], tuple[Tensor, Windows]]
-# what they have to say, they say in the fit itself
-CHATTY = ("darts", "pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning.pytorch")
 
 
 class _RehearsedError(Exception):
@@ -62,14 +61,7 @@ def _as(values: Tensor | None, dtype: torch.dtype) -> Tensor | None:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in CHATTY]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
+    """Without what darts and Lightning have to say, which they say in the fit itself."""
+    with warnings.catch_warnings(), at_level(logging.CRITICAL, *CHATTY):
         warnings.simplefilter("ignore")
-        try:
-            for logger in loggers:
-                logger.setLevel(logging.CRITICAL)
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+        yield

@@ -12,6 +12,7 @@ import numpy as np
 from darts import TimeSeries
 
 from tskd._core.darts.capabilities import window_span
+from tskd._core.log_levels import at_level
 from tskd._core.window_keys import shared_steps
 from tskd._core.windows import Windows
 from tskd.distillation.expected.purged_folds import PurgedFold
@@ -121,12 +122,6 @@ def _hidden(target: TimeSeries, start: int, fold: PurgedFold, rows: Rows) -> Tim
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the warnings of refits: the fit itself has given them."""
-    ours = logging.getLogger("tskd")
-    level = ours.level
-    ours.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        ours.setLevel(level)
+    with warnings.catch_warnings(), at_level(logging.ERROR, "tskd"):
+        warnings.simplefilter("ignore")
+        yield

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tskd._core.log_levels import CHATTY, at_level
+
 PACKAGE = Path(__file__).parents[2]
-CHATTY = ("darts", "lightning", "lightning.pytorch", "pytorch_lightning", "pytorch_lightning.utilities.rank_zero")
 
 TRAINER = {
     "accelerator": "cpu",
@@ -24,16 +25,8 @@ TRAINER = {
 @contextmanager
 def quiet() -> Iterator[list[str]]:
     """Mute darts' and Lightning's logs and all warnings; tskd's own warnings are gathered in the list it gives."""
-    loggers = [logging.getLogger(name) for name in CHATTY]
-    levels = [logger.level for logger in loggers]
     own: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught, at_level(logging.CRITICAL, *CHATTY):
         warnings.simplefilter("always")
-        try:
-            for logger in loggers:
-                logger.setLevel(logging.CRITICAL)
-            yield own
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+        yield own
     own += dict.fromkeys(str(w.message) for w in caught if PACKAGE in Path(w.filename).parents)
