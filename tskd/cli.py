@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         "alone (the first fold, size and seed), and what to try first. No network is trained, but for "
         "teachers of an archive.",
     )
-    expected.add_argument("config", metavar="CONFIG", help="YAML file, for instance configs/demo.yaml")
+    expected.add_argument("config", metavar="CONFIG", type=_path, help="YAML file, for instance configs/demo.yaml")
     expected.set_defaults(command=_expected_gain)
     datasets = commands.add_parser(
         "datasets",

@@ -53,7 +53,14 @@ def test_yaml_that_is_too_deep(text: str, tmp_path: Path, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(
-    "arguments", [["run", "a\0b"], ["run", "a.yaml", "--out", "a\0b"], ["resume", "a\0b"], ["report", "a\0b"]]
+    "arguments",
+    [
+        ["run", "a\0b"],
+        ["run", "a.yaml", "--out", "a\0b"],
+        ["resume", "a\0b"],
+        ["report", "a\0b"],
+        ["expected-gain", "a\0b"],
+    ],
 )
 def test_a_path_that_can_be_none(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -103,6 +103,8 @@ STRANGE: dict[str, Callable[[StoredCell], bytes]] = {
     "a text for seconds": lambda part: with_row(part, seconds="1"),
     "no versions": lambda part: with_row(part, versions=None),
     "weights of another kind": lambda part: with_row(part, weights=[{"epoch": 0}]),
+    "an expectation without its interval": lambda part: with_row(part, expected=[-0.1]),
+    "an expectation in words": lambda part: with_row(part, expected="a gain"),
     "warnings of another kind": lambda part: with_row(part, warnings=[1]),
     "a failure without a message": lambda part: with_row(part, failed={"type": "ValueError"}),
 }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tskd.experiment.run.case_plan import CasePlan
 from tskd.experiment.run.cell_record import StoredCell
@@ -67,6 +67,7 @@ class _Finished(_Stamped):
     validation_mse: float
     warnings: list[str]
     weights: list[_Epoch]
+    expected: Annotated[list[float], Field(min_length=3, max_length=3)] | None = None
 
 
 class _Failure(_Row):
