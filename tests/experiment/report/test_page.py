@@ -21,6 +21,7 @@ from tskd.experiment.report.page import render
 from tskd.experiment.report.significance import confidence, p_values
 from tskd.experiment.results.arm_table import by_size, lines
 from tskd.experiment.results.study_results import StudyResults
+from tskd.experiment.results.tables import table
 
 Undrawn = Callable[[Results | StudyResults], str]
 
@@ -372,12 +373,9 @@ def test_a_real_run_is_reported(tmp_path: Path) -> None:
 
 def test_what_an_automatic_balance_expected_stands_beside_what_came(results: Results, undrawn: Undrawn) -> None:
     assert "automatic balance expected" not in undrawn(results)
-    told = results.rows.assign(
-        expected=results.rows.name.map({"both": -0.031}),
-        expected_low=results.rows.name.map({"both": -0.08}),
-        expected_high=results.rows.name.map({"both": 0.0125}),
-    )
-    shown = Text(undrawn(replace(results, rows=told))).rows
+    alone = results.rows[results.rows.name == "both"]
+    told = table("expected", alone.assign(change=-0.031, low=-0.08, high=0.0125))
+    shown = Text(undrawn(replace(results, expected=told))).rows
     (line,) = (one for one in lines(results) if one.name == "both")
     came = f"{plain(line.relative)} {plain(line.interval)}"
     assert [("both", ""), ("−3.1 % [−8.0 %, +1.2 %]", ""), (came, "")] in shown

@@ -101,6 +101,15 @@ def test_all_tables_survive_on_disk(sizes: tuple[int | None, ...], tmp_path: Pat
     assert len(of_size(read.windows, sizes[0])) == len(read.windows) // len(sizes)
 
 
+def test_results_from_before_anything_was_expected_are_read(tmp_path: Path) -> None:
+    made(1, (None,)).save(tmp_path)
+    (tmp_path / "expected.csv").unlink()
+    assert list(Results.load(tmp_path).expected.columns) == list(tables.TABLES["expected"])
+    (tmp_path / "rows.csv").unlink()
+    with pytest.raises(FileNotFoundError):
+        Results.load(tmp_path)
+
+
 def test_windows_of_a_series_without_a_calendar_are_read_back_in_order(tmp_path: Path) -> None:
     """By their position: as texts, 10 would come before 9."""
     results = made()

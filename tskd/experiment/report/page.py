@@ -25,7 +25,7 @@ from tskd.experiment.results.overview import OUTCOMES, Overview, overview
 from tskd.experiment.results.results import Results
 from tskd.experiment.results.selection import finished, largest, on_a_par
 from tskd.experiment.results.study_results import StudyResults
-from tskd.experiment.results.tables import EXPECTED, VERSIONS
+from tskd.experiment.results.tables import VERSIONS
 from tskd.experiment.statistics.verdict import percent
 
 
@@ -112,8 +112,8 @@ class PageCase:
     def expected(self) -> list[tuple[str, str, str]]:
         """Arms with an automatic balance: the change of the error that it expected, and the realised one; means over
         seeds and folds."""
-        rows = of_size(self.results.rows, largest(self.results))
-        means = rows[rows.kind == "student"].groupby("name", sort=False)[[*EXPECTED]].mean().dropna(subset=["expected"])
+        table = of_size(self.results.expected, largest(self.results))
+        means = table.groupby("name", sort=False)[["change", "low", "high"]].mean()
         came = {line.name: f"{line.relative} {line.interval}".strip() for line in self.lines if line.kind == "student"}
         return [
             (str(arm), f"{percent(change)} [{percent(low)}, {percent(high)}]", came.get(str(arm), ""))

@@ -12,6 +12,7 @@ import pandas as pd
 
 from tskd.experiment.controls.registry import CONTROL_RULES
 from tskd.experiment.results.experiment_info import ExperimentInfo
+from tskd.experiment.results.tables import table
 from tskd.experiment.statistics.intervals import Comparison, compare, paired
 from tskd.experiment.statistics.lift import lift
 from tskd.experiment.statistics.verdict import Verdict, judge
@@ -38,6 +39,8 @@ class Measurements:
             0 on; `by` "effective" and "masked" are numbers of no one teacher.
         failures: cells that failed, with error and traceback.
         info: how the experiment was set up, and on what data.
+        expected: change of the squared error that an arm with an automatic balance expected before its training, and
+            the interval of the prediction.
     """
 
     rows: pd.DataFrame
@@ -48,6 +51,7 @@ class Measurements:
     weights: pd.DataFrame
     failures: pd.DataFrame
     info: ExperimentInfo = field(repr=False)
+    expected: pd.DataFrame = field(default_factory=lambda: table("expected", []))
 
     def errors(
         self, name: str, kind: str = "student", metric: str = "mse", size: Size = ..., fold: int | None = None

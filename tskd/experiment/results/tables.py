@@ -14,11 +14,9 @@ from tskd.experiment.run.files import write_atomically
 CELL = ("kind", "name", "fold", "size", "seed")
 VERSIONS = ("python", "tskd", "darts", "torch", "pytorch_lightning", "numpy", "pandas")
 """Columns of what a fit was made with."""
-EXPECTED = ("expected", "expected_low", "expected_high")
-"""Columns of the change of the error that an automatic balance expected, and its interval."""
 TABLES = {
     "rows": (
-        *(*CELL, "key", "balance", "mse", "mae", "validation_mse", *EXPECTED, "seconds", "windows", "data", "commit"),
+        *(*CELL, "key", "balance", "mse", "mae", "validation_mse", "seconds", "windows", "data", "commit"),
         *VERSIONS,
     ),
     "candidates": ("arm", "fold", "size", "seed", "balance", "validation_mse"),
@@ -27,11 +25,14 @@ TABLES = {
     "forecasts": ("line", "window", "time", "value"),
     "weights": ("arm", "fold", "size", "seed", "epoch", "by", "at", "teacher", "weight"),
     "failures": (*CELL, "candidate", "error", "traceback"),
+    "expected": (*CELL, "change", "low", "high"),
 }
 """Names of the tables, and their columns."""
+ADDED = ("expected",)
+"""Tables that earlier versions did not write."""
 
 INTEGERS = ("fold", "seed", "windows", "step", "window", "epoch", "at", "candidate")
-NUMBERS = ("mse", "mae", "validation_mse", *EXPECTED, "seconds", "value", "weight")
+NUMBERS = ("mse", "mae", "validation_mse", "seconds", "value", "weight", "change", "low", "high")
 STAMPS = ("start", "time")
 
 
@@ -49,6 +50,8 @@ def write(name: str, content: pd.DataFrame, folder: Path) -> None:
 
 def read(name: str, folder: Path) -> pd.DataFrame:
     """What `write` wrote."""
+    if name in ADDED and not (folder / f"{name}.csv").exists():
+        return table(name, [])
     content = (folder / f"{name}.csv").read_text(encoding="utf-8")
     found = pd.read_csv(
         StringIO(content),
@@ -57,9 +60,6 @@ def read(name: str, folder: Path) -> pd.DataFrame:
         keep_default_na=False,
         na_values={column: [""] for column in (*NUMBERS, "size")},
     )
-    # tables from before there were all of today's columns
-    added = [column for column in EXPECTED if column in TABLES[name] and column not in found]
-    found = found.assign(**dict.fromkeys(added, float("nan")))[list(TABLES[name])]
     return found.assign(**{column: _stamps(found[column]) for column in STAMPS if column in TABLES[name]})
 
 

@@ -15,7 +15,7 @@ from tskd.experiment.config.names import TEACHER_LINE, TRUTH
 from tskd.experiment.data.folds import FoldSize
 from tskd.experiment.data.summary import DataSummary
 from tskd.experiment.results.describe import last_of
-from tskd.experiment.results.tables import EXPECTED, table
+from tskd.experiment.results.tables import table
 from tskd.experiment.run.cell import Cell, Kind
 
 
@@ -92,6 +92,7 @@ def tables_of(
         "forecasts": _forecasts(experiment, [item.cell for item in used], summaries),
         "weights": table("weights", [row for item in used for row in _weights(item.cell)]),
         "failures": table("failures", [asdict(failure) for failure in cells.failures]),
+        "expected": table("expected", [row for item in used for row in _expected(item.cell)]),
     }
 
 
@@ -108,7 +109,6 @@ def _row(item: FinishedCell, balance: str, fingerprint: str) -> dict[str, Any]:
         "mse": float(np.nanmean(cell.mse)),
         "mae": float(np.nanmean(cell.mae)),
         "validation_mse": cell.validation_mse,
-        **dict(zip(EXPECTED, cell.expected or [np.nan] * 3, strict=True)),
         "seconds": round(cell.seconds, 3),
         "windows": int((~np.isnan(cell.mse)).sum()),
         "data": fingerprint,
@@ -141,6 +141,12 @@ def _weights(cell: Cell) -> Iterator[dict[str, Any]]:
                     yield {**at, "by": by, "at": position, "teacher": teacher, "weight": weight}
         for by in ("effective", "masked"):
             yield {**at, "by": by, "at": 0, "teacher": "", "weight": entry[by]}
+
+
+def _expected(cell: Cell) -> Iterator[dict[str, Any]]:
+    """The row of a student with an automatic balance."""
+    if cell.expected is not None:
+        yield {**_key(cell), **dict(zip(("change", "low", "high"), cell.expected, strict=True))}
 
 
 def _forecasts(
