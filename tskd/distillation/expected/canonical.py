@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 
 from tskd._core.darts.capabilities import window_span
-from tskd._core.windows import CHUNK, INPUT_SLOTS, Windows
-from tskd.distillation.expected.rows import Rows, flattened, inputs_of, standardised
+from tskd._core.windows import INPUT_SLOTS, Windows
+from tskd.distillation.expected.rows import Rows, covered_inputs
 from tskd.distillation.preflight import TeacherInFit
 from tskd.teachers.regression import slots_read
 
@@ -74,11 +73,7 @@ def _inputs(one: TeacherInFit, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         windows = Windows.of(one.inputs, window_span(models[0]))
     else:
         windows = Windows(dict(zip(INPUT_SLOTS, slots_read(models[0], one.inputs), strict=False)), None)
-    covered = torch.nonzero(windows.covers(rows.keys))[:, 0]
-    if not windows.slots or not len(covered):
-        return np.zeros(0, dtype=int), np.zeros((0, 0))
-    parts = [flattened(inputs_of(windows.gather(keys, labels=False))) for keys in rows.keys[covered].split(CHUNK)]
-    return covered.numpy(), standardised(np.concatenate(parts))
+    return covered_inputs(windows, rows.keys)
 
 
 def contained(own: np.ndarray, others: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tskd.balance import AutoBalance, FixedBalance
-from tskd.distillation.expected.coverage import coverage
+from tskd.distillation.expected.coverage import UNCOVERED, coverage
 from tskd.distillation.expected.held_out import HeldOut
 from tskd.distillation.expected.predicted_change import PredictedChange
 from tskd.distillation.expected.stacking import BOLD, CAP, FEW_BLOCKS, PRUDENT, trust
@@ -21,9 +21,8 @@ from tskd.weighting import Fixed
 
 logger = logging.getLogger(__name__)
 
-# coverage from which on held-out labels do not tell what a teacher is worth in the other windows, and the explained
-# variance from which on the bold trust one there
-UNCOVERED, ACCURATE = 2.0, 0.8
+# explained variance from which on the bold trust a teacher where labels do not cover the windows
+ACCURATE = 0.8
 # after every schedule's end
 LAST_EPOCH = 10**6
 
@@ -86,9 +85,8 @@ def choose_balance(
         held_out = HeldOut.of(prepared, teachers, balance.folds)
     except ValueError as error:
         choice = BalanceChoice(0.0, dict.fromkeys(names, 0.0), reason=f"labels alone, since {error}")
-        logger.info("%s", choice)
-        return choice
-    choice = choice_of(held_out, names, balance.bold)
+    else:
+        choice = choice_of(held_out, names, balance.bold)
     logger.info("%s", choice)
     return choice
 
@@ -106,10 +104,12 @@ def choice_of(held_out: HeldOut, names: Sequence[str], bold: bool = False) -> Ba
     reason = f"held-out labels of {blocks:.0f} effective blocks give {found.share.estimate:.2f}"
     if covered > UNCOVERED:
         shares = np.zeros(len(names))
-        reason = f"labels do not cover the other windows (L_S {covered:.1f}), which alone tell what teachers are worth"
+        reason = f"labels do not cover the other windows (L_S {covered:.1f})"
         if bold and len(accurate):
             shares[accurate] = explained[accurate] / explained[accurate].sum()
-            reason = f"labels do not cover the other windows (L_S {covered:.1f}), and the teachers are accurate"
+            reason += ", and the teachers are accurate"
+        else:
+            reason += ", and cannot tell what teachers are worth there"
     elif blocks < FEW_BLOCKS:
         reason += "; with fewer than 100 it may be worse than labels alone"
     return BalanceChoice(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+# from which on held-out labels do not tell what a teacher is worth in the windows without one
+UNCOVERED = 2.0
+
 
 def coverage(inputs: np.ndarray, labelled: np.ndarray, penalty: float) -> float:
     """L_S: mean leverage of the unlabelled windows under the Gram matrix of the labelled ones, over the labelled

@@ -51,7 +51,7 @@ def parameters(inputs: np.ndarray, penalty: float) -> float:
 
     Args:
         inputs: of the rows that it is fitted to `[n, D]`; s are the eigenvalues of their centred Gram matrix.
-        penalty: on sums of squares.
+        penalty: on sums of squares, above 0.
     """
     values = np.linalg.svd(inputs - inputs.mean(0), compute_uv=False) ** 2
-    return float(1 + (values / (values + penalty)).sum()) if penalty > 0 else 1.0 + np.linalg.matrix_rank(inputs)
+    return float(1 + (values / (values + penalty)).sum())

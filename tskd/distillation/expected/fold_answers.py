@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from darts import TimeSeries
+from torch import Tensor
 
 from tskd._core.darts.capabilities import window_span
 from tskd._core.log_levels import at_level
@@ -65,6 +67,13 @@ class JudgedTeacher:
             return self._stood_in(folds)
         return (self._refitted(fold) for fold in folds)
 
+    @cached_property
+    def _keys(self) -> Tensor | None:
+        """Of the teacher's training windows; inputs of a fitted one have none."""
+        if self.one.inputs.keys is not None:
+            return self.one.inputs.keys
+        return self.fitted.unfitted().inputs_on(self.prepared.train, self.prepared.options.sampling).keys
+
     def _span(self) -> slice:
         return shared_steps(self.prepared.recipe.horizon, self.fitted.horizon)
 
@@ -81,14 +90,11 @@ class JudgedTeacher:
         """Answers of a refit; none if the labels outside of the fold are too few for one."""
         inputs, sampling = self.one.inputs, self.prepared.options.sampling
         unfitted = self.fitted.unfitted().answering(self.fitted.horizon)
-        keys = inputs.keys
-        if keys is None:
-            keys = unfitted.inputs_on(self.prepared.train, sampling).keys
         starts = steps_of_series(inputs.series)
         hidden = [_hidden(target, start, fold, self.rows) for target, start in zip(inputs.series, starts, strict=True)]
         try:
             with _quiet():
-                fitted = unfitted.fit_on(replace(inputs, series=hidden, keys=keys), None, **sampling.arguments())
+                fitted = unfitted.fit_on(replace(inputs, series=hidden, keys=self._keys), None, **sampling.arguments())
                 return self._answers_of(fitted.predictor_on(inputs, self.prepared.student.series))
         except ValueError as error:
             logger.info("teacher %r cannot be judged in a fold: %s", self.fitted.name, error)

@@ -19,8 +19,6 @@ from tskd.teachers.crossfit import five_days
 from tskd.teachers.predictor import TeacherPredictor
 
 FOLDS = 5
-# rectified random projections beside the inputs of the probe of a network
-FEATURES = 200
 # windows on which the models of all folds are compared
 COMPARED = 512
 
@@ -74,7 +72,7 @@ class HeldOut:
         rows = Rows.of(prepared)
         inputs = rows.inputs
         if not is_linear(prepared.recipe.student):
-            inputs = ridge.random_features(inputs, FEATURES)
+            inputs = ridge.random_features(inputs)
         labelled, reach = rows.labelled, rows.last - rows.first + 1
         parts = purged_folds(rows.at[labelled], reach, folds)
         trains = np.array([fold.trains(rows.at) for fold in parts])

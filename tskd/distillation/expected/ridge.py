@@ -8,6 +8,8 @@ import numpy as np
 
 # of mean squared error, for inputs of variance 1
 PENALTIES = 10.0 ** np.arange(-4, 2.5, 0.5)
+# rectified random projections beside the inputs of what stands in for a network
+FEATURES = 200
 
 
 def forecasts(
@@ -46,7 +48,7 @@ def _decomposed(
     return (at - mean) @ (centred.T @ vectors), values.clip(min=0), vectors.T @ deviations, level
 
 
-def random_features(inputs: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+def random_features(inputs: np.ndarray, count: int = FEATURES, seed: int = 0) -> np.ndarray:
     """The inputs `[N, D]`, and `count` rectified random projections of them beside these `[N, D + count]`."""
     draw = np.random.default_rng(seed)
     weights = draw.normal(size=(inputs.shape[1], count)) / np.sqrt(inputs.shape[1])
@@ -64,9 +66,15 @@ def tuned(inputs: np.ndarray, target: np.ndarray, folds: Sequence[tuple[np.ndarr
         folds: of each, the rows to train on and the held-out ones `[N]`.
     """
     known = np.isfinite(target).any(1)
-    penalties, total = PENALTIES * known.sum(), np.zeros(len(PENALTIES))
-    for trains, held in folds:
-        held = held & known
-        for number, found in enumerate(forecasts(inputs[trains], target[trains], inputs[held], penalties)):
-            total[number] += np.nansum((target[held] - found) ** 2)
-    return float(penalties[total.argmin()])
+    penalties = PENALTIES * known.sum()
+    total = sum(held_out_errors(inputs, target, (trains, held & known), penalties) for trains, held in folds)
+    return float(penalties[np.argmin(total)])
+
+
+def held_out_errors(
+    inputs: np.ndarray, target: np.ndarray, fold: tuple[np.ndarray, np.ndarray], penalties: np.ndarray
+) -> np.ndarray:
+    """Squared error in a fold, whose rows to train on and held-out ones are `[N]`, of each of P penalties `[P]`."""
+    trains, held = fold
+    found = forecasts(inputs[trains], target[trains], inputs[held], penalties)
+    return np.array([np.nansum((target[held] - fitted) ** 2) for fitted in found])

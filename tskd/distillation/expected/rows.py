@@ -181,6 +181,19 @@ def flattened(slots: Mapping[str, Tensor]) -> np.ndarray:
     return flat
 
 
+def covered_inputs(windows: Windows, keys: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The windows of `keys [N, 2]` that have all inputs of a model, by number `[n]`, and these, of variance 1 `[n, D]`.
+
+    Args:
+        windows: of the model.
+    """
+    covered = torch.nonzero(windows.covers(keys))[:, 0]
+    if not windows.slots or not len(covered):
+        return np.zeros(0, dtype=int), np.zeros((0, 0))
+    parts = [flattened(inputs_of(windows.gather(some, labels=False))) for some in keys[covered].split(CHUNK)]
+    return covered.numpy(), standardised(np.concatenate(parts))
+
+
 def standardised(inputs: np.ndarray) -> np.ndarray:
     """Inputs `[N, D]` of mean 0 and variance 1; constant ones are 0."""
     deviation = inputs.std(0)

@@ -38,16 +38,8 @@ def linear_is_as_good(held_out: HeldOut, recipe: Recipe) -> bool:
     if early.sum() < 3 or not late.any():
         return False
     folds: Sequence[tuple[np.ndarray, np.ndarray]] = [(early, late), (late & (rows.at > half + rows.last), early)]
-    errors = [min(_held_out_errors(inputs, rows.labels, folds)) for inputs in (rows.inputs, held_out.inputs)]
-    return errors[0] <= errors[1]
-
-
-def _held_out_errors(
-    inputs: np.ndarray, labels: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]
-) -> np.ndarray:
-    total = np.zeros(len(ridge.PENALTIES))
-    for trains, held in folds:
-        penalties = ridge.PENALTIES * trains.sum()
-        for number, found in enumerate(ridge.forecasts(inputs[trains], labels[trains], inputs[held], penalties)):
-            total[number] += np.nansum((labels[held] - found) ** 2)
-    return total
+    errors = [
+        sum(ridge.held_out_errors(x, rows.labels, fold, ridge.PENALTIES * fold[0].sum()) for fold in folds)
+        for x in (rows.inputs, held_out.inputs)
+    ]
+    return bool(np.min(errors[0]) <= np.min(errors[1]))

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from darts import TimeSeries
 
-from tskd._core.windows import CHUNK, Windows
+from tskd._core.windows import Windows
 from tskd.distillation.expected import ridge
 from tskd.distillation.expected.purged_folds import PurgedFold
-from tskd.distillation.expected.rows import Rows, flattened, inputs_of, standardised
+from tskd.distillation.expected.rows import Rows, covered_inputs
 from tskd.teachers.crossfit import Folds
-
-FEATURES = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +42,14 @@ class StandIn:
             forecast: which of the Q numbers it forecasts `[Q]`.
             folds: by which the penalty is chosen.
         """
-        covered = torch.nonzero(windows.covers(rows.keys))[:, 0]
+        covered, own = covered_inputs(windows, rows.keys)
         if not len(covered):
             return None
-        parts = [flattened(inputs_of(windows.gather(keys, labels=False))) for keys in rows.keys[covered].split(CHUNK)]
-        inputs = ridge.random_features(standardised(np.concatenate(parts)), FEATURES)
-        values = np.where(forecast, rows.values, np.nan)[covered.numpy()]
-        at = rows.at[covered.numpy()]
+        inputs = ridge.random_features(own)
+        values = np.where(forecast, rows.values, np.nan)[covered]
+        at = rows.at[covered]
         penalty = ridge.tuned(inputs, values / rows.scale, [(fold.trains(at), fold.holds(at)) for fold in folds])
-        return cls(rows, covered.numpy(), inputs, values, penalty)
+        return cls(rows, covered, inputs, values, penalty)
 
     def answers(self, fold: PurgedFold, inner: Folds | None, series: Sequence[TimeSeries]) -> np.ndarray:
         """Answers `[N, Q]` for all rows, without the labels of a fold; NaN where there is none.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tskd.distillation.expected.coverage import UNCOVERED
 from tskd.distillation.expected.predicted_change import PredictedChange
 from tskd.distillation.expected.stacking import FEW_BLOCKS
 
-# from which on labels of one stretch do not cover the other windows, and a teacher is accurate enough for them
-UNCOVERED, ACCURATE = 2.0, 0.7
+# explained variance from which on a teacher is accurate enough for windows that labels do not cover
+ACCURATE = 0.7
 # squared correlation from which on one neighbour tells most of what a teacher can
 NEIGHBOUR = 0.5
 # windows per parameter from which on privilege cuts next to nothing (a ceiling of 2 %)
