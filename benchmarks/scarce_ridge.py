@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.stats import t
 
+from tskd.distillation.expected import coverage as expected
+
 # relative to inputs of variance 1
 PENALTIES = np.logspace(-4, 2, 13)
 FOLDS = 5
@@ -103,12 +105,10 @@ def coverage(x: np.ndarray, labelled: np.ndarray, others: np.ndarray, penalty: f
         labelled, others: rows `[N]`.
         penalty: added to the mean Gram matrix, as in `ridge_path`.
     """
-    centred = x - x[labelled].mean(0)
-    gram = centred[labelled].T @ centred[labelled] / labelled.sum() + penalty * np.eye(x.shape[1])
-    solved = np.linalg.solve(gram, centred.T).T
-    # the constant's own leverage is 1 / n in every row; both are times n
-    leverage = 1 + (centred * solved).sum(1)
-    return float(leverage[others].mean() / leverage[labelled].mean())
+    if not others.any():
+        return float("nan")
+    rows = labelled | others
+    return expected.coverage(x[rows], labelled[rows], penalty * labelled.sum())
 
 
 def explained(labels: np.ndarray, answers: np.ndarray) -> float:
