@@ -200,6 +200,14 @@ def evaluation_loss(network: PLForecastingModule, batch: TorchTrainingBatch) -> 
         return label_loss(network, output, batch, ModuleStage.VALIDATE)
 
 
+def loss_of_zeros(network: PLForecastingModule, batch: TorchTrainingBatch) -> Tensor:
+    """The network's own label loss of an output of zeros: whether it has one, without a call of the network."""
+    likelihood, target = network.likelihood, batch.future_target
+    parameters = 1 if likelihood is None else likelihood.num_parameters
+    output = PLModuleOutput(prediction=target.new_zeros(*target.shape, parameters))
+    return label_loss(network, output, batch, ModuleStage.VALIDATE)
+
+
 def training_output(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tensor:
     """A network's output `[B, H, C, P]` as in training; labels are 0, for a network that reads them."""
     past = slots["past_target"]

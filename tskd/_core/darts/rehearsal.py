@@ -14,7 +14,7 @@ from torch import Tensor
 from tskd._core.darts.capabilities import TorchForecastingModel, is_fitted
 from tskd._core.darts.dataset import WindowData, datasets_of
 from tskd._core.darts.fit import fit_through, restoring
-from tskd._core.darts.forward import evaluation_loss
+from tskd._core.darts.forward import loss_of_zeros
 from tskd._core.log_levels import CHATTY, at_level
 from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows
@@ -28,12 +28,12 @@ class _RehearsedError(Exception):
 
 
 def rehearse(model: TorchForecastingModel, look: Look, **fit_kwargs: Any) -> None:
-    """Raise what darts' `model.fit(**fit_kwargs)` would raise before its first step, or in it; the model is left as it
-    was.
+    """Raise what darts' `model.fit(**fit_kwargs)` would raise before its first step, or by its loss; the model is left
+    as it was, and its network is not called.
 
     Args:
-        look: checks the data sets, and returns the keys of windows that can be trained on, and these windows. One of
-            them is tried.
+        look: checks the data sets, and returns the keys of windows that can be trained on, and these windows. The loss
+            is tried on the labels of one of them.
     """
 
     def run(trainer: Any, network: Any, data: Any, checkpoint: str | None) -> None:
@@ -43,7 +43,7 @@ def rehearse(model: TorchForecastingModel, look: Look, **fit_kwargs: Any) -> Non
         if len(labelled):
             batch = WindowData(labelled, windows).__getitems__([0])
             slots = {name: _as(getattr(batch, name), network.dtype) for name in batch.__dataclass_fields__}
-            evaluation_loss(network, type(batch)(**slots))
+            loss_of_zeros(network, type(batch)(**slots))
         raise _RehearsedError
 
     # a network leaves traces in its model's settings (those of a TFT), so that a copy rehearses where one can
