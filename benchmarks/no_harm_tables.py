@@ -83,8 +83,12 @@ def groups(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     yield "pooled", table[~single]
 
 
-def section(table: pd.DataFrame, networks: pd.DataFrame) -> str:
-    """The section of `benchmarks/README.md`."""
+def section(table: pd.DataFrame, networks: pd.DataFrame, trained: pd.DataFrame | None = None) -> str:
+    """The section of `benchmarks/README.md`.
+
+    Args:
+        trained: differences that `no_harm_trained.py` found.
+    """
     named = [*groups(table)]
     if len(networks):
         early = networks.data.isin(DEVELOPMENT)
@@ -106,7 +110,7 @@ def section(table: pd.DataFrame, networks: pd.DataFrame) -> str:
         f"Test error over that of the same student on labels alone, {counts} 95 % intervals of shares are Wilson's and "
         "take cells as independent, which those of one source are not. [results/no_harm.csv](results/no_harm.csv)",
         "`AutoBalance()` and its goals, on cells that it was not chosen on:",
-        "\n".join(goals) + _each(table) + _trained(networks),
+        "\n".join(goals) + _each(table) + _trained(networks) + _converged(trained),
         markdown(HEADER, lines),
         "![sorted cells](results/no_harm.png)",
     ]
@@ -142,6 +146,17 @@ def _trained(networks: pd.DataFrame) -> str:
     return (
         f"\n- A network trained with the balance that it chooses, over the blend of the same seed: median "
         f"{ratio.median():.3f}, {ratio.min():.3f} to {ratio.max():.3f}, {len(ratio)} cells."
+    )
+
+
+def _converged(trained: pd.DataFrame | None) -> str:
+    if trained is None:
+        return ""
+    most = trained[["from closed form", "from blend"]].max(axis=None)
+    return (
+        f"\n- NLinear trained to convergence by `DistilledModel` with the α that it chooses ({trained.alpha.min():.2f} to "
+        f"{trained.alpha.max():.2f}, {len(trained)} cells, `no_harm_trained.py`) forecasts within {most:.0e} standard "
+        "deviations of the closed form and of the blend."
     )
 
 
