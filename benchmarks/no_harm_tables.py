@@ -154,9 +154,9 @@ def _converged(trained: pd.DataFrame | None) -> str:
         return ""
     most = trained[["from closed form", "from blend"]].max(axis=None)
     return (
-        f"\n- NLinear trained to convergence by `DistilledModel` with the α that it chooses ({trained.alpha.min():.2f} to "
-        f"{trained.alpha.max():.2f}, {len(trained)} cells, `no_harm_trained.py`) forecasts within {most:.0e} standard "
-        "deviations of the closed form and of the blend."
+        "\n- NLinear trained to convergence by `DistilledModel` with the α that it chooses "
+        f"({trained.alpha.min():.2f} to {trained.alpha.max():.2f}, {len(trained)} cells, `no_harm_trained.py`) "
+        f"forecasts within {most:.0e} standard deviations of the closed form and of the blend."
     )
 
 
