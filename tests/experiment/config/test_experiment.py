@@ -19,9 +19,9 @@ from pydantic import ValidationError
 
 from tests.helpers.experiments import HORIZON, LOOKBACK, STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model
 from tskd import DistilledModel, Teacher
+from tskd._core.quiet_logs import quiet
 from tskd.experiment import Arm, ConfigError, Experiment, Results, RunError
 from tskd.experiment.config.objects import MODEL, Spec
-from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.controls.shuffling import placebo, strata
 from tskd.experiment.data.data_checks import check_data
 from tskd.experiment.data.loading import load

@@ -27,10 +27,10 @@ from tests.helpers.experiments import (
     toy_stations,
 )
 from tskd import Teacher
+from tskd._core.quiet_logs import quiet
 from tskd.datasets import DataSet
 from tskd.experiment import ConfigError, Experiment, TeacherConfig
 from tskd.experiment.config.arm import with_settings
-from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.config.teacher import INPUTS
 from tskd.experiment.controls.shuffling import archive_placebo
 from tskd.experiment.data.loading import load

@@ -21,9 +21,9 @@ from tests.helpers.experiments import (
     toy_model,
     toy_stations,
 )
+from tskd._core.quiet_logs import quiet
 from tskd.experiment import Arm, ConfigError, Experiment
 from tskd.experiment.config.experiment import ExperimentConfig
-from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.controls.expansion import Expanded, expanded
 from tskd.experiment.controls.registry import CONTROL_NAMES, controls_of
 from tskd.experiment.data.data_checks import check_data

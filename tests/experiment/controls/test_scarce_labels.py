@@ -22,11 +22,11 @@ from tests.helpers.experiments import (
     toy_model,
     toy_stations,
 )
+from tskd._core.quiet_logs import quiet
 from tskd.datasets import DataSet
 from tskd.experiment import Experiment, Results
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.labels import ALL
-from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.controls.expansion import Expanded, expanded
 from tskd.experiment.controls.registry import CONTROL_RULES, controls_of
 from tskd.experiment.data.loading import load

@@ -24,10 +24,10 @@ from tests.helpers.experiments import (
     toy_stations,
 )
 from tskd import datasets
+from tskd._core.quiet_logs import quiet
 from tskd.datasets import DataSet
 from tskd.experiment import ConfigError, Experiment
 from tskd.experiment.config.experiment import ExperimentConfig
-from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.data.data_checks import check_data
 from tskd.experiment.data.folds import FoldSize, cut, prepared
 from tskd.experiment.data.loading import load

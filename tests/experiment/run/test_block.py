@@ -16,9 +16,9 @@ from darts import TimeSeries
 from tests.helpers.experiments import HORIZON, LOOKBACK, toy_config, toy_data, toy_model, toy_stations
 from tests.helpers.series import single
 from tskd import DistilledModel, Teacher
+from tskd._core.quiet_logs import quiet
 from tskd.datasets import DataSet
 from tskd.experiment import Experiment
-from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.data.folds import prepared
 from tskd.experiment.data.loading import load
 from tskd.experiment.data.preparation import DataPart, fingerprint

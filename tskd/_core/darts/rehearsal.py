@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -15,7 +13,7 @@ from tskd._core.darts.capabilities import TorchForecastingModel, is_fitted
 from tskd._core.darts.dataset import WindowData, datasets_of
 from tskd._core.darts.fit import fit_through, restoring
 from tskd._core.darts.forward import loss_of_zeros
-from tskd._core.log_levels import CHATTY, at_level
+from tskd._core.quiet_logs import quiet
 from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows
 
@@ -48,7 +46,7 @@ def rehearse(model: TorchForecastingModel, look: Look, **fit_kwargs: Any) -> Non
 
     # a network leaves traces in its model's settings (those of a TFT), so that a copy rehearses where one can
     actor = model if is_fitted(model) else model.untrained_model()
-    with suppress(_RehearsedError), _quietly(), isolated_randomness(), restoring(actor):
+    with suppress(_RehearsedError), quiet(), isolated_randomness(), restoring(actor):
         fit_through(actor, run, **fit_kwargs)
         # darts does not train a model that is used as it comes
         raise _RehearsedError
@@ -57,11 +55,3 @@ def rehearse(model: TorchForecastingModel, look: Look, **fit_kwargs: Any) -> Non
 def _as(values: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     """Values in the precision of a network, masks as they are."""
     return values if values is None or not values.is_floating_point() else values.to(dtype)
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without what darts and Lightning have to say, which they say in the fit itself."""
-    with warnings.catch_warnings(), at_level(logging.CRITICAL, *CHATTY):
-        warnings.simplefilter("ignore")
-        yield

@@ -14,7 +14,7 @@ from darts import TimeSeries
 from torch import Tensor
 
 from tskd._core.darts.capabilities import window_span
-from tskd._core.log_levels import at_level
+from tskd._core.quiet_logs import at_level
 from tskd._core.window_keys import shared_steps
 from tskd._core.windows import Windows
 from tskd.distillation.expected.purged_folds import PurgedFold

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from tskd import datasets
+from tskd._core.quiet_logs import quiet
 from tskd.experiment.config.any_teacher import AnyTeacherConfig, OneTeacher
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.chunk_lengths import chunks, with_default_lengths
@@ -25,7 +26,6 @@ from tskd.experiment.config.labels import ALL, Labels, parse_labels
 from tskd.experiment.config.model_arguments import is_whole
 from tskd.experiment.config.names import PLACEBO_SUFFIX
 from tskd.experiment.config.objects import MODEL, TEACHER, Spec, Strict, Whole, nearest, parse_object, plain
-from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.config.seeds import parse_seeds
 from tskd.experiment.config.teacher import TeacherConfig, as_list, lookback_and_horizon, point_forecaster
 from tskd.experiment.config.yaml_file import to_yaml

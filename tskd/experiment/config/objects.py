@@ -18,10 +18,19 @@ from darts.utils.utils import NotImportedModule
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tskd._core.checks import MOST
+from tskd._core.quiet_logs import quiet
 from tskd.datasets import DataSet
 from tskd.experiment.config.errors import explain
 from tskd.experiment.config.model_arguments import check_arguments
-from tskd.experiment.config.quiet_logs import TRAINER, quiet
+
+TRAINER = {
+    "accelerator": "cpu",
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "enable_checkpointing": False,
+    "logger": False,
+}
+"""Trainer arguments of a fit in an experiment; those that a configuration gives come before these."""
 
 
 @dataclass(frozen=True)

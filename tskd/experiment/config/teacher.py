@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator, model_validator
 
+from tskd._core.quiet_logs import quiet
 from tskd.datasets import DataSet
 from tskd.experiment.config.objects import (
     MODEL,
@@ -20,7 +21,6 @@ from tskd.experiment.config.objects import (
     build_object,
     parse_object,
 )
-from tskd.experiment.config.quiet_logs import quiet
 
 if TYPE_CHECKING:
     from tskd.privileged import Source

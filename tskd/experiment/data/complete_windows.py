@@ -12,12 +12,12 @@ from torch import Tensor
 from tskd._core.darts.capabilities import window_span
 from tskd._core.darts.roll_forward import roll_starts
 from tskd._core.model_inputs import ModelInputs
+from tskd._core.quiet_logs import quiet
 from tskd._core.series import has_gaps
 from tskd._core.windows import Windows
 from tskd.experiment.config.arm import with_settings
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.objects import MODEL
-from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.data.preparation import DataPart, Prepared, examples_of
 
 

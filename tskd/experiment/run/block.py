@@ -10,13 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tskd._core.quiet_logs import quiet
 from tskd.distillation.expected.expected_gain import ExpectedGain, expected_gain
 from tskd.distillation.model import DistilledModel
 from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.errors import RunError
 from tskd.experiment.config.labels import ALL
 from tskd.experiment.config.objects import BALANCE, LOSS, WEIGHTING, build_object, seeded_model
-from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.config.teacher import with_inputs
 from tskd.experiment.controls.teacher_variants import TeacherVariant, with_placebo_series
 from tskd.experiment.data.complete_windows import with_complete_windows

@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tskd._core.quiet_logs import quiet
 from tskd.experiment.config.any_teacher import AnyTeacherConfig
 from tskd.experiment.config.objects import TEACHER, seeded_model
 from tskd.experiment.config.outside_teacher import GivenForecastsConfig, OutsideTeacherConfig, ReconstructionConfig
-from tskd.experiment.config.quiet_logs import quiet
 from tskd.experiment.config.teacher import TeacherConfig, inputs_of
 from tskd.experiment.controls.teacher_variants import TeacherVariant
 from tskd.experiment.data.fit_data import FitData

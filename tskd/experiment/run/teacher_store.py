@@ -21,7 +21,7 @@ from typing import Any
 
 from tskd._core.checksums import checksums
 from tskd._core.darts.storage import load_model
-from tskd.experiment.config.quiet_logs import TRAINER
+from tskd.experiment.config.objects import TRAINER
 from tskd.teachers.base import BaseTeacher
 from tskd.teachers.crossfit import Folds, stamp, stamp_text
 from tskd.teachers.fitted import FittedModels

@@ -1,13 +1,26 @@
-"""Loggers at another level for a while."""
+"""Silence for fits that a user has not called herself; everything is as it was afterwards."""
 
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+PACKAGE = Path(__file__).parents[1]
 # of what fits a model for darts
 CHATTY = ("darts", "lightning", "lightning.pytorch", "pytorch_lightning", "pytorch_lightning.utilities.rank_zero")
+
+
+@contextmanager
+def quiet() -> Iterator[list[str]]:
+    """Mute darts' and Lightning's logs and all warnings; tskd's own warnings are gathered in the list it gives."""
+    own: list[str] = []
+    with warnings.catch_warnings(record=True) as caught, at_level(logging.CRITICAL, *CHATTY):
+        warnings.simplefilter("always")
+        yield own
+    own += dict.fromkeys(str(w.message) for w in caught if PACKAGE in Path(w.filename).parents)
 
 
 @contextmanager
