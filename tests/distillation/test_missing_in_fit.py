@@ -40,7 +40,8 @@ from tests.helpers.networks import MODELS, network_of
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
 from tskd._core.darts.dataset import MaskedBatch
-from tskd._core.darts.forward import ModuleStage, label_loss, network_output
+from tskd._core.darts.forward import ModuleStage, network_output
+from tskd._core.darts.training_step import label_loss
 from tskd.balance import ScheduledBalance
 from tskd.losses import FeatureKD, LevelShapeKD, LikelihoodKD, OutlierRejection, OutputKD, QuantileKD
 from tskd.privileged import CostlySensors, FutureHorizon

@@ -19,7 +19,8 @@ from tests.helpers.scripted import Scripted
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel
 from tskd._core.darts.dataset import TorchTrainingBatch
-from tskd._core.darts.forward import ModuleStage, evaluation_loss, network_forecast, point_forecast
+from tskd._core.darts.forward import ModuleStage, network_forecast, point_forecast
+from tskd._core.darts.training_step import evaluation_loss
 from tskd.weighting import MMKD
 from tskd.weighting.mmkd import directional
 

@@ -88,12 +88,13 @@ class Slot:
         table = torch.cat(tables) if len(tables) > 1 else tables[0]
         return cls(table.contiguous(), begin, end, begin + torch.tensor(lead), first, length, visible)
 
-    def _rows(self, keys: Tensor) -> Tensor:
+    def rows(self, keys: Tensor) -> Tensor:
+        """First rows in the table `[N]` of the windows `keys [N, 2]`."""
         return self.zero[keys[:, 0]] + keys[:, 1] + self.first
 
     def covers(self, keys: Tensor) -> Tensor:
         """`[N]`, true where every visible step exists and is finite."""
-        rows = self._rows(keys)
+        rows = self.rows(keys)
         inside = (rows >= self.begin[keys[:, 0]]) & (rows + self.length <= self.end[keys[:, 0]])
         known = self.known
         if known is None:
@@ -130,8 +131,12 @@ class Slot:
         return replace(self, table=table), replace(self, table=self.known)
 
     def gather(self, keys: Tensor) -> Tensor:
-        """Values `[B, length, components]`."""
-        values = self._stretches.index_select(0, self._rows(keys)).view(len(keys), self.length, -1)
+        """Values `[B, length, components]` of the windows `keys [B, 2]`."""
+        return self.take(self.rows(keys))
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Values `[B, length, components]` of windows by their first rows `[B]`."""
+        values = self._stretches.index_select(0, rows).view(len(rows), self.length, -1)
         return values if self.visible is None else values.where(self.visible, 0)
 
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from tskd._core.darts.dataset import TorchTrainingBatch, WindowData
 from tskd._core.window_keys import unique
 from tskd._core.windows import CHUNK, LABEL_SLOTS, Windows
+from tskd.distillation.blend import Blend
 from tskd.teachers.outputs import TeacherOutputs
-from tskd.weighting import CalibrationWindows
+from tskd.weighting import CalibrationWindows, Weighting
 
 
 @dataclass
@@ -30,6 +31,8 @@ class Batch:
             for which they exist.
         rolled: true for these windows `[B]`.
         spread: standard deviations of the teacher forecasts `[K, B, H, C]`, if the weighting needs them.
+        whole: whether it is known that all is valid.
+        blended: in place of forecasts and validity, the blend of the teachers.
     """
 
     labels: TorchTrainingBatch
@@ -40,6 +43,8 @@ class Batch:
     later: Sequence[dict[str, Tensor]] = ()
     rolled: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
     spread: Tensor | None = None
+    whole: bool = False
+    blended: Blend | None = None
 
     def __getattr__(self, name: str) -> Any:
         # a user's callback may read a batch as darts gives it
@@ -63,6 +68,7 @@ class Batch:
             later=[_moved(one, device) for one in self.later],
             rolled=self.rolled.to(device),
             spread=None if self.spread is None else self.spread.to(device),
+            blended=None if self.blended is None else self.blended.to(device),
         )
 
 
@@ -93,18 +99,32 @@ class DistillationData(WindowData):
         self.outputs: TeacherOutputs | None = outputs
         self.starts = starts
         self.spread = spread
+        self.blend: Blend | None = None
+        self._answers = outputs.rows(keys)
         self._later: Windows | None = windows.without("past_target", *LABEL_SLOTS)
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        assert self.outputs is not None
-        keys = self.keys[indices]
-        forecasts, valid = self.outputs.of(keys)
-        batch = Batch(super().__getitems__(indices), keys, forecasts, valid, self.outputs.details(keys))
+        chosen = torch.tensor(indices)
+        keys, rows, outputs = self.keys.index_select(0, chosen), self._answers.index_select(0, chosen), self.outputs
+        if self.blend is not None:
+            nothing = keys.new_empty(0)
+            return Batch(self._batch(chosen), keys, nothing, nothing, whole=True, blended=self.blend.take(rows))
+        assert outputs is not None
+        forecasts, valid = outputs.take(rows)
+        batch = Batch(self._batch(chosen), keys, forecasts, valid, outputs.details(rows), whole=outputs.whole)
         if self.spread:
-            batch.spread = self.outputs.spread(keys)
+            batch.spread = outputs.spread(rows)
         if self.starts:
             batch.later, batch.rolled = self._ahead(keys)
         return batch
+
+    def blend_teachers(self, weighting: Weighting) -> None:
+        """Replace the outputs of the teachers by their blend, if there is one and no label is missing or weighted."""
+        assert self.outputs is not None and self.windows is not None
+        if not {"labelled", "sample_weight"} & set(self.windows.slots):
+            self.blend = Blend.of(self.outputs, weighting)
+        if self.blend is not None:
+            self.outputs = None
 
     def forecasts_and_labels(self, teacher: int) -> Iterator[tuple[Tensor, Tensor]]:
         """One teacher's forecasts and the labels `[m, h, C]`, NaN where missing, for all its valid windows, in chunks;
@@ -129,7 +149,10 @@ class DistillationData(WindowData):
         for part in chosen.split(CHUNK):
             forecasts, valid = self.outputs.of(part)
             usable = valid[teacher]
-            yield self.outputs.details(part)[teacher][field][usable], forecasts[teacher][usable, span]
+            yield (
+                self.outputs.details(self.outputs.rows(part))[teacher][field][usable],
+                forecasts[teacher][usable, span],
+            )
 
     def calibration_windows(self) -> Iterator[CalibrationWindows]:
         """All windows with inputs, teacher outputs and labels, in chunks."""
@@ -140,7 +163,7 @@ class DistillationData(WindowData):
             steps = slice(-forecasts.shape[2], None)
             labelled = slots["labelled"][:, steps] if "labelled" in slots else None
             inputs = {name: values for name, values in slots.items() if name not in LABEL_SLOTS}
-            spread, covers = self.outputs.spread(part), self.outputs.covers()
+            spread, covers = self.outputs.spread(self.outputs.rows(part)), self.outputs.covers()
             labels = slots["future_target"][:, steps]
             yield CalibrationWindows(part, inputs, forecasts, valid, spread, labels, covers, labelled)
 
@@ -162,5 +185,5 @@ class DistillationData(WindowData):
 
     def release(self) -> None:
         super().release()
-        self.outputs = None
+        self.outputs = self.blend = None
         self._later = None

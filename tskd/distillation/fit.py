@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tskd._core.darts.bulk_steps import BulkStep
 from tskd._core.darts.dataset import dataset_windows, datasets_of
 from tskd._core.darts.fit import fit_through, train_on
 from tskd._core.darts.roll_forward import roll_starts
@@ -117,8 +118,11 @@ class _StudentTraining:
             calibration = self._calibration(sets)
             module = Distillation(network, objective, prepared.recipe.balance, calibration, self.history, tally)
             module.calibrate()
+            # processes that train together may differ in their numbers of windows
+            if trainer.world_size == 1 and objective.reads_errors_only:
+                sets[0].blend_teachers(objective.weighting)
             self.history.begin()
-        train_on(trainer, module, data, sets, checkpoint)
+        train_on(trainer, module, data, sets, checkpoint, BulkStep(module.step.loss, module.step_own_optimizer))
 
     def _training_data(self, dataset: Any, objective: Objective, epochs: int | None) -> DistillationData:
         """The training windows with teacher outputs; fits the statistics and linear probes of the objective on them."""

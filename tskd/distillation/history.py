@@ -16,6 +16,8 @@ from torch import Tensor
 from tskd._core.aspects import Aspect
 
 HOURS = 24
+# batches whose weights are summed at once
+TOGETHER = 256
 # weights of windows that differ by no more count as equal
 ALIKE = 1e-6
 # as a trainer's strategy has it: values of all processes, `reduce_op="sum"` or `"max"`
@@ -77,6 +79,8 @@ class Tally:
         self.clear()
 
     def clear(self) -> None:
+        # weights, valid and keys of batches that are not summed yet
+        self._waiting: list[tuple[Tensor, Tensor, Tensor]] = []
         # weights of the K teachers, effective number, windows with a teacher, share of teachers left out, windows
         self._sums: Tensor | None = None  # [K + 4, 24 or 1]
         self._by_step: Tensor | None = None  # [K, H]
@@ -85,7 +89,7 @@ class Tally:
         self._apart: Tensor | None = None  # [A, K + 1]
 
     def __bool__(self) -> bool:
-        return self._sums is not None
+        return self._sums is not None or bool(self._waiting)
 
     def add(self, weights: Tensor, valid: Tensor, keys: Tensor, apart: Mapping[Aspect, Tensor] | None = None) -> None:
         """Add a batch.
@@ -97,6 +101,28 @@ class Tally:
             apart: weights `[K, B]` of the aspects that the batch has.
         """
         own = over_steps(weights)
+        self._waiting.append((own, valid, keys))
+        if weights.dim() > 2 and weights.shape[2] > 1:
+            # over windows first: averaging a few components of each window would take most of the time
+            by_step = weights.sum(1).unsqueeze(-1).flatten(2).mean(2)
+            self._by_step = by_step if self._by_step is None else self._by_step + by_step
+        if self._aspects:
+            sums = own.new_zeros(len(self._aspects), len(own) + 1)
+            for row, aspect in zip(sums, self._aspects, strict=True):
+                if apart and aspect in apart:
+                    row[:-1], row[-1] = apart[aspect].sum(1), valid.any(0).sum()
+            self._apart = sums if self._apart is None else self._apart + sums
+        if len(self._waiting) >= TOGETHER:
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        """Sum the batches that wait: many at once, since summing each takes as long as the rest of a step."""
+        if not self._waiting:
+            return
+        own, valid, keys = (
+            torch.cat([batch[part] for batch in self._waiting], dim=axis) for part, axis in enumerate((1, 1, 0))
+        )
+        self._waiting.clear()
         known = valid.any(0)
         rest = [effective_number(own), known, (~valid).to(own.dtype).mean(0), torch.ones_like(known)]
         rows = torch.cat([own, torch.stack([values.to(own.dtype) for values in rest])])
@@ -110,16 +136,6 @@ class Tally:
         else:
             self._sums += sums
             self._extremes = torch.maximum(self._extremes, extremes)
-        if weights.dim() > 2 and weights.shape[2] > 1:
-            # over windows first: averaging a few components of each window would take most of the time
-            by_step = weights.sum(1).unsqueeze(-1).flatten(2).mean(2)
-            self._by_step = by_step if self._by_step is None else self._by_step + by_step
-        if self._aspects:
-            sums = own.new_zeros(len(self._aspects), len(own) + 1)
-            for row, aspect in zip(sums, self._aspects, strict=True):
-                if apart and aspect in apart:
-                    row[:-1], row[-1] = apart[aspect].sum(1), known.sum()
-            self._apart = sums if self._apart is None else self._apart + sums
 
     def record(self, epoch: int, names: Sequence[str], reduce: Reduce) -> EpochRecord:
         """The averages over the epoch, as an entry of the history.
@@ -129,6 +145,7 @@ class Tally:
             names: of the teachers.
             reduce: over all processes, as a trainer's strategy does.
         """
+        self._sum_up()
         assert self._sums is not None and self._extremes is not None
         count = len(names)
         sums = reduce(self._sums, reduce_op="sum").double().cpu()

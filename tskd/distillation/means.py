@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 
 class Means:
-    """Means over the steps of an epoch, summed on the training device, so that no step waits for them.
+    """Means over the steps of an epoch, of values that are kept on the training device, so that no step waits for them.
 
-    The losses of the steps are kept apart, to find the one by which a network was lost.
+    The losses of the steps tell by which one a network was lost.
     """
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._weights: dict[str, Tensor] = {}
+        self._values: dict[str, list[Tensor]] = {}
+        self._weights: dict[str, list[Tensor]] = {}
         self._losses: list[Tensor] = []
 
     def add(self, name: str, value: Tensor, over: Tensor | None = None) -> None:
@@ -25,12 +25,9 @@ class Means:
         Args:
             over: mask of what the value is a mean over, to count it by that; None to count all steps alike.
         """
-        value = value.detach()
+        self._values.setdefault(name, []).append(value.detach())
         if over is not None:
-            weight = over.sum()
-            value = value * weight
-            self._weights[name] = self._weights[name] + weight if name in self._weights else weight
-        self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._weights.setdefault(name, []).append(over.sum())
 
     def end_step(self, loss: Tensor) -> None:
         """End a step with its loss."""
@@ -50,14 +47,18 @@ class Means:
             broken |= not bool(losses.isfinite().all())
         if broken:
             raise FloatingPointError(_lost(losses, trainer.current_epoch))
-        means = {
-            name: total / (self._weights[name].clamp(min=1) if name in self._weights else len(self._losses))
-            for name, total in sorted(self._sums.items())
-        }
-        self._sums.clear()
+        means = {name: self._mean(name) for name in sorted(self._values)}
+        self._values.clear()
         self._weights.clear()
         self._losses.clear()
         return means
+
+    def _mean(self, name: str) -> Tensor:
+        values = torch.stack(self._values[name])
+        if name not in self._weights:
+            return values.mean()
+        weights = torch.stack(self._weights[name]).to(values.dtype)
+        return (values * weights).sum() / weights.sum().clamp(min=1)
 
 
 def _lost(losses: Tensor, epoch: int) -> str:

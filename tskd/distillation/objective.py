@@ -10,21 +10,24 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tskd._core.aspects import Aspect
 from tskd._core.layers import FEATURES, Layer
 from tskd._core.window_keys import covered_steps, shared_steps
+from tskd.distillation.blend import Blend
 from tskd.distillation.linear_probe import fit_linear_probe
+from tskd.distillation.loss_sum import sum_of_losses
 from tskd.distillation.model_interface import ModelInterface
-from tskd.distillation.paired_loss import PairedLoss, StudentOutput, Take
+from tskd.distillation.paired_loss import PairedLoss, StudentOutput
+from tskd.distillation.squared_errors import squares_only, weighted_squares
 from tskd.distillation.weighted_sum import (
     AspectWeights,
     DistillationTerm,
+    by_step,
     check_aspects_used,
     label_share,
     label_weights,
-    of_steps,
-    reduced,
     separate_aspects,
 )
 from tskd.losses import DistillationLoss, LossTerm
@@ -79,6 +82,8 @@ class Objective(nn.Module):
                 except ValueError as error:
                     raise ValueError(f"{loss!r}, teacher {name!r}: {error}") from None
                 self.pairs.append(pair)
+        # coefficient of plain squared errors, if the losses are nothing else
+        self._squares = squares_only(self.pairs, self.weighting)
         # checkpoints name the trained parts of losses by their place in this list
         self._copies = nn.ModuleList(pair.loss for pair in self.pairs)
         # by teacher and layer
@@ -193,35 +198,35 @@ class Objective(nn.Module):
             sample_weight: of the labels `[B, H, 1 or C]`, or None.
         """
         weights, of_labels = self.weighting(step), label_share(step)
-        known = step.valid.any(0)
+        known = None if step.whole else step.valid.any(0)
+        windows = weights.new_tensor(len(step.keys)) if known is None else known.sum().to(weights.dtype)
         # the mean of the processes' terms is then the mean over the windows of all of them
-        count = step.context.mean_over_ranks(known.sum().to(weights.dtype))
-        if not bool(known.any()):
+        count = step.context.mean_over_ranks(windows)
+        if known is not None and not bool(known.any()):
             return DistillationTerm(None, weights, label_share=of_labels)
-        total: Tensor | None = None
         aspect_weights = AspectWeights(self.weighting, step, weights, partial(self._features, output, step, details))
-        for pair in self.pairs:
-            loss, k = pair.loss, pair.teacher
-            if not isinstance(loss, DistillationLoss):
-                continue
-            ahead = bool(loss.needs.ahead)
-            usable = step.valid[k] if output.rolled is None or not ahead else step.valid[k] & output.rolled
-            if int(usable.sum()) < max(loss.least, 1):
-                continue
-            # invalid windows must not enter: 0 · NaN is NaN, and a relational loss would mix them with the others
-            take = _rows(usable)
-            # steps past the horizon have the weights of its last step, which every teacher that forecasts them covers
-            span = slice(-1, None) if ahead else pair.span
-            label_weight = None if sample_weight is None else take(sample_weight)[:, span]
-            # a teacher that forecasts a part of the horizon counts in that part only
-            share = 1.0 if ahead else (span.stop - span.start) / step.target.shape[1]
-            for chosen, values in aspect_weights.parts(loss, pair.pair(output, step, details, take), pair.number):
-                part = loss.weight * share * reduced(values, take(of_steps(chosen[k], span)), label_weight)
-                whole = part if bool(usable.all()) else part.new_zeros(len(usable)).index_put((usable,), part)
-                total = whole if total is None else total + whole
+        total: Tensor | None
+        if self._squares is not None:
+            by_label = weights if sample_weight is None else by_step(weights) * sample_weight
+            total = self._squares * weighted_squares(output.forecast, step.forecasts, by_label)
+        else:
+            total = sum_of_losses(self.pairs, output, step, details, sample_weight, aspect_weights)
+        term = None if total is None else total / count
         labels = label_weights(self.pairs, weights, step)
-        term = None if total is None else total[known].sum() / count
         return DistillationTerm(term, weights, labels, aspect_weights.separate(), of_labels)
+
+    @property
+    def reads_errors_only(self) -> bool:
+        """Whether squared errors are all that the losses read of the teachers."""
+        return self._squares is not None and all(isinstance(pair.loss, DistillationLoss) for pair in self.pairs)
+
+    def blended(self, forecast: Tensor, blend: Blend) -> DistillationTerm:
+        """The distillation term of a step for the student's forecast `[B, H, C]`, from the blend of the teachers."""
+        assert self._squares is not None
+        error = functional.mse_loss(forecast, blend.forecasts)
+        if len(blend.weights) > 1:
+            error = error + blend.scatter.mean()
+        return DistillationTerm(self._squares * error, blend.weights[:, None].expand(-1, len(forecast)))
 
     def _features(
         self, output: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], number: int
@@ -252,9 +257,3 @@ def _digest(text: str) -> str:
 def _key(teacher: int, field: str) -> str:
     # names of modules must not contain dots
     return f"{teacher} {field.replace('.', '/')}"
-
-
-def _rows(usable: Tensor) -> Take:
-    if bool(usable.all()):
-        return lambda values: values
-    return lambda values: values[usable]

@@ -10,7 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from tskd._core.darts.forward import PLForecastingModule, evaluation_loss, network_forecast
+from tskd._core.darts.forward import PLForecastingModule, network_forecast
+from tskd._core.darts.training_step import evaluation_loss
 from tskd._core.distributed import OverRanks
 from tskd._core.head_gradients import Call, head_gram, parameter_gram
 from tskd._core.windows import INPUT_SLOTS

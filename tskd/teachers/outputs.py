@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from tskd._core.window_keys import covered_steps, encode, shared_steps, unique
+from tskd._core.windows import CHUNK
 from tskd.teachers.output_cache import OutputCache
 from tskd.teachers.predictor import OutputRequest, TeacherPredictor
 
@@ -44,6 +45,21 @@ class TeacherOutputs:
     extra: Sequence[Sequence[str]] = ()
     spans: Sequence[slice] = ()
 
+    @cached_property
+    def whole(self) -> bool:
+        """Whether every teacher has a usable forecast for every window and step."""
+        steps = slice(0, self.like.shape[1])
+        return all(bool(valid.all()) for valid in self.valid) and all(span == steps for span in self.spans)
+
+    def rows(self, keys: Tensor) -> Tensor:
+        """Where the outputs for the windows `keys [B, 2]` are `[B]`. Raises KeyError: there are none for a window."""
+        codes = encode(keys)
+        rows = torch.searchsorted(self.codes, codes).clamp(max=len(self.codes) - 1)
+        unknown = self.codes[rows] != codes
+        if bool(unknown.any()):
+            raise KeyError(f"no teacher outputs for window (series, origin) = {tuple(keys[unknown][0].tolist())}")
+        return rows
+
     def of(self, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Forecasts `[K, B, H, C]` and validity `[K, B]` for the windows `keys [B, 2]`; steps that a teacher does not
         forecast are 0.
@@ -51,10 +67,17 @@ class TeacherOutputs:
         Raises:
             KeyError: there are no outputs for a window.
         """
-        rows = self._rows(keys)
-        if not self.fields:
-            return self.like.new_zeros(0, len(keys), *self.like.shape[1:]), torch.zeros(0, len(keys), dtype=torch.bool)
-        forecasts = self.like.new_zeros(len(self.fields), len(keys), *self.like.shape[1:])
+        return self.take(self.rows(keys))
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Forecasts and validity as `of`, by the rows of the windows `[B]`."""
+        shape = len(self.fields), len(rows), *self.like.shape[1:]
+        if self.whole:
+            forecasts = self.like.new_empty(shape)
+            for own, fields in zip(forecasts, self.fields, strict=True):
+                torch.index_select(fields[FORECASTS][:, : shape[2]], 0, rows, out=own)
+            return forecasts, torch.ones(shape[:2], dtype=torch.bool)
+        forecasts = self.like.new_zeros(shape)
         for k, fields in enumerate(self.fields):
             span = self._span(k)
             forecasts[k, :, span] = fields[FORECASTS].index_select(0, rows)[:, : span.stop - span.start]
@@ -70,7 +93,7 @@ class TeacherOutputs:
 
     def valid_for(self, keys: Tensor) -> Tensor:
         """`[K, B]`, true where a teacher has a usable forecast for a window of `keys [B, 2]`."""
-        rows = self._rows(keys)
+        rows = self.rows(keys)
         if not self.valid:
             return torch.zeros(0, len(keys), dtype=torch.bool)
         return torch.stack([valid.index_select(0, rows) for valid in self.valid])
@@ -79,25 +102,23 @@ class TeacherOutputs:
         """Masks `[K, H]` of the steps of the student's horizon that each teacher forecasts."""
         return covered_steps([self._span(k) for k in range(len(self.fields))], self.like.shape[1])
 
-    def spread(self, keys: Tensor) -> Tensor:
-        """Standard deviations `[K, B, H, C]` of the forecasts for the windows `keys [B, 2]`; NaN for teachers with
-        point forecasts, and in steps that a teacher does not forecast."""
-        rows = self._rows(keys)
-        spread = self.like.new_full((len(self.fields), len(keys), *self.like.shape[1:]), torch.nan)
+    def spread(self, rows: Tensor) -> Tensor:
+        """Standard deviations `[K, B, H, C]` of the forecasts in `rows [B]`; NaN for teachers with point forecasts,
+        and in steps that a teacher does not forecast."""
+        spread = self.like.new_full((len(self.fields), len(rows), *self.like.shape[1:]), torch.nan)
         for k, fields in enumerate(self.fields):
             span = self._span(k)
             if SPREAD in fields:
                 spread[k, :, span] = fields[SPREAD].index_select(0, rows)[:, : span.stop - span.start]
         return spread
 
-    def details(self, keys: Tensor) -> list[dict[str, Tensor]]:
-        """For each teacher, further outputs for the windows `keys [B, 2]`.
+    def details(self, rows: Tensor) -> list[dict[str, Tensor]]:
+        """For each teacher, further outputs in `rows [B]`.
 
         Returns:
             The extra fields, over the part of the student's horizon that the teacher forecasts, and as `ahead` its
             forecasts past the horizon `[B, A, C]`, if there are any.
         """
-        rows = self._rows(keys)
         details = []
         for k, (fields, names) in enumerate(zip(self.fields, self.extra, strict=True)):
             steps = self._span(k).stop - self._span(k).start
@@ -110,14 +131,6 @@ class TeacherOutputs:
 
     def _span(self, teacher: int) -> slice:
         return self.spans[teacher] if self.spans else slice(0, self.like.shape[1])
-
-    def _rows(self, keys: Tensor) -> Tensor:
-        codes = encode(keys)
-        rows = torch.searchsorted(self.codes, codes).clamp(max=len(self.codes) - 1)
-        unknown = self.codes[rows] != codes
-        if bool(unknown.any()):
-            raise KeyError(f"no teacher outputs for window (series, origin) = {tuple(keys[unknown][0].tolist())}")
-        return rows
 
 
 @dataclass(frozen=True)
@@ -242,7 +255,7 @@ def usable_windows(name: str, forecasts: Tensor, covered: Tensor) -> Tensor:
         name: the teacher's name, for messages.
         covered: `[M]`, false where the teacher's own inputs do not exist.
     """
-    finite = forecasts.isfinite().flatten(1).all(1)
+    finite = _finite(forecasts)
     valid = covered & finite
     without = int((~covered).sum())
     broken = int((covered & ~finite).sum())
@@ -253,7 +266,23 @@ def usable_windows(name: str, forecasts: Tensor, covered: Tensor) -> Tensor:
             f"teacher {name!r} forecasts NaN or infinity for {broken} of {len(covered)} windows; it is left out there",
             stacklevel=2,
         )
-    usable = forecasts[valid]
-    if len(usable) > 1 and bool((usable == usable[0]).all()):
+    if int(valid.sum()) > 1 and _alike(forecasts, torch.nonzero(valid)[:, 0]):
         warnings.warn(f"teacher {name!r} forecasts the same for every window", stacklevel=2)
     return valid
+
+
+def _finite(forecasts: Tensor) -> Tensor:
+    """True for windows whose forecasts are all finite `[M]`."""
+    # sums are quicker than a look at every value, and are not finite if one value is not
+    finite = forecasts.flatten(1).sum(1).isfinite()
+    doubtful = torch.nonzero(~finite)[:, 0]
+    if len(doubtful):
+        finite[doubtful] = forecasts[doubtful].isfinite().flatten(1).all(1)
+    return finite
+
+
+def _alike(forecasts: Tensor, rows: Tensor) -> bool:
+    """Whether the forecasts in some rows are all the same."""
+    first = forecasts[rows[0]]
+    # most differ at the first look
+    return bool((forecasts[rows[-1]] == first).all()) and all(bool((forecasts[part] == first).all()) for part in rows.split(CHUNK))

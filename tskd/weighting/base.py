@@ -67,6 +67,11 @@ class Weighting(Described, nn.Module, ABC):
         """
         return frozenset()
 
+    @property
+    def constant(self) -> bool:
+        """Whether the weights are the same in all windows for which all teachers have forecasts."""
+        return False
+
     def set_up(self, names: list[str]) -> None:
         """Take the teachers' names, in order, before anything else.
 
@@ -123,7 +128,7 @@ class Weighting(Described, nn.Module, ABC):
 def _shares(scores: Tensor, step: Step) -> Tensor:
     """Scores as shares of the valid teachers; equal shares where all their scores are 0."""
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-    if bool(step.valid.all()) and bool(step.covers.all()):
+    if step.whole or (bool(step.valid.all()) and bool(step.covers.all())):
         # as below, but with one row for all windows where the scores have one
         scores = scores.expand(len(step.valid), *scores.shape[1:])
         total = scores.sum(0, keepdim=True)

@@ -42,6 +42,10 @@ class Fixed(Weighting):
             raise ValueError(f"weights={weights!r}: give at least one that is not 0")
         self._ordered = values
 
+    @property
+    def constant(self) -> bool:
+        return True
+
     def set_up(self, names: list[str]) -> None:
         if isinstance(self.weights, dict):
             check_known(self.weights, names, "teacher in Fixed weights")

@@ -13,5 +13,9 @@ class Uniform(Weighting):
     (s − Σ w_k t_k)².
     """
 
+    @property
+    def constant(self) -> bool:
+        return True
+
     def scores(self, step: Step) -> Tensor:
         return step.valid.to(step.forecasts.dtype)

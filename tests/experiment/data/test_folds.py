@@ -195,9 +195,9 @@ def test_a_student_and_its_teachers_train_on_so_many_windows(monkeypatch: pytest
     trained = []
     original = darts_fit.train_on
 
-    def count(trainer: Any, network: Any, data: Any, sets: Any, checkpoint: Any) -> None:
+    def count(trainer: Any, network: Any, data: Any, sets: Any, checkpoint: Any, step: Any) -> None:
         trained.append(len(sets[0]))
-        original(trainer, network, data, sets, checkpoint)
+        original(trainer, network, data, sets, checkpoint, step)
 
     for module in ("teachers.network.train_on", "distillation.fit.train_on"):
         monkeypatch.setattr(f"tskd.{module}", count)

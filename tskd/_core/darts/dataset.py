@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from darts.utils.data.torch_datasets._data_module import TorchDataModule
 from darts.utils.data.torch_datasets.training_dataset import ShiftedTorchTrainingDataset
 from darts.utils.data.torch_datasets.utils import TorchTrainingBatch
@@ -41,16 +42,24 @@ class WindowData(Dataset):
         self.keys = keys
         self.windows: Windows | None = windows
         self.labels = labels
+        # where each window begins in each slot: the same in all epochs
+        self._rows = {name: slot.rows(keys) for name, slot in windows.slots.items()}
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __getitems__(self, indices: list[int]) -> Any:
+        return self._batch(torch.tensor(indices))
+
+    def _batch(self, chosen: Tensor) -> TorchTrainingBatch:
+        """darts' batch of the windows with numbers `chosen [B]`."""
         assert self.windows is not None
-        keys = self.keys[indices]
-        slots = self.windows.gather(keys)
+        stretches = self.windows.slots.items()
+        slots = {name: slot.take(self._rows[name].index_select(0, chosen)) for name, slot in stretches}
+        if self.windows.static is not None:
+            slots["static_covariates"] = self.windows.static.index_select(0, self.keys[chosen, 0])
         if self.labels is not None:
-            slots["future_target"] = self.labels(keys).to(slots["future_target"].dtype)
+            slots["future_target"] = self.labels(self.keys[chosen]).to(slots["future_target"].dtype)
             slots.pop("labelled", None)
         return MaskedBatch(**slots) if "labelled" in slots else TorchTrainingBatch(**slots)
 
@@ -58,6 +67,7 @@ class WindowData(Dataset):
         """Drop the data: a trainer that outlives the fit keeps a reference to this object."""
         self.windows = None
         self.labels = None
+        self._rows = {}
 
     @property
     def masked(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,6 +14,7 @@ from darts.models.forecasting.torch_forecasting_model import (
 )
 from darts.utils.data.torch_datasets._data_module import TorchDataModule
 
+from tskd._core.darts.bulk_steps import BulkStep, bulk_steps
 from tskd._core.darts.dataset import WindowData, replace_datasets
 from tskd._core.darts.forward import restore_modes
 
@@ -89,11 +90,18 @@ def fit_through(
         connect(model)
 
 
-def train_on(trainer: Any, module: Any, data: Any, sets: Sequence[WindowData], checkpoint: str | None) -> None:
-    """Call `trainer.fit` with darts' own loaders over the training and validation windows, released afterwards."""
+def train_on(
+    trainer: Any, module: Any, data: Any, sets: Sequence[WindowData], checkpoint: str | None, step: BulkStep | None
+) -> None:
+    """Call `trainer.fit` with darts' own loaders over the training and validation windows, released afterwards.
+
+    Args:
+        step: the module's in bulk, see `bulk_steps`; None if it has none.
+    """
     replace_datasets(data, sets[0], sets[1] if len(sets) > 1 else None)
     try:
-        trainer.fit(model=module, datamodule=data, ckpt_path=checkpoint)
+        with nullcontext() if step is None else bulk_steps(trainer, step):
+            trainer.fit(model=module, datamodule=data, ckpt_path=checkpoint)
     finally:
         for items in sets:
             items.release()

@@ -12,7 +12,7 @@ from torch import Tensor
 from tskd._core.darts.capabilities import TorchForecastingModel, is_fitted
 from tskd._core.darts.dataset import WindowData, datasets_of
 from tskd._core.darts.fit import fit_through, restoring
-from tskd._core.darts.forward import loss_of_zeros
+from tskd._core.darts.training_step import loss_of_zeros
 from tskd._core.quiet_logs import quiet
 from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows

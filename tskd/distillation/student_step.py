@@ -1,0 +1,146 @@
+"""The loss of a training batch: its labels, the teachers, and what is recorded of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+from torch import Tensor
+
+from tskd._core.darts.forward import ModuleStage, PLForecastingModule, PLModuleOutput, network_output, point_forecast
+from tskd._core.darts.roll_forward import roll_forward
+from tskd._core.darts.training_step import label_loss, labels_known, update_metrics
+from tskd._core.distributed import OverRanks, alone
+from tskd._core.head_gradients import Call, recording
+from tskd._core.layers import listening
+from tskd._core.rng import isolated_randomness
+from tskd.distillation.batches import Batch
+from tskd.distillation.history import Tally
+from tskd.distillation.means import Means
+from tskd.distillation.objective import Objective
+from tskd.distillation.paired_loss import StudentOutput
+from tskd.distillation.student_queries import Calibration, gradient_gram
+from tskd.distillation.weighted_sum import DistillationTerm
+from tskd.weighting import Step, StepContext
+
+
+class StudentStep:
+    """Computes L = (1 − α)·L_labels + α·L_teachers of batches; with α = 0, darts' own loss.
+
+    Args:
+        network: the student's network.
+        objective: losses and weighting.
+        calibration: windows on which the weighting is calibrated, or None.
+        tally: sums the weights over an epoch.
+
+    Attributes:
+        alpha: share of the teachers.
+        epoch: that of the batches.
+        over_ranks: mean over the processes that train together.
+        means: of losses, over an epoch.
+    """
+
+    def __init__(
+        self, network: PLForecastingModule, objective: Objective, calibration: Calibration | None, tally: Tally
+    ) -> None:
+        self.network, self.objective, self.calibration, self.tally = network, objective, calibration, tally
+        self.alpha, self.epoch = 0.0, 0
+        self.over_ranks: OverRanks = alone
+        self.means = Means()
+
+    def loss(self, batch: Batch, number: int) -> Tensor:
+        """The loss of the batch with a number in its epoch, scalar, with gradient."""
+        network, objective = self.network, self.objective
+        if self.alpha > 0 and objective.names:
+            output, features, calls = self._observed_output(batch)
+            term = self._term(output, batch, features, calls, number)
+            labels = label_loss(network, output, batch.labels, ModuleStage.TRAIN, term.labels)
+            loss = term.with_labels(labels, self.alpha, objective.compares)
+        else:
+            output = network_output(network, batch.labels, ModuleStage.TRAIN)
+            loss = labels = label_loss(network, output, batch.labels, ModuleStage.TRAIN)
+        self.means.add("train_label_loss", labels, labels_known(batch.labels))
+        self.means.end_step(loss)
+        update_metrics(network, output, batch.labels, ModuleStage.TRAIN)
+        return loss
+
+    def release(self) -> None:
+        """Drop the data: a trainer that outlives the fit keeps a reference to this object."""
+        self.calibration, self.tally = None, Tally()
+
+    def _observed_output(self, batch: Batch) -> tuple[PLModuleOutput, Mapping[str, Tensor], Sequence[Call]]:
+        """The network's output, features of the layers that losses compare, and calls of its last linear layers."""
+        layers, heads = self.objective.student_layers, self.objective.student_heads
+        features: Mapping[str, Tensor] = {}
+        calls: Sequence[Call] = ()
+        with ExitStack() as stack:
+            if layers:
+                features = stack.enter_context(listening(self.network, layers, len(batch.keys)))
+            if heads:
+                calls = stack.enter_context(recording(self.network, heads))
+            output = network_output(self.network, batch.labels, ModuleStage.TRAIN)
+        return output, features, calls
+
+    def _term(
+        self,
+        output: PLModuleOutput,
+        batch: Batch,
+        features: Mapping[str, Tensor],
+        calls: Sequence[Call],
+        number: int,
+    ) -> DistillationTerm:
+        """The distillation term of a batch, for an output of the student's network."""
+        # TCN also predicts steps of its lookback; the forecast is what comes last
+        steps = slice(-self.objective.covers.shape[1], None)
+        prediction = output.prediction[:, steps]
+        forecast = point_forecast(self.network, prediction)
+        if batch.blended is not None:
+            result = self.objective.blended(forecast, batch.blended)
+            self._record(result, batch, result.weights.new_ones(result.weights.shape).bool())
+            return result
+        target = batch.labels.future_target[:, steps]
+        objective, mean = self.objective, self.over_ranks
+        weighting, needs, gram = objective.weighting, objective.weighting.needs, None
+        if needs.gram is not None:
+            gram = gradient_gram(self.network, needs.gram, forecast, calls, mean)
+        step = Step(
+            batch.forecasts,
+            batch.valid,
+            forecast.detach(),
+            target,
+            batch.keys,
+            self.epoch,
+            objective.covers.to(batch.valid.device),
+            batch.spread,
+            context=StepContext(mean, gram),
+            labelled=labels_known(batch.labels, steps),
+            whole=batch.whole,
+        )
+        if needs.meta_step_every and number % needs.meta_step_every == 0:
+            assert self.calibration is not None
+            seed = 1_000_003 * self.epoch + number
+            with isolated_randomness():
+                weighting.meta_update(self.calibration.meta_step(self.network, step, batch, seed))
+        student = StudentOutput(forecast, prediction, features, *self._rolled(forecast, batch))
+        weight = batch.labels.sample_weight
+        result = objective(student, step, batch.details, None if weight is None else weight[:, steps])
+        self._record(result, batch, batch.valid)
+        return result
+
+    def _record(self, result: DistillationTerm, batch: Batch, valid: Tensor) -> None:
+        if self.objective.compares:
+            # in every step, as logged values are averaged over all processes
+            term = result.term
+            self.means.add("train_distillation_loss", result.weights.new_zeros(()) if term is None else term)
+        self.tally.add(result.weights, valid, batch.keys, result.aspects)
+
+    def _rolled(self, forecast: Tensor, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+        """The student's forecasts past its output chunk `[B, A, C]`, and the windows that have them `[B]`."""
+        if not batch.later:
+            return None, None
+        past, rolled, steps = batch.labels.past_target, batch.rolled, self.objective.ahead
+        ahead = forecast.new_zeros(len(forecast), steps, forecast.shape[2])
+        if bool(rolled.any()):
+            further = roll_forward(self.network, past[rolled], forecast[rolled], batch.later, steps)
+            ahead = ahead.index_put((rolled,), further)
+        return ahead, rolled
