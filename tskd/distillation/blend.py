@@ -18,7 +18,7 @@ LARGEST = 2**30
 PART = 128
 
 
-@dataclass(frozen=True)
+@dataclass
 class Blend:
     """What remains of the teachers: Σ_k w_k (s − t_k)² = (s − t̄)² + Σ_k w_k t_k² − t̄², with t̄ = Σ_k w_k t_k.
 

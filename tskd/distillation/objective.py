@@ -24,7 +24,7 @@ from tskd.distillation.squared_errors import squares_only, weighted_squares
 from tskd.distillation.weighted_sum import (
     AspectWeights,
     DistillationTerm,
-    by_step,
+    by_label,
     check_aspects_used,
     label_share,
     label_weights,
@@ -207,8 +207,7 @@ class Objective(nn.Module):
         aspect_weights = AspectWeights(self.weighting, step, weights, partial(self._features, output, step, details))
         total: Tensor | None
         if self._squares is not None:
-            by_label = weights if sample_weight is None else by_step(weights) * sample_weight
-            total = self._squares * weighted_squares(output.forecast, step.forecasts, by_label)
+            total = self._squares * weighted_squares(output.forecast, step.forecasts, by_label(weights, sample_weight))
         else:
             total = sum_of_losses(self.pairs, output, step, details, sample_weight, aspect_weights)
         term = None if total is None else total / count

@@ -152,9 +152,16 @@ def reduced(values: Tensor, weights: Tensor, sample_weight: Tensor | None) -> Te
     if values.dim() == 1:
         per_window = values * _per_window(weights)
         return per_window if sample_weight is None else per_window * _per_window(sample_weight)
-    product = values * by_step(weights)
+    product = values * _by_step(weights)
     product = product if sample_weight is None else product * sample_weight
     return product.flatten(1).mean(1)
+
+
+def by_label(weights: Tensor, sample_weight: Tensor | None) -> Tensor:
+    """Weights of teachers `[K, B]` up to `[K, B, H, C]`, times those of labels `[B, H, 1 or C]`."""
+    if sample_weight is None:
+        return weights
+    return weights.reshape(weights.shape + (1,) * (4 - weights.dim())) * sample_weight
 
 
 def label_weights(pairs: Sequence[PairedLoss], weights: Tensor, step: Step) -> Tensor | None:
@@ -171,7 +178,7 @@ def label_weights(pairs: Sequence[PairedLoss], weights: Tensor, step: Step) -> T
         for pair in group:
             k, span = pair.teacher, pair.span
             doubt = 1 - pair.loss(step.forecasts[k][:, span], step.target[:, span])
-            less[:, span] += by_step(of_steps(weights[k], span)) * doubt.where(by_step(step.valid[k]), 0)
+            less[:, span] += _by_step(of_steps(weights[k], span)) * doubt.where(_by_step(step.valid[k]), 0)
         factor = (1 - less) if factor is None else factor * (1 - less)
     return factor
 
@@ -181,7 +188,7 @@ def of_steps(weights: Tensor, span: slice) -> Tensor:
     return weights if weights.dim() == 1 else weights[:, span]
 
 
-def by_step(values: Tensor) -> Tensor:
+def _by_step(values: Tensor) -> Tensor:
     """`[B]`, `[B, H]` or `[B, H, C]` in a shape that broadcasts with `[B, H, C]`."""
     return values.reshape(values.shape + (1,) * (3 - values.dim()))
 

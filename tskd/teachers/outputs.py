@@ -285,4 +285,6 @@ def _alike(forecasts: Tensor, rows: Tensor) -> bool:
     """Whether the forecasts in some rows are all the same."""
     first = forecasts[rows[0]]
     # most differ at the first look
-    return bool((forecasts[rows[-1]] == first).all()) and all(bool((forecasts[part] == first).all()) for part in rows.split(CHUNK))
+    return bool((forecasts[rows[-1]] == first).all()) and all(
+        bool((forecasts[part] == first).all()) for part in rows.split(CHUNK)
+    )

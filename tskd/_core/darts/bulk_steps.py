@@ -46,10 +46,10 @@ MODULE_HOOKS = (
     "transfer_batch_to_device",
     "on_after_batch_transfer",
 )
-# hooks that a bar or a checkpoint needs in some steps only
+# hooks that a bar needs in some steps only
 IN_SOME_STEPS = {
     getattr(kind, hook)
-    for kind in (ProgressBar, TQDMProgressBar, ModelCheckpoint)
+    for kind in (ProgressBar, TQDMProgressBar)
     for hook in ("on_train_batch_start", "on_train_batch_end")
 }
 # seconds after which a progress bar is refreshed
@@ -111,9 +111,9 @@ def why_not(trainer: Any, hooks: Sequence[str] = MODULE_HOOKS) -> str | None:
 def _asks(callback: Callback, hook: str) -> bool:
     """Whether a callback needs a hook in every step."""
     own = _function(callback, hook)
-    if own is getattr(Callback, hook) or own in IN_SOME_STEPS:
-        return isinstance(callback, ModelCheckpoint) and callback._train_time_interval is not None
-    return True
+    if own is ModelCheckpoint.on_train_batch_end and isinstance(callback, ModelCheckpoint):
+        return callback._train_time_interval is not None
+    return own is not getattr(Callback, hook) and own not in IN_SOME_STEPS
 
 
 def _overrides(part: Any, hook: str, base: type) -> bool:
