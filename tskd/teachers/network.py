@@ -24,7 +24,7 @@ from tskd._core.windows import INPUT_SLOTS, Windows
 from tskd.teachers.crossfit import Keep
 from tskd.teachers.predictor import Chunks, TeacherPredictor
 
-BATCH = 1024
+BATCH = 256
 PARAMETERS = "parameters"
 
 

@@ -62,13 +62,16 @@ def score(forecasts: Forecasts, part: DataPart, first: int) -> Score:
             chosen, where = np.nonzero(rows[:, None] == examples)
             kept[where] = some[chosen, :, 0]
             some -= part.truth[rows]
-            some[~(part.scored[rows] & complete[:, None])] = np.nan
-            known = ~np.isnan(some)
-            for number in range(2):
-                error = some**2 if number == 0 else np.abs(some)
-                of_windows[number, rows] = mean(error, axis=(1, 2))
-                sums[number] += np.nansum(error, axis=(0, 2))
-            counts += known.sum(axis=(0, 2))
+            counted = part.scored[rows] & complete[:, None]
+            if not counted.all():
+                some[~counted] = np.nan
+            # a sum is quicker than a look at every value, and NaN if one of them is
+            known = None if not np.isnan(some.sum()) else ~np.isnan(some)
+            for number, distance in enumerate((np.square, np.abs)):
+                error = distance(some)
+                of_windows[number, rows] = error.mean(axis=(1, 2)) if known is None else mean(error, axis=(1, 2))
+                sums[number] += error.sum(axis=(0, 2)) if known is None else np.nansum(error, axis=(0, 2))
+            counts += len(rows) * components if known is None else known.sum(axis=(0, 2))
     of_steps = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     return Score(of_windows[0], of_windows[1], of_steps[0], of_steps[1], kept, finite == part.complete.sum())
 
