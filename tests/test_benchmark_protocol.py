@@ -59,7 +59,15 @@ def test_parts_are_as_long_as_published(name: str, data_folder: Path) -> None:
 KEPT = sorted((Path(__file__).parents[1] / "benchmarks" / "runs").glob("benchmark-*/parts"))
 
 
-@pytest.mark.parametrize("folder", KEPT, ids=[folder.parent.name for folder in KEPT])
+# the cells of four data sets at four horizons are listed in a minute
+LONG = ("benchmark-ett",)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [pytest.param(one, marks=[pytest.mark.slow] if one.parent.name in LONG else []) for one in KEPT],
+    ids=[folder.parent.name for folder in KEPT],
+)
 def test_kept_parts_are_of_the_benchmark_as_it_is(folder: Path, data_folder: Path) -> None:
     """A change of what cells are named by, or of a configuration, would leave them without a use."""
     name = folder.parent.name.removeprefix("benchmark-")

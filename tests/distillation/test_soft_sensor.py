@@ -69,6 +69,7 @@ def test_training_does_not_see_the_target_past_either() -> None:
     assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
+@pytest.mark.slow
 def test_plain_darts_handed_the_zero_series_says_the_same(model: DistilledModel, tmp_path: Path) -> None:
     model.student.save(str(tmp_path / "student.pt"))
     zeros = blank(model.student, SERIES[0].end_time(), SERIES[0].freq, ["y0", "y1"], "float32")

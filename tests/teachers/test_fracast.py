@@ -16,6 +16,8 @@ fracast = pytest.importorskip("fracast", reason="fracast is not installed: pip i
 
 CONTEXT, COUNT = 48, 150
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
+# forecasts of half a minute
+pytestmark = pytest.mark.slow
 
 
 def day(count: int = COUNT) -> TimeSeries:

@@ -66,6 +66,7 @@ def check_goes_on(config: Path, folder: Path, whole: Results) -> None:
     assert finished(folder) == results.facts["cells"]["planned"] + 1
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_twice_goes_on(config: Path, whole: Results, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     for parts, delay in ((4, 0.0), (9, 0.03)):

@@ -371,6 +371,7 @@ def test_a_worker_that_dies_is_replaced_and_the_cell_that_kills_it_is_recorded(
     assert "the worker process ended by SIGKILL" in results.failures.error[0]
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same_rows_and_its_workers_may_die(
     experiment: Experiment, whole: Results, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
