@@ -214,6 +214,8 @@ def test_a_teacher_with_the_students_weights_teaches_nothing(dtype: str, tmp_pat
 class Live:
     """Knowledge that is asked of the teacher for every batch."""
 
+    whole = False
+
     def __init__(self, teacher: Teacher, view: Any) -> None:
         self.teacher, self.view, self.asked = teacher, view, 0
         self.like = torch.zeros(1, H, 2)
@@ -221,7 +223,10 @@ class Live:
     def __call__(self, *_: Any, **__: Any) -> Live:
         return self
 
-    def of(self, keys: Tensor) -> tuple[Tensor, Tensor]:
+    def rows(self, keys: Tensor) -> Tensor:
+        return keys
+
+    def take(self, keys: Tensor) -> tuple[Tensor, Tensor]:
         self.asked += len(keys)
         values, covered = self.view.forecasts(keys)
         return values[None], covered[None]

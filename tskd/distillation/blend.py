@@ -35,9 +35,11 @@ class Blend:
     @classmethod
     def of(cls, outputs: TeacherOutputs, weighting: Weighting) -> Blend | None:
         """The blend of outputs, or None where weights differ between windows, or it would be too large."""
+        if not (weighting.constant and outputs.whole and outputs.fields):
+            return None
         steps, size = outputs.like.shape[1], len(outputs.codes) * outputs.like.numel() * outputs.like.element_size()
         several = len(outputs.fields) > 1
-        if not (weighting.constant and outputs.whole and outputs.fields) or (several and size > LARGEST):
+        if several and size > LARGEST:
             return None
         weights = _constant_weights(weighting, outputs)
         teachers = [fields[FORECASTS][:, :steps] for fields in outputs.fields]

@@ -207,7 +207,9 @@ class Objective(nn.Module):
         aspect_weights = AspectWeights(self.weighting, step, weights, partial(self._features, output, step, details))
         total: Tensor | None
         if self._squares is not None:
-            total = self._squares * weighted_squares(output.forecast, step.forecasts, by_label(weights, sample_weight))
+            # what is not valid must not enter: 0 · NaN is NaN
+            teachers = step.forecasts if step.whole else step.forecasts.where(step.present[..., None], 0)
+            total = self._squares * weighted_squares(output.forecast, teachers, by_label(weights, sample_weight))
         else:
             total = sum_of_losses(self.pairs, output, step, details, sample_weight, aspect_weights)
         term = None if total is None else total / count

@@ -7,6 +7,7 @@ or tampered with is removed and computed again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -156,7 +157,7 @@ def _verified(folder: Path, windows: int, check: Check | None = None) -> dict[st
         for name, digest in json.loads((folder / INDEX).read_text())["arrays"].items():
             if Path(name).name != name:
                 raise ValueError(f"{name} is no name of an array")
-            if _digest(folder / f"{name}.npy") != digest:
+            if _digest(folder / f"{name}.npy", len(digest)) != digest:
                 raise ValueError(f"{name}.npy is not what was written")
             arrays[name] = np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False)
             if len(arrays[name]) != windows:
@@ -199,13 +200,18 @@ def _reserve(path: Path) -> None:
             os.close(handle)
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path, length: int = 8) -> str:
     """A checksum against damage: what it is read for takes little longer than the reading."""
+    # those of 32 digits were written by 0.1.0
+    older = hashlib.blake2b(digest_size=16) if length == 32 else None
     checksum = 0
     with path.open("rb") as file:
         while part := file.read(CHUNK):
-            checksum = zlib.crc32(part, checksum)
-    return f"{checksum:08x}"
+            if older is None:
+                checksum = zlib.crc32(part, checksum)
+            else:
+                older.update(part)
+    return f"{checksum:08x}" if older is None else older.hexdigest()
 
 
 def _sync(path: Path) -> None:
