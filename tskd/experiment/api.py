@@ -57,7 +57,7 @@ class Experiment(ExperimentConfig):
             raise ConfigError(f"{path}: {error}") from error
         if "grid" in config:
             raise ConfigError(f"{path}: it has a grid, and is a study of several experiments: use Study.from_yaml.")
-        return _validated(config, str(path))
+        return _validated(config, str(path), path)
 
     def run(
         self,
@@ -112,7 +112,7 @@ class Study(StudyConfig):
         except ValueError as error:
             raise ConfigError(f"{path}: {error}") from error
         cases = {
-            label: _validated(overlay, str(path) if grid is None else f"{path}, case {label!r}")
+            label: _validated(overlay, str(path) if grid is None else f"{path}, case {label!r}", path)
             for label, overlay in overlays.items()
         }
         try:
@@ -153,9 +153,9 @@ class Study(StudyConfig):
         return results
 
 
-def _validated(config: dict[str, Any], where: str) -> Experiment:
-    """The experiment that a configuration describes. Raises ConfigError, which names the place."""
+def _validated(config: dict[str, Any], where: str, path: str | Path) -> Experiment:
+    """The experiment that a configuration in a file describes. Raises ConfigError, which names the place."""
     try:
-        return Experiment.model_validate(config)
+        return Experiment.model_validate(config, context={"folder": Path(path).parent})
     except ValidationError as error:
         raise ConfigError("\n  ".join([f"{where}:", *explain(error)])) from error
