@@ -14,6 +14,7 @@ from tskd.experiment.config.errors import ConfigError, explain
 from tskd.experiment.config.experiment import ExperimentConfig, folder_name
 from tskd.experiment.config.grid import expand_grid, with_label_axis
 from tskd.experiment.config.objects import nearest
+from tskd.experiment.config.seeds import MOST
 from tskd.experiment.config.study import StudyConfig
 from tskd.experiment.config.teacher import as_list
 from tskd.experiment.config.yaml_file import read_yaml
@@ -120,6 +121,13 @@ class Study(StudyConfig):
         except ValueError as error:
             raise ConfigError(f"{path}: name: the study needs one, beside its grid; {error}") from error
         return cls(name, {name: cases[""]} if grid is None else cases)
+
+    def with_seeds(self, number: int) -> Study:
+        """The same study with the seeds from 0 to `number` - 1. Raises ConfigError for none or too many."""
+        if not 1 <= number <= MOST:
+            raise ConfigError(f"seeds={number} must be from 1 to {MOST:,}.")
+        changes = {"seeds": tuple(range(number))}
+        return Study(self.name, {label: case.model_copy(update=changes) for label, case in self.cases.items()})
 
     def run(
         self,
