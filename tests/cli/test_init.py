@@ -41,7 +41,7 @@ def test_a_file_of_one_column_has_a_teacher_of_the_steps_to_come(tmp_path: Path)
     experiment = written(tmp_path / "one.csv")
     (teacher,) = experiment.teachers.values()
     assert [str(source) for source in teacher.sources()] == ["FutureHorizon(end=2)"]
-    assert len(plan_study(_study(experiment))[0].blocks) == 3
+    assert len(plan_study(_study(experiment))[0].blocks) == 2
 
 
 def test_odd_names_and_many_series(tmp_path: Path) -> None:

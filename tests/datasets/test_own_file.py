@@ -112,6 +112,13 @@ def test_the_habits_of_other_programs(tmp_path: Path, text: str, expected: str) 
     assert data.series.end_time() == pd.Timestamp(expected)
 
 
+@pytest.mark.parametrize("freq", ["B", "W-WED", "ME"])
+def test_a_step_of_the_calendar_is_kept(tmp_path: Path, freq: str) -> None:
+    table(12, freq).to_csv(tmp_path / "own.csv", index=False)
+    for given in (None, freq):
+        assert read(tmp_path / "own.csv", freq=given).series.freq_str == freq
+
+
 def test_rows_may_be_numbered(tmp_path: Path) -> None:
     pd.DataFrame({"n": range(100, 160, 3), "x": range(20)}).to_csv(tmp_path / "n.csv", index=False)
     data = read(tmp_path / "n.csv", time="n", target="x", test_start=148)

@@ -65,7 +65,9 @@ class TimedTable:
         where = f"{place.name}, column {time!r}"
         grid, stamps = _laid_out(parsed_stamps(table[time], where), freq, where)
         table = table.drop(columns=time).set_axis(stamps, axis=0)
-        return cls(place, table if grid.equals(stamps) else table.reindex(grid), name, (time, series))
+        # the grid knows its step, which equal stamps do not
+        table = table.set_axis(grid, axis=0) if grid.equals(stamps) else table.reindex(grid)
+        return cls(place, table, name, (time, series))
 
     def series(self, columns: str | Sequence[str], role: str) -> TimeSeries:
         """Some columns as a series, in the precision of the file's numbers.
