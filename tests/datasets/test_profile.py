@@ -43,6 +43,28 @@ def test_the_first_of_several_series(tmp_path: Path) -> None:
     assert (found.series, found.others, len(found.table.values)) == ({"site": "b"}, 2, 80)
 
 
+def test_a_date_in_several_columns_names_no_series(tmp_path: Path) -> None:
+    days = np.repeat(pd.date_range("2020-02-27", periods=9).strftime("%d/%m/%Y"), 4)
+    clock = np.tile(["00.00.00", "06.00.00", "12.00.00", "18.00.00"], 9)
+    frame = pd.DataFrame({"Date": days, "Time": clock, "CO": np.arange(36) ** 2})
+    frame.to_csv(tmp_path / "own.csv", sep=";", index=False)
+    with pytest.raises(ValueError, match=r"is given twice.*if the time of day is in another column, join the two"):
+        profile(tmp_path / "own.csv")
+    numbered = pd.DataFrame({"No": range(36), "Year": 2020, "hour": np.tile([0, 6, 12, 18], 9), "CO": frame["CO"]})
+    numbered.to_csv(tmp_path / "own.csv", index=False)
+    found = profile(tmp_path / "own.csv")
+    assert (found.time, list(found.numbers)) == ("No", ["CO"])
+    assert found.left_out == dict.fromkeys(["Year", "hour"], "part of the date")
+
+
+def test_rows_without_any_value_are_left_out(tmp_path: Path) -> None:
+    rows = "".join(f"2020-01-0{day};{day % 4},5;;\n" for day in range(1, 9))
+    (tmp_path / "own.csv").write_text(f"day;CO;;\n{rows};;;\n;;;\n")
+    found = profile(tmp_path / "own.csv")
+    assert len(found.table.values) == 8 and list(found.numbers) == ["CO"]
+    assert found.table.series("CO", "target").values()[:3, 0].tolist() == [1.5, 2.5, 3.5]
+
+
 def test_rows_may_be_numbered(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": [3, 1, 4, 1, 5, 9], "n": range(0, 30, 5), "y": [2, 7, 1, 8, 2, 8]})
     frame.to_csv(tmp_path / "n.csv", index=False)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 FIRST = 50
 """Rows by which columns of time stamps are told from others."""
+CALENDAR = ("year", "month", "day", "hour", "minute", "second", "time", "weekday", "season")
+"""Names, in lower case, of columns that are no measurements and name no series."""
+TIME_OF_DAY = r"\d{1,2}[:.]\d{2}([:.]\d{2})?"
 FEWEST = 3
 """Rows that make a series."""
 MOSTLY = 0.5
@@ -75,7 +78,7 @@ def profile(path: str | os.PathLike[str]) -> FileProfile:
             raise
         table = TimedTable.read(place, time, freq, series)
     values = table.values.drop(columns=list(series or ()))
-    reasons = {str(name): _reason(values[name]) for name in values}
+    reasons = {str(name): _reason(values[name], str(name)) for name in values}
     return FileProfile(
         table=table,
         time=time,
@@ -123,6 +126,8 @@ def _first_series(table: pd.DataFrame, time: str) -> tuple[dict[str, str] | None
         return None, 0, table
     for column in table.drop(columns=time):
         names = table[column]
+        if column.casefold() in CALENDAR or names.astype(str).str.fullmatch(TIME_OF_DAY).all():
+            continue
         if pd.api.types.is_float_dtype(names) or names.isna().any() or names.nunique() * FEWEST > len(names):
             continue
         if not table[[column, time]].duplicated().any():
@@ -131,7 +136,7 @@ def _first_series(table: pd.DataFrame, time: str) -> tuple[dict[str, str] | None
     return None, 0, table
 
 
-def _reason(column: pd.Series) -> str:
+def _reason(column: pd.Series, name: str) -> str:
     """Why a column is of no use; '' if it is of use."""
     import numpy as np
     import pandas as pd
@@ -139,6 +144,8 @@ def _reason(column: pd.Series) -> str:
     known = column.dropna()
     if not pd.api.types.is_numeric_dtype(column):
         return "texts" if len(known) else "empty"
+    if name.casefold() in CALENDAR:
+        return "part of the date"
     if len(known) < (1 - MOSTLY) * len(column):
         return f"{len(column) - len(known):,} of {len(column):,} values are missing"
     if known.nunique() == 1:

@@ -40,7 +40,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """The table in a file [T, C], columns in the order of the file.
 
     The separator of a CSV file is the most frequent of comma, semicolon and tab in its first line; with semicolons, a
-    decimal comma is known by the first row.
+    decimal comma is known by the first row. Rows without any value are left out.
 
     Raises:
         FileNotFoundError: there is no such file; the nearest name in its folder is given.
@@ -67,14 +67,14 @@ def read_table(path: Path) -> pd.DataFrame:
     separator = max(SEPARATORS, key=head[0].count)
     names = next(csv.reader([head[0].strip("\r")], delimiter=separator, skipinitialspace=True))
     for name in names:
-        if names.count(name) > 1:
+        if name and names.count(name) > 1:
             raise ValueError(f"{path}: {names.count(name)} columns are called {name!r}; give each a name of its own.")
     comma = separator == ";" and len(head) > 1 and re.search(r"(^|;)-?\d+,\d+(;|$)", head[1].strip())
     try:
         with warnings.catch_warnings():
             # rows that have more fields than there are names
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
+            table = pd.read_csv(
                 io.StringIO(text),
                 sep=separator,
                 decimal="," if comma else ".",
@@ -82,6 +82,7 @@ def read_table(path: Path) -> pd.DataFrame:
                 low_memory=False,
                 index_col=False,
             )
+        return table.dropna(how="all")
     except pd.errors.ParserWarning as error:
         raise ValueError(f"{path}: some rows have more fields than the first line has names.") from error
     except ValueError as error:

@@ -55,11 +55,14 @@ def parsed_stamps(column: pd.Series, where: str) -> list[pd.Index]:
     found: list[pd.Index] = []
     for way in ways:
         try:
-            with warnings.catch_warnings():
-                # texts of no one format would be guessed one by one
-                warnings.simplefilter("error", UserWarning)
-                found.append(pd.DatetimeIndex(pd.to_datetime(texts, **way)))
-        except (ValueError, UserWarning) as error:
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                stamps = pd.DatetimeIndex(pd.to_datetime(texts, **way))
+            if any("Could not infer format" in str(warning.message) for warning in said):
+                # each text would be guessed by itself
+                raise ValueError("they have no one format")
+            found.append(stamps)
+        except ValueError as error:
             reason = str(error).split(". You might")[0]
     if not found:
         raise ValueError(f"{where} cannot be read as time stamps: {reason}; write them as 2018-08-01 00:15:00.")
@@ -73,7 +76,7 @@ def check_order(stamps: pd.Index, where: str) -> None:
         raise ValueError(
             f"{where}: {stamps[twice][0]} is given twice (row {_row(twice)}), one of {twice.sum()} such rows. If "
             "several series lie below one another, choose one by `series`; if the clock was set back, convert to UTC; "
-            "else leave one of them out."
+            "if the time of day is in another column, join the two; else leave one of them out."
         )
     late = stamps[1:] < stamps[:-1]
     if late.any():

@@ -132,6 +132,8 @@ def _about(profile: FileProfile) -> list[str]:
     absent = f"; {profile.absent:,} steps have no row" if profile.absent else ""
     step = getattr(index, "freqstr", None) or index[1] - index[0]
     texts = [f"{inline_yaml(table.path.name)}: {len(index):,} steps of {step}, {index[0]} to {index[-1]}{absent}."]
+    if profile.series is not None:
+        texts.append(f"The series {inline_yaml(dict(profile.series))} is read, the first of {profile.others + 1}.")
     gaps = [f"{name!r} {count:,}" for name, count in profile.numbers.items() if count]
     if gaps:
         texts.append(f"Missing values, which are left out where they are read: {', '.join(gaps)}.")
