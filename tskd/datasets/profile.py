@@ -126,7 +126,7 @@ def _first_series(table: pd.DataFrame, time: str) -> tuple[dict[str, str] | None
         return None, 0, table
     for column in table.drop(columns=time):
         names = table[column]
-        if column.casefold() in CALENDAR or names.astype(str).str.fullmatch(TIME_OF_DAY).all():
+        if str(column).casefold() in CALENDAR or names.astype(str).str.fullmatch(TIME_OF_DAY).all():
             continue
         if pd.api.types.is_float_dtype(names) or names.isna().any() or names.nunique() * FEWEST > len(names):
             continue
