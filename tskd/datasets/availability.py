@@ -6,11 +6,13 @@ import textwrap
 from collections.abc import Sequence
 
 from tskd._core.optional_imports import is_installed
+from tskd.datasets.base import DataSet, other_series
 from tskd.datasets.catalogue import CATALOGUE, CatalogueEntry
 from tskd.datasets.fetching import cache_folder, darts_folder
 from tskd.datasets.files import VARIABLE, File
+from tskd.datasets.tables import listed, suggestion
 
-WIDTH = 110
+WIDTH, LABEL = 110, 20
 # from best to worst: a data set is in the state of its worst file
 STATES = ("here", "downloaded", "downloaded on use", "needs pyarrow", "missing", "damaged")
 HERE, DOWNLOADED, ON_USE, NEEDS_PYARROW, MISSING, DAMAGED = STATES
@@ -35,6 +37,52 @@ def listing(verify: bool = False) -> str:
     head, *rows = _table(("file", "state", "licence"), [(file.name, states[file], file.licence) for file in files])
     described = [line for row, file in zip(rows, files, strict=True) for line in (row, *_details(file, states[file]))]
     return "\n".join([*sets, "", head, *described, "", *_advice()])
+
+
+def description(name: str) -> str:
+    """What is known of one data set: what is forecast from what, its split and traps, and which of its files are here.
+
+    Raises:
+        ValueError: there is none of this name, or a file of it is damaged.
+    """
+    if name not in CATALOGUE:
+        raise ValueError(f"there is no data set {name!r}.{suggestion(name, sorted(CATALOGUE))}")
+    entry = CATALOGUE[name]
+    states = {file: _state(file, False) for file in entry.files}
+    facts = [("forecast", entry.about), ("rows", entry.size), ("state", _worst(entry, states))]
+    advice: list[str] = []
+    try:
+        if _worst(entry, states) != ON_USE:
+            facts = [*facts[:-1], *_facts(entry.load()), facts[-1]]
+    except (FileNotFoundError, ImportError) as reason:
+        advice = ["", *textwrap.wrap(str(reason), WIDTH, break_long_words=False, break_on_hyphens=False)]
+    lines = [name]
+    for label, text in facts:
+        for number, line in enumerate(textwrap.wrap(text, WIDTH - LABEL, break_on_hyphens=False)):
+            lines.append(f"{'' if number else label:<{LABEL}}{line}")
+    return "\n".join([*lines, *advice])
+
+
+def _facts(data: DataSet) -> list[tuple[str, str]]:
+    """What only the files tell."""
+    others = [
+        (what.removeprefix("privileged series ").replace("_", " "), series)
+        for what, series in other_series(data).items()
+    ]
+    named = {name.strip("'"): series for name, series in others}
+    return [
+        ("title", f"{data.title}, {data.unit}"),
+        ("target", listed(data.series.components)),
+        *((name, f"{listed(series.components)}, every {series.freq_str}") for name, series in named.items()),
+        (
+            "split",
+            f"{data.series.start_time()} train {data.validation_start} validate {data.test_start} test "
+            f"{data.series.end_time()}",
+        ),
+        ("source", data.source),
+        ("licence", data.licence),
+        ("notes", data.notes),
+    ]
 
 
 def _state(file: File, verify: bool) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from tskd.datasets.split import split_stamp
+from tskd.datasets.timed_table import TimedTable, column_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +42,9 @@ class DataSet:
     Attributes:
         name: its name in the catalogue, or its user's.
         series: the target series.
-        validation_start: time stamp of `series` at which the validation part begins, and before which training ends.
-        test_start: time stamp of `series` at which the test part begins.
+        validation_start: time stamp of `series` at which the validation part begins, and before which training ends. It
+            may be given as a date or a text such as "2018-08-01", or as the share of the rows before it, such as 0.7.
+        test_start: time stamp of `series` at which the test part begins; may be given likewise.
         privileged: privileged series by name.
         past_covariates, future_covariates: deployable covariates.
         filled: time stamps of `series` whose value is no measurement: models may read them, no error is counted there.
@@ -49,8 +54,8 @@ class DataSet:
 
     name: str
     series: TimeSeries
-    validation_start: pd.Timestamp
-    test_start: pd.Timestamp
+    validation_start: Any
+    test_start: Any
     privileged: Mapping[str, TimeSeries] = field(default_factory=dict)
     past_covariates: TimeSeries | None = None
     future_covariates: TimeSeries | None = None
@@ -65,6 +70,9 @@ class DataSet:
     def __post_init__(self) -> None:
         where = f"data set {self.name!r}"
         _check_series(self, where)
+        for name in ("validation_start", "test_start"):
+            stamp = split_stamp(getattr(self, name), self.series.time_index, f"{where}: {name}")
+            object.__setattr__(self, name, stamp)
         self._check_split(where)
         for what, series in other_series(self).items():
             begin: Any = series.start_time()
@@ -90,6 +98,57 @@ class DataSet:
                         f"{where}: {slot} of archive series {other.name!r} has components {found}, the "
                         f"data set's has {own}; they must be the same."
                     )
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        time: str,
+        target: str | Sequence[str],
+        validation_start: Any,
+        test_start: Any,
+        freq: str | None = None,
+        past: str | Sequence[str] = (),
+        future: str | Sequence[str] = (),
+        privileged: Mapping[str, Any] | None = None,
+        series: Mapping[str, Any] | None = None,
+    ) -> DataSet:
+        """The data set in a CSV file (also .csv.gz) or a Parquet file, whose empty fields are missing values.
+
+        Args:
+            path: of the file.
+            time: column of the time stamps, which must be in order, equally far apart and of no time zone.
+            target, past, future: columns of the target and of deployable covariates.
+            validation_start, test_start: time stamps, dates, or shares of the rows before them.
+            freq: step, as pandas calls it ("15min", "MS"), if rows are missing; their values are then NaN.
+            privileged: columns by name; or, from a file of a finer step, `{"file": ..., "columns": [...]}`, and its
+                `time` and `freq` where they differ. Its path is relative to the folder of `path`.
+            series: where several series lie below one another, the column that names them and the one to read, such as
+                `{"station": "north"}`.
+
+        Raises:
+            FileNotFoundError, ImportError: a file is not there; or a Parquet file, and pyarrow is not installed.
+            TypeError, ValueError: a column is not there, is used twice or holds texts, or the stamps cannot be used.
+        """
+        table = TimedTable.read(path, time, freq, series)
+        forecast = column_names(target, "target")
+        covariates: dict[str, Any] = {}
+        for role, columns in (("past", past), ("future", future)):
+            names = column_names(columns, role)
+            both = [name for name in names if name in forecast]
+            if both:
+                raise ValueError(f"{role}: {both[0]!r} is a target, and is among the student's inputs without it.")
+            covariates[f"{role}_covariates"] = table.series(names, role) if names else None
+        return cls(
+            name=table.name,
+            series=table.series(forecast, "target"),
+            validation_start=validation_start,
+            test_start=test_start,
+            privileged=table.privileged(privileged),
+            source=table.path.name,
+            **covariates,
+        )
 
     def _check_split(self, where: str) -> None:
         index: Any = self.series.time_index

@@ -9,8 +9,9 @@ from tskd.experiment.config.teacher import TeacherConfig
 
 if TYPE_CHECKING:
     from tskd.experiment.results.results import Results
+    from tskd.experiment.results.study_results import StudyResults
 
-__all__ = ["Arm", "ConfigError", "Experiment", "Results", "RunError", "Study", "TeacherConfig"]
+__all__ = ["Arm", "ConfigError", "Experiment", "Results", "RunError", "Study", "StudyResults", "TeacherConfig"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,4 +20,8 @@ def __getattr__(name: str) -> Any:
         from tskd.experiment.results.results import Results
 
         return Results
+    if name == "StudyResults":
+        from tskd.experiment.results.study_results import StudyResults
+
+        return StudyResults
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,7 @@ from tskd.experiment.config.errors import ConfigError, explain
 from tskd.experiment.config.experiment import ExperimentConfig, folder_name
 from tskd.experiment.config.grid import expand_grid, with_label_axis
 from tskd.experiment.config.objects import nearest
+from tskd.experiment.config.seeds import MOST
 from tskd.experiment.config.study import StudyConfig
 from tskd.experiment.config.teacher import as_list
 from tskd.experiment.config.yaml_file import read_yaml
@@ -57,7 +58,7 @@ class Experiment(ExperimentConfig):
             raise ConfigError(f"{path}: {error}") from error
         if "grid" in config:
             raise ConfigError(f"{path}: it has a grid, and is a study of several experiments: use Study.from_yaml.")
-        return _validated(config, str(path))
+        return _validated(config, str(path), path)
 
     def run(
         self,
@@ -112,7 +113,7 @@ class Study(StudyConfig):
         except ValueError as error:
             raise ConfigError(f"{path}: {error}") from error
         cases = {
-            label: _validated(overlay, str(path) if grid is None else f"{path}, case {label!r}")
+            label: _validated(overlay, str(path) if grid is None else f"{path}, case {label!r}", path)
             for label, overlay in overlays.items()
         }
         try:
@@ -120,6 +121,13 @@ class Study(StudyConfig):
         except ValueError as error:
             raise ConfigError(f"{path}: name: the study needs one, beside its grid; {error}") from error
         return cls(name, {name: cases[""]} if grid is None else cases)
+
+    def with_seeds(self, number: int) -> Study:
+        """The same study with the seeds from 0 to `number` - 1. Raises ConfigError for none or too many."""
+        if not 1 <= number <= MOST:
+            raise ConfigError(f"seeds={number} must be from 1 to {MOST:,}.")
+        changes = {"seeds": tuple(range(number))}
+        return Study(self.name, {label: case.model_copy(update=changes) for label, case in self.cases.items()})
 
     def run(
         self,
@@ -153,9 +161,9 @@ class Study(StudyConfig):
         return results
 
 
-def _validated(config: dict[str, Any], where: str) -> Experiment:
-    """The experiment that a configuration describes. Raises ConfigError, which names the place."""
+def _validated(config: dict[str, Any], where: str, path: str | Path) -> Experiment:
+    """The experiment that a configuration in a file describes. Raises ConfigError, which names the place."""
     try:
-        return Experiment.model_validate(config)
+        return Experiment.model_validate(config, context={"folder": Path(path).parent})
     except ValidationError as error:
         raise ConfigError("\n  ".join([f"{where}:", *explain(error)])) from error

@@ -60,6 +60,9 @@ def test_yaml_that_is_too_deep(text: str, tmp_path: Path, capsys: pytest.Capture
         ["resume", "a\0b"],
         ["report", "a\0b"],
         ["expected-gain", "a\0b"],
+        ["init", "a\0b.csv"],
+        ["show", "a\0b"],
+        ["compare", "a", "a\0b"],
     ],
 )
 def test_a_path_that_can_be_none(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

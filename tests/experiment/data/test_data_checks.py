@@ -44,9 +44,9 @@ NUMBERED = TimeSeries.from_values(SENSOR.values())
         ),
         ({"archive": (DATA.series,)}, TypeError, "'toy': archive must hold ArchiveSeries, got TimeSeries"),
         (
-            {"validation_start": "2021-03-11", "test_start": "2021-03-13"},
+            {"validation_start": 7, "test_start": None},
             TypeError,
-            r"validation_start='2021-03-11', test_start='2021-03-13': give time stamps .* such as Timestamp\('2021-",
+            r"validation_start=7, test_start=None: give time stamps .* such as Timestamp\('2021-",
         ),
         ({"test_start": 320}, TypeError, "test_start=320: give time stamps"),
         ({"test_start": TIMES[TEST].tz_localize("UTC")}, TypeError, "UTC.*give time stamps like those of the series"),
@@ -88,8 +88,8 @@ def test_a_data_set_may_be_numbered() -> None:
         DATA,
         series=series,
         privileged={"sensor": NUMBERED},
-        validation_start=VALIDATION,  # type: ignore[arg-type]
-        test_start=TEST,  # type: ignore[arg-type]
+        validation_start=VALIDATION,
+        test_start=TEST,
         filled=frozenset(),
     )
     assert made.test_start == TEST

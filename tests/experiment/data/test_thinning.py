@@ -119,8 +119,8 @@ def test_days_need_time_stamps() -> None:
     numbered = DataSet(
         "numbered",
         TimeSeries.from_values(np.arange(float(STEPS))),
-        VALIDATION,  # type: ignore[arg-type]
-        TEST,  # type: ignore[arg-type]
+        VALIDATION,
+        TEST,
         past_covariates=TimeSeries.from_values(np.arange(float(STEPS)), columns=["c"]),
     )
     with pytest.raises(ConfigError, match="'numbered': labels: last_days needs time stamps"):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.helpers.results import experiment_info, study_info, with_info
+from tests.helpers.results import experiment_info, made_up_study, study_info, with_info
 from tskd.experiment.results import tables
 from tskd.experiment.results.measurements import of_size
 from tskd.experiment.results.results import Results
@@ -288,3 +288,15 @@ def test_a_gain_without_its_controls_is_not_put_down_to_privilege() -> None:
     assert one.lift("future").lacking == ("placebo",)
     none = replace(whole, windows=windows[~windows.name.isin(["placebo", "iterated"])])
     assert none.verdict.outcome == "gain" and "'placebo', 'iterated'" in none.verdict.sentences[0]
+
+
+def test_a_folder_without_results_says_how_to_get_them(tmp_path: Path) -> None:
+    for kind in (Results, StudyResults):
+        with pytest.raises(FileNotFoundError, match="a run that was killed writes it by `tskd report`"):
+            kind.load(tmp_path)
+    made_up_study(2).save(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"it is a study: use StudyResults\.load, or one of the folders below"):
+        Results.load(tmp_path)
+    cases = StudyResults.load(tmp_path).cases.values()
+    below = [Results.load(folder) for folder in (tmp_path / "cases").iterdir()]
+    assert {results.info.case for results in below} == {results.info.case for results in cases}

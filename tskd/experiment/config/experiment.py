@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from tskd import datasets
 from tskd._core.quiet_logs import quiet
@@ -26,6 +26,7 @@ from tskd.experiment.config.labels import ALL, Labels, parse_labels
 from tskd.experiment.config.model_arguments import is_whole
 from tskd.experiment.config.names import PLACEBO_SUFFIX
 from tskd.experiment.config.objects import MODEL, TEACHER, Spec, Strict, Whole, nearest, parse_object, plain
+from tskd.experiment.config.own_data import OwnDataConfig, parse_own_data
 from tskd.experiment.config.seeds import parse_seeds
 from tskd.experiment.config.teacher import TeacherConfig, as_list, lookback_and_horizon, point_forecaster
 from tskd.experiment.config.yaml_file import to_yaml
@@ -39,7 +40,8 @@ class ExperimentConfig(Strict):
     Models, losses and so on are given as `{"class": ..., "kwargs": {...}}`, as a class name, or as objects.
 
     Attributes:
-        data: name of a data set (`tskd.datasets.names()`) or a `tskd.datasets.DataSet`.
+        data: name of a data set (`tskd.datasets.names()`), a `tskd.datasets.DataSet`, or a file of one's own
+            (`tskd.experiment.config.own_data.OwnDataConfig`).
         student: a torch model of darts.
         arms: the student alone is always run: an arm called 'alone' is put first if no arm is without teachers.
         seeds: a list, or how many to take from 0 on.
@@ -85,11 +87,18 @@ class ExperimentConfig(Strict):
 
     @field_validator("data", mode="before")
     @classmethod
-    def _data(cls, value: Any) -> Any:
+    def _data(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, OwnDataConfig):
+            return value
+        if isinstance(value, Mapping):
+            return parse_own_data(value, (info.context or {}).get("folder"))
         if isinstance(value, str) and value not in datasets.names():
             raise ValueError(f"there is no data set {value!r}. {nearest(value, datasets.names())}")
         if not isinstance(value, str | datasets.DataSet):
-            raise ValueError(f"give the name of a data set ({', '.join(datasets.names())}) or a DataSet.")
+            raise ValueError(
+                f"give the name of a data set ({', '.join(datasets.names())}), a DataSet, or a file of your own, as in "
+                "{file: steel.csv, time: date, target: [load], validation_start: 0.7, test_start: 0.8}."
+            )
         return value
 
     @field_validator("teachers")
@@ -181,7 +190,9 @@ class ExperimentConfig(Strict):
         return self.data if isinstance(self.data, str) else self.data.name
 
     def dataset(self) -> datasets.DataSet:
-        """The data set, loaded if it was given by name."""
+        """The data set, loaded if it was given by name or as a file."""
+        if isinstance(self.data, OwnDataConfig):
+            return self.data.load()
         return datasets.load(self.data) if isinstance(self.data, str) else self.data
 
     @property

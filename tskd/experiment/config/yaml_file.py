@@ -75,6 +75,12 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     return content
 
 
+def inline_yaml(value: Any, width: int = 100) -> str:
+    """A value as it stands behind its key, on one line or, if that is too long, on several."""
+    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, allow_unicode=True, width=width, sort_keys=False)
+    return text.removesuffix("...\n").strip()
+
+
 def to_yaml(content: Mapping[str, Any]) -> str:
     """A mapping as the text of a YAML file from which `read_yaml` makes it again."""
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

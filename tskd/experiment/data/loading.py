@@ -1,5 +1,5 @@
-"""The data set of an experiment with its fingerprint: loaded once in a process if it is named, read once if it is an
-object."""
+"""The data set of an experiment with its fingerprint: loaded once in a process if it is named or lies in a file, read
+once if it is an object."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from tskd import datasets
 from tskd.experiment.config.experiment import ExperimentConfig
+from tskd.experiment.config.own_data import OwnDataConfig
 from tskd.experiment.data.preparation import fingerprint
 
 
@@ -20,9 +21,11 @@ class LoadedData:
 
 
 def load(experiment: ExperimentConfig) -> LoadedData:
-    """The data set of an experiment; one that is named is loaded once in a process."""
+    """The data set of an experiment; one that is named, or lies in a file, is loaded once in a process."""
     if isinstance(experiment.data, str):
         return _named(experiment.data)
+    if isinstance(experiment.data, OwnDataConfig):
+        return _own(experiment.data.model_dump_json(), experiment.data.state)
     return LoadedData(experiment.data, fingerprint(experiment.data))
 
 
@@ -34,7 +37,7 @@ class DataLoader:
 
     def load(self, experiment: ExperimentConfig) -> LoadedData:
         """As the function `load`."""
-        if isinstance(experiment.data, str):
+        if not isinstance(experiment.data, datasets.DataSet):
             return load(experiment)
         key = id(experiment.data)
         if key not in self._objects:
@@ -45,4 +48,16 @@ class DataLoader:
 @lru_cache(maxsize=4)
 def _named(name: str) -> LoadedData:
     data = datasets.load(name)
+    return LoadedData(data, fingerprint(data))
+
+
+@lru_cache(maxsize=4)
+def _own(config: str, state: tuple[tuple[int, int], ...]) -> LoadedData:
+    """The data in a file.
+
+    Args:
+        config: the configuration as JSON.
+        state: of the files: one that was written anew is read anew.
+    """
+    data = OwnDataConfig.model_validate_json(config).load()
     return LoadedData(data, fingerprint(data))

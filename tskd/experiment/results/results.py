@@ -13,7 +13,7 @@ from tskd.experiment.results.measurements import Measurements
 from tskd.experiment.results.terminal import case_text
 from tskd.experiment.run.files import write_atomically
 
-INFO_FILE = "facts.json"
+INFO_FILE, STUDY_FILE = "facts.json", "study.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +35,17 @@ class Results(Measurements):
 
     @classmethod
     def load(cls, directory: str | Path) -> Results:
-        """The results that `save` wrote."""
+        """The results that `save` wrote, also those in the folder of a run of one experiment.
+
+        Raises:
+            FileNotFoundError: there are none, or those of a study of several.
+        """
         folder = Path(directory)
+        if not (folder / INFO_FILE).is_file():
+            several = (folder / STUDY_FILE).is_file()
+            reason = "it is a study: use StudyResults.load, or one of the folders below its `cases`"
+            reason = reason if several else f"it has no {INFO_FILE}; a run that was killed writes it by `tskd report`"
+            raise FileNotFoundError(f"there are no results of one experiment in {folder}: {reason}.")
         read = {name: tables.read(name, folder) for name in tables.TABLES}
         return cls(**read, info=ExperimentInfo.model_validate_json((folder / INFO_FILE).read_bytes()))
 

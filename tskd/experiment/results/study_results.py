@@ -12,7 +12,7 @@ from typing import Any
 
 from tskd.experiment.results import tables
 from tskd.experiment.results.experiment_info import StudyInfo
-from tskd.experiment.results.results import INFO_FILE, Results, write_json
+from tskd.experiment.results.results import INFO_FILE, STUDY_FILE, Results, write_json
 from tskd.experiment.results.terminal import case_text, study_text
 
 NAMED = 3
@@ -69,7 +69,7 @@ class StudyResults:
         for case, results in self.cases.items():
             results.save(folder / places[case])
         found = {case: places[case] for case in self.cases}
-        write_json(folder / "study.json", {"name": self.name, "cases": found, "facts": self.facts})
+        write_json(folder / STUDY_FILE, {"name": self.name, "cases": found, "facts": self.facts})
         kept = {folder / place for place in found.values()}
         for place in {folder, *folder.glob("cases/*")} - kept:
             for name in [*(f"{table}.csv" for table in tables.TABLES), INFO_FILE]:
@@ -81,9 +81,18 @@ class StudyResults:
 
     @classmethod
     def load(cls, directory: str | Path) -> StudyResults:
-        """The results that `save` wrote."""
+        """The results that `save` wrote: those in the folder of any run.
+
+        Raises:
+            FileNotFoundError: there are none.
+        """
         folder = Path(directory)
-        read = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+        if not (folder / STUDY_FILE).is_file():
+            raise FileNotFoundError(
+                f"there are no results in {folder}: it has no {STUDY_FILE}; a run that was killed writes it by "
+                "`tskd report`."
+            )
+        read = json.loads((folder / STUDY_FILE).read_text(encoding="utf-8"))
         cases = {case: Results.load(folder / place) for case, place in read["cases"].items()}
         return cls(read["name"], cases, StudyInfo.model_validate(read["facts"]))
 

@@ -35,7 +35,7 @@ def case_text(results: Measurements) -> str:
     )
     text = [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]
     text += [f"! {warning}" for warning in info.warnings]
-    return "\n".join([*_wrapped([title]), "", *_ruled(header, rows, students), *_sizes(results), "", *_wrapped(text)])
+    return "\n".join([*_wrapped([title]), "", *ruled(header, rows, students), *_sizes(results), "", *_wrapped(text)])
 
 
 def _sizes(results: Measurements) -> list[str]:
@@ -45,7 +45,7 @@ def _sizes(results: Measurements) -> list[str]:
     for first in range(0, len(head), 6):
         part = slice(first, first + 6)
         rows = [[_fit(name, 26), *found[part]] for name, found in cells]
-        text += ["", *_ruled(["MSE against alone at", *head[part]], rows, len(rows))]
+        text += ["", *ruled(["MSE against alone at", *head[part]], rows, len(rows))]
     return [*text, "training windows; * the 95 % interval excludes zero"] if head else []
 
 
@@ -68,10 +68,10 @@ def study_text(name: str, cases: Mapping[str, Measurements], left_out: Sequence[
     if failed:
         text.append(f"! {failed} fits failed; the page shows why.")
     title = f"{name}: {len(cases)} cases"
-    return "\n".join([title, "", *_ruled(header, rows, len(rows)), "", *_wrapped(text)])
+    return "\n".join([title, "", *ruled(header, rows, len(rows)), "", *_wrapped(text)])
 
 
-def _ruled(header: Sequence[str], rows: Sequence[Sequence[str]], first: int) -> list[str]:
+def ruled(header: Sequence[str], rows: Sequence[Sequence[str]], first: int) -> list[str]:
     """Aligned text with a rule below the header, and one below the first rows where more follow."""
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     aligned = "  ".join([f"{{:<{widths[0]}}}", *(f"{{:>{width}}}" for width in widths[1:])])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tskd.distillation.expected.expected_gain import ExpectedGain
+from tskd.experiment.config.errors import ConfigError
 from tskd.experiment.config.study import StudyConfig
 from tskd.experiment.data.loading import load
 from tskd.experiment.run.block import BlockRun
@@ -21,8 +22,12 @@ def expected_gains(study: StudyConfig) -> Iterator[tuple[str, str, ExpectedGain 
         ConfigError, OSError: the data cannot be had.
     """
     for case, experiment in study.cases.items():
+        try:
+            loaded = load(experiment)
+        except (ImportError, ValueError) as error:
+            raise ConfigError(str(error)) from error
         block = Block(case, experiment, 1, experiment.sizes[0], experiment.seeds[0])
-        run = BlockRun(block, load(experiment))
+        run = BlockRun(block, loaded)
         for arm in experiment.arms:
             if not arm.teachers:
                 continue

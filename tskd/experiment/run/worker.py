@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tskd.datasets import DataSet
 from tskd.experiment.data.loading import LoadedData, load
 from tskd.experiment.run.cell_record import StoredCell
 from tskd.experiment.run.plan import Block, PlannedCell
@@ -66,9 +67,10 @@ def one_thread() -> Iterator[None]:
 
 
 def _data(task: Task) -> LoadedData:
-    """The data of a task. Raises ValueError for a named data set that is another one in this process."""
+    """The data of a task. Raises ValueError for a data set that is named or in a file, and another one in this
+    process."""
     data = task.block.experiment.data
-    if not isinstance(data, str):
+    if isinstance(data, DataSet):
         # it came with the task
         return LoadedData(data, task.fingerprint)
     found = load(task.block.experiment)

@@ -262,7 +262,7 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
 
 
 def test_the_demo_can_be_run() -> None:
-    demo = Experiment.from_yaml(Path(__file__).parent.parent / "configs" / "demo.yaml")
+    demo = Experiment.from_yaml(Path(__file__).parents[2] / "configs" / "demo.yaml")
     assert demo.folds * len(demo.seeds) >= 8 and demo.data == "sp500"
     assert any(arm.placebo for arm in demo.arms) and any(demo.is_privileged(arm) for arm in demo.arms)
     plain = [arm for arm in demo.arms if arm.teachers and not arm.placebo and not demo.is_privileged(arm)]
