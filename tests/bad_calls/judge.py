@@ -168,7 +168,9 @@ def _seen(model: Any) -> Any:
         return data
     random = torch.random.get_rng_state().numpy().tobytes(), np.random.get_state()[1].tobytes()  # type: ignore[union-attr]
     more = repr(model.history), model.windows, model.components, model.chosen_balance, list(map(id, model.given_teachers))
-    return data, random, state(model), more
+    # darts counts the epochs of a fitted model anew when it predicts
+    student, rest = {**state(model.student), "epochs": None}, state(model.teachers)
+    return data, random, repr(model), student, rest, more
 
 
 @contextmanager

@@ -225,5 +225,3 @@ NAMES: dict[str, Any] = {
     "inf": math.inf,
 }
 """What the texts of calls are evaluated in."""
-
-__all__ = [*NAMES, "NAMES"]

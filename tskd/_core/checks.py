@@ -33,6 +33,11 @@ def check_bool(value: Any, name: str) -> None:
         raise TypeError(f"{name}={value!r}: give True or False")
 
 
+def is_choice(value: Any, choices: Iterable[str]) -> bool:
+    """Whether a value is one of some texts; an array, which compares element by element, is not."""
+    return isinstance(value, str) and value in tuple(choices)
+
+
 def check_real(value: Any, least: float, most: float, name: str, meaning: str) -> None:
     """Raise a ValueError unless a value is a finite number from `least` to `most`."""
     try:
@@ -72,6 +77,13 @@ def as_path(value: Any, name: str) -> Path:
     path = Path(value)
     if "\0" in str(path):
         raise ValueError(f"{name}={str(path)!r} holds a NUL, which no path can")
+    try:
+        os.fsencode(path)
+        os.path.lexists(path)
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}={str(path)!r} holds a character that no path can") from None
+    except OSError as error:
+        raise ValueError(f"{name}={str(path)!r}: {error.strerror}") from None
     return path
 
 

@@ -12,7 +12,7 @@ from darts import TimeSeries
 from darts.models.forecasting.forecasting_model import ForecastingModel
 
 from tskd._core.checks import type_name
-from tskd._core.darts.arguments import check_arguments
+from tskd._core.darts.arguments import plain_arguments
 from tskd._core.darts.backtesting_view import rolling_view
 from tskd._core.series import SeriesLike, as_list, without_gaps
 from tskd.distillation.deployed_inputs import DeployedInputs, without_incomplete
@@ -50,7 +50,8 @@ class Backtester:
         **kwargs: Any,
     ) -> Any:
         """See `DistilledModel.historical_forecasts`."""
-        check_arguments(**kwargs)
+        kwargs = plain_arguments(**kwargs)
+        retrain = retrain if callable(retrain) or isinstance(retrain, bool) else int(retrain)
         if series is None:
             raise ValueError("series is None: give the series to forecast")
         if self.soft_sensor:

@@ -97,7 +97,7 @@ class DistillationData(WindowData):
 
     def __getitems__(self, indices: list[int]) -> Batch:
         assert self.outputs is not None
-        keys = self.keys[indices]
+        keys = self.keys_at(indices)
         forecasts, valid = self.outputs.of(keys)
         batch = Batch(super().__getitems__(indices), keys, forecasts, valid, self.outputs.details(keys))
         if self.spread:

@@ -11,6 +11,7 @@ from darts import TimeSeries
 
 from tskd._core.darts.capabilities import reads_covariates
 from tskd._core.series import as_dtype, as_list, check_same_components, has_gaps
+from tskd._core.time_grid import steps_between
 
 # as many dates as a message lists
 LISTED = 3
@@ -112,12 +113,18 @@ def deployable(expected: Mapping[str, Sequence[str]], dtype: Any, **series: Any)
         ValueError: one cannot be used, or component names or their order are not those of the fit.
     """
     given = {what: values for what, values in series.items() if values is not None}
-    count = None
+    first: tuple[str, list[TimeSeries]] | None = None
     for what, values in given.items():
-        items = as_list(values, what, count)
+        items = as_list(values, what, None if first is None else len(first[1]))
         assert items is not None
-        count, dtype = len(items), items[0].dtype if dtype is None else dtype
+        dtype = items[0].dtype if dtype is None else dtype
         check_same_components(items, expected.get(what), what)
+        first = (what, items) if first is None else first
+        for one, other in zip(items, first[1], strict=True):
+            try:
+                steps_between(one, other)
+            except ValueError as error:
+                raise ValueError(f"{what} does not fit {first[0]}: {error}") from None
     return {what: as_dtype(values, dtype) for what, values in series.items()}
 
 

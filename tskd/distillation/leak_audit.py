@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from tskd._core.checks import check_bool, type_name
 from tskd._core.darts.capabilities import is_fitted
 from tskd._core.series import SeriesBundle, SeriesLike, as_privileged
+from tskd._core.time_grid import as_stamp
 from tskd.distillation import leak_checks
 from tskd.distillation.leak_checks import Finding
 from tskd.distillation.model import DistilledModel
@@ -64,11 +63,13 @@ def audit(
         ValueError: the model is not fitted.
     """
     check_bool(verbose, "verbose")
+    if not isinstance(model, DistilledModel):
+        raise TypeError(f"model must be a DistilledModel, got {type_name(model)}")
     if not is_fitted(model.student):
         raise ValueError("audit needs a fitted model; call fit() first")
-    if isinstance(test_start, str):
-        test_start = pd.Timestamp(test_start)
     data = SeriesBundle.of(series, past_covariates, future_covariates)
+    if test_start is not None:
+        test_start = as_stamp(test_start, "test_start", data.series[0])
     if not isinstance(privileged, Mapping):
         raise TypeError(f"privileged must be a dict of series by name, got {type_name(privileged)}")
     names = [name for teacher in model.teachers for name in teacher.names]

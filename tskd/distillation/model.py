@@ -9,8 +9,8 @@ from typing import Any
 from darts import TimeSeries
 
 from tskd._core.checks import as_path, as_tuple
-from tskd._core.darts.arguments import check_arguments
-from tskd._core.darts.capabilities import TorchForecastingModel
+from tskd._core.darts.arguments import check_retrain, plain_arguments
+from tskd._core.darts.capabilities import TorchForecastingModel, is_fitted
 from tskd._core.darts.inspect import kept_components, trained_dtype
 from tskd._core.series import SeriesLike
 from tskd._core.window_keys import WindowSampling
@@ -181,12 +181,12 @@ class DistilledModel:
             ValueError: components differ from those in `fit`, or are in another order (which darts does not check), or
                 values that the forecast reads are missing.
         """
-        check_arguments(n=n, **predict_kwargs)
+        predict_kwargs = plain_arguments(n=n, **predict_kwargs)
+        n = predict_kwargs.pop("n")
+        self._check_fitted()
         parts = {"series": series, "past_covariates": past_covariates, "future_covariates": future_covariates}
         given = deployable(self.components, trained_dtype(self.student), **parts)
         if self.soft_sensor:
-            if not self.components:
-                raise ValueError("the model is not fitted; call fit() first")
             sensor = SoftSensor(self.student, self.components["series"])
             return sensor.predict(n, start=start, **given, **predict_kwargs)
         if start is not None:
@@ -216,6 +216,9 @@ class DistilledModel:
         Raises:
             ValueError: privileged series without `retrain`, or a teacher that was fitted on data after an origin.
         """
+        check_retrain(retrain)
+        if not retrain:
+            self._check_fitted()
         parts = {"series": series, "past_covariates": past_covariates, "future_covariates": future_covariates}
         given = deployable(self.components, None if retrain else trained_dtype(self.student), **parts)
         backtester = Backtester(self.student, self.soft_sensor, self._refit, self.given_teachers)
@@ -250,6 +253,10 @@ class DistilledModel:
         model = cls(*parts, soft_sensor=recipe.soft_sensor)
         model.components, model.given_teachers = dict(saved.components), saved.given_teachers
         return model
+
+    def _check_fitted(self) -> None:
+        if not is_fitted(self.student):
+            raise ValueError("the model is not fitted; call fit() first")
 
     def _recipe(self) -> Recipe:
         return Recipe(self.student, self.teachers, self.losses, self.weighting, self.balance, self.soft_sensor)

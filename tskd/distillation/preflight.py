@@ -181,6 +181,7 @@ def _student_inputs(
         raise ValueError("a soft sensor sees covariates alone: give past_covariates or future_covariates")
     lookback = student.input_chunk_length
     keys = training_keys([len(target) for target in data.series], window_span(student), options.sampling)
+    options.check_batches(len(keys), "validation " if data.prefix else "")
     weights = None
     if not isinstance(sample_weight, str):
         weights = as_list(sample_weight, f"{data.prefix}sample_weight", len(data.series), complete=True)

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from darts import TimeSeries, concatenate
 from darts.utils.utils import generate_index
 
 from tskd._core.series import SeriesLike
-from tskd._core.time_grid import steps_between
+from tskd._core.time_grid import as_stamp, steps_between
 from tskd.distillation.deployed_inputs import DeployedInputs, check_complete
 
 
@@ -107,7 +106,7 @@ class SoftSensor:
 
 def _before(start: Any, grid: TimeSeries) -> Any:
     """The time stamp one step before `start`, which must lie on the grid of a series."""
-    stamp = pd.Timestamp(start) if isinstance(grid.start_time(), pd.Timestamp) else start
+    stamp: Any = as_stamp(start, "start", grid)
     times = generate_index(start=stamp, length=1, freq=grid.freq)
     try:
         steps_between(grid, TimeSeries.from_times_and_values(times, np.zeros((1, 1)), freq=grid.freq))

@@ -47,12 +47,19 @@ class WindowData(Dataset):
 
     def __getitems__(self, indices: list[int]) -> Any:
         assert self.windows is not None
-        keys = self.keys[indices]
+        keys = self.keys_at(indices)
         slots = self.windows.gather(keys)
         if self.labels is not None:
             slots["future_target"] = self.labels(keys).to(slots["future_target"].dtype)
             slots.pop("labelled", None)
         return MaskedBatch(**slots) if "labelled" in slots else TorchTrainingBatch(**slots)
+
+    def keys_at(self, indices: list[int]) -> Tensor:
+        """Keys `[B, 2]`; a ValueError for windows that a sampler asks for and that there are not."""
+        if not all(0 <= index < len(self.keys) for index in indices):
+            wrong = next(index for index in indices if not 0 <= index < len(self.keys))
+            raise ValueError(f"dataloader_kwargs: the sampler gives {wrong!r}, and there are {len(self.keys)} windows")
+        return self.keys[indices]
 
     def release(self) -> None:
         """Drop the data: a trainer that outlives the fit keeps a reference to this object."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal, get_args
 
+from tskd._core.checks import is_choice
 from tskd.experiment.config.errors import ConfigError
 
 EngineName = Literal["processes", "ray"]
@@ -31,7 +32,7 @@ class EngineOptions:
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise ConfigError(f"workers={self.workers} must be at least 1, or None for all cores.")
-        if self.engine not in get_args(EngineName):
+        if not is_choice(self.engine, get_args(EngineName)):
             raise ConfigError(f"engine={self.engine!r} must be 'processes' or 'ray'.")
         if self.engine == "ray" and find_spec("ray") is None:
             raise ConfigError("engine 'ray' needs Ray: pip install 'tskd[ray]'.")
