@@ -11,7 +11,14 @@ from tests.bad_calls.scope import config, described, text
 
 FileCall = tuple[str, str, tuple[str, ...]]
 KEYS = [
-    *("name", "student", "student.class", "student.kwargs", "student.kwargs.n_epochs", "student.kwargs.optimizer_kwargs"),
+    *(
+        "name",
+        "student",
+        "student.class",
+        "student.kwargs",
+        "student.kwargs.n_epochs",
+        "student.kwargs.optimizer_kwargs",
+    ),
     *("student.kwargs.input_chunk_length", "student.kwargs.output_chunk_length", "student.kwargs.nope", "teachers"),
     *("teachers.future", "teachers.future.model", "teachers.future.model.kwargs.input_chunk_length", "teachers.other"),
     *("teachers.future.privileged", "teachers.future.privileged.class", "teachers.future.privileged.kwargs.end"),
@@ -22,12 +29,28 @@ KEYS = [
     *("arms.1.teachers", "arms.1.teachers.0", "arms.1.archive", "arms.1.placebo", "arms.1.nope"),
     *("seeds", "soft_sensor", "scored", "sizes", "folds", "labels", "controls", "lookback", "horizon", "nope", "grid"),
 ]
-PLAIN = [value for value in odd.ANYTHING if value[0] in "'0123456789-[{TFN" and "j" not in value]
+PLAIN = [value for value in odd.ANYTHING if value[0] in "'0123456789-[{TFN" and value not in ("1j", "Fraction(1, 2)")]
 NUMBERS = ["nan", "inf", "1e-3", "{'class': 'nope'}", "{'last_days': -1}", "{'every': 10**30}", "[0, 0]", "[1, 10**30]"]
 SAVED = ["distilled.json", "checksums.json", "student.pt", "student.pt.ckpt", "teacher0.0.pt", "teacher0.0.pt.ckpt"]
 ENTRIES = [
-    *("format", "student", "components", "components.series", "losses", "losses.0", "losses.0.class", "losses.0.kwargs"),
-    *("losses.0.kwargs.metric", "losses.0.kwargs.weight", "weighting", "weighting.class", "weighting.kwargs", "balance"),
+    *(
+        "format",
+        "student",
+        "components",
+        "components.series",
+        "losses",
+        "losses.0",
+        "losses.0.class",
+        "losses.0.kwargs",
+    ),
+    *(
+        "losses.0.kwargs.metric",
+        "losses.0.kwargs.weight",
+        "weighting",
+        "weighting.class",
+        "weighting.kwargs",
+        "balance",
+    ),
     *("balance.kwargs.value", "soft_sensor", "teachers", "teachers.0", "teachers.0.kind", "teachers.0.name"),
     *("teachers.0.sources", "teachers.0.sources.0.kwargs.until", "teachers.0.models", "teachers.0.components"),
     *("teachers.0.sees_inputs", "teachers.0.seen_until", "teachers.0.given_fitted", "teachers.0.cross_fit", "nope"),
@@ -55,7 +78,21 @@ def of_yaml(chance: random.Random) -> FileCall:
     changes, keys = _changes(chance)
     written = f"text({changes})"
     if chance.random() < 0.5:
-        instead = chance.choice(["''", "'\\0'", "':'", "'- '", "'{'", "'*a'", "'&a '", "'!!python/name:os.system '", "'\\t'", "'é'", "'\\ud800'"])
+        instead = chance.choice(
+            [
+                "''",
+                "'\\0'",
+                "':'",
+                "'- '",
+                "'{'",
+                "'*a'",
+                "'&a '",
+                "'!!python/name:os.system '",
+                "'\\t'",
+                "'é'",
+                "'\\ud800'",
+            ]
+        )
         at, count = round(chance.random(), 3), chance.choice([0, 1, 30, 10_000])
         written, keys = f"cut(text({{}}), {at}, {count}, {instead})", ()
     return "YAML", f"{chance.choice(['Study', 'Experiment'])}.from_yaml(file({written}))", keys
@@ -76,14 +113,16 @@ def of_command(chance: random.Random) -> FileCall:
         f"command('report', {word})",
         f"command('datasets', {word})",
         f"command('expected-gain', file(text({changes})), {word})",
-        f"command('run', file(text({{}})), '--out', file('abc'))",
+        "command('run', file(text({})), '--out', file('abc'))",
         f"command('expected-gain', file(cut(text({{}}), {round(chance.random(), 3)}, 40)))",
     ]
     return "command line", chance.choice(texts), ()
 
 
 def _run_changes(chance: random.Random) -> str:
-    key = chance.choice(["name", "data", "seeds", "sizes", "folds", "arms.1.balance", "student.kwargs.n_epochs", "nope"])
+    key = chance.choice(
+        ["name", "data", "seeds", "sizes", "folds", "arms.1.balance", "student.kwargs.n_epochs", "nope"]
+    )
     return f"{{{key!r}: {_value(chance)}}}"
 
 
@@ -103,4 +142,13 @@ def of_place(chance: random.Random) -> FileCall:
     return "save", f"fitted().save(path=place('saved'), clean={value})", ("clean",)
 
 
-FILES: list[Callable[[random.Random], Any]] = [of_dict, of_dict, of_dict, of_yaml, of_yaml, of_command, of_saved, of_place]
+FILES: list[Callable[[random.Random], Any]] = [
+    of_dict,
+    of_dict,
+    of_dict,
+    of_yaml,
+    of_yaml,
+    of_command,
+    of_saved,
+    of_place,
+]

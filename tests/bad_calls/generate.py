@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from tests.bad_calls import odd
 from tests.bad_calls.files import FILES, FileCall
-from tests.bad_calls.targets import CONSTRUCTORS, FITS, PREDICTIONS, ROLLING, SECOND_FITS, TEACHERS, Target
+from tests.bad_calls.targets import CONSTRUCTORS, FITS, PREDICTIONS, ROLLING, SECOND_FITS, STUDENTS, TEACHERS, Target
 
 OFTEN = (
-    (CONSTRUCTORS, 40),
+    (CONSTRUCTORS, 36),
+    (STUDENTS, 4),
     (FITS, 14),
     (SECOND_FITS, 7),
     (PREDICTIONS, 10),
@@ -62,13 +63,15 @@ def _call(target: Target, chance: random.Random) -> Call:
     wrong = chance.sample(arguments, min(chance.choice([1, 1, 1, 2]), len(arguments)))
     given = {**target.given, **{name: _odd(target, name, chance) for name in wrong}}
     made = ", ".join(f"{name}={text}" for name, text in given.items())
+    if "**odd" in target.subject:
+        return Call(target.kind, target.callee, (), target.subject.replace("**odd", made))
     text = target.callee.replace("**odd", made) if "**odd" in target.callee else f"{target.callee}({made})"
     return Call(target.kind, text, tuple(wrong), target.subject, tuple(given))
 
 
 def _odd(target: Target, name: str, chance: random.Random) -> str:
     pool = target.pools.get(name, odd.ANYTHING)
-    return chance.choice(pool if chance.random() < 0.75 else odd.ANYTHING)
+    return chance.choice(pool if chance.random() < 0.75 else odd.SHORT)
 
 
 def _file_call(chance: random.Random) -> Call:

@@ -23,6 +23,7 @@ import pandas as pd
 import torch
 import yaml
 from darts import TimeSeries
+from darts.utils import likelihood_models as likelihoods
 
 import tskd.balance
 import tskd.losses
@@ -30,7 +31,7 @@ import tskd.privileged
 import tskd.weighting
 from tests.helpers.experiments import toy_config, toy_data
 from tests.helpers.models import fast
-from tests.helpers.series import walk
+from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Reconstruction, Teacher, audit, expected_gain
 from tskd._core.checksums import checksums
 from tskd.cli import main
@@ -162,7 +163,7 @@ def changed(config: Any, changes: Mapping[str, Any]) -> Any:
         for part in above:
             inner = inner[part]
         if value is ...:
-            del inner[last]
+            inner.pop(last, None)
         else:
             inner[last] = value
     return config
@@ -216,11 +217,17 @@ def command(*arguments: Any) -> tuple[int, str, str]:
     return code, out.getvalue(), err.getvalue()
 
 
+MORE = (ArchiveSeries, CrossFit, DataSet, Decimal, Experiment, Fraction, Reconstruction, Study, audit, expected_gain)
 PARTS = (tskd.losses, tskd.weighting, tskd.privileged, tskd.balance)
 NAMES: dict[str, Any] = {
     **{name: getattr(module, name) for module in PARTS for name in module.__all__},
     **{name: getattr(darts.models, name) for name in ("DLinearModel", "NLinearModel", "NaiveSeasonal", "RNNModel")},
     **{name: value for name, value in globals().items() if not name.startswith("_")},
+    **{name: getattr(likelihoods, name) for name in likelihoods.__all__},
+    **{one.__name__: one for one in MORE},
+    "QUIET": QUIET,
+    "datetime": datetime,
+    "torch": torch,
     "nan": math.nan,
     "inf": math.inf,
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from tests.bad_calls import odd
 from tests.bad_calls.scope import PARTS
@@ -23,7 +22,8 @@ class Target:
         given: texts of arguments that it accepts.
         others: names of arguments that it takes beside them.
         pools: odd values for some of its arguments; any for the others.
-        subject: text of what the call may change, which it knows as `model`; empty for nothing.
+        subject: text of what the call may change, which it knows as `model`; empty for nothing. Arguments are those
+            of a model of darts if it holds `**odd`.
     """
 
     kind: str
@@ -50,7 +50,18 @@ REQUIRED: Mapping[str, Mapping[str, str]] = {
 }
 NESTED: Pools = {
     "loss": odd.OBJECTS,
-    "weights": ("[0, 0]", "[1, -1]", "[nan, 1]", "[1, inf]", "['a']", "{'a': -1}", "{1: 1}", "'12'", "[True]", "[1e308] * 2"),
+    "weights": (
+        "[0, 0]",
+        "[1, -1]",
+        "[nan, 1]",
+        "[1, inf]",
+        "['a']",
+        "{'a': -1}",
+        "{1: 1}",
+        "'12'",
+        "[True]",
+        "[1e308] * 2",
+    ),
     "responsibility": ("{'a': []}", "{'a': [nan]}", "{'a': [-1]}", "{1: [1]}", "{'a': 1}", "{'a': '1'}", "[[1]]"),
 }
 
@@ -62,7 +73,7 @@ def _parts() -> list[Target]:
         Target("constructor", name, REQUIRED.get(name, {}), list(inspect.signature(made).parameters), NESTED)
         for name, made in classes.items()
         if inspect.isclass(made) and hasattr(made, "settings") and not inspect.isabstract(made)
-        if name not in ("Balance", "Source", "DistillationLoss", "LabelWeighting", "Weighting", "LossTerm")
+        if inspect.signature(made).parameters
     ]
 
 
@@ -70,10 +81,18 @@ DATA: Pools = {
     **dict.fromkeys(
         [
             *("series", "past_covariates", "future_covariates", "val_series", "val_past_covariates"),
-            *("val_future_covariates", "sample_weight", "val_sample_weight", "historical_forecasts", "std", "forecasts"),
+            *(
+                "val_future_covariates",
+                "sample_weight",
+                "val_sample_weight",
+                "historical_forecasts",
+                "std",
+                "forecasts",
+            ),
         ],
         odd.SERIES,
     ),
+    "epochs": odd.SHORT,
     **dict.fromkeys(["privileged", "val_privileged"], odd.MAPPINGS),
     **dict.fromkeys(["start", "test_start", "validation_start", "seen_until"], odd.STAMPS),
     **dict.fromkeys(["dataloader_kwargs", "fit_kwargs", "predict_kwargs", "metric_kwargs"], odd.FOR_DARTS),
@@ -115,7 +134,9 @@ BY_SERIES = "Teacher.from_series"
 CONSTRUCTORS = [
     *_parts(),
     Target("constructor", "CrossFit", {"folds": "2"}, ["block"]),
-    Target("constructor", "new", {}, [*("student", "teachers", "losses", "weighting", "balance", "soft_sensor")], SETTINGS),
+    Target(
+        "constructor", "new", {}, [*("student", "teachers", "losses", "weighting", "balance", "soft_sensor")], SETTINGS
+    ),
     Target("constructor", "teacher", {}, ["privileged", "name", "sees_inputs", "target", "cross_fit"], SETTINGS),
     Target("constructor", "Teacher", {"model": "student()"}, ["privileged", "name"], SETTINGS),
     Target("constructor", "Reconstruction", {"privileged": "'lab'"}, ["model", "steps", "name", "fills_past"]),
@@ -142,6 +163,49 @@ FITS = [
         for end, parts in (("", ["teachers", "losses", "weighting", "balance"]),)
     ),
 ]
+DARTS = {
+    "n_epochs": odd.SHORT,
+    "lr_scheduler_kwargs": ("{'gamma': nan}", "{'nope': 1}"),
+    "optimizer_kwargs": ("{'lr': -1}", "{'lr': nan}", "{'lr': '1'}", "{'lr': inf}", "{'lr': 1e30}", "{'nope': 1}", "3"),
+    "pl_trainer_kwargs": (
+        *("{'nope': 1}", "QUIET | {'max_steps': 1}", "QUIET | {'max_steps': -5}", "QUIET | {'max_time': 'x'}"),
+        *(
+            "QUIET | {'callbacks': 3}",
+            "QUIET | {'callbacks': [3]}",
+            "QUIET | {'precision': '8'}",
+            "QUIET | {'devices': 0}",
+        ),
+        *("QUIET | {'accelerator': 'gpu'}", "QUIET | {'gradient_clip_val': -1}", "QUIET | {'limit_train_batches': 0}"),
+        *("QUIET | {'max_epochs': 0}", "QUIET | {'accumulate_grad_batches': 0}", "QUIET | {'fast_dev_run': True}"),
+    ),
+    "add_encoders": ("{'cyclic': {'future': ['hour']}}", "{'cyclic': {'past': ['hour']}}", "{'nope': 1}"),
+    "likelihood": ("GaussianLikelihood()", "QuantileRegression([0.1, 0.5, 0.9])", "DirichletLikelihood()"),
+    "loss_fn": ("torch.nn.L1Loss()", "torch.nn.MSELoss(reduction='sum')", "torch.nn.Identity()"),
+    "output_chunk_shift": ("1", "40", "-1"),
+    "optimizer_cls": ("torch.optim.LBFGS", "torch.optim.SGD", "torch.nn.Linear"),
+    "lr_scheduler_cls": ("torch.optim.lr_scheduler.ExponentialLR", "torch.optim.SGD"),
+    "torch_metrics": ("torch.nn.Linear",),
+}
+STUDENTS = [
+    Target(
+        "fit of an odd student",
+        f"model.fit(Y, PAST, privileged={{'lab': LAB}}{more})",
+        {},
+        [
+            *DARTS,
+            "batch_size",
+            "const_init",
+            "shared_weights",
+            "random_state",
+            "use_static_covariates",
+            "save_checkpoints",
+        ],
+        DARTS,
+        f"new(student=student(**odd), balance={balance})",
+    )
+    for more in ("", ", val_series=Y, val_past_covariates=PAST, val_privileged={'lab': LAB}")
+    for balance in (0, 0.5)
+]
 SECOND_FITS = [
     Target("second fit", "model.fit", KNOWN, FIT, DATA, "fitted()"),
     Target("second fit", "model.fit", {**KNOWN, **VALIDATION}, FIT, DATA, "fitted()"),
@@ -153,7 +217,14 @@ PREDICT = (
 )
 PREDICTIONS = [
     Target("predict", "model.predict", {"n": "3", **DEPLOYED}, PREDICT, DATA, "fitted()"),
-    Target("predict", "model.predict", {"n": "2", "series": "[Y, Y]", "past_covariates": "[PAST, PAST]"}, PREDICT, DATA, "fitted()"),
+    Target(
+        "predict",
+        "model.predict",
+        {"n": "2", "series": "[Y, Y]", "past_covariates": "[PAST, PAST]"},
+        PREDICT,
+        DATA,
+        "fitted()",
+    ),
     Target("predict", "model.predict", {"n": "3", **DEPLOYED}, PREDICT, DATA, "fitted(sensor=True)"),
     Target("predict", "model.predict", {"n": "3", **DEPLOYED}, PREDICT, DATA, "new()"),
 ]
@@ -177,11 +248,23 @@ ROLLING = [
     )
 ]
 TEACHERS = [
-    Target("teacher", "teacher().fit", {"series": "Y", "privileged": "{'lab': LAB}"}, [*FIT[:9], "stride", "load_best", "taught_by", "val_series", "val_privileged"], {**DATA, "taught_by": odd.OBJECTS}),
+    Target(
+        "teacher",
+        "teacher().fit",
+        {"series": "Y", "privileged": "{'lab': LAB}"},
+        [*FIT[:9], "stride", "load_best", "taught_by", "val_series", "val_privileged"],
+        {**DATA, "taught_by": odd.OBJECTS},
+    ),
     Target("teacher", "fitted().teachers[0].historical_forecasts", KNOWN, ["future_covariates"], DATA),
     Target("teacher", "Reconstruction('lab').fit", {"series": "Y", "privileged": "{'lab': LAB}"}, [], DATA),
     Target("teacher", "new(teachers=Teacher.from_series(series=Y, name='given')).fit", {"series": "Y"}, FIT, DATA),
     Target("teacher", "new(teachers=Teacher.from_forecasts(FORECASTS, name='given')).fit", {"series": "Y"}, FIT, DATA),
+    Target(
+        "run",
+        "Study('toy', {'toy': Experiment(**config({}))}).run",
+        {"progress": "False"},
+        ["folder", "workers", "engine", "address"],
+    ),
     Target("expected gain", "expected_gain", {"model": "new()", **KNOWN}, ["future_covariates"], DATA),
     Target("audit", "audit", {"model": "fitted()", **KNOWN, "verbose": "False"}, ["test_start"], DATA),
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Iterable
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tskd._core.suggest import closest
 
 # more steps, windows, epochs or folds than any data have; numbers beyond it would overflow, or never end
 MOST = 1_000_000
+# what torch can multiply by; a fraction it cannot
+KINDS = (Integral, float, np.floating)
 # the first whole number that torch cannot multiply by
 TOO_LARGE = 2**63
 
@@ -41,7 +44,7 @@ def is_choice(value: Any, choices: Iterable[str]) -> bool:
 def check_real(value: Any, least: float, most: float, name: str, meaning: str) -> None:
     """Raise a ValueError unless a value is a finite number from `least` to `most`."""
     try:
-        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+        number = float(value) if isinstance(value, KINDS) and not isinstance(value, bool) else math.nan
     except OverflowError:
         number = math.inf
     if isinstance(value, Integral) and abs(int(value)) >= TOO_LARGE:
@@ -78,12 +81,12 @@ def as_path(value: Any, name: str) -> Path:
     if "\0" in str(path):
         raise ValueError(f"{name}={str(path)!r} holds a NUL, which no path can")
     try:
-        os.fsencode(path)
-        os.path.lexists(path)
+        os.lstat(path)
     except UnicodeEncodeError:
         raise ValueError(f"{name}={str(path)!r} holds a character that no path can") from None
     except OSError as error:
-        raise ValueError(f"{name}={str(path)!r}: {error.strerror}") from None
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError(f"{name} has {len(str(path))} characters, and no path is so long") from None
     return path
 
 

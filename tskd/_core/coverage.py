@@ -45,6 +45,11 @@ def check_windows(
         for index, covariates in enumerate(items or []):
             target = data.series[index]
             what = f"{data.prefix}{name}" + (f"[{index}]" if len(data.series) > 1 else "")
+            if name == "sample_weight" and covariates.n_components not in (1, target.n_components):
+                raise ValueError(
+                    f"{what} has {covariates.n_components} components, and its target {target.n_components}: give one "
+                    "for all, or one for each"
+                )
             try:
                 steps_between(covariates, target)
             except ValueError as error:

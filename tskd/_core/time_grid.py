@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
@@ -28,6 +29,24 @@ def steps_between(earlier: TimeSeries, later: TimeSeries) -> int:
     if start + steps * earlier.freq != stop:
         raise ValueError(f"the time stamps {start} and {stop} do not lie on one grid of {earlier.freq_str!r}")
     return steps
+
+
+def check_same_grid(items: Sequence[TimeSeries] | None, targets: Sequence[TimeSeries], what: str) -> None:
+    """Raise a ValueError for covariates that are not on the time grid of their targets."""
+    for index, (item, target) in enumerate(zip(items or [], targets, strict=False)):
+        try:
+            steps_between(item, target)
+        except ValueError as error:
+            where = what if len(targets) == 1 else f"{what}[{index}]"
+            raise ValueError(f"{where} does not fit the target: {error}") from None
+
+
+def check_same_index(items: Sequence[TimeSeries], targets: Sequence[TimeSeries], what: str) -> None:
+    """Raise a ValueError for series of whole numbers beside targets of time stamps, or the other way round."""
+    for item, target in zip(items, targets, strict=True):
+        if item.has_datetime_index != target.has_datetime_index:
+            own, theirs = ("time stamps" if one.has_datetime_index else "whole numbers" for one in (item, target))
+            raise ValueError(f"{what} is indexed by {own}, its target by {theirs}: give the same")
 
 
 def as_stamp(value: Any, name: str, like: TimeSeries | None = None) -> pd.Timestamp | int:

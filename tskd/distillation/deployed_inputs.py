@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from darts import TimeSeries
 
-from tskd._core.darts.capabilities import reads_covariates
+from tskd._core.darts.arguments import check_retrain
+from tskd._core.darts.capabilities import is_fitted, reads_covariates
 from tskd._core.series import as_dtype, as_list, check_same_components, has_gaps
 from tskd._core.time_grid import steps_between
 
@@ -126,6 +127,19 @@ def deployable(expected: Mapping[str, Sequence[str]], dtype: Any, **series: Any)
             except ValueError as error:
                 raise ValueError(f"{what} does not fit {first[0]}: {error}") from None
     return {what: as_dtype(values, dtype) for what, values in series.items()}
+
+
+def check_fitted(student: Any) -> None:
+    """Raise a ValueError for a student that is not fitted."""
+    if not is_fitted(student):
+        raise ValueError("the model is not fitted; call fit() first")
+
+
+def check_retrainable(student: Any, retrain: Any) -> None:
+    """Raise a ValueError for a `retrain` that cannot be, or that leaves a student as it is that is not fitted."""
+    check_retrain(retrain)
+    if not retrain:
+        check_fitted(student)
 
 
 def check_predict(student: Any, n: int, series: Any, past_covariates: Any, future_covariates: Any) -> None:

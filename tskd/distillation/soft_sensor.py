@@ -14,6 +14,7 @@ import numpy as np
 from darts import TimeSeries, concatenate
 from darts.utils.utils import generate_index
 
+from tskd._core.darts.arguments import check_roll
 from tskd._core.series import SeriesLike
 from tskd._core.time_grid import as_stamp, steps_between
 from tskd.distillation.deployed_inputs import DeployedInputs, check_complete
@@ -87,6 +88,7 @@ class SoftSensor:
         length = student.output_chunk_length
         if n > length and student.output_chunk_shift:
             raise ValueError(f"n={n} is beyond the output chunk of {length}, which output_chunk_shift does not allow")
+        check_roll(student, min(n, length), predict_kwargs.get("roll_size"))
         kept = series if isinstance(series, TimeSeries) else student.training_series
         static = None if kept is None else kept.static_covariates
         chunks: list[TimeSeries] = []

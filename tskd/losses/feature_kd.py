@@ -97,9 +97,9 @@ class FeatureKD(DistillationLoss):
         self.projector = projector
         self.loss = check_loss(OutputKD() if loss is None else loss)
         if self.loss.needs != Needs():
-            raise ValueError(f"{self.loss} compares more than two forecasts and cannot compare features")
+            raise ValueError(f"loss={self.loss} compares more than two forecasts and cannot compare features")
         if self.loss.labelled:
-            raise ValueError(f"{self.loss} reads labels, and features have none")
+            raise ValueError(f"loss={self.loss} reads labels, and features have none")
         self.least = self.loss.least
         self.regressor: nn.Module = nn.Identity()
 

@@ -7,8 +7,8 @@ from typing import Any, NoReturn, Self
 
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import SeriesBundle
-from tskd._core.window_keys import WindowSampling
 from tskd._core.time_grid import as_stamp
+from tskd._core.window_keys import WindowSampling
 from tskd.teachers.answer_form import AnswerForm
 from tskd.teachers.base import BaseTeacher
 

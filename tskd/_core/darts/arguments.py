@@ -9,11 +9,12 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytorch_lightning as pl
 from darts.models.forecasting.torch_forecasting_model import TorchForecastingModel
 from torch.utils.data import DataLoader
 
-from tskd._core.checks import check_bool, check_known, check_whole, is_choice, type_name
+from tskd._core.checks import as_tuple, check_bool, check_known, check_whole, is_choice, type_name
 from tskd._core.series import as_list
 
 WHOLE = {
@@ -110,11 +111,46 @@ def check_arguments(**given: Any) -> None:
         _check_loader(given["dataloader_kwargs"])
 
 
+def check_settings(model: TorchForecastingModel, whose: str) -> None:
+    """Raise a TypeError or a ValueError for settings with which no fit of a torch model could begin.
+
+    Args:
+        whose: the model's, for messages.
+    """
+    params = model.model_params
+    for name, least in (("n_epochs", 0), ("batch_size", 1)):
+        if name in params:
+            check_whole(params[name], least, f"{whose}: {name}", "a whole number")
+    for name in ("optimizer_kwargs", "lr_scheduler_kwargs", "pl_trainer_kwargs"):
+        if params.get(name) is not None and not isinstance(params[name], Mapping):
+            raise TypeError(f"{whose}: {name} must be a dict, got {type_name(params[name])}")
+    trainer = params.get("pl_trainer_kwargs") or {}
+    as_tuple(trainer.get("callbacks") or (), pl.Callback, f"{whose}: pl_trainer_kwargs['callbacks']")
+    if "accumulate_grad_batches" in trainer:
+        name = f"{whose}: pl_trainer_kwargs['accumulate_grad_batches']"
+        check_whole(trainer["accumulate_grad_batches"], 1, name, "a number of batches")
+
+
 def check_retrain(value: Any) -> None:
     """Raise a ValueError unless a value says when a rolling evaluation fits anew."""
     if isinstance(value, bool | np.bool_) or _is_function(value):
         return
     check_whole(value, 0, "retrain", "True, False, a number of steps or a function")
+
+
+def check_roll(model: TorchForecastingModel, n: int, roll_size: int | None) -> None:
+    """Raise a ValueError for a `roll_size` of which darts would make 0 or less for the last chunk of n steps."""
+    chunk = model.output_chunk_length
+    left = min(roll_size or chunk, chunk)
+    done, last = left, max(n, chunk)
+    while done < last:
+        beyond = max(0, done + chunk - last)
+        left, done = left - beyond, done - beyond + chunk
+        if left < 1:
+            raise ValueError(
+                f"roll_size={roll_size} does not lead to {n} steps in output chunks of {chunk}: leave it out, or give "
+                "another"
+            )
 
 
 def _check_seed(value: Any) -> None:
@@ -127,6 +163,11 @@ def _check_start_format(value: Any) -> None:
         raise ValueError(f"start_format={value!r}: give one of {', '.join(map(repr, START_FORMATS))}")
 
 
+def _check_start(value: Any) -> None:
+    if value is pd.NaT or getattr(value, "tzinfo", None) is not None:
+        raise ValueError(f"start={value!r}: give a time stamp without a time zone, a position or a share of the series")
+
+
 def _check_metric(value: Any) -> None:
     functions = value if isinstance(value, list | tuple) else [value]
     if not functions or not all(map(_is_function, functions)):
@@ -135,18 +176,28 @@ def _check_metric(value: Any) -> None:
 
 def _check_reduction(value: Any) -> None:
     if value is not None and not _is_function(value):
-        raise TypeError(f"reduction must be a function of an array, such as numpy.mean, or None, got {type_name(value)}")
+        raise TypeError(
+            f"reduction must be a function of an array, such as numpy.mean, or None, got {type_name(value)}"
+        )
 
 
 def _is_function(value: Any) -> bool:
     return callable(value) and not isinstance(value, type)
 
 
+def _check_metric_kwargs(value: Any) -> None:
+    several = value if isinstance(value, list | tuple) else [value]
+    if not all(one is None or isinstance(one, Mapping) for one in several):
+        raise TypeError(f"metric_kwargs must be a dict, or for several metrics a list of them, got {type_name(value)}")
+
+
 RULES: Mapping[str, Callable[[Any], None]] = {
     "retrain": check_retrain,
     "random_state": _check_seed,
+    "start": _check_start,
     "start_format": _check_start_format,
     "metric": _check_metric,
+    "metric_kwargs": _check_metric_kwargs,
     "reduction": _check_reduction,
 }
 """Checks of single arguments."""
