@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.bad_calls import odd
-from tests.bad_calls.scope import config, described, text
 
 FileCall = tuple[str, str, tuple[str, ...]]
 KEYS = [
@@ -55,7 +54,6 @@ ENTRIES = [
     *("teachers.0.sources", "teachers.0.sources.0.kwargs.until", "teachers.0.models", "teachers.0.components"),
     *("teachers.0.sees_inputs", "teachers.0.seen_until", "teachers.0.given_fitted", "teachers.0.cross_fit", "nope"),
 ]
-assert all(described and config and text for _ in ())
 
 
 def _value(chance: random.Random) -> str:

@@ -80,38 +80,40 @@ class Outcome:
 
 def judge(call: Call) -> Outcome:
     """Make a call, and judge how it ends."""
+    names = dict(NAMES)
     with warnings.catch_warnings(), chdir(elsewhere()), _no_training_of_runs():
         warnings.simplefilter("ignore")
-        names = dict(NAMES)
         try:
-            model = eval(call.subject, names) if call.subject else None
-        except Exception as error:
+            model = names["model"] = eval(call.subject, names) if call.subject else None
+        except Exception as refused:
             # darts' own constructor has nothing to do with tskd
-            return Outcome(call, REFUSED, error, 0.0)
-        names["model"] = model
+            return Outcome(call, REFUSED, refused, 0.0)
         before = _seen(model)
-        error, result = None, None
         began = time.monotonic()
-        try:
-            with _no_longer_than(LONGEST), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-                result = eval(call.text, names)
-        except Hanging as hanging:
-            error = hanging
-        except KeyboardInterrupt:
-            pass  # a run begins to train
-        except Exception as raised:
-            error = raised
+        result, error = _made(call.text, names)
         seconds = time.monotonic() - began
-        if error is not None:
+        if error is None:
+            end = _acceptance(call, result, model, before)
+        else:
             end = _refusal(call, error)
             # of a student that was lost in training, what had been finished is told
             if end == REFUSED and not isinstance(error, FloatingPointError) and _seen(model) != before:
                 end = "refused, and left something changed"
-        else:
-            end = _acceptance(call, result, model, before)
-        if end not in (REFUSED, ACCEPTED) or call.kind == "second fit":
-            forget()
+    if end not in (REFUSED, ACCEPTED) or call.kind == "second fit":
+        forget()
     return Outcome(call, end, error, seconds)
+
+
+def _made(text: str, names: dict[str, Any]) -> tuple[Any, BaseException | None]:
+    """The result of a call, or what it raised."""
+    try:
+        with _no_longer_than(LONGEST), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            return eval(text, names), None
+    except KeyboardInterrupt:
+        # a run begins to train
+        return None, None
+    except (Exception, Hanging) as raised:
+        return None, raised
 
 
 def _refusal(call: Call, error: BaseException) -> str:
@@ -188,7 +190,8 @@ def _seen(model: Any) -> Any:
     data = [state(one) for one in (Y, LAB, PAST, *FORECASTS[:2])]
     if not isinstance(model, DistilledModel):
         return data
-    random = torch.random.get_rng_state().numpy().tobytes(), np.random.get_state()[1].tobytes()  # type: ignore[union-attr]
+    numbers: Any = np.random.get_state()
+    random = torch.random.get_rng_state().numpy().tobytes(), numbers[1].tobytes(), numbers[2:]
     more = (
         repr(model.history),
         model.windows,

@@ -75,12 +75,8 @@ def student(**settings: Any) -> Any:
 
 
 def teacher(**settings: Any) -> Teacher:
-    return _teacher(darts.models.DLinearModel(LOOKBACK, HORIZON, **fast()), **settings)
-
-
-def _teacher(model: Any, **settings: Any) -> Teacher:
-    given = {"privileged": tskd.privileged.CostlySensors("lab"), "name": "seer"} | settings
-    return Teacher(model, **given)
+    given: dict[str, Any] = {"privileged": tskd.privileged.CostlySensors("lab"), "name": "seer"} | settings
+    return Teacher(darts.models.DLinearModel(LOOKBACK, HORIZON, **fast()), **given)
 
 
 def model_of_trees() -> Any:

@@ -104,7 +104,7 @@ class SeriesBundle:
         return components_of(**self.deployable)
 
     def check_components_of(self, train: SeriesBundle) -> None:
-        """Raise a ValueError if this validation part has other components than the training part, or more covariates."""
+        """Raise a ValueError if this validation part has other components or covariates than the training part."""
         for slot in ("past_covariates", "future_covariates"):
             if getattr(self, slot) is not None and getattr(train, slot) is None:
                 raise ValueError(f"val_{slot} is given, and {slot} is not: give both, or neither")

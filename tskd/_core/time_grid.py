@@ -68,7 +68,7 @@ def as_stamp(value: Any, name: str, like: TimeSeries | None = None) -> pd.Timest
     if whole:
         return int(value)
     try:
-        stamp = pd.Timestamp(value)
+        stamp: Any = pd.Timestamp(value)
     except (ValueError, OverflowError):
         stamp = pd.NaT
     if not isinstance(stamp, pd.Timestamp):

@@ -96,5 +96,6 @@ def _check_lengths(model: DistilledModel, data: SeriesBundle) -> None:
         used = len(target) - len(target) // 3
         if used < needed:
             raise ValueError(
-                f"series has {len(target)} steps: the audit forecasts from the first {used}, and a window needs {needed}"
+                f"series has {len(target)} steps: the audit forecasts from the first {used}, and a window needs "
+                f"{needed}"
             )
