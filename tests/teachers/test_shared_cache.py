@@ -1,0 +1,43 @@
+"""Several processes on one cache of teacher outputs, one of which is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers.caching import entries, run, student, teacher
+from tskd.teachers import output_cache as store
+
+PROCESSES, WINDOWS = 4, 109
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0.0, 0.2])
+def test_four_processes_on_one_cache_of_which_one_is_killed(delay: float, tmp_path: Path) -> None:
+    """The one that is first to write dies while it does, or while it computes checksums."""
+    expected = student(teacher(), None).numpy()
+    cache = tmp_path / "shared"
+    cache.mkdir()
+    folders = [tmp_path / str(number) for number in range(PROCESSES)]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "cache").symlink_to(cache)
+    processes = [run(folder, "0.15") for folder in folders]
+    assert processes[0].stdout is not None and processes[0].stdout.readline() == "writing\n"
+    time.sleep(delay)
+    os.kill(processes[0].pid, signal.SIGKILL)
+    for process in processes:
+        process.communicate(timeout=300)
+    assert [process.returncode for process in processes] == [-signal.SIGKILL, 0, 0, 0]
+    for folder in folders[1:]:
+        np.testing.assert_array_equal(np.load(folder / "student.npy"), expected)
+    (entry,) = entries(cache)
+    assert store._verified(entry, WINDOWS) is not None
+    late = run(folders[0])
+    assert late.communicate(timeout=300)[1].strip().endswith("complete")
+    np.testing.assert_array_equal(np.load(folders[0] / "student.npy"), expected)
