@@ -193,7 +193,10 @@ def test_arguments_of_rolling_evaluation(fitted: DistilledModel, name: str) -> N
     for value in OF_ROLLING[name]:
         given = {"series": Y, "past_covariates": PAST, "retrain": False, "forecast_horizon": 2} | {name: value}
         for call in (fitted.historical_forecasts, fitted.backtest):
-            with untouched(fitted), pytest.raises((TypeError, ValueError), match=name.removesuffix("_kwargs") + "|roll_size"):
+            with (
+                untouched(fitted),
+                pytest.raises((TypeError, ValueError), match=name.removesuffix("_kwargs") + "|roll_size"),
+            ):
                 call(**given)
 
 

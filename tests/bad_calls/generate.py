@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from tests.bad_calls import odd
 from tests.bad_calls.files import FILES, FileCall
-from tests.bad_calls.targets import CONSTRUCTORS, FITS, PREDICTIONS, ROLLING, SECOND_FITS, STUDENTS, TEACHERS, Target
+from tests.bad_calls.targets import CONSTRUCTORS, Target
+from tests.bad_calls.uses import FITS, PREDICTIONS, ROLLING, SECOND_FITS, STUDENTS, TEACHERS
 
 OFTEN = (
     (CONSTRUCTORS, 36),
