@@ -17,9 +17,10 @@ from tests.helpers.experiments import toy_config, toy_data
 from tests.helpers.models import fast
 from tests.helpers.refusals import refused, untouched
 from tests.helpers.series import QUIET, walk
-from tskd import DistilledModel, Teacher, audit, expected_gain
+from tskd import DistilledModel, Reconstruction, Teacher, audit, expected_gain
+from tskd.cli import main
 from tskd.datasets import DataSet
-from tskd.experiment import Experiment
+from tskd.experiment import Experiment, Study
 from tskd.losses import FeatureKD, OutputKD, QuantileKD, SampleRelation
 from tskd.privileged import CostlySensors, HighResolution
 from tskd.weighting import AEKD, CAMKD, LFME, MMKD, Fixed
@@ -184,7 +185,7 @@ OF_EVALUATION: dict[str, list[Any]] = {
     "metric": ["abc", [None], 0.5, []],
     "reduction": ["abc", range(3), pd.DataFrame()],
     "metric_kwargs": [3, {"drop_last": True}],
-    "historical_forecasts": [["abc"], "abc"],
+    "historical_forecasts": [["abc"], "abc", [Y, LAB], walk(40, 3)],
 }
 
 
@@ -256,6 +257,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "n_epochs": {"n_epochs": -1},
     "batch_size": {"batch_size": 0},
     "optimizer_kwargs": {"optimizer_kwargs": 3},
+    "lr_scheduler_cls": {"lr_scheduler_cls": lambda optimizer: (optimizer,)},
     "callbacks": {"pl_trainer_kwargs": QUIET | {"callbacks": [3]}},
     "accumulate_grad_batches": {"pl_trainer_kwargs": QUIET | {"accumulate_grad_batches": 0}},
 }
@@ -305,6 +307,27 @@ def test_arguments_of_a_run(name: str) -> None:
 def test_a_training_size_that_no_data_have() -> None:
     with pytest.raises(ValueError, match="sizes"):
         Experiment(**toy_config(sizes=[10**400]))
+
+
+def test_a_target_without_any_label_beside_a_teacher_that_fills_its_past(steps: list[str]) -> None:
+    filling = Reconstruction("lab", fills_past=True)
+    new = DistilledModel(NLinearModel(L, H, **fast()), filling)
+    with untouched(new):
+        refused(lambda: new.fit(Y * np.nan, privileged={"lab": LAB}), ValueError, "labels at 0 time stamps")
+
+
+def test_covariates_in_a_list_of_one_beside_a_series_alone(fitted: DistilledModel) -> None:
+    alone = fitted.predict(H, Y, PAST)
+    assert fitted.predict(H, Y, [PAST]) == alone and fitted.predict(H, [Y], PAST) == [alone]
+
+
+def test_what_to_expect_of_teachers_that_the_data_do_not_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(Study("toy", {"toy": Experiment(**toy_config(data="co2"))}).to_yaml())
+    assert main(["expected-gain", str(path)]) == 2
+    assert "'fine'" in capsys.readouterr().err
 
 
 def test_what_is_right_is_still_right(fitted: DistilledModel) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from darts import TimeSeries
 from pydantic import ValidationError
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import tskd
 from tests.bad_calls.generate import Call
@@ -90,7 +91,8 @@ def judge(call: Call) -> Outcome:
             return Outcome(call, REFUSED, refused, 0.0)
         before = _seen(model)
         began = time.monotonic()
-        result, error = _made(call.text, names)
+        with _counting_steps() as steps:
+            result, error = _made(call.text, names)
         seconds = time.monotonic() - began
         if error is None:
             end = _acceptance(call, result, model, before)
@@ -99,6 +101,8 @@ def judge(call: Call) -> Outcome:
             # of a student that was lost in training, what had been finished is told
             if end == REFUSED and not isinstance(error, FloatingPointError) and _seen(model) != before:
                 end = "refused, and left something changed"
+            if end == REFUSED and call.subject and steps and not isinstance(error, FloatingPointError):
+                end = "refused after training has begun"
     if end not in (REFUSED, ACCEPTED) or call.kind == "second fit":
         forget()
     return Outcome(call, end, error, seconds)
@@ -202,6 +206,17 @@ def _seen(model: Any) -> Any:
     # darts counts the epochs of a fitted model anew when it predicts
     student, rest = {**state(model.student), "epochs": None}, state(model.teachers)
     return data, random, repr(model), student, rest, more
+
+
+@contextmanager
+def _counting_steps() -> Iterator[list[str]]:
+    """One entry for every optimizer step that anything takes."""
+    taken: list[str] = []
+    handle = register_optimizer_step_pre_hook(lambda optimizer, *_: taken.append(type(optimizer).__name__))
+    try:
+        yield taken
+    finally:
+        handle.remove()
 
 
 @contextmanager

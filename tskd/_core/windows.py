@@ -131,7 +131,7 @@ class Slot:
 
     def gather(self, keys: Tensor) -> Tensor:
         """Values `[B, length, components]`."""
-        values = self._stretches.index_select(0, self._rows(keys)).view(len(keys), self.length, -1)
+        values = self._stretches.index_select(0, self._rows(keys)).view(len(keys), self.length, self.table.shape[-1])
         return values if self.visible is None else values.where(self.visible, 0)
 
 

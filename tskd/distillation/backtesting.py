@@ -150,17 +150,22 @@ def evaluate(
             series, past_covariates, future_covariates, retrain=retrain, privileged=privileged, **rolling
         )
     else:
-        _check_forecasts(historical_forecasts)
+        _check_forecasts(historical_forecasts, series)
     return darts_method(series, past_covariates, future_covariates, historical_forecasts, **kwargs)
 
 
-def _check_forecasts(given: Any) -> None:
-    """Raise a TypeError for anything but a series, or lists of series."""
+def _check_forecasts(given: Any, series: SeriesLike) -> None:
+    """Raise a TypeError for anything but a series, or lists of series, a ValueError for other components."""
     if isinstance(given, list | tuple):
-        for item in given:
-            _check_forecasts(item)
+        several = isinstance(series, list | tuple) and len(series) == len(given)
+        for item, own in zip(given, series if several else [series] * len(given), strict=True):
+            _check_forecasts(item, own)
     elif not isinstance(given, TimeSeries):
         raise TypeError(f"historical_forecasts must be series, got {type_name(given)}")
+    elif isinstance(series, TimeSeries) and given.n_components != series.n_components:
+        raise ValueError(
+            f"historical_forecasts have {given.n_components} components, and the series {series.n_components}"
+        )
 
 
 def _check_metric_kwargs(darts_method: Callable[..., Any], kwargs: Mapping[str, Any]) -> None:

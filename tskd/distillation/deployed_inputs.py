@@ -126,7 +126,15 @@ def deployable(expected: Mapping[str, Sequence[str]], dtype: Any, **series: Any)
                 steps_between(one, other)
             except ValueError as error:
                 raise ValueError(f"{what} does not fit {first[0]}: {error}") from None
-    return {what: as_dtype(values, dtype) for what, values in series.items()}
+    alone = first is not None and isinstance(given[first[0]], TimeSeries)
+    return {what: as_dtype(_alike(values, alone), dtype) for what, values in series.items()}
+
+
+def _alike(values: Any, alone: bool) -> Any:
+    """A series alone, or in a list: as the others are."""
+    if values is None or isinstance(values, TimeSeries) == alone:
+        return values
+    return values[0] if alone else [values]
 
 
 def check_fitted(student: Any) -> None:

@@ -3,6 +3,7 @@ never."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from numbers import Integral
@@ -124,6 +125,9 @@ def check_settings(model: TorchForecastingModel, whose: str) -> None:
     for name in ("optimizer_kwargs", "lr_scheduler_kwargs", "pl_trainer_kwargs"):
         if params.get(name) is not None and not isinstance(params[name], Mapping):
             raise TypeError(f"{whose}: {name} must be a dict, got {type_name(params[name])}")
+    for name in ("optimizer_cls", "lr_scheduler_cls"):
+        if params.get(name) is not None and not isinstance(params[name], type | functools.partial):
+            raise TypeError(f"{whose}: {name} must be a class, got {type_name(params[name])}")
     trainer = params.get("pl_trainer_kwargs") or {}
     as_tuple(trainer.get("callbacks") or (), pl.Callback, f"{whose}: pl_trainer_kwargs['callbacks']")
     if "accumulate_grad_batches" in trainer:
