@@ -248,6 +248,17 @@ def test_what_is_no_time_stamp(fitted: DistilledModel, value: Any) -> None:
                 call()
 
 
+def test_static_covariates_that_are_no_numbers(steps: list[str]) -> None:
+    named = Y.with_static_covariates(pd.DataFrame({"place": ["north"]}))
+    refuses_fit({"series": named}, ValueError, r"series has static covariates \['place'\] that are no", steps=steps)
+    refused(lambda: expected_gain(model(), named, privileged={"lab": LAB}), ValueError, "static covariates")
+
+
+def test_an_audit_casts_series_to_the_precision_of_the_fit(fitted: DistilledModel) -> None:
+    found = audit(fitted, Y.astype("float64"), PAST.astype("float64"), privileged={"lab": LAB}, verbose=False)
+    assert found.passed
+
+
 def test_an_audit_of_too_few_steps(fitted: DistilledModel) -> None:
     for steps in (1, 5, 8):
         refused(lambda n=steps: audit(fitted, Y[:n], PAST, privileged={"lab": LAB}), ValueError, f"series has {steps}")

@@ -61,8 +61,6 @@ STUDENTS = [
         [
             *DARTS,
             "batch_size",
-            "const_init",
-            "shared_weights",
             "random_state",
             "use_static_covariates",
             "save_checkpoints",

@@ -8,6 +8,7 @@ from typing import Any
 
 from tskd._core.checks import check_bool, type_name
 from tskd._core.darts.capabilities import is_fitted
+from tskd._core.darts.inspect import trained_dtype
 from tskd._core.series import SeriesBundle, SeriesLike
 from tskd._core.time_grid import as_stamp
 from tskd.distillation import leak_checks
@@ -67,7 +68,7 @@ def audit(
         raise TypeError(f"model must be a DistilledModel, got {type_name(model)}")
     if not is_fitted(model.student):
         raise ValueError("audit needs a fitted model; call fit() first")
-    data = SeriesBundle.of(series, past_covariates, future_covariates)
+    data = SeriesBundle.of(series, past_covariates, future_covariates, dtype=trained_dtype(model.student))
     _check_lengths(model, data)
     if test_start is not None:
         test_start = as_stamp(test_start, "test_start", data.series[0])
