@@ -115,10 +115,11 @@ def test_a_sampler_that_draws_a_window_that_there_is_not(steps: list[str]) -> No
 
 @pytest.mark.parametrize("name", ["stride", "epochs", "max_samples_per_ts"])
 def test_whole_numbers_of_numpy_are_whole_numbers(name: str) -> None:
-    numpy, python = model(), model()
-    numpy.fit(Y, PAST, privileged={"lab": LAB}, **{name: np.int64(2)})
-    python.fit(Y, PAST, privileged={"lab": LAB}, **{name: 2})
-    assert numpy.predict(np.int64(H), Y, PAST) == python.predict(H, Y, PAST)
+    def forecast(steps: Any, value: Any) -> Any:
+        given: dict[str, Any] = {"privileged": {"lab": LAB}, name: value}
+        return model().fit(Y, PAST, **given).predict(steps, Y, PAST)
+
+    assert forecast(np.int64(H), np.int64(2)) == forecast(H, 2)
 
 
 WEIGHTS: dict[str, tuple[Any, type[Exception], str]] = {
@@ -261,7 +262,8 @@ def test_an_audit_casts_series_to_the_precision_of_the_fit(fitted: DistilledMode
 
 def test_an_audit_of_too_few_steps(fitted: DistilledModel) -> None:
     for steps in (1, 5, 8):
-        refused(lambda n=steps: audit(fitted, Y[:n], PAST, privileged={"lab": LAB}), ValueError, f"series has {steps}")
+        short = partial(audit, fitted, Y[:steps], PAST, privileged={"lab": LAB})
+        refused(short, ValueError, f"series has {steps}")
 
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -342,7 +344,7 @@ def test_what_to_expect_of_teachers_that_the_data_do_not_have(
 
 
 def test_what_is_right_is_still_right(fitted: DistilledModel) -> None:
-    roll = partial(fitted.historical_forecasts, Y, PAST, forecast_horizon=H)
+    roll: Any = partial(fitted.historical_forecasts, Y, PAST, forecast_horizon=H)
     assert roll(retrain=False) == roll(retrain=np.bool_(False)) == roll(retrain=0)
     assert len(roll(retrain=np.int64(2), start=34, privileged={"lab": LAB}, random_state=np.uint8(3))) > 0
     assert fitted.backtest(Y, PAST, retrain=False, reduction=np.mean, metric_kwargs=None) > 0

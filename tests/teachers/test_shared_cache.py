@@ -7,6 +7,7 @@ import select
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,8 +30,9 @@ def test_four_processes_on_one_cache_of_which_one_is_killed(delay: float, tmp_pa
         folder.mkdir()
         (folder / "cache").symlink_to(cache)
     processes = [run(folder, "0.15") for folder in folders]
-    writing, *_ = select.select([process.stdout for process in processes], [], [], 300)[0]
-    first = next(number for number, process in enumerate(processes) if process.stdout is writing)
+    said: list[Any] = [process.stdout for process in processes]
+    writing = select.select(said, [], [], 300)[0][0]
+    first = said.index(writing)
     assert writing.readline() == "writing\n"
     time.sleep(delay)
     os.kill(processes[first].pid, signal.SIGKILL)
