@@ -156,6 +156,11 @@ def test_series_of_whole_numbers_beside_time_stamps(fitted: DistilledModel, step
     refused(lambda: fitted.teachers[0].historical_forecasts(Y, privileged={"lab": NUMBERED}), ValueError, "privileged")
 
 
+def test_privileged_series_that_begin_after_the_target(steps: list[str]) -> None:
+    later = walk(40, seed=1, name="lab", start="2030-01-01")
+    refuses_fit({"privileged": {"lab": later}}, ValueError, "privileged .*begins at 2030.*after the end", steps=steps)
+
+
 def test_covariates_for_validation_alone(steps: list[str]) -> None:
     given = {"val_series": Y, "val_privileged": {"lab": LAB}, "val_past_covariates": PAST, "past_covariates": None}
     refuses_fit(given, ValueError, "val_past_covariates is given, and past_covariates is not", steps=steps)
@@ -271,6 +276,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "batch_size": {"batch_size": 0},
     "optimizer_kwargs": {"optimizer_kwargs": 3},
     "lr_scheduler_cls": {"lr_scheduler_cls": lambda optimizer: (optimizer,)},
+    "save_checkpoints": {"save_checkpoints": "no"},
     "callbacks": {"pl_trainer_kwargs": QUIET | {"callbacks": [3]}},
     "accumulate_grad_batches": {"pl_trainer_kwargs": QUIET | {"accumulate_grad_batches": 0}},
 }

@@ -158,8 +158,10 @@ def changed(config: Any, changes: Mapping[str, Any]) -> Any:
         inner = config
         for part in above:
             inner = inner[part]
-        if value is ...:
+        if value is ... and isinstance(inner, dict):
             inner.pop(last, None)
+        elif value is ...:
+            del inner[last]
         else:
             inner[last] = value
     return config

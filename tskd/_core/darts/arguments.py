@@ -125,6 +125,9 @@ def check_settings(model: TorchForecastingModel, whose: str) -> None:
     for name in ("optimizer_kwargs", "lr_scheduler_kwargs", "pl_trainer_kwargs"):
         if params.get(name) is not None and not isinstance(params[name], Mapping):
             raise TypeError(f"{whose}: {name} must be a dict, got {type_name(params[name])}")
+    for name in ("save_checkpoints", "use_static_covariates"):
+        if name in params:
+            check_bool(params[name], f"{whose}: {name}")
     for name in ("optimizer_cls", "lr_scheduler_cls"):
         if params.get(name) is not None and not isinstance(params[name], type | functools.partial):
             raise TypeError(f"{whose}: {name} must be a class, got {type_name(params[name])}")
