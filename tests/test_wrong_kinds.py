@@ -274,6 +274,7 @@ def test_an_audit_of_too_few_steps(fitted: DistilledModel) -> None:
 SETTINGS: dict[str, dict[str, Any]] = {
     "n_epochs": {"n_epochs": -1},
     "batch_size": {"batch_size": 0},
+    "batch_size=.*NumPy": {"batch_size": np.uint8(3)},
     "optimizer_kwargs": {"optimizer_kwargs": 3},
     "lr_scheduler_cls": {"lr_scheduler_cls": lambda optimizer: (optimizer,)},
     "save_checkpoints": {"save_checkpoints": "no"},

@@ -122,6 +122,8 @@ def check_settings(model: TorchForecastingModel, whose: str) -> None:
     for name, least in (("n_epochs", 0), ("batch_size", 1)):
         if name in params:
             check_whole(params[name], least, f"{whose}: {name}", "a whole number")
+            if not isinstance(params[name], int):
+                raise TypeError(f"{whose}: {name}={params[name]!r}: give a whole number of Python, not of NumPy")
     for name in ("optimizer_kwargs", "lr_scheduler_kwargs", "pl_trainer_kwargs"):
         if params.get(name) is not None and not isinstance(params[name], Mapping):
             raise TypeError(f"{whose}: {name} must be a dict, got {type_name(params[name])}")
