@@ -35,6 +35,7 @@ arms:
   - {name: placebo, teachers: weekly, balance: 1, placebo: true}
 seeds: 2
 """
+NOT_WRITTEN = "tskd: tables and page are not written; they would be in {}."
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -157,7 +158,9 @@ def test_a_run_is_gone_on_with_and_reported_from_its_folder(
     (out / "report.html").unlink()
     (out / "report.html").mkdir()
     assert main(["report", str(out)]) == 2
-    assert capsys.readouterr() == ("", f"tskd: {out / 'report.html'}: Is a directory.\n")
+    shown = capsys.readouterr()
+    assert shown.err == f"tskd: {out / 'report.html'}: Is a directory.\n{NOT_WRITTEN.format(out)}\n"
+    assert "alone" in shown.out
 
 
 @pytest.mark.parametrize(
@@ -181,7 +184,13 @@ def test_a_file_that_cannot_be_written_is_named(
     monkeypatch.setattr(Path, "open", read_only)
     given = [str(path), "--out", str(tmp_path)] if command == "run" else [str(tmp_path)]
     assert main([command, *given]) == 2
-    assert capfd.readouterr() == ("", f"tskd: {tmp_path / file}: Permission denied.\n")
+    shown, error = capfd.readouterr()
+    first, *rest = error.splitlines()
+    assert first == f"tskd: {tmp_path / file}: Permission denied."
+    if command == "report":
+        assert shown == f"\n{nothing}\n\n" and rest == [NOT_WRITTEN.format(tmp_path)]
+    else:
+        assert shown == "" and not rest
 
 
 @pytest.mark.parametrize(

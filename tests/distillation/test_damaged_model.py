@@ -67,6 +67,7 @@ TEXTS: dict[str, Callable[[str], str]] = {
     "empty": lambda _: "",
     "deep": lambda _: "[" * 100_000,
     "a list": lambda _: "[1]",
+    "components that are no names": lambda text: json.dumps(json.loads(text) | {"components": 3}),
     "no student": lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "student"}),
     "another class": lambda text: text.replace('"NLinearModel"', '"ExponentialSmoothing"'),
     "no class of darts": lambda text: text.replace('"NLinearModel"', '"os"'),

@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ import torch
 from darts import TimeSeries
 from darts.models import DLinearModel, LinearRegressionModel, NaiveEnsembleModel, TiDEModel, TSMixerModel
 
-from tests.helpers.caching import LAB, SERIES, SETTINGS, entries, student, teacher
+from tests.helpers.caching import LAB, SERIES, SETTINGS, entries, run, student, teacher
 from tests.helpers.series import walk
 from tskd import DistilledModel, Teacher
 from tskd.teachers import output_cache as store
@@ -202,35 +201,6 @@ def test_large_knowledge_lies_on_disk_without_a_name(monkeypatch: pytest.MonkeyP
     assert not list(tmp_path.iterdir())
     torch.testing.assert_close(found[10:30], torch.arange(40.0).reshape(20, 2))
     assert not found[:10].any() and not found[30:].any()
-
-
-SCRIPT = """
-import sys, time
-from pathlib import Path
-import numpy as np
-from tests.helpers.caching import entries, student, teacher
-from tskd.teachers import output_cache as store
-folder = Path(sys.argv[1])
-if len(sys.argv) > 2:
-    write, digest = store.CacheEntry.write, store._digest
-    slow = float(sys.argv[2])
-    store.CacheEntry.write = lambda self, *a: (print("writing", flush=True), time.sleep(slow), write(self, *a))[0]
-    store._digest = lambda *a: (time.sleep(slow), digest(*a))[1]
-known = folder.joinpath("cache").is_dir() and bool(entries(folder / "cache"))
-weights = student(teacher(), folder / "cache")
-np.save(folder / "student.npy", weights.numpy())
-print("complete" if known else "computed", file=sys.stderr)
-"""
-
-
-def run(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(folder), *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
 
 
 def test_killed_while_writing(fitted: Teacher, tmp_path: Path) -> None:

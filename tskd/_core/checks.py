@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Iterable
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tskd._core.suggest import closest
 
 # more steps, windows, epochs or folds than any data have; numbers beyond it would overflow, or never end
 MOST = 1_000_000
+# what torch can multiply by; a fraction it cannot
+KINDS = (Integral, float, np.floating)
 # the first whole number that torch cannot multiply by
 TOO_LARGE = 2**63
 
@@ -33,10 +36,15 @@ def check_bool(value: Any, name: str) -> None:
         raise TypeError(f"{name}={value!r}: give True or False")
 
 
+def is_choice(value: Any, choices: Iterable[str]) -> bool:
+    """Whether a value is one of some texts; an array, which compares element by element, is not."""
+    return isinstance(value, str) and value in tuple(choices)
+
+
 def check_real(value: Any, least: float, most: float, name: str, meaning: str) -> None:
     """Raise a ValueError unless a value is a finite number from `least` to `most`."""
     try:
-        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+        number = float(value) if isinstance(value, KINDS) and not isinstance(value, bool) else math.nan
     except OverflowError:
         number = math.inf
     if isinstance(value, Integral) and abs(int(value)) >= TOO_LARGE:
@@ -72,6 +80,13 @@ def as_path(value: Any, name: str) -> Path:
     path = Path(value)
     if "\0" in str(path):
         raise ValueError(f"{name}={str(path)!r} holds a NUL, which no path can")
+    try:
+        os.lstat(path)
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}={str(path)!r} holds a character that no path can") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError(f"{name} has {len(str(path))} characters, and no path is so long") from None
     return path
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from darts import TimeSeries
+from pandas.api.types import is_numeric_dtype
 from torch import Tensor
 
 from tskd._core.series import SeriesBundle
@@ -24,6 +25,19 @@ def check_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
             f"{what} covers {series.start_time()} to {series.end_time()}, but the windows need {start} to {end}: "
             f"missing {' and '.join(missing)}"
         )
+
+
+def check_numeric_static(series: Sequence[TimeSeries], what: str) -> None:
+    """Raise a ValueError for static covariates that are no numbers, which no network reads."""
+    for index, item in enumerate(series):
+        static = item.static_covariates
+        texts = [] if static is None else [name for name, column in static.items() if not is_numeric_dtype(column)]
+        if texts:
+            where = what if len(series) == 1 else f"{what}[{index}]"
+            raise ValueError(
+                f"{where} has static covariates {texts} that are no numbers: encode them (darts' "
+                "StaticCovariatesTransformer), or set use_static_covariates=False"
+            )
 
 
 def check_windows(
@@ -45,6 +59,11 @@ def check_windows(
         for index, covariates in enumerate(items or []):
             target = data.series[index]
             what = f"{data.prefix}{name}" + (f"[{index}]" if len(data.series) > 1 else "")
+            if name == "sample_weight" and covariates.n_components not in (1, target.n_components):
+                raise ValueError(
+                    f"{what} has {covariates.n_components} components, and its target {target.n_components}: give one "
+                    "for all, or one for each"
+                )
             try:
                 steps_between(covariates, target)
             except ValueError as error:

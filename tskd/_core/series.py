@@ -14,6 +14,7 @@ from darts import TimeSeries
 from pandas.api.types import is_numeric_dtype
 
 from tskd._core.checks import check_known
+from tskd._core.time_grid import check_same_grid, check_same_index
 
 # last steps of a series that its trace depends on
 TRACED = 16
@@ -62,6 +63,8 @@ class SeriesBundle:
         past = as_list(past_covariates, f"{prefix}past_covariates", len(targets))
         future = as_list(future_covariates, f"{prefix}future_covariates", len(targets))
         dtype = targets[0].dtype if dtype is None else dtype
+        for what, covariates in (("past_covariates", past), ("future_covariates", future)):
+            check_same_grid(covariates, targets, f"{prefix}{what}")
         targets, past, future = (as_dtype(items, dtype) for items in (targets, past, future))
         return cls(targets, past, future, None, prefix)
 
@@ -77,7 +80,10 @@ class SeriesBundle:
             TypeError, ValueError: see `as_privileged`.
         """
         what = f"{self.prefix}privileged{whose}"
-        return replace(self, privileged=as_privileged(privileged, names, len(self.series), what))
+        known = as_privileged(privileged, names, len(self.series), what)
+        for name, items in known.items():
+            check_same_index(items, self.series, f"{what}[{name!r}]")
+        return replace(self, privileged=known)
 
     def privileged_of(self, names: Sequence[str]) -> dict[str, list[TimeSeries]]:
         """The privileged series with these names."""
@@ -98,7 +104,10 @@ class SeriesBundle:
         return components_of(**self.deployable)
 
     def check_components_of(self, train: SeriesBundle) -> None:
-        """Raise a ValueError if this validation part has other components than the training part."""
+        """Raise a ValueError if this validation part has other components or covariates than the training part."""
+        for slot in ("past_covariates", "future_covariates"):
+            if getattr(self, slot) is not None and getattr(train, slot) is None:
+                raise ValueError(f"val_{slot} is given, and {slot} is not: give both, or neither")
         privileged = components_of(**(train.privileged or {}))
         expected = train.components | {f"privileged[{name!r}]": names for name, names in privileged.items()}
         own = {**self.deployable, **{f"privileged[{name!r}]": v for name, v in (self.privileged or {}).items()}}

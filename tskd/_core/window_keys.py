@@ -45,6 +45,9 @@ class WindowSampling:
         check_whole(self.stride, 1, "stride", "a number of steps")
         if self.max_samples_per_ts is not None:
             check_whole(self.max_samples_per_ts, 1, "max_samples_per_ts", "None for all, or a number of windows")
+            # darts takes no NumPy numbers
+            object.__setattr__(self, "max_samples_per_ts", int(self.max_samples_per_ts))
+        object.__setattr__(self, "stride", int(self.stride))
 
     def arguments(self) -> dict[str, Any]:
         """The arguments for darts' `fit`."""

@@ -136,7 +136,7 @@ class Slot:
 
     def take(self, rows: Tensor) -> Tensor:
         """Values `[B, length, components]` of windows by their first rows `[B]`."""
-        values = self._stretches.index_select(0, rows).view(len(rows), self.length, -1)
+        values = self._stretches.index_select(0, rows).view(len(rows), self.length, self.table.shape[-1])
         return values if self.visible is None else values.where(self.visible, 0)
 
 

@@ -105,7 +105,8 @@ def _recorded(folder: Path) -> str:
 
 
 def _present(results: StudyResults, folder: Path, command: str) -> int:
-    """Write everything into the folder and the table to the terminal."""
+    """Write everything into the folder and the table to the terminal, where it stands even if the folder is full or
+    cannot be written to."""
     from tskd.experiment.report import write_page
 
     results = results.with_command(command)
@@ -113,7 +114,9 @@ def _present(results: StudyResults, folder: Path, command: str) -> int:
         results.save(folder)
         page = write_page(results, folder)
     except OSError as error:
-        return say(error, 2)
+        print(f"\n{results}\n")
+        say(error, 2)
+        return say(f"tables and page are not written; they would be in {folder}.", 2)
     print(f"\n{results}\n\n{page}")
     cells = results.info.cells
     if cells.failed or results.left_out:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from tskd.datasets.split import split_stamp
@@ -29,7 +29,9 @@ class ArchiveSeries:
     future_covariates: TimeSeries | None = None
 
     def __post_init__(self) -> None:
-        _check_series(self, f"archive series {self.name!r}")
+        where = f"archive series {self.name!r}"
+        _check_texts(self, where)
+        _check_series(self, where)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,12 @@ class DataSet:
 
     def __post_init__(self) -> None:
         where = f"data set {self.name!r}"
+        _check_texts(self, where)
         _check_series(self, where)
+        if not isinstance(self.archive, list | tuple):
+            raise TypeError(f"{where}: archive must be a list of ArchiveSeries, got {type(self.archive).__name__}.")
+        if not isinstance(self.filled, Collection) or isinstance(self.filled, str):
+            raise TypeError(f"{where}: filled must hold time stamps, got {type(self.filled).__name__}.")
         for name in ("validation_start", "test_start"):
             stamp = split_stamp(getattr(self, name), self.series.time_index, f"{where}: {name}")
             object.__setattr__(self, name, stamp)
@@ -187,6 +194,12 @@ def benchmark_split(series: TimeSeries) -> tuple[pd.Timestamp, pd.Timestamp]:
     n = len(series)
     times: Any = series.time_index
     return times[int(n * 0.7)], times[n - int(n * 0.2)]
+
+
+def _check_texts(item: DataSet | ArchiveSeries, where: str) -> None:
+    for one in fields(item):
+        if one.type == "str" and not isinstance(getattr(item, one.name), str):
+            raise TypeError(f"{where}: {one.name} must be a text, got {type(getattr(item, one.name)).__name__}.")
 
 
 def _check_series(item: DataSet | ArchiveSeries, where: str) -> None:

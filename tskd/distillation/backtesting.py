@@ -11,8 +11,8 @@ from typing import Any
 from darts import TimeSeries
 from darts.models.forecasting.forecasting_model import ForecastingModel
 
-from tskd._core.checks import type_name
-from tskd._core.darts.arguments import check_arguments
+from tskd._core.checks import check_known, type_name
+from tskd._core.darts.arguments import check_roll, plain_arguments
 from tskd._core.darts.backtesting_view import rolling_view
 from tskd._core.series import SeriesLike, as_list, without_gaps
 from tskd.distillation.deployed_inputs import DeployedInputs, without_incomplete
@@ -50,7 +50,11 @@ class Backtester:
         **kwargs: Any,
     ) -> Any:
         """See `DistilledModel.historical_forecasts`."""
-        check_arguments(**kwargs)
+        kwargs = plain_arguments(**kwargs)
+        retrain = retrain if callable(retrain) or isinstance(retrain, bool) else int(retrain)
+        check_roll(
+            self.student, kwargs.get("forecast_horizon", 1), (kwargs.get("predict_kwargs") or {}).get("roll_size")
+        )
         if series is None:
             raise ValueError("series is None: give the series to forecast")
         if self.soft_sensor:
@@ -136,6 +140,8 @@ def evaluate(
         forecast: `DistilledModel.historical_forecasts`.
     """
     as_list(series, "series")
+    kwargs = plain_arguments(**kwargs)
+    _check_metric_kwargs(darts_method, kwargs)
     if historical_forecasts is None:
         default = inspect.signature(darts_method).parameters["last_points_only"].default
         kwargs.setdefault("last_points_only", default)
@@ -143,9 +149,31 @@ def evaluate(
         historical_forecasts = forecast(
             series, past_covariates, future_covariates, retrain=retrain, privileged=privileged, **rolling
         )
-    elif not isinstance(historical_forecasts, TimeSeries | list | tuple):
-        raise TypeError(f"historical_forecasts must be series, got {type_name(historical_forecasts)}")
+    else:
+        _check_forecasts(historical_forecasts, series)
     return darts_method(series, past_covariates, future_covariates, historical_forecasts, **kwargs)
+
+
+def _check_forecasts(given: Any, series: SeriesLike) -> None:
+    """Raise a TypeError for anything but a series, or lists of series, a ValueError for other components."""
+    if isinstance(given, list | tuple):
+        several = isinstance(series, list | tuple) and len(series) == len(given)
+        for item, own in zip(given, series if several else [series] * len(given), strict=True):
+            _check_forecasts(item, own)
+    elif not isinstance(given, TimeSeries):
+        raise TypeError(f"historical_forecasts must be series, got {type_name(given)}")
+    elif isinstance(series, TimeSeries) and given.n_components != series.n_components:
+        raise ValueError(
+            f"historical_forecasts have {given.n_components} components, and the series {series.n_components}"
+        )
+
+
+def _check_metric_kwargs(darts_method: Callable[..., Any], kwargs: Mapping[str, Any]) -> None:
+    """Raise a ValueError for arguments that a metric does not take."""
+    metric = kwargs.get("metric") or inspect.signature(darts_method).parameters["metric"].default
+    given = kwargs.get("metric_kwargs")
+    for one, own in zip(metric, given or [], strict=False) if isinstance(metric, list | tuple) else [(metric, given)]:
+        check_known(own or {}, inspect.signature(one).parameters, "argument in metric_kwargs")
 
 
 def _one_by_one(

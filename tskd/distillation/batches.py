@@ -104,7 +104,7 @@ class DistillationData(WindowData):
         self._later: Windows | None = windows.without("past_target", *LABEL_SLOTS)
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        chosen = torch.tensor(indices)
+        chosen = self.numbers(indices)
         keys, rows, outputs = self.keys.index_select(0, chosen), self._answers.index_select(0, chosen), self.outputs
         if self.blend is not None:
             nothing = keys.new_empty(0)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from darts import TimeSeries
 
-from tskd._core.darts.capabilities import reads_covariates
+from tskd._core.darts.arguments import check_retrain
+from tskd._core.darts.capabilities import is_fitted, reads_covariates
 from tskd._core.series import as_dtype, as_list, check_same_components, has_gaps
+from tskd._core.time_grid import steps_between
 
 # as many dates as a message lists
 LISTED = 3
@@ -112,13 +114,40 @@ def deployable(expected: Mapping[str, Sequence[str]], dtype: Any, **series: Any)
         ValueError: one cannot be used, or component names or their order are not those of the fit.
     """
     given = {what: values for what, values in series.items() if values is not None}
-    count = None
+    first: tuple[str, list[TimeSeries]] | None = None
     for what, values in given.items():
-        items = as_list(values, what, count)
+        items = as_list(values, what, None if first is None else len(first[1]))
         assert items is not None
-        count, dtype = len(items), items[0].dtype if dtype is None else dtype
+        dtype = items[0].dtype if dtype is None else dtype
         check_same_components(items, expected.get(what), what)
-    return {what: as_dtype(values, dtype) for what, values in series.items()}
+        first = (what, items) if first is None else first
+        for one, other in zip(items, first[1], strict=True):
+            try:
+                steps_between(one, other)
+            except ValueError as error:
+                raise ValueError(f"{what} does not fit {first[0]}: {error}") from None
+    alone = first is not None and isinstance(given[first[0]], TimeSeries)
+    return {what: as_dtype(_alike(values, alone), dtype) for what, values in series.items()}
+
+
+def _alike(values: Any, alone: bool) -> Any:
+    """A series alone, or in a list: as the others are."""
+    if values is None or isinstance(values, TimeSeries) == alone:
+        return values
+    return values[0] if alone else [values]
+
+
+def check_fitted(student: Any) -> None:
+    """Raise a ValueError for a student that is not fitted."""
+    if not is_fitted(student):
+        raise ValueError("the model is not fitted; call fit() first")
+
+
+def check_retrainable(student: Any, retrain: Any) -> None:
+    """Raise a ValueError for a `retrain` that cannot be, or that leaves a student as it is that is not fitted."""
+    check_retrain(retrain)
+    if not retrain:
+        check_fitted(student)
 
 
 def check_predict(student: Any, n: int, series: Any, past_covariates: Any, future_covariates: Any) -> None:

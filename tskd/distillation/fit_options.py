@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tskd._core.darts.arguments import check_arguments
+from tskd._core.checks import check_whole
+from tskd._core.darts.arguments import plain_arguments
 from tskd._core.window_keys import WindowSampling
 
 
@@ -33,4 +34,23 @@ class FitOptions:
     cache: Path | None = None
 
     def __post_init__(self) -> None:
-        check_arguments(**vars(self))
+        for name, value in plain_arguments(**vars(self)).items():
+            object.__setattr__(self, name, value)
+        if self.cache is not None and self.cache.exists() and not self.cache.is_dir():
+            raise ValueError(f"cache={str(self.cache)!r} is a file: give a folder")
+
+    def check_batches(self, windows: int, part: str = "") -> None:
+        """Raise a ValueError if the loader can make no batch of at most this many windows, or asks for others.
+
+        Args:
+            part: of the data, for messages.
+        """
+        kwargs = self.dataloader_kwargs or {}
+        sampler = kwargs.get("sampler")
+        if isinstance(sampler, Sequence):
+            for index in sampler:
+                check_whole(index, 0, "dataloader_kwargs['sampler']", f"positions of {part}windows", windows - 1)
+            windows = len(sampler)
+        size = kwargs.get("batch_size", 1)
+        if not windows or (kwargs.get("drop_last", False) and windows < size):
+            raise ValueError(f"dataloader_kwargs={dict(kwargs)}: there is no {part}batch, of {windows} windows")

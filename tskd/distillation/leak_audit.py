@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from tskd._core.checks import check_bool, type_name
 from tskd._core.darts.capabilities import is_fitted
-from tskd._core.series import SeriesBundle, SeriesLike, as_privileged
+from tskd._core.darts.inspect import trained_dtype
+from tskd._core.series import SeriesBundle, SeriesLike
+from tskd._core.time_grid import as_stamp
 from tskd.distillation import leak_checks
 from tskd.distillation.leak_checks import Finding
 from tskd.distillation.model import DistilledModel
@@ -64,15 +64,18 @@ def audit(
         ValueError: the model is not fitted.
     """
     check_bool(verbose, "verbose")
+    if not isinstance(model, DistilledModel):
+        raise TypeError(f"model must be a DistilledModel, got {type_name(model)}")
     if not is_fitted(model.student):
         raise ValueError("audit needs a fitted model; call fit() first")
-    if isinstance(test_start, str):
-        test_start = pd.Timestamp(test_start)
-    data = SeriesBundle.of(series, past_covariates, future_covariates)
+    data = SeriesBundle.of(series, past_covariates, future_covariates, dtype=trained_dtype(model.student))
+    _check_lengths(model, data)
+    if test_start is not None:
+        test_start = as_stamp(test_start, "test_start", data.series[0])
     if not isinstance(privileged, Mapping):
         raise TypeError(f"privileged must be a dict of series by name, got {type_name(privileged)}")
     names = [name for teacher in model.teachers for name in teacher.names]
-    hidden = as_privileged(privileged, list(dict.fromkeys([*names, *privileged])), len(data.series), "privileged")
+    hidden = dict(data.with_privileged(privileged, list(dict.fromkeys([*names, *privileged]))).privileged or {})
     findings = [
         leak_checks.among_inputs(model, data, hidden),
         *leak_checks.training_past(model, test_start),
@@ -84,3 +87,16 @@ def audit(
     if verbose:
         print(result)
     return result
+
+
+def _check_lengths(model: DistilledModel, data: SeriesBundle) -> None:
+    """Raise a ValueError for a target series whose first two thirds, which the audit forecasts from, are too short."""
+    spans = [one.lookback + one.horizon[-1] for one in model.teachers if one.names]
+    needed = max([model.student.input_chunk_length, *spans])
+    for target in data.series:
+        used = len(target) - len(target) // 3
+        if used < needed:
+            raise ValueError(
+                f"series has {len(target)} steps: the audit forecasts from the first {used}, and a window needs "
+                f"{needed}"
+            )

@@ -9,7 +9,7 @@ from typing import Any
 from darts import TimeSeries
 
 from tskd._core.checks import as_path, as_tuple
-from tskd._core.darts.arguments import check_arguments
+from tskd._core.darts.arguments import check_roll, plain_arguments
 from tskd._core.darts.capabilities import TorchForecastingModel
 from tskd._core.darts.inspect import kept_components, trained_dtype
 from tskd._core.series import SeriesLike
@@ -17,7 +17,7 @@ from tskd._core.window_keys import WindowSampling
 from tskd.balance import Balance, FixedBalance
 from tskd.distillation.backtesting import Backtester, evaluate
 from tskd.distillation.data_parts import data_parts
-from tskd.distillation.deployed_inputs import check_predict, deployable
+from tskd.distillation.deployed_inputs import check_fitted, check_predict, check_retrainable, deployable
 from tskd.distillation.expected.chosen_balance import BalanceChoice
 from tskd.distillation.fit import fit
 from tskd.distillation.fit_options import FitOptions
@@ -181,16 +181,16 @@ class DistilledModel:
             ValueError: components differ from those in `fit`, or are in another order (which darts does not check), or
                 values that the forecast reads are missing.
         """
-        check_arguments(n=n, **predict_kwargs)
+        n, predict_kwargs = plain_arguments(n=n)["n"], plain_arguments(**predict_kwargs)
+        check_fitted(self.student)
         parts = {"series": series, "past_covariates": past_covariates, "future_covariates": future_covariates}
         given = deployable(self.components, trained_dtype(self.student), **parts)
         if self.soft_sensor:
-            if not self.components:
-                raise ValueError("the model is not fitted; call fit() first")
             sensor = SoftSensor(self.student, self.components["series"])
             return sensor.predict(n, start=start, **given, **predict_kwargs)
         if start is not None:
             raise ValueError("start= is for a soft sensor; any other student needs the series up to the origin")
+        check_roll(self.student, n, predict_kwargs.get("roll_size"))
         check_predict(self.student, n, **given)
         return self.student.predict(n, **given, **predict_kwargs)
 
@@ -216,6 +216,7 @@ class DistilledModel:
         Raises:
             ValueError: privileged series without `retrain`, or a teacher that was fitted on data after an origin.
         """
+        check_retrainable(self.student, retrain)
         parts = {"series": series, "past_covariates": past_covariates, "future_covariates": future_covariates}
         given = deployable(self.components, None if retrain else trained_dtype(self.student), **parts)
         backtester = Backtester(self.student, self.soft_sensor, self._refit, self.given_teachers)

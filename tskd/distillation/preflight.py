@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor
 
-from tskd._core.coverage import check_windows
+from tskd._core.coverage import check_numeric_static, check_windows
 from tskd._core.darts.capabilities import check_weighable_labels, label_steps, window_span
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.rng import isolated_randomness
@@ -179,8 +179,11 @@ def _student_inputs(
     without = data.past_covariates is None and data.future_covariates is None
     if recipe.soft_sensor and without and not student.model_params.get("add_encoders"):
         raise ValueError("a soft sensor sees covariates alone: give past_covariates or future_covariates")
+    if student.considers_static_covariates:
+        check_numeric_static(data.series, f"{data.prefix}series")
     lookback = student.input_chunk_length
     keys = training_keys([len(target) for target in data.series], window_span(student), options.sampling)
+    options.check_batches(len(keys), "validation " if data.prefix else "")
     weights = None
     if not isinstance(sample_weight, str):
         weights = as_list(sample_weight, f"{data.prefix}sample_weight", len(data.series), complete=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tskd._core.checks import check_bool, type_name
+from tskd._core.darts.arguments import check_settings
 from tskd._core.darts.capabilities import (
     RNNModel,
     TorchForecastingModel,
@@ -48,6 +49,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check_student(self.student)
+        check_settings(self.student, f"student {type(self.student).__name__}")
         check_bool(self.soft_sensor, "soft_sensor")
         if self.soft_sensor and needs_target(self.student):
             raise ValueError(

@@ -131,7 +131,10 @@ def _read(folder: Path, path: Path) -> SavedModel:
         teacher if entry["given_fitted"] else teacher.unfitted()
         for teacher, entry in zip(teachers, description["teachers"], strict=True)
     )
-    return SavedModel(recipe, given, description["components"])
+    components = description["components"]
+    if not isinstance(components, dict) or not all(isinstance(names, list) for names in components.values()):
+        raise ValueError(f"components are {components!r}, not names by slot")
+    return SavedModel(recipe, given, components)
 
 
 def _check_files(folder: Path) -> None:

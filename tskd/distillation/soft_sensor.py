@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from darts import TimeSeries, concatenate
 from darts.utils.utils import generate_index
 
+from tskd._core.darts.arguments import check_roll
 from tskd._core.series import SeriesLike
-from tskd._core.time_grid import steps_between
+from tskd._core.time_grid import as_stamp, steps_between
 from tskd.distillation.deployed_inputs import DeployedInputs, check_complete
 
 
@@ -88,6 +88,7 @@ class SoftSensor:
         length = student.output_chunk_length
         if n > length and student.output_chunk_shift:
             raise ValueError(f"n={n} is beyond the output chunk of {length}, which output_chunk_shift does not allow")
+        check_roll(student, min(n, length), predict_kwargs.get("roll_size"))
         kept = series if isinstance(series, TimeSeries) else student.training_series
         static = None if kept is None else kept.static_covariates
         chunks: list[TimeSeries] = []
@@ -107,7 +108,7 @@ class SoftSensor:
 
 def _before(start: Any, grid: TimeSeries) -> Any:
     """The time stamp one step before `start`, which must lie on the grid of a series."""
-    stamp = pd.Timestamp(start) if isinstance(grid.start_time(), pd.Timestamp) else start
+    stamp: Any = as_stamp(start, "start", grid)
     times = generate_index(start=stamp, length=1, freq=grid.freq)
     try:
         steps_between(grid, TimeSeries.from_times_and_values(times, np.zeros((1, 1)), freq=grid.freq))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError, field_validator
 
+from tskd._core.checks import check_bool
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.errors import ConfigError, explain
 from tskd.experiment.config.experiment import ExperimentConfig, folder_name
@@ -152,6 +153,7 @@ class Study(StudyConfig):
         from tskd.experiment.run.folder import run_folder
         from tskd.experiment.run.scheduler import compute
 
+        check_bool(progress, "progress")
         options, plans = EngineOptions(engine, workers, address), plan_study(self)
         with run_folder(folder) as place:
             store = compute(self, plans, place, options, progress)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tskd._core.aspects import Aspect
+from tskd._core.checks import is_choice
 from tskd.losses._numerics import per_window
 from tskd.losses.base import AUTO, DistillationLoss, Needs, StudentTeacherPair, check_loss
 from tskd.losses.output_kd import OutputKD
@@ -90,15 +91,15 @@ class FeatureKD(DistillationLoss):
         weight: float = 1.0,
     ) -> None:
         super().__init__(weight)
-        if projector is not None and projector not in get_args(ProjectorKind):
+        if projector is not None and not is_choice(projector, get_args(ProjectorKind)):
             raise ValueError(f"projector={projector!r}: give one of {', '.join(get_args(ProjectorKind))}, or None")
         self.student_layer, self.teacher_layer = check_path(student_layer, teacher_layer)
         self.projector = projector
         self.loss = check_loss(OutputKD() if loss is None else loss)
         if self.loss.needs != Needs():
-            raise ValueError(f"{self.loss} compares more than two forecasts and cannot compare features")
+            raise ValueError(f"loss={self.loss} compares more than two forecasts and cannot compare features")
         if self.loss.labelled:
-            raise ValueError(f"{self.loss} reads labels, and features have none")
+            raise ValueError(f"loss={self.loss} reads labels, and features have none")
         self.least = self.loss.least
         self.regressor: nn.Module = nn.Identity()
 

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from torch import Tensor
 from torch.nn import functional
 
+from tskd._core.checks import is_choice
 from tskd.losses.base import DistillationLoss, StudentTeacherPair
 
 Metric = Literal["mse", "mae", "huber"]
@@ -25,7 +26,7 @@ def distance(metric: Metric, student: Tensor, teacher: Tensor) -> Tensor:
 
 def check_metric(metric: str) -> None:
     """Raise a ValueError unless the metric is one of `Metric`."""
-    if metric not in get_args(Metric):
+    if not is_choice(metric, get_args(Metric)):
         raise ValueError(f"metric={metric!r}: give one of {', '.join(get_args(Metric))}")
 
 

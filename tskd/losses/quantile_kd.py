@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from tskd._core.checks import check_positive
+from tskd._core.checks import check_positive, is_choice
 from tskd.losses.base import DistillationLoss, Needs, Predictive, StudentTeacherPair
 
 QuantileMetric = Literal["pinball", "mse"]
@@ -40,7 +40,7 @@ class QuantileKD(DistillationLoss):
 
     def __init__(self, metric: QuantileMetric = "pinball", temperature: float = 1.0, weight: float = 1.0) -> None:
         super().__init__(weight)
-        if metric not in get_args(QuantileMetric):
+        if not is_choice(metric, get_args(QuantileMetric)):
             raise ValueError(f"metric={metric!r}: give one of {', '.join(get_args(QuantileMetric))}")
         check_positive(temperature, "temperature")
         self.metric = metric

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tskd._core.checks import is_choice
 from tskd.losses._numerics import at_least_single, full_precision, rounding, unit_power
 from tskd.losses.base import DistillationLoss, StudentTeacherPair
 
@@ -73,7 +74,7 @@ class SampleRelation(DistillationLoss):
 
     def __init__(self, relation: Relation = "distance", weight: float = 1.0) -> None:
         super().__init__(weight)
-        if relation not in get_args(Relation):
+        if not is_choice(relation, get_args(Relation)):
             raise ValueError(f"relation={relation!r}: give one of {', '.join(get_args(Relation))}")
         self.relation = relation
 

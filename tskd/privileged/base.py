@@ -82,7 +82,13 @@ class Source(Described, ABC):
 
 
 def until_end(privileged: TimeSeries, series: TimeSeries) -> TimeSeries:
-    """The privileged series up to the end of the target."""
+    """The privileged series up to the end of the target; a ValueError if it begins later."""
+    if privileged.start_time() > series.end_time():
+        names = list(privileged.components)
+        raise ValueError(
+            f"privileged series {names} begins at {privileged.start_time()}, after the end of the target at "
+            f"{series.end_time()}"
+        )
     if privileged.end_time() <= series.end_time():
         return privileged
     return privileged.drop_after(series.end_time(), keep_point=True)

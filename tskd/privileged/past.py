@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, get_args
 
 from darts import TimeSeries
 
-from tskd._core.checks import check_whole
+from tskd._core.checks import check_whole, is_choice
 from tskd.privileged.alignment import check_samples_agree, fold
 from tskd.privileged.base import CovariateBlock, Kind, Source, until_end
 
@@ -61,7 +61,7 @@ class HighResolution(Source):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_named()
-        if self.coarse not in get_args(Coarse):
+        if not is_choice(self.coarse, get_args(Coarse)):
             raise ValueError(f"coarse={self.coarse!r}: give one of {', '.join(get_args(Coarse))}")
 
     def reads_until(self, horizon: int, samples_per_step: int = 1) -> Fraction:

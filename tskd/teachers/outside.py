@@ -5,10 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, NoReturn, Self
 
-import pandas as pd
-
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import SeriesBundle
+from tskd._core.time_grid import as_stamp
 from tskd._core.window_keys import WindowSampling
 from tskd.teachers.answer_form import AnswerForm
 from tskd.teachers.base import BaseTeacher
@@ -31,7 +30,7 @@ class OutsideTeacher(BaseTeacher):
         if not isinstance(name, str) or not name:
             raise ValueError(f"name={name!r}: give the teacher's name, a text")
         self.name = name
-        self._seen_until = pd.Timestamp(seen_until) if isinstance(seen_until, str) else seen_until
+        self._seen_until = None if seen_until is None else as_stamp(seen_until, "seen_until")
 
     @property
     @abstractmethod

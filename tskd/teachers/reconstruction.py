@@ -10,7 +10,7 @@ from typing import Any, Self, get_args
 import numpy as np
 from darts import TimeSeries
 
-from tskd._core.checks import check_bool, check_whole
+from tskd._core.checks import check_bool, check_whole, is_choice
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import SeriesBundle, SeriesLike, check_same_components, trace
 from tskd._core.window_keys import WindowSampling
@@ -62,7 +62,7 @@ class Reconstruction(BaseTeacher):
             raise TypeError(f"privileged must be the name of a series or a list of names, got {privileged!r}")
         if not names or len(set(names)) < len(names):
             raise ValueError(f"privileged={privileged!r}: give one name or more, each once")
-        if model not in get_args(PointwiseKind):
+        if not is_choice(model, get_args(PointwiseKind)):
             raise ValueError(f"model={model!r}: give one of {', '.join(map(repr, get_args(PointwiseKind)))}")
         check_whole(steps, 0, "steps", "a number of steps to both sides")
         check_bool(fills_past, "fills_past")

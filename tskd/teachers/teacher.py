@@ -10,7 +10,7 @@ from typing import Any
 from darts import TimeSeries
 
 from tskd._core.checks import as_tuple, check_known, type_name
-from tskd._core.darts.arguments import check_arguments
+from tskd._core.darts.arguments import plain_arguments
 from tskd._core.darts.capabilities import holds_torch_models, is_fitted, is_trainable
 from tskd._core.darts.inspect import kept_components, traces_of, trained_until
 from tskd._core.model_inputs import ModelInputs
@@ -186,7 +186,7 @@ class Teacher(FromOutside, BaseTeacher):
             ValueError: the data cannot be used.
         """
         self.check_fitted(False)
-        check_arguments(**fit_kwargs)
+        fit_kwargs = plain_arguments(**fit_kwargs)
         sampling = WindowSampling(fit_kwargs.get("stride", 1), fit_kwargs.get("max_samples_per_ts"))
         labels = None
         if taught_by is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from darts.models.forecasting.forecasting_model import ForecastingModel, GlobalForecastingModel
 
 from tskd._core.checks import check_bool, type_name
+from tskd._core.darts.arguments import check_settings
 from tskd._core.darts.capabilities import RNNModel, label_steps, models_reading, needs_target, reads_covariates
 from tskd.teachers.spec import TeacherSpec
 
@@ -39,6 +40,8 @@ def check_possible(teacher: TeacherSpec, fitted: bool) -> None:
     if teacher.target is not None and (not isinstance(teacher.target, str) or not teacher.target):
         raise ValueError(f"target={teacher.target!r} of teacher {teacher.name!r}: give the key of a series, or None")
     check_bool(teacher.sees_inputs, f"sees_inputs of teacher {teacher.name!r}")
+    if teacher.is_network:
+        check_settings(teacher.model, f"teacher {teacher.name!r}, {model}")
     for source in teacher.sources:
         if not reads_covariates(teacher.model, source.slot):
             raise ValueError(

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from tskd._core.checks import check_real, check_whole
+from tskd._core.checks import check_real, check_whole, is_choice
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.capped_simplex import shortest
 from tskd.weighting.step_inputs import Step
@@ -61,7 +61,7 @@ class AEKD(Weighting):
         if not cap:
             raise ValueError(f"cap={cap!r}: give a number above 0 and up to 1")
         check_whole(warm_up, 0, "warm_up", "a number of epochs")
-        if space not in get_args(Space):
+        if not is_choice(space, get_args(Space)):
             raise ValueError(f"space={space!r}: give one of {', '.join(map(repr, get_args(Space)))}")
         self.cap = cap
         self.warm_up = warm_up

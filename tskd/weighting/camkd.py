@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tskd._core.aspects import Aspect
-from tskd._core.checks import check_bool, check_positive
+from tskd._core.checks import check_bool, check_positive, is_choice
 from tskd.weighting._calibration_errors import FLOOR
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
@@ -115,7 +115,7 @@ class CAMKD(Weighting):
             ("granularity", granularity, get_args(Granularity)),
             ("confidence", confidence, get_args(Confidence)),
         ):
-            if value not in allowed:
+            if not is_choice(value, allowed):
                 raise ValueError(f"{name}={value!r}: give {' or '.join(map(repr, allowed))}")
         check_positive(temperature, "temperature")
         check_bool(features, "features")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,7 +33,8 @@ class Fixed(Weighting):
 
     def __init__(self, weights: Mapping[str, float] | Sequence[float]) -> None:
         super().__init__()
-        if not isinstance(weights, Iterable):
+        # an array of no dimension says that it is iterable, and is not
+        if not isinstance(weights, Iterable) or (isinstance(weights, np.ndarray) and not weights.ndim):
             raise ValueError(f"weights={weights!r}: give numbers by teacher name, or in the order of the teachers")
         self.weights = dict(weights) if isinstance(weights, Mapping) else list(weights)
         values = list(self.weights.values()) if isinstance(self.weights, dict) else self.weights

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tskd._core.checks import check_known, check_real, check_whole
+from tskd._core.checks import check_known, check_real, check_whole, is_choice
 from tskd.weighting._regimes import best_known_target, level, level_edges, ranks, regime_sums
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
@@ -65,7 +65,7 @@ class LFME(Weighting):
         curriculum: int = 10,
     ) -> None:
         super().__init__()
-        if regimes not in ("none", "quantile", "horizon"):
+        if not is_choice(regimes, ("none", "quantile", "horizon")):
             raise ValueError(f"regimes={regimes!r}: give 'none', 'quantile' or 'horizon'")
         check_whole(bins, 1, "bins", "a number of regimes")
         check_real(lead, 1, math.inf, "lead", "a finite number above 1")
@@ -82,7 +82,7 @@ class LFME(Weighting):
         self._given: list[list[float]] = []
         if isinstance(self.responsibility, dict):
             self._check_shares(self.responsibility)
-        elif responsibility not in ("equal", "best"):
+        elif not is_choice(responsibility, ("equal", "best")):
             raise ValueError(f"responsibility={responsibility!r}: give 'equal', 'best', or numbers by teacher name")
         self.register_buffer("teacher_error", torch.zeros(0, 1, 1))
         self.register_buffer("student_error", torch.zeros(0, 1, 1))

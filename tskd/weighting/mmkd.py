@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from tskd._core.checks import check_real, check_whole
+from tskd._core.checks import check_real, check_whole, is_choice
 from tskd._core.distributed import average_over_ranks
 from tskd.weighting.base import Weighting, WeightingNeeds
 from tskd.weighting.step_inputs import MetaStep, Step
@@ -113,7 +113,7 @@ class MMKD(Weighting):
         super().__init__()
         check_whole(every, 1, "every", "a number of steps")
         check_real(lr, 0, math.inf, "lr", "a finite number, 0 or more")
-        if outer not in get_args(Outer):
+        if not is_choice(outer, get_args(Outer)):
             raise ValueError(f"outer={outer!r}: give one of {', '.join(get_args(Outer))}")
         self.every = every
         self.lr = lr

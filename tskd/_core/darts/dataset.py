@@ -49,7 +49,7 @@ class WindowData(Dataset):
         return len(self.keys)
 
     def __getitems__(self, indices: list[int]) -> Any:
-        return self._batch(torch.tensor(indices))
+        return self._batch(self.numbers(indices))
 
     def _batch(self, chosen: Tensor) -> TorchTrainingBatch:
         """darts' batch of the windows with numbers `chosen [B]`."""
@@ -62,6 +62,13 @@ class WindowData(Dataset):
             slots["future_target"] = self.labels(self.keys[chosen]).to(slots["future_target"].dtype)
             slots.pop("labelled", None)
         return MaskedBatch(**slots) if "labelled" in slots else TorchTrainingBatch(**slots)
+
+    def numbers(self, indices: list[int]) -> Tensor:
+        """Numbers of windows `[B]`; a ValueError for windows that a sampler asks for and that there are not."""
+        if indices and not (min(indices) >= 0 and max(indices) < len(self.keys)):
+            wrong = next(index for index in indices if not 0 <= index < len(self.keys))
+            raise ValueError(f"dataloader_kwargs: the sampler gives {wrong!r}, and there are {len(self.keys)} windows")
+        return torch.tensor(indices)
 
     def release(self) -> None:
         """Drop the data: a trainer that outlives the fit keeps a reference to this object."""

@@ -13,6 +13,7 @@ from darts.models.forecasting.torch_forecasting_model import (
     TorchForecastingModel,
 )
 from darts.utils.data.torch_datasets._data_module import TorchDataModule
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from tskd._core.darts.bulk_steps import BulkStep, bulk_steps
 from tskd._core.darts.dataset import WindowData, replace_datasets
@@ -44,12 +45,15 @@ class _HandOver:
     def trainer(self) -> pl.Trainer:
         if self._built is None:
             epochs = self._options["epochs"]
-            self._built = self._model._setup_trainer(
-                self._requested,
-                self._model.model or _Untrained(),
-                self._options["verbose"],
-                epochs if epochs > 0 else self._model.n_epochs,
-            )
+            try:
+                self._built = self._model._setup_trainer(
+                    self._requested,
+                    self._model.model or _Untrained(),
+                    self._options["verbose"],
+                    epochs if epochs > 0 else self._model.n_epochs,
+                )
+            except MisconfigurationException as error:
+                raise ValueError(f"the trainer of {type(self._model).__name__}: {error}") from error
         return self._built
 
     @property

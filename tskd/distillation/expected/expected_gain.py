@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from tskd._core.checks import type_name
 from tskd._core.darts.capabilities import is_linear
 from tskd._core.rng import isolated_randomness
 from tskd._core.series import SeriesBundle, SeriesLike
@@ -146,6 +147,8 @@ def expected_gain(
     Raises:
         TypeError, ValueError: the data cannot be used, or labels are too few for folds.
     """
+    if isinstance(model, type) or not hasattr(model, "_recipe"):
+        raise TypeError(f"model must be a DistilledModel, got {type_name(model)}")
     recipe: Recipe = model._recipe()
     if not recipe.teachers:
         raise ValueError("the model has no teachers: there is no gain to expect")

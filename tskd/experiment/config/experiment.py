@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from tskd import datasets
+from tskd._core.checks import MOST
 from tskd._core.quiet_logs import quiet
 from tskd.experiment.config.any_teacher import AnyTeacherConfig, OneTeacher
 from tskd.experiment.config.arm import Arm
@@ -131,7 +132,7 @@ class ExperimentConfig(Strict):
     @classmethod
     def _sizes(cls, value: Any) -> Any:
         sizes = tuple(as_list(value))
-        wrong = [size for size in sizes if not (size is None or is_whole(size, 1))]
+        wrong = [size for size in sizes if not (size is None or (is_whole(size, 1) and size <= MOST))]
         if wrong or not sizes or len(set(sizes)) < len(sizes):
             raise ValueError(f"give numbers of training windows, none twice, or null for all; not {list(sizes)}.")
         return sizes

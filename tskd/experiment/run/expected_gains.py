@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tskd.distillation.expected.expected_gain import ExpectedGain
 from tskd.experiment.config.errors import ConfigError
 from tskd.experiment.config.study import StudyConfig
+from tskd.experiment.data.data_checks import check_data
 from tskd.experiment.data.loading import load
 from tskd.experiment.run.block import BlockRun
 from tskd.experiment.run.plan import Block
@@ -19,13 +20,14 @@ def expected_gains(study: StudyConfig) -> Iterator[tuple[str, str, ExpectedGain 
     the first above 0.
 
     Raises:
-        ConfigError, OSError: the data cannot be had.
+        ConfigError, OSError: the data cannot be had, or lack what is read.
     """
     for case, experiment in study.cases.items():
         try:
             loaded = load(experiment)
         except (ImportError, ValueError) as error:
             raise ConfigError(str(error)) from error
+        check_data(experiment, loaded.data)
         block = Block(case, experiment, 1, experiment.sizes[0], experiment.seeds[0])
         run = BlockRun(block, loaded)
         for arm in experiment.arms:

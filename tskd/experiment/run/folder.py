@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
 
+from tskd._core.checks import as_path
 from tskd.experiment.config.errors import ConfigError
 
 CONFIG, CELLS, TEACHERS, LOCKS = "config.yaml", "parts", "models", "locks"
@@ -22,7 +23,10 @@ def run_folder(folder: str | Path | None) -> Iterator[Path]:
         with TemporaryDirectory(prefix="tskd-") as temporary:
             yield Path(temporary)
         return
-    place = Path(folder)
+    try:
+        place = as_path(folder, "folder")
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{error}.") from error
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal, get_args
 
+from tskd._core.checks import MOST, is_choice, shown
 from tskd.experiment.config.errors import ConfigError
+from tskd.experiment.config.model_arguments import is_whole
 
 EngineName = Literal["processes", "ray"]
 
@@ -29,11 +31,13 @@ class EngineOptions:
     address: str | None = None
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise ConfigError(f"workers={self.workers} must be at least 1, or None for all cores.")
-        if self.engine not in get_args(EngineName):
+        if self.workers is not None and not (is_whole(self.workers, 1) and self.workers <= MOST):
+            raise ConfigError(f"workers={shown(self.workers)} must be at least 1, or None for all cores.")
+        if not is_choice(self.engine, get_args(EngineName)):
             raise ConfigError(f"engine={self.engine!r} must be 'processes' or 'ray'.")
         if self.engine == "ray" and find_spec("ray") is None:
             raise ConfigError("engine 'ray' needs Ray: pip install 'tskd[ray]'.")
+        if not isinstance(self.address, str | None):
+            raise ConfigError(f"address={self.address!r} must be a text, or None.")
         if self.engine != "ray" and self.address is not None:
             raise ConfigError(f"address={self.address!r} is that of a Ray cluster: it needs engine='ray'.")

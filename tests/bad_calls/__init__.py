@@ -1,0 +1,1 @@
+"""A generator of calls with wrong arguments, and the judge of how they end."""
