@@ -1,0 +1,68 @@
+"""Faults in the sources of privileged information."""
+
+from __future__ import annotations
+
+from tests.planted_faults.fault import faults_in
+
+TESTS = ["privileged/test_leaks"]
+
+FAULTS = (
+    *faults_in(
+        "privileged/future",
+        TESTS,
+        (
+            "known = until_end(privileged, series)\n        if self.mean_over",
+            "known = privileged\n        if self.mean_over",
+        ),
+        ("(end - self.start + 1) % self.mean_over)", "(end - self.start) % self.mean_over)"),
+        ("range(self.start, end - self.mean_over + 2, self.mean_over)", "range(self.start, end + 1, self.mean_over)"),
+        ("history=self.start == 1 and self.mean_over == 1)", "history=self.start == 1)"),
+        ("read, horizon, history=False)", "read, horizon, history=True)"),
+        ("math.sqrt(self.noise_variance) * _noise", "self.noise_variance * _noise"),
+        ("[step + ahead in read for step in horizon]", "[step in read for step in horizon]"),
+        ("None if steps.all() else steps,", "None,"),
+        ("np.arange(1, series.n_components + 1, dtype=np.uint64)", "np.ones(series.n_components, dtype=np.uint64)"),
+        ("history=history and not ahead,", "history=history,"),
+        ("if self.step < horizon[0]:", "if self.step <= horizon[0]:"),
+        ("np.cos(2 * np.pi * second)", "np.cos(np.pi * second)"),
+        ("range(self.step, self.step + 1)", "range(self.step, self.step + 2)"),
+    ),
+    *faults_in(
+        "privileged/past",
+        TESTS,
+        (".shift(-self.until)", ".shift(-self.until - 1)"),
+        ("samples_per_step - 1, samples_per_step)", "samples_per_step, samples_per_step)"),
+        ("until_end(privileged, series).shift", "privileged.shift"),
+        ('if self.coarse != "point":\n            check', 'if self.coarse == "mean":\n            check'),
+        ('whole_step=self.coarse != "point")', "whole_step=True)"),
+    ),
+    *faults_in(
+        "privileged/alignment",
+        TESTS,
+        ("- (0 if whole_step else k - 1)", "- (0 if whole_step else k - 2)"),
+        ("(rows[:, -1] < len(fine))", "(rows[:, -1] < len(fine) - 1)"),
+        ("unexplained[:, index].min(0).argmin()", "unexplained[0, index].argmin()"),
+        ("min(CLEARLY * shares[0], RELATED)", "max(CLEARLY * shares[0], RELATED)"),
+        ("proven |= bool(best == 0 and", "proven |= bool("),
+        ("values[after[:, 0]]", "values[after[:, -1]]"),
+    ),
+    *faults_in(
+        "privileged/base",
+        TESTS,
+        ("series.end_time(), keep_point=True)", "series.end_time(), keep_point=False)"),
+    ),
+    *faults_in(
+        "teachers/inputs",
+        [*TESTS, "teachers/test_teacher"],
+        ("block.history and teacher.sees_inputs)", "block.history)"),
+        ('visible["past_target"] = torch.zeros', 'visible["past_target"] = torch.ones'),
+        ("[target.with_static_covariates(None) for target in own]", "[target for target in own]"),
+        ("if teacher.lookback + last > longest:", "if teacher.lookback + last >= longest:"),
+        ("final = min(final - last", "final = max(final - last"),
+        ("{lag + 1 for lag in lags", "{lag for lag in lags"),
+        ("privileged[source.name][index]", "privileged[source.name][0]"),
+        ("at = steps_between(origin, part) - first\n", "at = steps_between(origin, part)\n"),
+        ("own.slice_intersect(target) for own", "own for own"),
+        ("""        slot: covariates if teacher.sees_inputs and reads""", """        slot: covariates if reads"""),
+    ),
+)
