@@ -7,7 +7,7 @@ from tests.planted_faults.fault import faults_in
 FAULTS = (
     *faults_in(
         "_core/windows",
-        ["_core/test_windows"],
+        ["_core/test_windows_with_gaps", "_core/test_windows"],
         ("past = (1 - span.lookback, span.lookback)", "past = (-span.lookback, span.lookback)"),
         ("future = (1 + span.output_shift, span.horizon)", "future = (span.output_shift, span.horizon)"),
         (
@@ -44,7 +44,7 @@ FAULTS = (
     ),
     *faults_in(
         "_core/coverage",
-        ["_core/test_windows", "test_bad_input", "test_judged_first"],
+        ["_core/test_windows_with_gaps"],
         ("data.future_covariates, 1 - lookback, labels[-1])", "data.future_covariates, 1 - lookback, labels[0])"),
         ("data.past_covariates, 1 - lookback, 0)", "data.past_covariates, -lookback, 0)"),
         ("keys[keys[:, 0] == index, 1]", "keys[:, 1]"),
