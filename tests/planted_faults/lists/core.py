@@ -57,7 +57,7 @@ FAULTS = (
     ),
     *faults_in(
         "_core/layers",
-        ["losses/test_values", "distillation/test_loss_compatibility", "losses/test_all_losses"],
+        ["losses/test_values"],
         ("first.unflatten(0, (windows, -1))", "first.unflatten(0, (-1, windows)).transpose(0, 1)"),
         ("by_window.transpose(1, 2) if self.channels_first", "by_window if self.channels_first"),
     ),
@@ -76,7 +76,7 @@ FAULTS = (
     ),
     *faults_in(
         "_core/darts/roll_forward",
-        ["losses/test_values", "losses/test_all_losses", "distillation/test_closed_form"],
+        ["losses/test_values"],
         ("[min(chunk, steps) for chunk", "[chunk for chunk"),
         (
             "torch.cat([past, forecast[:, :start]], dim=1)[:, -lookback:]",

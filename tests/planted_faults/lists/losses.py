@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.planted_faults.fault import faults_in
 
-TESTS = ["losses/test_values", "losses/test_all_losses"]
+TESTS = ["losses/test_values"]
 
 FAULTS = (
     *faults_in(

@@ -7,7 +7,7 @@ from tests.planted_faults.fault import faults_in
 FAULTS = (
     *faults_in(
         "teachers/predictor",
-        ["teachers/test_output_cache", "teachers/test_crossfit", "teachers/test_teacher"],
+        ["teachers/test_fingerprints", "teachers/test_crossfit", "teachers/test_teacher"],
         ("            request.steps,\n", ""),
         ("            self.columns,\n", ""),
         ("            str(request.dtype),\n", ""),
@@ -90,7 +90,7 @@ FAULTS = (
     ),
     *faults_in(
         "teachers/answers",
-        ["teachers/test_given_forecasts", "teachers/test_given_series", "teachers/test_answers"],
+        ["teachers/test_fingerprints", "teachers/test_answers", "teachers/test_given_series"],
         ("(self._codes[rows] == codes) & self._whole[rows]", "self._codes[rows] == codes"),
         ("for part in (self._codes, self._answers):", "for part in (self._answers,):"),
         ('("by time", self.form, slot.first', '("by time", slot.first'),
@@ -128,7 +128,7 @@ FAULTS = (
     ),
     *faults_in(
         "teachers/network",
-        ["teachers/test_output_cache", "teachers/test_crossfit", "teachers/test_teacher"],
+        ["teachers/test_fingerprints", "teachers/test_crossfit", "teachers/test_teacher"],
         ("slot.end, slot.zero, slot.visible):", "slot.end, slot.zero):"),
         ("slot.end, slot.zero, slot.visible)", "slot.end, slot.visible)"),
         ('b"-" if self.windows.static is None else', 'b"-" if True else'),
