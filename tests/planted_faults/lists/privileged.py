@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.planted_faults.fault import faults_in
 
-TESTS = ["privileged/test_leaks"]
+TESTS = ["privileged/test_sources"]
 
 FAULTS = (
     *faults_in(
@@ -53,7 +53,7 @@ FAULTS = (
     ),
     *faults_in(
         "teachers/inputs",
-        [*TESTS, "teachers/test_teacher"],
+        ["teachers/test_inputs"],
         ("block.history and teacher.sees_inputs)", "block.history)"),
         ('visible["past_target"] = torch.zeros', 'visible["past_target"] = torch.ones'),
         ("[target.with_static_covariates(None) for target in own]", "[target for target in own]"),
