@@ -7,7 +7,7 @@ from tests.planted_faults.fault import faults_in
 FAULTS = (
     *faults_in(
         "teachers/predictor",
-        ["teachers/test_fingerprints", "teachers/test_crossfit", "teachers/test_teacher"],
+        ["teachers/test_fingerprints", "teachers/test_outputs"],
         ("            request.steps,\n", ""),
         ("            self.columns,\n", ""),
         ("            str(request.dtype),\n", ""),
@@ -22,7 +22,7 @@ FAULTS = (
     ),
     *faults_in(
         "teachers/outputs",
-        ["teachers/test_output_cache", "distillation/test_closed_form", "losses/test_values"],
+        ["teachers/test_outputs", "teachers/test_output_cache"],
         ("first = steps[0] + span.start - source.horizon[0]", "first = span.start"),
         ("forecasts.where(valid[:, :, None, None], 0), valid", "forecasts, valid"),
         ("valid = covered & finite", "valid = covered"),
@@ -60,7 +60,7 @@ FAULTS = (
     ),
     *faults_in(
         "teachers/label_folds",
-        ["teachers/test_label_folds", "teachers/test_reconstruction"],
+        ["teachers/test_label_folds"],
         ("numbers % FOLDS, reach", "numbers * FOLDS // blocks, reach"),
         ("_distances(places, inside) > self.margin", "_distances(places, inside) >= self.margin"),
         ("self.stamps[inside]) > self.reach)", "self.stamps[inside]) >= self.reach)"),
