@@ -76,7 +76,7 @@ FAULTS = (
     ),
     *faults_in(
         "_core/darts/roll_forward",
-        ["losses/test_values"],
+        ["distillation/test_paired_loss"],
         ("[min(chunk, steps) for chunk", "[chunk for chunk"),
         (
             "torch.cat([past, forecast[:, :start]], dim=1)[:, -lookback:]",

@@ -9,7 +9,7 @@ VALUES = ["losses/test_values", "distillation/test_paired_loss", "distillation/t
 FAULTS = (
     *faults_in(
         "distillation/objective",
-        ["distillation/test_paired_loss", "losses/test_values", "weighting/test_aspects"],
+        ["distillation/test_two_of_everything", "distillation/test_paired_loss"],
         ("if pair.teacher == teacher and pair.loss", "if pair.loss"),
         ("mean_over_ranks(known.sum().to(weights.dtype))", "mean_over_ranks(step.valid.sum().to(weights.dtype))"),
         ("total[known].sum() / count", "total.mean()"),
@@ -27,7 +27,7 @@ FAULTS = (
     ),
     *faults_in(
         "distillation/weighted_sum",
-        ["weighting/test_aspects", "distillation/test_paired_loss", "distillation/test_missing_labels"],
+        ["distillation/test_two_of_everything", "distillation/test_missing_labels"],
         ("key = (aspect, number if inside else 0)", "key = (aspect, 0)"),
         ("step.labelled | step.present.any(0)[..., None]", "step.labelled"),
         ("per_window if sample_weight is None else per_window * _per_window(sample_weight)", "per_window"),
@@ -40,7 +40,7 @@ FAULTS = (
     ),
     *faults_in(
         "distillation/paired_loss",
-        ["distillation/test_paired_loss", "losses/test_values"],
+        ["distillation/test_two_of_everything", "distillation/test_paired_loss"],
         ('{"within": (self.span.start, step.target.shape[1])}', '{"within": (0, step.target.shape[1])}'),
         ("take(step.labelled)[:, self.span]", "take(step.labelled)[:, : self.span.stop - self.span.start]"),
         ("if theirs < own + more:", "if theirs <= own + more:"),
@@ -76,8 +76,8 @@ FAULTS = (
     *faults_in(
         "distillation/fit",
         [
+            "distillation/test_two_of_everything",
             "distillation/test_missing_in_fit",
-            "distillation/test_missing_labels",
             "weighting/test_calibrated_weightings",
         ],
         ("outputs.valid_for(keys).any(0)", "outputs.valid_for(keys).all(0)"),
@@ -103,12 +103,7 @@ FAULTS = (
     ),
     *faults_in(
         "distillation/batches",
-        [
-            "distillation/test_paired_loss",
-            "distillation/test_missing_labels",
-            "losses/test_values",
-            "weighting/test_meta_gradient",
-        ],
+        ["distillation/test_two_of_everything", "distillation/test_missing_labels", "distillation/test_paired_loss"],
         ('labels.where(slots["labelled"], torch.nan) if', "labels if"),
         (
             "forecasts[teacher][usable, span], labels[usable, span]",
@@ -125,7 +120,7 @@ FAULTS = (
     ),
     *faults_in(
         "distillation/student_queries",
-        ["weighting/test_mmkd", "weighting/test_meta_gradient", "distillation/test_paired_loss"],
+        ["distillation/test_two_of_everything", "weighting/test_mmkd"],
         (" * step.covers[:, None, :, None]", ""),
         ("squared.flatten(2).mean(2)", "squared.flatten(2).sum(2)"),
         ("if p.requires_grad]", "]"),
