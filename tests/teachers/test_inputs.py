@@ -87,6 +87,14 @@ def test_a_blind_teacher_sees_no_lookback_of_anything() -> None:
     assert masks(whole) == {"past_target": [[0, 0]] * 4, "historic_future_covariates": [[0, 0]] * 4}
 
 
+def test_a_blind_teacher_takes_no_covariates_of_its_student() -> None:
+    data = SeriesBundle.of(counting("y", 0, 2), counting("a", 3000), counting("b", 4000, end=(24, 18)))
+    data = data.with_privileged({"p": counting("p", 1000, end=(30, 30))}, ["p"])
+    found = Teacher(network(), FutureHorizon("p"), sees_inputs=False).inputs_on(data)
+    assert found.past_covariates is None and found.future_covariates is not None
+    assert list(found.future_covariates[0].components) == ["FutureHorizon:p:p0"]
+
+
 def test_a_source_that_reads_as_far_as_the_longest_series_goes() -> None:
     """Lookback 4 and 16 steps after the origin are the 20 steps of the first series; 17 are more."""
     assert inputs(Teacher(network(), CostlySensors("p", until=16)), WindowSampling()).keys is not None

@@ -240,6 +240,15 @@ def test_blocks_are_days_that_series_share() -> None:
     assert len(found.sums.errors) == len(days)
 
 
+def test_blocks_hold_whole_windows() -> None:
+    """Of daily series a day is shorter than the three steps of a window's labels."""
+    series = [walk(90, 2, seed=1, freq="D", dtype="float64")]
+    prepared = prepared_fit(Teacher.from_series([series[0] * 2], name="given"), series)
+    (one,) = prepared.teachers
+    found = HeldOut.of(prepared, [one.fit(prepared.options, prepared.student.series)])
+    assert len(found.sums.errors) == len({int(at) // H for at in found.rows.at})
+
+
 def test_a_network_is_compared_on_random_features_too() -> None:
     prepared = prepared_fit(TEACHERS["blind"](), targets(), TiDEModel)
     (one,) = prepared.teachers

@@ -139,7 +139,7 @@ FAULTS = (
     ),
     *faults_in(
         "distillation/deployed_inputs",
-        ["distillation/test_missing_values"],
+        ["distillation/test_deployed_inputs"],
         (
             "end - (self.student.input_chunk_length - 1) * values.freq",
             "end - self.student.input_chunk_length * values.freq",

@@ -9,7 +9,7 @@ X = "experiment"
 FAULTS = (
     *faults_in(
         "experiment/data/folds",
-        [f"{X}/data/test_folds"],
+        [f"{X}/data/test_unequal_parts", f"{X}/data/test_folds"],
         ("(folds - fold) * (len(index) - test)", "(folds - fold) * (test - validation)"),
         ("**_each(item, partial(_before, stamp=split)))", "**_each(item, partial(_before, stamp=end)))"),
         ("available - (size + span - 1)", "available - (size + span)"),
@@ -28,7 +28,7 @@ FAULTS = (
     ),
     *faults_in(
         "experiment/data/preparation",
-        [f"{X}/data/test_folds", f"{X}/data/test_data_checks", f"{X}/run/test_cell_key", f"{X}/run/test_block"],
+        [f"{X}/data/test_unequal_parts", f"{X}/data/test_folds"],
         ("training = data.series.drop_after(data.validation_start)", "training = data.series"),
         (
             "known = series if series.end_time() < validation_start else series.drop_after(validation_start)",
@@ -79,7 +79,7 @@ FAULTS = (
     ),
     *faults_in(
         "experiment/data/complete_windows",
-        [f"{X}/run/test_missing_values", f"{X}/data/test_data_checks"],
+        [f"{X}/data/test_unequal_parts", f"{X}/run/test_missing_values"],
         ("covered &= windows.covers(keys)", "covered = windows.covers(keys)"),
         ("covers(keys + torch.tensor([0, start]))", "covers(keys)"),
         ("examples=examples_of(complete))", "examples=part.examples)"),
@@ -160,7 +160,7 @@ FAULTS = (
     ),
     *faults_in(
         "experiment/run/forecast",
-        [f"{X}/run/test_block", f"{X}/run/test_missing_values", f"{X}/run/test_one_way_through"],
+        [f"{X}/data/test_unequal_parts", f"{X}/run/test_block"],
         ("teacher.horizon[-1] < len(part.series)", "teacher.horizon[-1] <= len(part.series)"),
         ("student.output_chunk_shift + 1\n", "1\n"),
         ('visible={"past_target": hidden} if soft_sensor else {}', "visible={}"),
@@ -185,7 +185,7 @@ FAULTS = (
     ),
     *faults_in(
         "experiment/run/block_teachers",
-        [f"{X}/run/test_block", f"{X}/config/test_teacher"],
+        [f"{X}/data/test_unequal_parts", f"{X}/config/test_teacher", f"{X}/run/test_block"],
         ("TeacherVariant(config.taught_by, variant.shuffled)).teacher", "TeacherVariant(config.taught_by)).teacher"),
         ('zlib.crc32(f"{name} {self.block.seed}".encode())', "self.block.seed"),
         ("self.placebo_sources[variant] if variant.shuffled else config.sources()", "config.sources()"),
@@ -193,7 +193,7 @@ FAULTS = (
     ),
     *faults_in(
         "experiment/controls/shuffling",
-        [f"{X}/controls/test_controls"],
+        [f"{X}/data/test_unequal_parts", f"{X}/controls/test_controls"],
         ("np.roll(cycle, 1)", "cycle"),
         ("+ (times >= data.test_start)", "+ 0"),
         ("level + (samples - level)[_permutation", "samples[_permutation"),
@@ -202,7 +202,7 @@ FAULTS = (
     ),
     *faults_in(
         "experiment/results/candidate_choice",
-        [f"{X}/results/test_results"],
+        [f"{X}/config/test_experiment"],
         ("return min(able", "return max(able"),
         ("[able[candidate][seed] for seed in seeds]", "list(able[candidate].values())"),
         ("if candidate not in flawed}", "}"),
