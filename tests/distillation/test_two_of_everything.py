@@ -182,6 +182,9 @@ def test_each_feature_loss_has_weights_of_its_own() -> None:
     torch.testing.assert_close(term.term, expected.mean())
     torch.testing.assert_close(term.aspects["features"], torch.stack(of_loss).mean(0))
     assert len(weighting.shown) == 2
+    # where a teacher is not valid, what lies under the mask is not shown
+    for name, shown in zip(LAYERS, weighting.shown, strict=True):
+        torch.testing.assert_close(shown.teachers[1], theirs[1][name].where(valid[1][:, None, None], 0))
 
 
 def test_a_probe_speaks_of_the_steps_that_its_teacher_forecasts() -> None:

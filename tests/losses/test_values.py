@@ -761,3 +761,17 @@ def test_what_has_no_label_counts_for_nothing() -> None:
     assert (attentive.smallest.item(), attentive.largest.item()) == (1, 9)
     # the teacher's mean error of 4 earns (9 − 4)/(9 − 1) of trust
     assert attentive(pair).flatten().tolist() == pytest.approx([5 / 8, 4 * 5 / 8, 4 * 5 / 8])
+
+
+def test_the_two_parts_of_a_divergence_between_gaussians() -> None:
+    """Of means 1 and 3 and deviations 2 and 4, the teacher's doubled: (2/2)²·½ and ½(16 − 1 − log 16), as if 8 and 2."""
+    student, teacher = (Normal(steps(mean), steps(deviation)) for mean, deviation in ((1, 2), (3, 4)))
+    pair = StudentTeacherPair(*[steps(0)] * 3, predictive=(Predictive(student), Predictive(teacher)))
+    loss = LikelihoodKD(temperature=2.0)
+    loss.set_up(pair)
+    parts = loss.parts(pair)
+    assert parts["mean"].item() == pytest.approx(0.5)
+    assert parts["spread"].item() == pytest.approx(0.5 * (16 - 1 - math.log(16)))
+    softened = kl_divergence(Normal(steps(3), steps(8)), student)
+    torch.testing.assert_close(loss(pair), softened)
+    torch.testing.assert_close(parts["mean"] + parts["spread"], softened)

@@ -102,6 +102,21 @@ def test_covariates_known_in_advance_go_on_and_others_end_with_the_part() -> Non
     assert found.validation.past_covariates.values()[VALIDATION:TEST] == pytest.approx(expected, abs=1e-4)
 
 
+def test_series_of_the_targets_components_are_scaled_as_the_target_is() -> None:
+    """Of the data set by its training part; of an archive by its own target."""
+    stations = toy_stations(elsewhere=0.5)
+    doubled = tuple(replace(one, privileged={"own": 2 * one.series}) for one in stations.archive)
+    found = prepare(replace(stations, privileged={"own": 3 * stations.series}, archive=doubled), LOOKBACK, (1, 2))
+    values = stations.series.values()
+    mean, deviation = values[: len(found.train.series)].mean(), values[: len(found.train.series)].std()
+    expected = (3 * values - mean) / deviation
+    assert found.test.privileged["own"].values() == pytest.approx(expected, abs=1e-4)
+    for one, other in zip(found.archive, stations.archive, strict=True):
+        values = other.series.values()
+        expected = (2 * values - values.mean()) / values.std()
+        assert one.privileged["own"].values() == pytest.approx(expected, abs=1e-4)
+
+
 def test_the_units_of_the_first_component_are_put_back() -> None:
     values = np.stack([np.arange(100.0), 5 - 3 * np.arange(100.0)], axis=1)
     times = TIMES[:100]

@@ -103,7 +103,7 @@ FAULTS = (
     ),
     *faults_in(
         "balance",
-        ["test_balance", "distillation/test_closed_form"],
+        ["test_balance"],
         ("return self.value * epoch / self.warm_up", "return self.value * (epoch + 1) / self.warm_up"),
         ("epoch < self.warm_up + self.hold:", "epoch < self.hold:"),
         ("- self.warm_up - self.hold + 1", "- self.warm_up - self.hold"),
