@@ -105,9 +105,9 @@ def test_each_series_has_its_own_weights() -> None:
 def test_each_series_has_its_own_covariates(slot: str) -> None:
     series, covariates = [SERIES, walk(35, seed=7)], [walk(50, seed=seed, name="c") for seed in (20, 21)]
     plain = DistilledModel(TiDEModel(**SETTINGS), balance=0)
-    together = plain.historical_forecasts(series, **{slot: covariates}, **ROLLING)
+    together = plain.historical_forecasts(series, **ROLLING | {slot: covariates})
     alone = [
-        plain.historical_forecasts(series[1], **{slot: one}, **ROLLING).values()
+        plain.historical_forecasts(series[1], **ROLLING | {slot: one}).values()
         for one in (covariates[1], covariates[0])
     ]
     np.testing.assert_array_equal(together[1].values(), alone[0])

@@ -116,7 +116,7 @@ def test_statistics_are_those_of_the_teacher() -> None:
         asked.fit_statistics(teacher, iter([(errors, labels)]))
     losses = [pair.loss for pair in asked.pairs]
     assert [pair.teacher for pair in asked.pairs] == [0, 1, 0, 1]
-    assert [(loss.smallest.item(), loss.largest.item()) for loss in losses] == [(1, 16), (9, 144)] * 2  # type: ignore[union-attr, operator]
+    assert [(loss.smallest.item(), loss.largest.item()) for loss in losses] == [(1, 16), (9, 144)] * 2  # type: ignore[operator]
 
 
 class OfFeatures(Weighting):

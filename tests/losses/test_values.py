@@ -764,9 +764,10 @@ def test_what_has_no_label_counts_for_nothing() -> None:
 
 
 def test_the_two_parts_of_a_divergence_between_gaussians() -> None:
-    """Of means 1 and 3 and deviations 2 and 4, the teacher's doubled: (2/2)²·½ and ½(16 − 1 − log 16), as if 8 and 2."""
+    """Of means 1 and 3, deviations 2 and 4, the teacher's doubled to 8: ½·(2/2)² and ½·(16 − 1 − log 16)."""
     student, teacher = (Normal(steps(mean), steps(deviation)) for mean, deviation in ((1, 2), (3, 4)))
-    pair = StudentTeacherPair(*[steps(0)] * 3, predictive=(Predictive(student), Predictive(teacher)))
+    zero = steps(0)
+    pair = StudentTeacherPair(zero, zero, zero, predictive=(Predictive(student), Predictive(teacher)))
     loss = LikelihoodKD(temperature=2.0)
     loss.set_up(pair)
     parts = loss.parts(pair)

@@ -13,7 +13,7 @@ from tests.planted_faults.planting import Planting
 
 
 def main() -> int:
-    """Report each fault that no test notices; 1 if there is one, or if a fault or a test file is not as it should be."""
+    """Report what became of each fault; 1 unless all are noticed, by tests that pass without them."""
     parser = argparse.ArgumentParser(prog="python -m tests.planted_faults", description=main.__doc__)
     parser.add_argument("areas", nargs="*", choices=[*AREAS, []], metavar="area", help=", ".join(AREAS))
     parser.add_argument("--only", default="", help="only faults in files whose path holds this text")

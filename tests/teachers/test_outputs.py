@@ -24,8 +24,8 @@ FIELDS = ["features.a", "parameters"]
 
 
 class Speaking:
-    """A model whose forecast of step h from origin t of series i is 1000·i + 10·t + h / 10, and by 5 more for the second
-    component; its spread is 100 times as much, its two parameters are that and 1 more, and its features are the origin.
+    """A model whose forecast of step h from origin t of series i is 1000·i + 10·t + h / 10, for the second component
+    5 more; its spread is 100 times as much, its two parameters are that and 1 more, and its features are the origin.
 
     Args:
         horizon: of the model.

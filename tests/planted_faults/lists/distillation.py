@@ -113,10 +113,6 @@ FAULTS = (
         ("keys + torch.tensor([0, start])", "keys + torch.tensor([0, start - 1])"),
         ("for chunk in chunks]).all(0)", "for chunk in chunks]).any(0)"),
         ('slots["labelled"][:, steps] if', "None if"),
-        (
-            "for part in unique(self.keys).split(CHUNK):\n            forecasts, valid = self.outputs.of(part)\n            slots = self.windows.gather(part)\n            steps",
-            "for part in self.keys.split(CHUNK):\n            forecasts, valid = self.outputs.of(part)\n            slots = self.windows.gather(part)\n            steps",
-        ),
     ),
     *faults_in(
         "distillation/student_queries",
