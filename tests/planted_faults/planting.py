@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -72,24 +72,13 @@ class Planting:
 
     def failing_without_a_fault(self, faults: Iterable[Fault]) -> list[str]:
         """Test files that fail as they are, and could not tell a fault."""
-        return [file for file in sorted({file for fault in faults for file in fault.tests}) if self.status([file])]
+        return [file for file in sorted({file for fault in faults for file in fault.tests}) if self.status([file]) != 0]
 
     @staticmethod
     def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
         # of the same size and second, byte code would be taken for that of this text
         Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
-
-
-def outcomes(faults: Sequence[Fault], folder: Path) -> Iterator[tuple[Fault, Outcome]]:
-    """Each fault and what became of it.
-
-    Args:
-        folder: for the copy in which they are planted.
-    """
-    planting = Planting(folder)
-    for fault in faults:
-        yield fault, planting.outcome(fault)
 
 
 def _run(folder: str, tests: list[str]) -> None:

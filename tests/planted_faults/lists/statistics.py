@@ -91,7 +91,7 @@ FAULTS = (
     ),
     *faults_in(
         "experiment/results/tabulation",
-        [R, "experiment/run/test_block"],
+        ["experiment/results/test_tabulation"],
         ("cell.mse[summary.scored]", "cell.mse[: len(summary.scored)]"),
         (
             "window.times[lookback:], cell.forecasts[number]",
