@@ -776,3 +776,9 @@ def test_the_two_parts_of_a_divergence_between_gaussians() -> None:
     softened = kl_divergence(Normal(steps(3), steps(8)), student)
     torch.testing.assert_close(loss(pair), softened)
     torch.testing.assert_close(parts["mean"] + parts["spread"], softened)
+
+
+@pytest.mark.parametrize("loss", [TeacherBounded(), HorizonWeighted(AttentiveImitation())], ids=str)
+def test_features_have_no_labels(loss: DistillationLoss) -> None:
+    with pytest.raises(ValueError, match="reads labels, and features have none"):
+        FeatureKD(loss=loss)

@@ -161,3 +161,14 @@ def test_one_component_that_is_an_aggregate_does_not_prove_another() -> None:
     with pytest.raises(ValueError, match="'b' is the sample at its stamp"):
         check_samples_agree(fine, grid, "mean")
     check_samples_agree(fine, grid[["a"]], "mean")
+
+
+def test_a_component_is_held_against_the_one_that_it_comes_closest_to() -> None:
+    """As a mean it resembles the first coarse component; it is the second, read at its stamp."""
+    fine = walk(800, 1, freq="15min", name="f", dtype="float64")
+    samples = fine.values()[:, 0]
+    noise = 0.1 * np.random.default_rng(1).normal(size=200)
+    coarse = np.stack([samples.reshape(-1, 4).mean(1) + noise, samples[::4]], axis=1)
+    grid = TimeSeries.from_times_and_values(fine.time_index[::4], coarse, columns=["a", "b"])
+    with pytest.raises(ValueError, match="'b' is the sample at its stamp"):
+        check_samples_agree(fine, grid, "mean")

@@ -46,7 +46,7 @@ FAULTS = (
     ),
     *faults_in(
         "teachers/crossfit",
-        ["teachers/test_crossfit"],
+        ["teachers/test_crossfit", "teachers/test_fingerprints"],
         (".where(steps < self.last + self.span, -1)", ".where(steps <= self.last, -1)"),
         ("where(steps < self.last + self.span", "where(steps <= self.last + self.span"),
         ("& (behind >= self.span)", ""),
