@@ -40,7 +40,6 @@ FAULTS = (
         TESTS,
         ("return self.loss.weight * (values", "return (values"),
         ("self.positions(self.units(features).transpose(1, 2)).transpose(1, 2)", "self.units(features)"),
-        ("target=teacher, features=None, labelled=None)", "target=teacher, features=None)"),
         ("features.flatten(1, -2) if features.dim() > 2", "features.flatten(2) if features.dim() > 2"),
     ),
     *faults_in(

@@ -43,7 +43,6 @@ FAULTS = (
         ("(rows[:, -1] < len(fine))", "(rows[:, -1] < len(fine) - 1)"),
         ("unexplained[:, index].min(0).argmin()", "unexplained[0, index].argmin()"),
         ("min(CLEARLY * shares[0], RELATED)", "max(CLEARLY * shares[0], RELATED)"),
-        ("proven |= bool(best == 0 and", "proven |= bool("),
         ("values[after[:, 0]]", "values[after[:, -1]]"),
     ),
     *faults_in(
