@@ -130,6 +130,13 @@ def test_samples_up_to_the_stamp_or_from_it_on() -> None:
     assert after.start_time() == coarse.start_time() and len(after) == 40
     assert after.values()[-1].tolist() == samples[156:160].tolist()
     assert list(after.components) == ["f0@0", "f0@1", "f0@2", "f0@3"]
+    (point,) = HighResolution("f").blocks(fine, coarse, HORIZON)
+    assert point.values.values()[0].tolist() == samples[1:5].tolist()
+    assert point.values.start_time() == coarse.time_index[1] and point.steps is None
+    means = coarse.with_values(samples.reshape(-1, 1, 4).mean(2, keepdims=True))
+    (mean,) = HighResolution("f", "mean").blocks(fine, means, HORIZON)
+    assert mean.values.values()[0].tolist() == samples[:4].tolist()
+    assert list(mean.values.components) == [f"HighResolution:f:f0@{offset}" for offset in range(4)]
     assert HighResolution("f").reads_until(3, 4) == 0
     assert HighResolution("f", "sum").reads_until(3, 4) == Fraction(3, 4)
 
