@@ -37,3 +37,11 @@ def test_the_height_is_held_for_as_many_epochs_as_given_then_falls_evenly(hold: 
     assert falling.sum() == pytest.approx(-0.8)
     assert np.ptp(falling) < 1e-12
     assert alphas[2 + hold + decay :] == pytest.approx([0.0] * 3)
+
+
+def test_whether_it_ever_teaches_is_known_of_so_many_epochs() -> None:
+    late = ScheduledBalance(0.8, warm_up=1)
+    assert [late.ever_teaches(epochs) for epochs in (0, 1, 2)] == [False, False, True]
+    assert late.ever_teaches(None) and late.ever_teaches(-1)
+    assert not FixedBalance(0).ever_teaches(5) and not FixedBalance(0.5).ever_teaches(0)
+    assert FixedBalance(0.5).ever_teaches(1)

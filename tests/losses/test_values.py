@@ -745,3 +745,40 @@ def test_relations_in_half_precision_are_computed_in_single(loss: DistillationLo
     found = used(loss, compared)
     assert found.dtype is torch.float32
     torch.testing.assert_close(found, used(loss, single))
+
+
+def test_what_has_no_label_counts_for_nothing() -> None:
+    """Of three steps the second has no label: its place is filled with a number that means nothing."""
+    student, teacher, target = steps(1, 5, 4), steps(2, 7, 2), steps(0, 1000, 0)
+    labelled = torch.tensor([True, False, True]).reshape(1, 3, 1)
+    pair = StudentTeacherPair(student, teacher, target, labelled=labelled)
+    # errors of the student 1 and 16, of the teacher 4 and 4
+    assert TeacherBounded()(pair).flatten().tolist() == [0, 0, 16]
+    attentive = AttentiveImitation().double()
+    attentive.set_up(StudentTeacherPair(student, teacher, target))
+    known = target.where(labelled, torch.nan)
+    attentive.fit_statistics(iter([(teacher, known), (steps(1, 0, 1), known), (steps(3, 0, 3), known)]))
+    assert (attentive.smallest.item(), attentive.largest.item()) == (1, 9)
+    # the teacher's mean error of 4 earns (9 − 4)/(9 − 1) of trust
+    assert attentive(pair).flatten().tolist() == pytest.approx([5 / 8, 4 * 5 / 8, 4 * 5 / 8])
+
+
+def test_the_two_parts_of_a_divergence_between_gaussians() -> None:
+    """Of means 1 and 3, deviations 2 and 4, the teacher's doubled to 8: ½·(2/2)² and ½·(16 − 1 − log 16)."""
+    student, teacher = (Normal(steps(mean), steps(deviation)) for mean, deviation in ((1, 2), (3, 4)))
+    zero = steps(0)
+    pair = StudentTeacherPair(zero, zero, zero, predictive=(Predictive(student), Predictive(teacher)))
+    loss = LikelihoodKD(temperature=2.0)
+    loss.set_up(pair)
+    parts = loss.parts(pair)
+    assert parts["mean"].item() == pytest.approx(0.5)
+    assert parts["spread"].item() == pytest.approx(0.5 * (16 - 1 - math.log(16)))
+    softened = kl_divergence(Normal(steps(3), steps(8)), student)
+    torch.testing.assert_close(loss(pair), softened)
+    torch.testing.assert_close(parts["mean"] + parts["spread"], softened)
+
+
+@pytest.mark.parametrize("loss", [TeacherBounded(), HorizonWeighted(TeacherBounded())], ids=str)
+def test_features_have_no_labels(loss: DistillationLoss) -> None:
+    with pytest.raises(ValueError, match="reads labels, and features have none"):
+        FeatureKD(loss=loss)

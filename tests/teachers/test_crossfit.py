@@ -192,3 +192,28 @@ def test_the_purge_reaches_as_far_as_sources_read() -> None:
     teacher = Teacher(model, WayPoint(None, 11), cross_fit=CrossFit(2, block=60)).fit(series)
     assert teacher.folds is not None
     assert teacher.folds.span == LOOKBACK + 11
+
+
+def test_folds_by_hand() -> None:
+    """The later series is listed first: blocks of six steps are counted from the start of the earlier one."""
+    series = [walk(30, start="2020-01-01 10:00"), walk(30)]
+    folds = Folds.of(CrossFit(3, block=6), series, torch.tensor([[0, 12], [1, 2], [1, 3]]), 5)
+    # the last training origin is step 12 of the first series, step 22 of the axis
+    assert (folds.axis.start_time(), folds.last) == (series[1].start_time(), 22)
+    keys = torch.tensor([[0, 0], [1, 0], [1, 5], [1, 6], [1, 12], [1, 18], [0, 16], [0, 17], [1, 26], [1, 27]])
+    # windows 5 steps or more after the last share nothing with it
+    assert folds.of_windows(series, keys).tolist() == [1, 0, 0, 1, 2, 0, 1, -1, 1, -1]
+    # of fold 1, steps 6 to 11 and 24 to 29 of the axis: 5 steps or more before the first, or after the last
+    kept = [int(at) for at in range(30) if bool(folds.trains(series, torch.tensor([[1, at]]), 1))]
+    assert kept == [0, 1, 16, 17, 18, 19]
+
+
+def test_a_block_is_five_days_or_a_window() -> None:
+    keys = torch.tensor([[0, at] for at in range(10, 700)])
+    assert Folds.of(CrossFit(4), [walk(700)], keys, 9).block == 120
+    assert Folds.of(CrossFit(4), [walk(700)], keys, 130).block == 130
+    assert Folds.of(CrossFit(4), [walk(700, freq="12h")], keys, 9).block == 10
+    # three folds in blocks of a window have one between two purges of half of it
+    assert Folds.of(CrossFit(3, block=9), [walk(700)], keys, 9).block == 9
+    with pytest.raises(ValueError, match="give a block of 9 or more"):
+        Folds.of(CrossFit(3, block=8), [walk(700)], keys, 9)

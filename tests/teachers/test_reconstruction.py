@@ -19,6 +19,7 @@ from tskd import DistilledModel, Reconstruction, Teacher
 from tskd.losses import AutoregressiveKD, OutputKD
 from tskd.teachers.output_cache import OutputCache
 from tskd.teachers.outputs import collect
+from tskd.teachers.pointwise import Pointwise
 from tskd.teachers.predictor import OutputRequest
 
 H = 4
@@ -108,6 +109,59 @@ def test_a_label_is_answered_by_a_model_that_has_not_seen_it(kind: Any, places: 
     if len(at) < 400:
         without = np.setdiff1d(np.arange(400), at)
         assert not same[without].all()
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_fold_is_answered_without_what_it_reads(steps: int) -> None:
+    """Around a labelled step that a model is fitted on, it reads no value that it reads around a step of its fold."""
+    teacher = Reconstruction("s", "ridge", steps).fit(labelled_at(TARGET, WEEK), {"s": STATIONS})
+    assert teacher._fit is not None
+    at = np.arange(400)[WEEK]
+    for folds, _, parts in teacher._fit.components:
+        for fold in parts:
+            inside, kept = at[folds.of_steps(at) == fold], at[folds.trains(at, fold)]
+            read = {int(step) + by for step in inside for by in range(-steps, steps + 1)}
+            assert not any(int(step) + by in read for step in kept for by in range(-steps, steps + 1))
+
+
+def test_the_time_axis_begins_with_the_earliest_series() -> None:
+    """Whichever is listed first, a stamp has the same fold: five-day blocks of equally many labels."""
+    late = TARGET[130:]
+    found = []
+    for series in ([TARGET, late], [late, TARGET]):
+        teacher = Reconstruction("s").fit(series, {"s": [STATIONS] * 2})
+        found.append(answers(teacher, [TARGET], s=[STATIONS])[0])
+        assert teacher._fit is not None and teacher._fit.axis.start_time() == TARGET.start_time()
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+
+
+def test_the_best_neighbour_may_run_the_other_way() -> None:
+    names = [str(name) for name in STATIONS.components]
+    opposite = STATIONS.with_values(STATIONS.values() * np.where([name == "s1" for name in names], -1, 1))
+    expected = answers(Reconstruction("s", "one-neighbour").fit(TARGET, {"s": STATIONS}), TARGET, s=STATIONS)[0]
+    teacher = Reconstruction("s", "one-neighbour").fit(TARGET, {"s": opposite})
+    np.testing.assert_allclose(answers(teacher, TARGET, s=opposite)[0], expected, rtol=1e-9)
+
+
+def test_a_neighbour_that_is_known_half_as_often_may_be_the_best() -> None:
+    values, labels = STATIONS.values()[24:424].copy(), TARGET.values()[:, 0]
+    # of 400 labelled steps, the cause is known at 200, then at 199
+    values[:200, 1] = np.nan
+    assert Pointwise.fit("one-neighbour", values, labels).columns == [1]
+    values[200, 1] = np.nan
+    assert Pointwise.fit("one-neighbour", values, labels).columns != [1]
+
+
+def test_the_penalty_grows_with_the_number_of_labels() -> None:
+    """Penalties are relative to a mean: labels that are each listed twice change nothing but the folds' rows."""
+    fits = []
+    for times in (1, 2):
+        teacher = Reconstruction("s").fit([TARGET] * times, {"s": [STATIONS] * times})
+        assert teacher._fit is not None
+        (_, whole, _) = teacher._fit.components[0]
+        fits.append(whole.estimator[-1])
+    assert [fit.alphas.min() for fit in fits] == pytest.approx([400e-6, 800e-6])
+    assert [fit.alphas.max() for fit in fits] == pytest.approx([400e2, 800e2])
 
 
 def test_the_answers_of_all_models_are_given_for_all_steps() -> None:

@@ -91,6 +91,24 @@ def test_archive_as_printed_and_its_limit() -> None:
     assert theory.archive_risk(world, 10**9, 20) == pytest.approx(theory.oracle_risk(world, 20), rel=1e-6)
 
 
+@pytest.mark.parametrize("world", [LinearGaussian(2, 5, 0.4, 3.0), LinearGaussian(4, 1, 0.6, 3.0)], ids=str)
+def test_teachers_of_other_rows(world: LinearGaussian) -> None:
+    """A teacher on z alone, and one on x and z: least squares on rows apart from those that it answers for."""
+    rng, fitted, rows = np.random.default_rng(4), 24, 16
+    archive, nested, one_fit = [], [], []
+    for _ in range(1800):
+        old, new = world.sample(fitted, rng), world.sample(rows, rng)
+        archive.append(world.excess_risk(least_squares(new.x, new.z @ least_squares(old.z, old.y))))
+        both = [np.hstack([one.x, one.z]) for one in (old, new)]
+        coefficients = least_squares(both[0], old.y)
+        nested.append(world.excess_risk(least_squares(new.x, both[1] @ coefficients)))
+        every = np.vstack([old.x, new.x])
+        one_fit.append(world.excess_risk(least_squares(every, np.vstack(both) @ coefficients)))
+    check(theory.archive_risk(world, fitted, rows), archive)
+    check(theory.nested_risk(world, fitted, rows), nested)
+    check(theory.one_fit_risk(world, fitted, fitted + rows), one_fit)
+
+
 def test_privilege_of_a_direct_cause() -> None:
     """R(λ) of a teacher that knows b and not c: exact, and least at λ*."""
     world, n, rng = LinearGaussian(3, 2, 0.5, 2.0, direct=0.4), 20, np.random.default_rng(2)
@@ -159,7 +177,7 @@ def test_way_points_as_printed() -> None:
 def test_direct_and_iterated_forecasts() -> None:
     chain, steps, rng = Chain(0.8, 4), 1500, np.random.default_rng(4)
     direct, iterated = [], []
-    for _ in range(1500):
+    for _ in range(1800):
         x = chain.sample(steps, rng).values()[:, 0]
         direct.append((x[4:] @ x[:-4]) / (x[:-4] @ x[:-4]))
         iterated.append(((x[1:] @ x[:-1]) / (x[:-1] @ x[:-1])) ** 4)

@@ -377,3 +377,28 @@ def test_fits_with_several_teachers_of_which_some_are_silent_or_short() -> None:
     student = linear(n_epochs=2)
     DistilledModel(student, teachers, weighting=Imitability(), balance=0.5).fit(series, val_series=noise(60, 2, seed=4))
     assert np.isfinite(forecasts(student, series)).all()
+
+
+@pytest.mark.parametrize("windows", [9, 14])
+def test_the_penalty_has_the_least_generalised_cross_validation_error(windows: int) -> None:
+    """n·RSS/(n − tr H)² by the whole hat matrix, the constant included; for each of some data the same choice."""
+    chosen = set()
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        inputs = rng.normal(size=(windows, 5)) * [1, 10, 0.1, 3, 1]
+        targets = inputs[:, :2] @ [[0.5], [0.05]] + rng.normal(size=(windows, 2))
+        scaled = (inputs - inputs.mean(0)) / inputs.std(0)
+
+        def hat(penalty: float, scaled: np.ndarray = scaled) -> np.ndarray:
+            inner = scaled.T @ scaled + windows * penalty * np.eye(5)
+            return np.full((windows, windows), 1 / windows) + scaled @ np.linalg.solve(inner, scaled.T)
+
+        def error(penalty: float, targets: np.ndarray = targets, hat: Any = hat) -> float:
+            left = targets - hat(penalty) @ targets
+            return float((left**2).sum() / (windows - np.trace(hat(penalty))) ** 2)
+
+        best = min(PENALTIES, key=error)
+        chosen.add(best)
+        found = ridge_probe(torch.from_numpy(inputs), torch.from_numpy(targets))(torch.from_numpy(inputs))
+        assert found.numpy() == pytest.approx(hat(best) @ targets)
+    assert len(chosen) >= 3

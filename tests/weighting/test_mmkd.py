@@ -315,3 +315,15 @@ def test_the_scorers_optimizer_is_part_of_its_state() -> None:
 def test_bad_settings_are_refused(kwargs: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MMKD(**kwargs)
+
+
+def test_the_scorers_shares_are_of_the_valid() -> None:
+    """As the meta step sees them, too: a teacher that is not valid has no part in the softmax."""
+    weighting = MMKD()
+    with torch.no_grad():
+        for parameter in weighting.scorer.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+    valid = torch.tensor([[True, True, False], [True, False, False], [True, True, True]])
+    step = make_step(torch.randn(3, 3, 4, 2, generator=torch.Generator().manual_seed(2)), valid)
+    scores = weighting.scorer(teacher_states(step))[..., 0].exp() * valid
+    torch.testing.assert_close(weighting._weights(step), scores / scores.sum(0))

@@ -50,7 +50,9 @@ class DeployedInputs:
             first, last = end - (self.student.input_chunk_length - 1) * values.freq, end + ahead * values.freq
             # steps that do not exist are darts' business
             if values.start_time() <= last and values.end_time() >= first:
-                part = values.slice(first, last)
+                # darts' `slice` leaves out the end of whole numbers
+                rows = np.flatnonzero((values.time_index >= first) & (values.time_index <= last))
+                part = values[int(rows[0]) : int(rows[-1]) + 1]
                 found += [(what, part)] if has_gaps(part) else []
         return found
 

@@ -125,6 +125,25 @@ def test_given_answers_are_the_same_in_every_fold() -> None:
             assert answers[row] * one.rows.scale + one.rows.level[row] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_teacher_of_some_steps_answers_at_these_alone(first: int) -> None:
+    """Of a horizon of three steps, one of two: the first two or the last two; values tell series and time."""
+    series = targets()
+    told = [
+        one.with_values(1000.0 * index + np.arange(len(one))[:, None] + [0, 0.5]) for index, one in enumerate(series)
+    ]
+    given = [[one[at : at + 2] for at in range(first, len(one) - 1)] for one in told]
+    one = judged(Teacher.from_forecasts(given, name="given", first_step=first), series)
+    steps, components = one.rows.outputs
+    (answers,) = one.answers(purged_folds(one.rows.at, H, 3)[:1])
+    found = answers * one.rows.scale + one.rows.level
+    silent = (steps + 1 < first) | (steps + 1 > first + 1)
+    assert np.isnan(found[:, silent]).all() and silent.sum() == 2
+    index, origin = one.rows.keys.numpy().T
+    expected = 1000.0 * index[:, None] + origin[:, None] + 1 + steps + 0.5 * components
+    assert found[:, ~silent] == pytest.approx(expected[:, ~silent])
+
+
 def test_a_fitted_teacher_saw_the_labels_of_the_series_that_it_was_fitted_on() -> None:
     series, elsewhere = targets(), [walk(200, 2, seed=9, dtype="float64")]
     teacher = Teacher(LinearRegressionModel(lags=4, output_chunk_length=H))
@@ -219,6 +238,15 @@ def test_blocks_are_days_that_series_share() -> None:
     found = HeldOut.of(prepared, [one.fit(prepared.options, prepared.student.series)])
     days = {int(at) // 24 for at in found.rows.at}
     assert len(found.sums.errors) == len(days)
+
+
+def test_blocks_hold_whole_windows() -> None:
+    """Of daily series a day is shorter than the three steps of a window's labels."""
+    series = [walk(90, 2, seed=1, freq="D", dtype="float64")]
+    prepared = prepared_fit(Teacher.from_series([series[0] * 2], name="given"), series)
+    (one,) = prepared.teachers
+    found = HeldOut.of(prepared, [one.fit(prepared.options, prepared.student.series)])
+    assert len(found.sums.errors) == len({int(at) // H for at in found.rows.at})
 
 
 def test_a_network_is_compared_on_random_features_too() -> None:

@@ -22,6 +22,8 @@ from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.outside_teacher import ReconstructionConfig
 from tskd.experiment.controls.expansion import expanded
 from tskd.experiment.data.loading import load
+from tskd.experiment.data.outside import given_forecasts
+from tskd.experiment.data.preparation import Scale
 from tskd.experiment.run.block import BlockRun
 from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.plan import Block, planned
@@ -207,3 +209,14 @@ def test_a_reconstruction_is_controlled_by_a_network_like_the_student() -> None:
     # it has privilege itself, and explains nothing away
     assert found.controls == {"self-distilled": "self-distilled"}
     assert found.experiment.is_privileged(next(arm for arm in found.experiment.arms if arm.name == "one-neighbour"))
+
+
+def test_forecasts_from_a_file_are_scaled_and_their_deviations_are_not_moved(tmp_path: Path) -> None:
+    """Each by its own component, in any order."""
+    path = tmp_path / "told.csv"
+    pd.DataFrame(
+        {"origin": [4, 4], "step": [1, 1], "component": ["b", "a"], "value": [30.0, 5.0], "std": [20.0, 3.0]}
+    ).to_csv(path, index=False)
+    frame = given_forecasts(str(path), ["a", "b"], Scale(np.array([1.0, 10.0]), np.array([2.0, 5.0])))
+    assert frame["value"].tolist() == [4, 2] and frame["std"].tolist() == [4, 1.5]
+    assert frame["origin"].tolist() == [4, 4]

@@ -14,7 +14,7 @@ from scipy.stats import t as student
 
 from tests.helpers.series import moving_average
 from tskd.experiment.controls.registry import CONTROL_RULES
-from tskd.experiment.statistics.intervals import Comparison, block_bootstrap_variance, compare
+from tskd.experiment.statistics.intervals import Comparison, block_bootstrap_variance, compare, paired
 from tskd.experiment.statistics.verdict import describe, interval, percent
 from tskd.experiment.statistics.verdict import judge as judge_by
 
@@ -391,3 +391,15 @@ def test_too_few_windows_are_said_plainly() -> None:
 
     found = judge(few, ["p"], {"c": "placebo"}, "alone")
     assert found.outcome == "unknown" and "too few windows" in found.headline
+
+
+def test_folds_are_of_the_windows_that_all_kept_seeds_have() -> None:
+    """Of three folds of 2, 3 and 2 windows: one that no seed has whole, one that the second seed lacks, one that the
+    third lacks in all, and with it itself."""
+    nan = math.nan
+    arm = np.array([[1, nan, 3, 4, 5, 6, 7], [1, 2, 3, nan, 5, 6, 7], [1, 2, 3, 4, 5, nan, nan]])
+    baseline = arm + 10
+    baseline[1, 4] = nan
+    found, other, folds = paired(arm, baseline, [2, 3, 2])
+    assert found.tolist() == [[1, 3, 6, 7]] * 2 and other.tolist() == [[11, 13, 16, 17]] * 2
+    assert folds == [1, 1, 2]

@@ -144,3 +144,10 @@ def test_without_the_package_the_install_line_is_given(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "scikit_posthocs", None)
     with pytest.raises(ImportError, match=r"Nemenyi's test needs scikit_posthocs: pip install 'tskd\[statistics\]'"):
         ranks(ordered(5))
+
+
+def test_ranks_that_differ_by_the_critical_difference_differ() -> None:
+    from tskd.experiment.statistics.rank_tests import _groups
+
+    mean = pd.Series({"a": 1.0, "b": 1.75, "c": 2.0, "d": 3.0})
+    assert _groups(mean, 1.0) == [["a", "b"], ["b", "c"], ["d"]]

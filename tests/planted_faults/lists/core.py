@@ -1,0 +1,56 @@
+"""Faults in the windows, their keys, and what is shared by all rooms."""
+
+from __future__ import annotations
+
+from tests.planted_faults.fault import faults_in
+
+FAULTS = (
+    *faults_in(
+        "_core/windows",
+        ["_core/test_windows_with_gaps", "_core/test_windows"],
+        ("past = (1 - span.lookback, span.lookback)", "past = (-span.lookback, span.lookback)"),
+        ("future = (1 + span.output_shift, span.horizon)", "future = (span.output_shift, span.horizon)"),
+        (
+            '(inputs.past_covariates, *past),\n            "hist',
+            '(inputs.past_covariates, past[0] + 1, past[1]),\n            "hist',
+        ),
+        ("begin = end - lengths", "begin = end - lengths[0]"),
+        ("(rows + self.length <= self.end[keys[:, 0]])", "(rows + self.length < self.end[keys[:, 0]])"),
+        ("inside = (rows >= self.begin[keys[:, 0]])", "inside = (rows > self.begin[keys[:, 0]])"),
+        ("[(rows + step).clamp(0, last)] | ~self.visible[step]).all(1)", "[(rows + step).clamp(0, last)]).all(1)"),
+        ("functional.pad((~known).any(1).cumsum(0), (1, 0))", "functional.pad((~known).all(1).cumsum(0), (1, 0))"),
+        ("frame.ffill().bfill()", "frame.bfill().ffill()"),
+        ("torch.cat([_filled(self.table[begin:end]) for begin, end in parts])", "_filled(self.table)"),
+        ("return values if self.visible is None else values.where(self.visible, 0)", "return values"),
+        ("(inputs.past_target or series, *past)", "(series, *past)"),
+        ("rest = torch.ones(self.length", "rest = torch.zeros(self.length"),
+        (
+            "_tensor(s.static_covariates_values(copy=False)) for s",
+            "_tensor(series[0].static_covariates_values(copy=False)) for s",
+        ),
+    ),
+    *faults_in(
+        "_core/window_keys",
+        ["_core/test_windows"],
+        ("[-(-(length - size + 1) // stride) for", "[(length - size + 1) // stride for"),
+    ),
+    *faults_in(
+        "_core/coverage",
+        ["_core/test_windows_with_gaps"],
+        ("data.future_covariates, 1 - lookback, labels[-1])", "data.future_covariates, 1 - lookback, labels[0])"),
+    ),
+    *faults_in(
+        "_core/darts/roll_forward",
+        ["distillation/test_paired_loss"],
+        (
+            "torch.cat([past, forecast[:, :start]], dim=1)[:, -lookback:]",
+            "torch.cat([past, forecast], dim=1)[:, -lookback:]",
+        ),
+    ),
+    *faults_in(
+        "balance",
+        ["test_balance"],
+        ("(self.final - self.value) * fallen", "(self.value - self.final) * fallen"),
+        ("for epoch in range(epochs))", "for epoch in range(epochs - 1))"),
+    ),
+)

@@ -1,0 +1,75 @@
+"""Faults in the fit of a student and its evaluation."""
+
+from __future__ import annotations
+
+from tests.planted_faults.fault import faults_in
+
+VALUES = ["losses/test_values", "distillation/test_paired_loss", "distillation/test_closed_form"]
+
+FAULTS = (
+    *faults_in(
+        "distillation/objective",
+        ["distillation/test_two_of_everything", "distillation/test_paired_loss"],
+        ("if pair.teacher == teacher and pair.loss", "if pair.loss"),
+        ("total[known].sum() / count", "total.mean()"),
+        ("take(of_steps(chosen[k], span))", "take(of_steps(chosen[0], span))"),
+        ("of_teacher.where(valid, 0)", "of_teacher"),
+        ("forecasts[:, pair.span] = self._probes", "forecasts[:] = self._probes"),
+        ("take(sample_weight)[:, span]", "take(sample_weight)[:, :1]"),
+    ),
+    *faults_in(
+        "distillation/weighted_sum",
+        ["distillation/test_two_of_everything", "distillation/test_missing_labels"],
+        ("key = (aspect, number if inside else 0)", "key = (aspect, 0)"),
+        ("step.labelled | step.present.any(0)[..., None]", "step.labelled"),
+        ("less[:, span] += ", "less[:, span] = "),
+    ),
+    *faults_in(
+        "distillation/paired_loss",
+        ["distillation/test_two_of_everything", "distillation/test_paired_loss"],
+        ('{"within": (self.span.start, step.target.shape[1])}', '{"within": (0, step.target.shape[1])}'),
+        ("step.forecasts[self.teacher], step.target", "step.forecasts[0], step.target"),
+    ),
+    *faults_in(
+        "distillation/fit",
+        [
+            "distillation/test_two_of_everything",
+            "distillation/test_missing_in_fit",
+            "weighting/test_calibrated_weightings",
+        ],
+        ("sets[1] if held_out else sets[0]", "sets[0]"),
+        ("data.forecasts_and_labels(teacher))", "data.forecasts_and_labels(0))"),
+        ("objective.fields(number))", "objective.fields(0))"),
+    ),
+    *faults_in(
+        "distillation/backtesting",
+        ["distillation/test_backtesting", "distillation/test_missing_values"],
+        ("{name: items[index] for name, items in hidden", "{name: items[0] for name, items in hidden"),
+        ("None if future is None else future[index]", "None if future is None else future[0]"),
+    ),
+    *faults_in(
+        "distillation/batches",
+        ["distillation/test_two_of_everything", "distillation/test_missing_labels", "distillation/test_paired_loss"],
+        ("torch.nonzero(self.windows.has_labels(self.keys))[:, 0]", "torch.arange(len(self.keys))"),
+        ("keys + torch.tensor([0, start])", "keys + torch.tensor([0, start - 1])"),
+    ),
+    *faults_in(
+        "distillation/student_queries",
+        ["distillation/test_two_of_everything", "weighting/test_mmkd"],
+        ("squared.flatten(2).mean(2)", "squared.flatten(2).sum(2)"),
+    ),
+    *faults_in(
+        "distillation/history",
+        ["distillation/test_history"],
+        ("by_hour = sums[:count] / sums[count + 1]", "by_hour = sums[:count] / known"),
+        ("torch.maximum(self._extremes, extremes)", "torch.minimum(self._extremes, extremes)"),
+    ),
+    *faults_in(
+        "distillation/deployed_inputs",
+        ["distillation/test_deployed_inputs"],
+        (
+            "end - (self.student.input_chunk_length - 1) * values.freq",
+            "end - self.student.input_chunk_length * values.freq",
+        ),
+    ),
+)

@@ -1,0 +1,37 @@
+"""Faults in what distillation is expected to give, and in the balance that follows."""
+
+from __future__ import annotations
+
+from tests.planted_faults.fault import faults_in
+
+E = "distillation/expected"
+
+FAULTS = (
+    *faults_in(
+        "distillation/expected/ridge",
+        [f"{E}/test_ridge", f"{E}/test_held_out"],
+        ("penalties = PENALTIES * known.sum()", "penalties = PENALTIES"),
+        ("(trains, held & known), penalties)", "(trains, trains), penalties)"),
+    ),
+    *faults_in(
+        "distillation/expected/fold_answers",
+        [f"{E}/test_held_out", f"{E}/test_teacher_gain"],
+        ("horizon[0] + span.start - self.fitted.horizon[0]", "horizon[0] - self.fitted.horizon[0]"),
+    ),
+    *faults_in(
+        "distillation/expected/stand_in",
+        [f"{E}/test_held_out", f"{E}/test_teacher_gain"],
+        ("self._fitted(trains & apart, numbers == number)", "self._fitted(apart, numbers == number)"),
+    ),
+    *faults_in(
+        "distillation/expected/held_out",
+        [f"{E}/test_held_out", f"{E}/test_teacher_gain", f"{E}/test_auto_balance"],
+        ("at // max(reach, day)", "at // day"),
+        ("apart.append(own - plain[fold][0])", "apart.append(plain[fold][0] - own)"),
+    ),
+    *faults_in(
+        "distillation/expected/chosen_balance",
+        [f"{E}/test_auto_balance", f"{E}/test_expected_gain", "distillation/test_harm_formula"],
+        ("== 1 and not bold", "== 1"),
+    ),
+)

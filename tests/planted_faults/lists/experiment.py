@@ -1,0 +1,78 @@
+"""Faults in experiments: data, folds, keys, fits, scores, stored cells and choices."""
+
+from __future__ import annotations
+
+from tests.planted_faults.fault import faults_in
+
+X = "experiment"
+
+FAULTS = (
+    *faults_in(
+        "experiment/data/folds",
+        [f"{X}/data/test_unequal_parts", f"{X}/data/test_folds"],
+        ("(folds - fold) * (len(index) - test)", "(folds - fold) * (test - validation)"),
+        ("**_each(item, partial(_before, stamp=split)))", "**_each(item, partial(_before, stamp=end)))"),
+    ),
+    *faults_in(
+        "experiment/data/preparation",
+        [f"{X}/data/test_unequal_parts", f"{X}/data/test_folds"],
+        ("training = data.series.drop_after(data.validation_start)", "training = data.series"),
+        ('{name: cut(p) for name, p in whole["privileged"].items()}', 'dict(whole["privileged"])'),
+        ("{list(series.components)} ", ""),
+        (
+            "_scaled(series, statistics, validation_start)\n\n    return",
+            "_scaled(series, {}, validation_start)\n\n    return",
+        ),
+    ),
+    *faults_in(
+        "experiment/data/fit_data",
+        [f"{X}/run/test_block", f"{X}/controls/test_controls", f"{X}/controls/test_scarce_labels"],
+        ("[{**own, **elsewhere}, own]", "[own, {**own, **elsewhere}]"),
+    ),
+    *faults_in(
+        "experiment/data/complete_windows",
+        [f"{X}/data/test_unequal_parts", f"{X}/run/test_missing_values"],
+        ("covered &= windows.covers(keys)", "covered = windows.covers(keys)"),
+        ("examples=examples_of(complete))", "examples=part.examples)"),
+    ),
+    *faults_in(
+        "experiment/data/outside",
+        [f"{X}/config/test_outside_teacher"],
+        ('frame["std"] / scale.deviation[at]', '(frame["std"] - scale.mean[at]) / scale.deviation[at]'),
+    ),
+    *faults_in(
+        "experiment/run/plan",
+        [f"{X}/run/test_cell_key"],
+        ('        "back": experiment.folds - block.fold,\n', ""),
+        ('        "scored": list(experiment.steps),\n', ""),
+        ('"taught_by": None if by is None else _teacher', '"taught_by": by if by is None or by else _teacher'),
+        ('{"labels": canonical(experiment.labels)}', "{}"),
+    ),
+    *faults_in(
+        "experiment/run/cell_store",
+        [f"{X}/run/test_cell_store", f"{X}/run/test_strange_cells"],
+        ("found[stored.key].failed > stored.failed", "found[stored.key].failed < stored.failed"),
+        ("if older != path and self._state(older) == (key, True):", "if older != path:"),
+    ),
+    *faults_in(
+        "experiment/run/forecast",
+        [f"{X}/data/test_unequal_parts", f"{X}/run/test_block"],
+        ("student.output_chunk_shift + 1\n", "1\n"),
+        ('visible={"past_target": hidden} if soft_sensor else {}', "visible={}"),
+    ),
+    *faults_in(
+        "experiment/run/block_teachers",
+        [f"{X}/data/test_unequal_parts", f"{X}/config/test_teacher", f"{X}/run/test_block"],
+        ('zlib.crc32(f"{name} {self.block.seed}".encode())', "self.block.seed"),
+    ),
+    *faults_in(
+        "experiment/controls/shuffling",
+        [f"{X}/data/test_unequal_parts", f"{X}/controls/test_controls"],
+        ("finest // 3600, finest", "finest // 60, finest"),
+    ),
+    *faults_in(
+        "experiment/results/candidate_choice",
+        [f"{X}/config/test_experiment"],
+        ("return min(able", "return max(able"),
+    ),
+)

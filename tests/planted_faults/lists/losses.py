@@ -1,0 +1,72 @@
+"""Faults in the losses."""
+
+from __future__ import annotations
+
+from tests.planted_faults.fault import faults_in
+
+TESTS = ["losses/test_values"]
+
+FAULTS = (
+    *faults_in(
+        "losses/_numerics",
+        TESTS,
+        ("(values / power.where(varies, 1).sqrt())", "(values / power.where(varies, 1))"),
+    ),
+    *faults_in("losses/attention_transfer", TESTS, (".square().sum(1)", ".square().mean(1)")),
+    *faults_in(
+        "losses/attentive_imitation",
+        TESTS,
+        ("(largest - errors) / range_", "(errors - smallest) / range_"),
+        (
+            "_errors((pair.teacher - pair.target).square(), pair.labelled)",
+            "_errors((pair.teacher - pair.target).square(), None)",
+        ),
+    ),
+    *faults_in(
+        "losses/channel_relation",
+        TESTS,
+        ("* 2 / (components", "/ (components"),
+    ),
+    *faults_in(
+        "losses/horizon_weighted",
+        [*TESTS, "distillation/test_paired_loss"],
+        ("return self.loss.weight * weights[:, None] * values", "return weights[:, None] * values"),
+        ("self.labelled = self.loss.labelled", "self.labelled = False"),
+        ("torch.softmax(exponents, 0) * steps", "torch.softmax(exponents, 0)"),
+    ),
+    *faults_in(
+        "losses/level_shape_kd",
+        TESTS,
+        ("self.shape * (difference - level).square()", "self.level * (difference - level).square()"),
+    ),
+    *faults_in(
+        "losses/likelihood_kd",
+        TESTS,
+        ("(teacher.scale / student.scale).square()", "(student.scale / teacher.scale).square()"),
+    ),
+    *faults_in(
+        "losses/multi_scale_kd", TESTS, ("range(self.scales + 1)", "range(self.scales)"), ("2**scale)", "scale + 1)")
+    ),
+    *faults_in(
+        "losses/outlier_rejection",
+        TESTS,
+        ("self.threshold * GAUSSIAN * deviation", "self.threshold * deviation"),
+        ("torch.where(size > limit, limit / size", "torch.where(size > limit, limit.square() / size.square()"),
+    ),
+    *faults_in(
+        "losses/quantile_kd",
+        TESTS,
+        ("median + self.temperature * (teacher - median)", "median + (teacher - median) / self.temperature"),
+        ("_quantiles_at(side, shared) for side", "side.quantiles[..., : len(shared)] for side"),
+    ),
+    *faults_in(
+        "losses/sample_relation",
+        TESTS,
+        ("(windows - 1) * (windows - 2)", "(windows - 1) ** 2"),
+    ),
+    *faults_in(
+        "losses/teacher_bounded",
+        TESTS,
+        ("term if pair.labelled is None else term.where(pair.labelled, 0)", "term"),
+    ),
+)

@@ -1,0 +1,41 @@
+"""Faults in the sources of privileged information."""
+
+from __future__ import annotations
+
+from tests.planted_faults.fault import faults_in
+
+TESTS = ["privileged/test_sources"]
+
+FAULTS = (
+    *faults_in(
+        "privileged/future",
+        TESTS,
+        ("math.sqrt(self.noise_variance) * _noise", "self.noise_variance * _noise"),
+        ("[step + ahead in read for step in horizon]", "[step in read for step in horizon]"),
+        ("np.arange(1, series.n_components + 1, dtype=np.uint64)", "np.ones(series.n_components, dtype=np.uint64)"),
+        ("np.cos(2 * np.pi * second)", "np.cos(second)"),
+    ),
+    *faults_in(
+        "privileged/past",
+        TESTS,
+        ("until_end(privileged, series).shift", "privileged.shift"),
+        ('whole_step=self.coarse != "point")', "whole_step=True)"),
+    ),
+    *faults_in(
+        "privileged/alignment",
+        TESTS,
+        ("(rows[:, -1] < len(fine))", "(rows[:, -1] < len(fine) - 1)"),
+        ("unexplained[:, index].min(0).argmin()", "unexplained[0, index].argmin()"),
+        ("values[after[:, 0]]", "values[after[:, -1]]"),
+    ),
+    *faults_in(
+        "teachers/inputs",
+        ["teachers/test_inputs"],
+        ("block.history and teacher.sees_inputs)", "block.history)"),
+        ("[target.with_static_covariates(None) for target in own]", "[target for target in own]"),
+        ("privileged[source.name][index]", "privileged[source.name][0]"),
+        ("at = steps_between(origin, part) - first\n", "at = steps_between(origin, part)\n"),
+        ("own.slice_intersect(target) for own", "own for own"),
+        ("""        slot: covariates if teacher.sees_inputs and reads""", """        slot: covariates if reads"""),
+    ),
+)
