@@ -6,6 +6,18 @@ from tests.planted_faults.fault import faults_in
 
 FAULTS = (
     *faults_in(
+        "_core/darts/bulk_steps",
+        ["distillation/test_bulk_steps"],
+        ("loop.batch_progress.current.ready - 1]", "loop.batch_progress.current.ready]"),
+        ("loop.max_steps - loop.global_step - 1", "loop.max_steps - loop.global_step"),
+        ("every - 1 - done % every", "every - done % every"),
+        ("steps.step.increment_by(taken)", "steps.step.increment_by(1)"),
+        ("loop._batches_that_stepped += taken", "pass"),
+        ("                optimizer.zero_grad()\n", ""),
+        ("            if step.after is not None:\n                step.after()\n", ""),
+        ("first = loop.trainer, 0, loop.batch_idx + 1", "first = loop.trainer, 0, 0"),
+    ),
+    *faults_in(
         "_core/windows",
         ["_core/test_windows_with_gaps", "_core/test_windows"],
         ("past = (1 - span.lookback, span.lookback)", "past = (-span.lookback, span.lookback)"),

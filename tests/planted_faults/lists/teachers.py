@@ -20,7 +20,6 @@ FAULTS = (
         "teachers/outputs",
         ["teachers/test_outputs", "teachers/test_output_cache"],
         ("first = steps[0] + span.start - source.horizon[0]", "first = span.start"),
-        ("valid = covered & finite", "valid = covered"),
         ("[own & (share > 0) for own", "[own & (share >= 0) for own"),
         ("index_select(0, rows)[:, steps:]", "index_select(0, rows)[:, -steps:]"),
         ("covered.shape != (windows,) or covered.dtype != np.bool_", "covered.shape != (windows,)"),
@@ -29,7 +28,13 @@ FAULTS = (
     *faults_in(
         "teachers/output_cache",
         ["teachers/test_output_cache"],
-        ('if _digest(folder / f"{name}.npy") != digest:', 'if not (folder / f"{name}.npy").exists():'),
+        ('if _digest(folder / f"{name}.npy", len(digest)) != digest:', 'if not (folder / f"{name}.npy").exists():'),
+    ),
+    *faults_in(
+        "teachers/usable_windows",
+        ["teachers/test_outputs", "teachers/test_output_cache"],
+        ("valid = covered & finite", "valid = covered"),
+        ("finite[doubtful] = forecasts[doubtful]", "finite[doubtful] = ~forecasts[doubtful]"),
     ),
     *faults_in(
         "teachers/crossfit",
