@@ -241,7 +241,7 @@ def test_what_is_no_model(value: Any) -> None:
 STAMPS = ["abc", 36.5, pd.NaT, "3000-01-01", pd.Timestamp("2020-01-02", tz="UTC"), object(), True]
 
 
-@pytest.mark.parametrize("value", STAMPS, ids=repr)
+@pytest.mark.parametrize("value", STAMPS, ids=lambda value: "an object" if type(value) is object else repr(value))
 def test_what_is_no_time_stamp(fitted: DistilledModel, value: Any) -> None:
     calls: dict[str, Callable[[], Any]] = {
         "test_start": lambda: audit(fitted, Y, PAST, privileged={"lab": LAB}, test_start=value),
