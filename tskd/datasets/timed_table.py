@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tskd._core.checks import as_path
 from tskd.datasets.tables import check_column, listed, read_table, stem, suggestion
 from tskd.datasets.time_stamps import check_order, parsed_stamps, regular_grid
 
@@ -51,6 +50,9 @@ class TimedTable:
             FileNotFoundError, ImportError, ValueError: see `read_table`; a column is not there; or the stamps cannot be
                 used, see `tskd.datasets.time_stamps`.
         """
+        # needs NumPy, which the list of data sets does not
+        from tskd._core.checks import as_path
+
         place = as_path(path, "path")
         table = read_table(place)
         table.columns = table.columns.map(str)
@@ -105,6 +107,8 @@ class TimedTable:
         Raises:
             TypeError, ValueError: as `series` and `read`; or there is an unknown key.
         """
+        from tskd._core.checks import as_path
+
         if given is not None and not isinstance(given, Mapping):
             raise TypeError(f"privileged must be a dict of columns by name, got {type(given).__name__}.")
         found = {}
