@@ -13,10 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.helpers.calibration import Saying, believing, blended, calibrated, corrupted, of_a_window, off, step
+from tests.helpers.calibration import (
+    Saying,
+    believing,
+    blended,
+    calibrated,
+    calibration,
+    corrupted,
+    of_a_window,
+    off,
+    step,
+)
 from tests.helpers.closed_form import forecasts, linear, noise, regression, windows
+from tests.helpers.steps import draw
 from tskd import DistilledModel
-from tskd.weighting.bates_granger import BatesGranger, definite, least_risk
+from tskd.weighting.bates_granger import BatesGranger, definite, least_risk, second_moments
 from tskd.weighting.inverse_error import InverseError
 
 SERIES, LATER = noise(120, 2), noise(50, 2, seed=3)
@@ -260,3 +271,23 @@ def test_a_student_learns_the_combination_that_the_evidence_calls_for(held_out: 
 def test_arguments_are_refused_with_what_is_allowed(bad: Any) -> None:
     with pytest.raises(ValueError, match=r"shrinkage=.*: give a finite number of windows, 0 or more"):
         BatesGranger(bad)
+
+
+def test_a_pair_is_compared_on_the_windows_that_both_forecast() -> None:
+    """Correlations of three teachers of which each lacks windows of its own, in which the others' errors are large."""
+    errors = draw(3, 12, 2, 1)
+    errors[0, :4] *= 9
+    errors[2, 8:] *= 5
+    valid = torch.ones(3, 12, dtype=torch.bool)
+    valid[1, :4], valid[0, 8:] = False, False
+    seen = calibration(errors, torch.zeros_like(errors[0]), valid)
+    moments = second_moments(seen.chunks(), 0.0).numpy()
+    for h in range(2):
+        for i, j in ((0, 1), (0, 2), (1, 2)):
+            both = (valid[i] & valid[j]).numpy()
+            one, other = errors[i, both, h, 0].numpy(), errors[j, both, h, 0].numpy()
+            expected = one @ other / np.sqrt((one @ one) * (other @ other))
+            assert moments[h, i, j] / np.sqrt(moments[h, i, i] * moments[h, j, j]) == pytest.approx(expected)
+        # each by itself on all of its own
+        squares = [errors[k, valid[k], h, 0].square().mean().item() for k in range(3)]
+        assert moments[h].diagonal() / moments[h, 0, 0] == pytest.approx(np.array(squares) / squares[0])

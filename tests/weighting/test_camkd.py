@@ -19,7 +19,7 @@ from tests.helpers.series import walk
 from tests.helpers.steps import make_step
 from tskd import DistilledModel
 from tskd.weighting import CalibrationSet, CalibrationWindows, Step, WeightingNeeds
-from tskd.weighting.camkd import CAMKD
+from tskd.weighting.camkd import CAMKD, mean_errors
 
 FAST = settings(max_examples=20, deadline=None, derandomize=True)
 KINDS = [
@@ -407,3 +407,26 @@ def test_it_weighs_in_a_training() -> None:
 
     DistilledModel(student, teachers, weighting=Watched(temperature=0.5)).fit(series)
     assert seen
+
+
+def test_labels_that_are_missing_are_no_errors() -> None:
+    """Two chunks of windows; the second teacher lacks the last, and one label is missing."""
+    forecasts = torch.tensor([[1.0, 2], [3, 4], [5, 6]]).double()[None, :, None].repeat(2, 1, 1, 1)
+    valid = torch.tensor([[True] * 3, [True, True, False]])
+    labelled = torch.tensor([[True, False], [True, True], [True, True]])[:, None]
+
+    def chunks() -> Any:
+        for rows in (slice(0, 2), slice(2, 3)):
+            spread, target = torch.full_like(forecasts[:, rows], torch.nan), torch.zeros_like(forecasts[0, rows])
+            yield CalibrationWindows(
+                torch.zeros(len(target), 2).long(),
+                {},
+                forecasts[:, rows],
+                valid[:, rows],
+                spread,
+                target,
+                labelled=labelled[rows],
+            )
+
+    found = mean_errors(CalibrationSet(True, chunks, lambda _: torch.zeros(0)))
+    assert found.tolist() == [[[35 / 3, 52 / 2]], [[10 / 2, 16]]]

@@ -14,6 +14,7 @@ from tests.helpers.calibration import Saying, believing, blended, calibrated, co
 from tests.helpers.closed_form import forecasts, linear, noise, regression, windows
 from tskd import DistilledModel
 from tskd.privileged import CostlySensors
+from tskd.weighting._calibration_errors import count_disjoint
 from tskd.weighting.inverse_error import InverseError
 
 SERIES, LATER = noise(120, 2), noise(50, 2, seed=3)
@@ -162,3 +163,11 @@ def test_arguments_are_refused_with_what_is_allowed(bad: Any) -> None:
 def test_it_says_how_to_make_it_again() -> None:
     assert repr(InverseError()) == "InverseError()"
     assert repr(InverseError(3)) == "InverseError(shrinkage=3)"
+
+
+def test_windows_without_overlap_are_those_that_all_have() -> None:
+    """Blocks by series; of a pair, those in which both have a window at once."""
+    blocks = torch.tensor([[0, 0], [0, 0], [0, 1], [1, 0], [1, 1]])
+    valid = torch.tensor([[True, True, True, True, False], [False, False, True, True, True]])
+    found = [(blocks[:3], valid[:, :3]), (blocks[3:], valid[:, 3:])]
+    assert [count_disjoint(found, teachers).item() for teachers in ([0], [1], [0, 1])] == [3, 3, 2]

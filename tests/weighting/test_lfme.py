@@ -22,7 +22,7 @@ from tests.helpers.steps import make_step
 from tskd import DistilledModel
 from tskd.weighting import CalibrationSet, CalibrationWindows, Fixed, Step, Weighting
 from tskd.weighting._regimes import level_edges, ranks
-from tskd.weighting.lfme import LFME, gates
+from tskd.weighting.lfme import LFME, _over, _squared, gates
 
 
 def step(forecasts: Tensor, target: Tensor, epoch: int = 100, valid: Tensor | None = None, **given: Any) -> Step:
@@ -341,3 +341,30 @@ def test_fits_with_several_teachers_of_which_some_are_silent_or_short(regimes: A
     student = linear(n_epochs=3)
     DistilledModel(student, teachers, weighting=weighting, balance=0.5).fit(series, val_series=noise(60, 2, seed=4))
     assert np.isfinite(forecasts(student, series)).all()
+
+
+def test_errors_are_means_over_what_has_a_label() -> None:
+    """Components of errors 1 and 3: both known, one, the other, and a step without any, which has the others' mean."""
+    forecasts = torch.tensor([1.0, 3.0]).double().expand(1, 2, 4, 2)
+    labelled = torch.tensor([[[True, True], [True, False], [False, True], [False, False]], [[False, False]] * 4])
+    found = _squared(forecasts, torch.zeros(2, 4, 2).double(), labelled)
+    assert found[0].tolist() == [[5, 1, 9, 5], [0, 0, 0, 0]]
+
+
+def test_blocks_have_means_over_the_steps_that_a_teacher_covers() -> None:
+    blocks = torch.tensor([[True, True, False, False], [False, False, True, True]])
+    covers = torch.tensor([[True, True, True, True], [False, True, True, False]])
+    values = torch.tensor([[1.0, 2, 3, 4], [10, 20, 30, 40]]).double()[:, None]
+    assert _over(blocks, values, covers)[:, 0].tolist() == [[1.5, 3.5], [20, 30]]
+
+
+def test_a_regime_without_windows_has_the_error_of_each_step_over_all_regimes() -> None:
+    """The second teacher forecasts nothing where labels are high."""
+    target = torch.tensor([0.0, 1, 2, 10, 11, 12]).double()[:, None, None].expand(6, 2, 1)
+    off = torch.tensor([[1.0, 2], [3, 5]]).double()[:, None, :, None].expand(2, 6, 2, 1)
+    valid = torch.ones(2, 6, dtype=torch.bool)
+    valid[1, 3:] = False
+    weighting = LFME("quantile", bins=2)
+    weighting.set_up(["a", "b"])
+    weighting.calibrate(calibration(target + off, target, target, valid))
+    assert weighting.teacher_error.tolist() == [[[1, 4]] * 2, [[9, 25]] * 2]

@@ -47,3 +47,12 @@ def test_a_fold_has_several_stretches_where_labels_span_much_time() -> None:
 def test_labels_that_span_too_little(at: np.ndarray) -> None:
     with pytest.raises(ValueError, match="too few for folds"):
         purged_folds(at, 4, 5)
+
+
+def test_stretches_of_a_fold_lie_apart() -> None:
+    """A thousand labelled windows in five folds of four stretches of 50: every fifth stretch is of one fold."""
+    found = purged_folds(np.arange(1000), 2, 5)
+    expected = [[[50 * part, 50 * part + 49] for part in range(number, 20, 5)] for number in range(5)]
+    assert [fold.stretches.tolist() for fold in found] == expected
+    # one that begins a step before a stretch, or a step after it, shares a label with it
+    assert found[1].trains(np.array([48, 49, 50, 99, 100, 101])).tolist() == [True, False, False, False, False, True]

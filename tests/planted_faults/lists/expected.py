@@ -8,9 +8,17 @@ E = "distillation/expected"
 
 FAULTS = (
     *faults_in(
+        "distillation/expected/purged_folds",
+        [f"{E}/test_purged_folds"],
+        ("~self._near(at, self.reach)", "~self._near(at, 1)"),
+        ("stretches[number::folds]", "stretches[number * each : (number + 1) * each]"),
+    ),
+    *faults_in(
         "distillation/expected/ridge",
         [f"{E}/test_ridge", f"{E}/test_held_out"],
+        ("return (at - mean) @ vectors, values", "return at @ vectors, values"),
         ("penalties = PENALTIES * known.sum()", "penalties = PENALTIES"),
+        ("penalties[np.argmin(total)]", "penalties[np.argmax(total)]"),
         ("(trains, held & known), penalties)", "(trains, trains), penalties)"),
     ),
     *faults_in(
@@ -28,6 +36,15 @@ FAULTS = (
         [f"{E}/test_held_out", f"{E}/test_teacher_gain", f"{E}/test_auto_balance"],
         ("at // max(reach, day)", "at // day"),
         ("apart.append(own - plain[fold][0])", "apart.append(plain[fold][0] - own)"),
+    ),
+    *faults_in(
+        "distillation/expected/stacking",
+        [f"{E}/test_stacking"],
+        ("total**2 * blocks / (blocks - 1)", "total**2"),
+        ("deviations = products - estimate * squares", "deviations = products - estimate * squares.mean()"),
+        ("times * self.variance / self.estimate**2", "times * self.variance / self.estimate"),
+        ("(alone > 0) & knowing)", "(alone > 0) | knowing)"),
+        ("sums.errors.sum() / (variance * total)", "sums.errors.sum() / variance"),
     ),
     *faults_in(
         "distillation/expected/chosen_balance",
