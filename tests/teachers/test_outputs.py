@@ -88,7 +88,7 @@ def test_each_step_of_each_teacher_is_that_of_the_student(tmp_path: Path) -> Non
         found = collected()
     asked = KEYS[[3, 0, 2, 1]]
     forecasts, valid = found.of(asked)
-    spread = found.spread(asked)
+    spread = found.spread(found.rows(asked))
     assert valid.tolist() == [[True] * 4, [True, True, True, False], [True, True, False, True]]
     assert torch.equal(valid, found.valid_for(asked))
     assert found.covers().int().tolist() == [[1, 1, 1], [0, 1, 1], [0, 0, 1]]
@@ -110,14 +110,14 @@ def test_further_outputs_are_of_the_shared_steps_and_those_ahead_of_what_follows
     like = torch.zeros(1, 3, 2, dtype=torch.float64)
     ahead = collect_outputs(sources, StudentWindows(KEYS, STUDENT, like, 2), OutputCache())
     key = KEYS[1:2]
-    far, late, one = alone.details(key)
+    far, late, one = alone.details(alone.rows(key))
     assert [set(details) for details in (far, late, one)] == [set(FIELDS)] * 3
     for details, span in ((far, SPANS[0]), (late, SPANS[1]), (one, SPANS[2])):
         if details is not late:
             said = said_by(key[0], STUDENT[span])
             torch.testing.assert_close(details["parameters"], torch.stack([said, said + 1], -1))
             assert details["features.a"].tolist() == [[7]]
-    (beyond,) = ahead.details(key)
+    (beyond,) = ahead.details(ahead.rows(key))
     assert beyond["parameters"].shape == (1, 3, 2, 2)
     torch.testing.assert_close(beyond["ahead"], said_by(key[0], [6, 7]))
     torch.testing.assert_close(ahead.of(key)[0][0], said_by(key[0], STUDENT))
@@ -140,8 +140,8 @@ def test_what_is_kept_is_what_was_said(tmp_path: Path) -> None:
             fresh = collected()
         for one, other in zip(found.of(KEYS), fresh.of(KEYS), strict=True):
             assert torch.equal(one, other)
-        torch.testing.assert_close(found.spread(KEYS), fresh.spread(KEYS), equal_nan=True)
-        for kept, said in zip(found.details(KEYS), fresh.details(KEYS), strict=True):
+        torch.testing.assert_close(found.spread(found.rows(KEYS)), fresh.spread(fresh.rows(KEYS)), equal_nan=True)
+        for kept, said in zip(found.details(found.rows(KEYS)), fresh.details(fresh.rows(KEYS)), strict=True):
             assert kept.keys() == said.keys()
             for name, values in said.items():
                 torch.testing.assert_close(kept[name], values, equal_nan=True)
