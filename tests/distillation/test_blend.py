@@ -13,12 +13,13 @@ from darts.models import NLinearModel
 from tests.helpers.models import fast
 from tests.helpers.series import walk
 from tskd import DistilledModel, Teacher
+from tskd._core.aspects import Aspect
 from tskd.distillation.batches import DistillationData
 from tskd.distillation.blend import PART, Blend
 from tskd.distillation.squared_errors import weighted_squares
 from tskd.losses import LevelShapeKD, LossTerm, OutlierRejection, OutputKD
 from tskd.teachers.outputs import TeacherOutputs
-from tskd.weighting import CAMKD, Fixed, Uniform, Weighting
+from tskd.weighting import CAMKD, Fixed, Step, Uniform, Weighting
 
 LOOKBACK, HORIZON = 6, 4
 
@@ -148,3 +149,22 @@ def test_one_teacher_is_not_copied() -> None:
     blend = Blend.of(outputs, weighting)
     assert blend is not None and blend.forecasts.data_ptr() == answers.data_ptr()
     assert not blend.scatter.any()
+
+
+class FirstAlone(Uniform):
+    """Follows the first teacher alone in what forecasts have in common."""
+
+    @property
+    def aspects(self) -> frozenset[Aspect]:
+        return frozenset({"forecast"})
+
+    def scores_of(self, step: Step, aspect: Aspect) -> torch.Tensor:
+        return torch.tensor([1.0, 0.0])[:, None].expand(step.valid.shape)
+
+
+def test_weights_of_the_aspect_count_where_there_are_some() -> None:
+    own, given = fitted(weighting=FirstAlone()), fitted(weighting=Fixed([1, 0]))
+    for value, twin in zip(
+        own.student.model.state_dict().values(), given.student.model.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(value, twin, rtol=1e-9, atol=1e-11)

@@ -28,7 +28,7 @@ FAULTS = (
         ["distillation/test_blend"],
         ("(away * weights[:, :, None, None]).sum(0)", "away.mean(0)"),
         ("weighted * (2 * gradient", "weighted * (gradient"),
-        ("if any(weighting.aspects", "if all(weighting.aspects"),
+        ("if any(weighting.aspects.intersection(loss.aspects)", "if any(False"),
     ),
     *faults_in(
         "distillation/blend",
