@@ -228,7 +228,15 @@ class Windows:
 
     def gather(self, keys: Tensor, labels: bool = True) -> dict[str, Tensor]:
         """The slots of the windows `keys [B, 2]`, each `[B, steps, components]`; unused slots are left out."""
-        batch = {name: slot.gather(keys) for name, slot in self.slots.items() if labels or name in INPUT_SLOTS}
+        return self.take(self.rows(keys, labels), keys)
+
+    def rows(self, keys: Tensor, labels: bool = True) -> dict[str, Tensor]:
+        """Where the windows `keys [N, 2]` begin in each slot `[N]`."""
+        return {name: slot.rows(keys) for name, slot in self.slots.items() if labels or name in INPUT_SLOTS}
+
+    def take(self, rows: Mapping[str, Tensor], keys: Tensor) -> dict[str, Tensor]:
+        """The slots of the windows `keys [B, 2]`, by their `rows`."""
+        batch = {name: self.slots[name].take(first) for name, first in rows.items()}
         if self.static is not None:
             batch["static_covariates"] = self.static.index_select(0, keys[:, 0])
         return batch

@@ -108,10 +108,10 @@ class DistillationData(WindowData):
         keys, rows, outputs = self.keys.index_select(0, chosen), self._answers.index_select(0, chosen), self.outputs
         if self.blend is not None:
             nothing = keys.new_empty(0)
-            return Batch(self._batch(chosen), keys, nothing, nothing, whole=True, blended=self.blend.take(rows))
+            return Batch(self._batch(chosen, keys), keys, nothing, nothing, whole=True, blended=self.blend.take(rows))
         assert outputs is not None
         forecasts, valid = outputs.take(rows)
-        batch = Batch(self._batch(chosen), keys, forecasts, valid, outputs.details(rows), whole=outputs.whole)
+        batch = Batch(self._batch(chosen, keys), keys, forecasts, valid, outputs.details(rows), whole=outputs.whole)
         if self.spread:
             batch.spread = outputs.spread(rows)
         if self.starts:

@@ -8,8 +8,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from tskd._core.darts.forward import ModuleStage, PLForecastingModule, network_output
-from tskd._core.darts.training_step import label_loss, loss_count, update_metrics
+from tskd._core.darts.forward import ModuleStage, PLForecastingModule
+from tskd._core.darts.training_step import loss_count, unlogged_step
 from tskd._core.distributed import over_ranks
 from tskd._core.rng import isolated_randomness
 from tskd.balance import Balance
@@ -106,10 +106,8 @@ class Distillation(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        output = network_output(self.student, batch.labels, ModuleStage.VALIDATE)
-        labels = label_loss(self.student, output, batch.labels, ModuleStage.VALIDATE)
+        labels = unlogged_step(self.student, batch.labels, ModuleStage.VALIDATE)
         self._log_loss("val_loss", labels, loss_count(batch.labels, ModuleStage.VALIDATE))
-        update_metrics(self.student, output, batch.labels, ModuleStage.VALIDATE)
         return labels
 
     def on_train_epoch_end(self) -> None:

@@ -13,7 +13,7 @@ from tskd._core.darts.bulk_steps import BulkStep
 from tskd._core.darts.capabilities import max_batch_size, uses_static_covariates, window_span
 from tskd._core.darts.dataset import WindowData, dataset_windows, datasets_of
 from tskd._core.darts.fit import fit_through, train_on
-from tskd._core.darts.forward import model_outputs
+from tskd._core.darts.forward import ModuleStage, model_outputs
 from tskd._core.darts.inspect import encoded_covariates, hidden_layers, input_shapes
 from tskd._core.darts.rehearsal import rehearse
 from tskd._core.darts.training_step import has_darts_step, masking_labels, unlogged_step
@@ -51,7 +51,11 @@ def fit(
         sets = [_training_data(training_set, inputs, keep, taught_by)]
         if validation_set is not None and validation is not None:
             sets.append(_training_data(validation_set, validation, None, None))
-        step = BulkStep(lambda batch, _: unlogged_step(network, batch)) if has_darts_step(network) else None
+        step = (
+            BulkStep(lambda batch, _: unlogged_step(network, batch, ModuleStage.TRAIN))
+            if has_darts_step(network)
+            else None
+        )
         with masking_labels(network, any(items.masked for items in sets)):
             train_on(trainer, network, data, sets, checkpoint, step)
 

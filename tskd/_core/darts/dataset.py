@@ -43,23 +43,21 @@ class WindowData(Dataset):
         self.windows: Windows | None = windows
         self.labels = labels
         # where each window begins in each slot: the same in all epochs
-        self._rows = {name: slot.rows(keys) for name, slot in windows.slots.items()}
+        self._rows = windows.rows(keys)
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __getitems__(self, indices: list[int]) -> Any:
-        return self._batch(self.numbers(indices))
+        chosen = self.numbers(indices)
+        return self._batch(chosen, self.keys.index_select(0, chosen))
 
-    def _batch(self, chosen: Tensor) -> TorchTrainingBatch:
-        """darts' batch of the windows with numbers `chosen [B]`."""
+    def _batch(self, chosen: Tensor, keys: Tensor) -> TorchTrainingBatch:
+        """darts' batch of the windows with numbers `chosen [B]`, whose keys are `keys [B, 2]`."""
         assert self.windows is not None
-        stretches = self.windows.slots.items()
-        slots = {name: slot.take(self._rows[name].index_select(0, chosen)) for name, slot in stretches}
-        if self.windows.static is not None:
-            slots["static_covariates"] = self.windows.static.index_select(0, self.keys[chosen, 0])
+        slots = self.windows.take({name: rows.index_select(0, chosen) for name, rows in self._rows.items()}, keys)
         if self.labels is not None:
-            slots["future_target"] = self.labels(self.keys[chosen]).to(slots["future_target"].dtype)
+            slots["future_target"] = self.labels(keys).to(slots["future_target"].dtype)
             slots.pop("labelled", None)
         return MaskedBatch(**slots) if "labelled" in slots else TorchTrainingBatch(**slots)
 

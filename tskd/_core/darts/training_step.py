@@ -85,11 +85,11 @@ def update_metrics(
         metrics.update(forecast[labelled][:, None], batch.future_target[labelled][:, None])
 
 
-def unlogged_step(network: PLForecastingModule, batch: TorchTrainingBatch) -> Tensor:
-    """darts' own training step but for its log: the loss of a batch, of which only labels that exist count."""
-    output = network_output(network, batch, ModuleStage.TRAIN)
-    loss = label_loss(network, output, batch, ModuleStage.TRAIN)
-    update_metrics(network, output, batch, ModuleStage.TRAIN)
+def unlogged_step(network: PLForecastingModule, batch: TorchTrainingBatch, stage: ModuleStage) -> Tensor:
+    """darts' own step but for its log: the loss of a batch, of which only labels that exist count."""
+    output = network_output(network, batch, stage)
+    loss = label_loss(network, output, batch, stage)
+    update_metrics(network, output, batch, stage)
     return loss
 
 
@@ -104,10 +104,8 @@ def masking_labels(network: PLForecastingModule, masked: bool) -> Iterator[None]
     """Let darts' own training and validation steps leave out missing labels, if there are any."""
 
     def step(batch: TorchTrainingBatch, stage: ModuleStage, criterion: Any, metrics: Any) -> Tensor:
-        output = network_output(network, batch, stage)
-        loss = label_loss(network, output, batch, stage)
+        loss = unlogged_step(network, batch, stage)
         network.log(f"{stage.value}_loss", loss, batch_size=loss_count(batch, stage), prog_bar=True, sync_dist=True)
-        update_metrics(network, output, batch, stage)
         return loss
 
     if not masked:
