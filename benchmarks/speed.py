@@ -23,9 +23,11 @@ from typing import Any
 
 import torch
 from darts.models import DLinearModel, NHiTSModel, TiDEModel, TSMixerModel
-from speed_parts import Clock, bare, cpu_seconds, evaluation, noise, outputs, shuffled
+from small_networks import QUIET
+from speed_parts import bare, cpu_seconds, evaluation, noise, outputs, shuffled
 from tables import markdown, write_section
 from tqdm import tqdm
+from training_clock import Clock
 
 from tskd import DistilledModel, Teacher
 from tskd.weighting import CAMKD, Uniform
@@ -41,13 +43,6 @@ STUDENTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "TSMixer": (TSMixerModel, {}),
 }
 SETTINGS: dict[str, Any] = {"input_chunk_length": 96, "output_chunk_length": 96, "random_state": 0}
-QUIET = {
-    "accelerator": "cpu",
-    "logger": False,
-    "enable_checkpointing": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-}
 PREAMBLE = """## Speed
 
 `python benchmarks/speed.py`

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytorch_lightning as pl
 import torch
 from darts import TimeSeries
 from torch import Tensor
@@ -28,19 +27,6 @@ from tskd.teachers.predictor import OutputRequest, TeacherPredictor
 
 LOOKBACK, HORIZON, SCORED = 96, 96, 2_785
 Calls = dict[str, Callable[[], float]]
-
-
-class Clock(pl.Callback):
-    """Processor time of a training."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.seconds = -time.process_time()
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.seconds += time.process_time()
 
 
 def cpu_seconds(call: Callable[[], Any]) -> float:

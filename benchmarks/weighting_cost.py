@@ -13,20 +13,19 @@ from __future__ import annotations
 import logging
 import statistics
 import tempfile
-import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytorch_lightning as pl
 import torch
 from darts import TimeSeries
 from darts.models import DLinearModel, TiDEModel
 from small_networks import QUIET
 from tables import markdown, write_section
 from tqdm import tqdm
+from training_clock import Clock
 
 from tskd import DistilledModel, Teacher, weighting
 
@@ -40,19 +39,6 @@ PREAMBLE = """## Cost of the weightings
 Processor time of a training step over that under `Uniform`, median of 3 turns: a TiDE student (hidden size 64), L = 96,
 H = 24, 7 components, batches of 64, one thread, by number of teachers, whose answers are cached. What a weighting does
 before every epoch counts; what it does once, before the training, does not."""
-
-
-class Clock(pl.Callback):
-    """Times the training, by what the processor spends on it: other work on the machine does not count."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.seconds = -time.process_time()
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.seconds += time.process_time()
 
 
 def main() -> None:
