@@ -168,3 +168,11 @@ def test_weights_of_the_aspect_count_where_there_are_some() -> None:
         own.student.model.state_dict().values(), given.student.model.state_dict().values(), strict=True
     ):
         torch.testing.assert_close(value, twin, rtol=1e-9, atol=1e-11)
+
+
+def test_a_blend_that_is_too_large_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of several is made in memory; a single teacher is its own."""
+    used = blends(monkeypatch)
+    monkeypatch.setattr("tskd.distillation.blend.LARGEST", 1)
+    fitted()
+    assert used == [False]

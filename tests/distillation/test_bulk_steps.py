@@ -207,3 +207,20 @@ def test_a_step_that_raises_leaves_true_counters(monkeypatch: pytest.MonkeyPatch
         distilled.fit(walk(53), verbose=False)
     assert seen == [11]
     assert calls == [*range(7), *range(5)]
+
+
+def test_a_training_that_is_told_to_stop_stops_within_the_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a signal, in the second step: one more is Lightning's own, which ends the training."""
+    calls: list[int] = []
+    loss = StudentStep.loss
+    model = student()
+
+    def stopping(step: StudentStep, batch: Any, number: int) -> Any:
+        calls.append(number)
+        if len(calls) == 2:
+            step.network.trainer.should_stop = True
+        return loss(step, batch, number)
+
+    monkeypatch.setattr(StudentStep, "loss", stopping)
+    DistilledModel(model, teachers(), balance=0.4).fit(walk(53), verbose=False)
+    assert calls == [0, 1, 2]
