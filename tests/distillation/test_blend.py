@@ -14,12 +14,19 @@ from tests.helpers.models import fast
 from tests.helpers.series import walk
 from tskd import DistilledModel, Teacher
 from tskd._core.aspects import Aspect
+from tskd._core.darts.capabilities import window_span
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.window_keys import encode
+from tskd._core.windows import Windows
 from tskd.distillation.batches import DistillationData
-from tskd.distillation.blend import PART, Blend
+from tskd.distillation.blend import PART, Blender
+from tskd.distillation.model_interface import ModelInterface
+from tskd.distillation.objective import Objective
 from tskd.distillation.squared_errors import weighted_squares
 from tskd.losses import LevelShapeKD, LossTerm, OutlierRejection, OutputKD
 from tskd.teachers.outputs import TeacherOutputs
-from tskd.weighting import CAMKD, Fixed, Step, Uniform, Weighting
+from tskd.weighting import AEKD, CAMKD, DEMKD, LFME, BatesGranger, Fixed, InverseError, Step, Uniform, Weighting
+from tskd.weighting.base import Variation
 
 LOOKBACK, HORIZON = 6, 4
 
@@ -41,21 +48,78 @@ def test_weighted_squares_by_the_formula(shape: tuple[int, ...]) -> None:
     assert not got[1].any()
 
 
-def test_a_blend_by_the_formula() -> None:
-    """More windows than are blended at once; weights .25 and .75."""
-    count, draw = PART + 3, torch.Generator().manual_seed(0)
-    fields = [{"forecasts": torch.randn(count, 3, 2, generator=draw)} for _ in range(2)]
-    valid = [torch.ones(count, dtype=torch.bool)] * 2
-    outputs = TeacherOutputs(torch.arange(count), fields, valid, torch.zeros(1, 3, 2), [[], []], [slice(0, 3)] * 2)
-    weighting = Fixed([1, 3])
-    weighting.set_up(["a", "b"])
-    blend = Blend.of(outputs, weighting)
-    assert blend is not None and blend.weights.tolist() == [0.25, 0.75]
-    first, second = (one["forecasts"].double() for one in fields)
-    torch.testing.assert_close(blend.forecasts.double(), 0.25 * first + 0.75 * second, rtol=1e-6, atol=1e-6)
-    # of two values with shares p and 1 − p: p(1 − p) times the square of their distance
-    scatter = (0.1875 * (first - second).square()).mean((1, 2))
-    torch.testing.assert_close(blend.scatter.double(), scatter, rtol=1e-5, atol=1e-7)
+class Drawn(Weighting):
+    """Scores of each window, step and component by chance, and a share of them."""
+
+    def __init__(self, shape: tuple[int, ...], sum_up_to_one: bool = True) -> None:
+        super().__init__()
+        self.shape, self.sum_up_to_one = shape, sum_up_to_one
+
+    @property
+    def varies(self) -> Variation:
+        return "window"
+
+    def scores(self, step: Step) -> torch.Tensor:
+        draws = [torch.Generator().manual_seed(int(origin)) for origin in step.keys[:, 1]]
+        shape = len(step.forecasts), *self.shape
+        return torch.stack([torch.rand(shape, generator=draw, dtype=torch.float64) for draw in draws], 1)
+
+    def forward(self, step: Step) -> torch.Tensor:
+        weights = super().forward(step)
+        if self.sum_up_to_one:
+            return weights
+        gates = (step.keys[:, 1] % 3 / 2).to(weights)
+        return weights * gates.reshape(-1, *[1] * len(self.shape))
+
+
+def data_of(teachers: int, windows: Windows) -> DistillationData:
+    count, draw = 2 * PART + 3, torch.Generator().manual_seed(0)
+    keys = torch.stack([torch.zeros(count, dtype=torch.long), LOOKBACK + torch.arange(count)], 1)
+    fields = [
+        {"forecasts": torch.randn(count, HORIZON + k, 2, generator=draw, dtype=torch.float64)} for k in range(teachers)
+    ]
+    spans = [slice(0, HORIZON)] * teachers
+    valid = [torch.ones(count, dtype=torch.bool)] * teachers
+    like = torch.zeros(1, HORIZON, 2, dtype=torch.float64)
+    outputs = TeacherOutputs(encode(keys), fields, valid, like, [[]] * teachers, spans)
+    # from the newest window back, as darts has them
+    return DistillationData(keys.flip(0), windows, outputs)
+
+
+@pytest.fixture(scope="module")
+def windows() -> Windows:
+    values = walk(LOOKBACK + 2 * PART + 3 + HORIZON, components=2).astype("float64")
+    return Windows.of(ModelInputs([values]), window_span(NLinearModel(LOOKBACK, HORIZON, **fast())))
+
+
+@pytest.mark.parametrize("teachers", [1, 3])
+@pytest.mark.parametrize("ones", [True, False], ids=["shares", "gated"])
+@pytest.mark.parametrize("shape", [(), (HORIZON,), (1, 2), (HORIZON, 2)])
+def test_a_blend_by_the_formula(shape: tuple[int, ...], ones: bool, teachers: int, windows: Windows) -> None:
+    """Value and gradient of Σ_k w_k (s − t_k)², in more windows than are blended at once, some of which weigh 0."""
+    data, weighting = data_of(teachers, windows), Drawn(shape, ones)
+    outputs = data.outputs
+    assert outputs is not None
+    blender = Blender.of(data, weighting)
+    assert blender is not None and data.rows_only
+    rows = torch.randperm(len(outputs.codes), generator=torch.Generator().manual_seed(1))[: PART + 7]
+    taken = blender.blend(0, torch.device("cpu")).take(rows, torch.device("cpu"))
+    keys = data.keys.flip(0)[rows]
+    forecasts, valid = outputs.take(rows)
+    nothing = torch.zeros_like(forecasts[0])
+    weights = weighting(Step(forecasts, valid, nothing, nothing, keys, 0))
+    by_cell = weights.reshape(weights.shape + (1,) * (4 - weights.dim()))
+    student = torch.randn(forecasts.shape[1:], dtype=torch.float64, requires_grad=True)
+    expected = (by_cell * (student - forecasts).square()).sum(0).mean()
+    interface = ModelInterface("model", range(1, 1 + HORIZON))
+    objective = Objective([OutputKD()], weighting, interface, dict.fromkeys("abc"[:teachers], interface), nothing[:1])
+    term = objective.blended(student, taken)
+    assert term.term is not None
+    assert float(term.term) == pytest.approx(float(expected), rel=1e-12)
+    wanted, got = (torch.autograd.grad(value, student)[0] for value in (expected, term.term))
+    torch.testing.assert_close(got, wanted)
+    steps = by_cell.mean(3)
+    torch.testing.assert_close(term.weights.reshape(teachers, len(rows), -1), steps)
 
 
 def network(**kwargs: Any) -> Any:
@@ -85,33 +149,55 @@ def fitted(
 def blends(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each fit from now on blends its teachers."""
     found: list[bool] = []
-    original = DistillationData.blend_teachers
+    original = Blender.of
 
-    def watched(data: DistillationData, weighting: Weighting) -> None:
-        original(data, weighting)
-        found.append(data.blend is not None)
+    def watched(data: DistillationData, weighting: Weighting) -> Blender | None:
+        blender = original(data, weighting)
+        found.append(blender is not None)
+        return blender
 
-    monkeypatch.setattr(DistillationData, "blend_teachers", watched)
+    monkeypatch.setattr(Blender, "of", watched)
     return found
 
 
-@pytest.mark.parametrize("losses", [[OutputKD(weight=0.7)], [OutputKD(), OutputKD(weight=0.5)]], ids=["one", "two"])
-def test_it_trains_as_several_teachers_do(losses: list[LossTerm], monkeypatch: pytest.MonkeyPatch) -> None:
-    """In double precision; and its losses are those of the several, as they are logged."""
+ALL: dict[str, dict[str, Any]] = {
+    "fixed": {},
+    "a coefficient": {"losses": [OutputKD(weight=0.7)]},
+    "two losses": {"losses": [OutputKD(), OutputKD(weight=0.5)]},
+    "calibrated": {"weighting": InverseError()},
+    "by step": {"weighting": BatesGranger()},
+    "by window": {"weighting": CAMKD(temperature=0.5)},
+    "by window, step and component": {"weighting": DEMKD()},
+    "by epoch": {"weighting": LFME(curriculum=0, bins=2)},
+}
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_it_trains_as_several_teachers_do(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In double precision; and its losses and weights are those of the several, as they are logged."""
     used = blends(monkeypatch)
-    blended = fitted(losses)
-    monkeypatch.setattr(DistillationData, "blend_teachers", lambda *_: None)
-    several = fitted(losses)
+    blended = fitted(**ALL[case])
+    monkeypatch.setattr(Blender, "of", lambda *_: None)
+    several = fitted(**ALL[case])
     assert used == [True]
     for value, twin in zip(
         blended.student.model.state_dict().values(), several.student.model.state_dict().values(), strict=True
     ):
         torch.testing.assert_close(value, twin, rtol=1e-9, atol=1e-11)
-    assert blended.history == several.history
+    for entry, twin in zip(blended.history, several.history, strict=True):
+        for name, value in entry.items():
+            assert flat(value) == pytest.approx(flat(twin[name]), rel=1e-6, nan_ok=True), name  # type: ignore[literal-required]
     one, other = blended.student.trainer.callback_metrics, several.student.trainer.callback_metrics
     assert {name: float(value) for name, value in one.items()} == pytest.approx(
         {name: float(value) for name, value in other.items()}, rel=1e-6
     )
+
+
+def flat(value: Any) -> list[float]:
+    """All numbers in an entry of the history."""
+    if isinstance(value, dict):
+        return [number for one in value.values() for number in flat(one)]
+    return [number for one in value for number in flat(one)] if isinstance(value, list) else [float(value)]
 
 
 def gapped() -> TimeSeries:
@@ -123,7 +209,8 @@ def gapped() -> TimeSeries:
 NOT: dict[str, dict[str, Any]] = {
     "a missing label": {"series": gapped()},
     "weighted labels": {"sample_weight": "linear"},
-    "weights that adapt": {"weighting": CAMKD()},
+    "weights that follow the student": {"weighting": AEKD()},
+    "weights that compare the windows of a batch": {"weighting": LFME()},
     "another distance": {"losses": [OutputKD("mae")]},
     "one more loss": {"losses": [OutputKD(), LevelShapeKD()]},
     "labels that are weighed": {"losses": [OutputKD(), OutlierRejection()]},
@@ -138,17 +225,17 @@ def test_what_reads_more_gets_all_teachers(case: str, monkeypatch: pytest.Monkey
     assert not any(used)
 
 
-def test_one_teacher_is_not_copied() -> None:
-    answers = torch.randn(5, 3, 2)
-    valid = [torch.ones(5, dtype=torch.bool)]
-    outputs = TeacherOutputs(
-        torch.arange(5), [{"forecasts": answers}], valid, torch.zeros(1, 3, 2), [[]], [slice(0, 3)]
-    )
-    weighting = Uniform()
+@pytest.mark.parametrize("weighting", [Uniform(), CAMKD()], ids=["uniform", "by window"])
+def test_one_teacher_is_not_copied(weighting: Weighting, windows: Windows) -> None:
+    data = data_of(1, windows)
+    assert data.outputs is not None
+    answers = data.outputs.fields[0]["forecasts"]
     weighting.set_up(["a"])
-    blend = Blend.of(outputs, weighting)
-    assert blend is not None and blend.forecasts.data_ptr() == answers.data_ptr()
-    assert not blend.scatter.any()
+    blend = Blender(data, weighting).blend(0, torch.device("cpu"))
+    assert blend.forecasts.data_ptr() == answers.data_ptr()
+    assert not blend.scatter.any() and blend.total is None
+    # the teachers' own arrays are no longer held
+    assert data.outputs is None
 
 
 class FirstAlone(Uniform):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tskd.testing import WeightingConformance
 from tskd.weighting import CalibrationSet, Step, Uniform, Weighting, WeightingNeeds
+from tskd.weighting.base import Variation
 
 
 def battery(kind: type[WeightingConformance]) -> list[str]:
@@ -99,6 +100,29 @@ class SeesBatch(Uniform):
         found = errors(step)
         mean = found.where(step.valid, 0).sum(1, keepdim=True) / step.valid.sum(1, keepdim=True).clamp(min=1)
         return (1 / (mean / mean.sum().clamp(min=1e-30)).clamp(min=1e-3)).expand(step.valid.shape)
+
+
+class SaysThatItNeverVaries(Uniform):
+    """Follows the window's labels."""
+
+    @property
+    def varies(self) -> Variation:
+        return "never"
+
+    def scores(self, step: Step) -> Tensor:
+        return torch.softmax(-errors(step), 0)
+
+
+class SaysThatItVariesByWindow(SaysThatItNeverVaries):
+    """Follows the student."""
+
+    @property
+    def varies(self) -> Variation:
+        return "window"
+
+    def scores(self, step: Step) -> Tensor:
+        away = (step.forecasts - step.student).square().flatten(2).mean(2)
+        return torch.softmax(-away, 0)
 
 
 class CountsAbsentees(Uniform):
@@ -226,6 +250,8 @@ FAULTS = [
     (LeaksGradient, "test_no_gradient_goes_into_weights_or_teachers", "the weights have a gradient"),
     (ReadsNaN, "test_what_is_not_valid_is_not_read", "nan where nobody"),
     (HasUnits, "test_units_do_not_matter", "in other units"),
+    (SaysThatItNeverVaries, "test_weights_vary_as_it_says", "other forecasts"),
+    (SaysThatItVariesByWindow, "test_weights_vary_as_it_says", "another student"),
     (CountsPositions, "test_the_order_of_windows_does_not_matter", "windows in another order"),
     (CountsAbsentees, "test_other_windows_do_not_matter", "a window by itself"),
     (CountsAbsentees, "test_windows_without_a_teacher_do_not_count", "windows of no teacher"),
@@ -257,6 +283,10 @@ def test_an_honest_weighting_passes(kind: type[Weighting], attributes: dict[str,
 def test_a_faulty_weighting_is_found_out(faulty: type[Weighting], test: str, message: str) -> None:
     with pytest.raises((AssertionError, RuntimeError, TypeError, SyntaxError), match=message):
         getattr(WeightingConformance.of(faulty)(), test)()
+
+
+def test_weights_of_its_own_vary_by_step_if_it_does_not_say() -> None:
+    assert Uniform().varies == "never" and SeesBatch().varies == "step"
 
 
 def test_a_failure_says_in_which_case() -> None:

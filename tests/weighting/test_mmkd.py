@@ -19,6 +19,7 @@ from tests.helpers.series import walk
 from tests.helpers.steps import make_step
 from tskd import DistilledModel
 from tskd.weighting import MMKD, MetaStep, Step, StepContext, Uniform
+from tskd.weighting.base import Variation
 from tskd.weighting.mmkd import RELATIVE_STEP, directional, teacher_states
 
 K, B, H, C = 3, 5, 4, 2
@@ -264,8 +265,8 @@ class Even(Uniform):
     """Computed in every step, as those of MMKD are."""
 
     @property
-    def constant(self) -> bool:
-        return False
+    def varies(self) -> Variation:
+        return "step"
 
 
 def test_a_scorer_that_does_not_learn_leaves_the_student_bit_identical() -> None:

@@ -12,9 +12,8 @@ from torch import Tensor
 from tskd._core.darts.dataset import TorchTrainingBatch, WindowData
 from tskd._core.window_keys import unique
 from tskd._core.windows import CHUNK, LABEL_SLOTS, Windows
-from tskd.distillation.blend import Blend
 from tskd.teachers.outputs import TeacherOutputs
-from tskd.weighting import CalibrationWindows, Weighting
+from tskd.weighting import CalibrationWindows
 
 
 @dataclass
@@ -32,7 +31,7 @@ class Batch:
         rolled: true for these windows `[B]`.
         spread: standard deviations of the teacher forecasts `[K, B, H, C]`, if the weighting needs them.
         whole: whether it is known that all is valid.
-        blended: in place of forecasts and validity, the blend of the teachers.
+        rows: in place of forecasts and validity, the rows of the windows among the teachers' outputs `[B]`, on the CPU.
     """
 
     labels: TorchTrainingBatch
@@ -44,7 +43,7 @@ class Batch:
     rolled: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
     spread: Tensor | None = None
     whole: bool = False
-    blended: Blend | None = None
+    rows: Tensor | None = None
 
     def __getattr__(self, name: str) -> Any:
         # a user's callback may read a batch as darts gives it
@@ -68,7 +67,6 @@ class Batch:
             later=[_moved(one, device) for one in self.later],
             rolled=self.rolled.to(device),
             spread=None if self.spread is None else self.spread.to(device),
-            blended=None if self.blended is None else self.blended.to(device),
         )
 
 
@@ -99,16 +97,18 @@ class DistillationData(WindowData):
         self.outputs: TeacherOutputs | None = outputs
         self.starts = starts
         self.spread = spread
-        self.blend: Blend | None = None
+        # whether batches have rows in place of forecasts
+        self.rows_only = False
         self._answers = outputs.rows(keys)
         self._later: Windows | None = windows.without("past_target", *LABEL_SLOTS)
 
     def __getitems__(self, indices: list[int]) -> Batch:
         chosen = self.numbers(indices)
-        keys, rows, outputs = self.keys.index_select(0, chosen), self._answers.index_select(0, chosen), self.outputs
-        if self.blend is not None:
+        keys, rows = self.keys.index_select(0, chosen), self._answers.index_select(0, chosen)
+        if self.rows_only:
             nothing = keys.new_empty(0)
-            return Batch(self._batch(chosen, keys), keys, nothing, nothing, whole=True, blended=self.blend.take(rows))
+            return Batch(self._batch(chosen, keys), keys, nothing, nothing, whole=True, rows=rows)
+        outputs = self.outputs
         assert outputs is not None
         forecasts, valid = outputs.take(rows)
         batch = Batch(self._batch(chosen, keys), keys, forecasts, valid, outputs.details(rows), whole=outputs.whole)
@@ -117,14 +117,6 @@ class DistillationData(WindowData):
         if self.starts:
             batch.later, batch.rolled = self._ahead(keys)
         return batch
-
-    def blend_teachers(self, weighting: Weighting) -> None:
-        """Replace the outputs of the teachers by their blend, if there is one and no label is missing or weighted."""
-        assert self.outputs is not None and self.windows is not None
-        if not {"labelled", "sample_weight"} & set(self.windows.slots):
-            self.blend = Blend.of(self.outputs, weighting)
-        if self.blend is not None:
-            self.outputs = None
 
     def forecasts_and_labels(self, teacher: int) -> Iterator[tuple[Tensor, Tensor]]:
         """One teacher's forecasts and the labels `[m, h, C]`, NaN where missing, for all its valid windows, in chunks;
@@ -185,5 +177,5 @@ class DistillationData(WindowData):
 
     def release(self) -> None:
         super().release()
-        self.outputs = self.blend = None
+        self.outputs = None
         self._later = None

@@ -1,4 +1,4 @@
-"""Several teachers of constant weights as one, where the student only takes squared errors to them."""
+"""Several teachers as one, where the student takes squared errors to them under weights that hold for an epoch."""
 
 from __future__ import annotations
 
@@ -7,74 +7,146 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from tskd._core.window_keys import covered_steps
-from tskd.teachers.outputs import FORECASTS, TeacherOutputs
+from tskd._core.window_keys import unique
+from tskd.distillation.batches import DistillationData
+from tskd.distillation.squared_errors import weighted_squares
+from tskd.teachers.outputs import FORECASTS
 from tskd.weighting import Step, Weighting
 
 # of the blended forecasts, which are in memory
 LARGEST = 2**30
 # windows that are blended at once
 PART = 128
+# of sums of shares, in units of the precision
+ROUNDING = 8
 
 
 @dataclass
 class Blend:
-    """What remains of the teachers: Σ_k w_k (s − t_k)² = (s − t̄)² + Σ_k w_k t_k² − t̄², with t̄ = Σ_k w_k t_k.
+    """What remains of the teachers: Σ_k w_k (s − t_k)² = W (s − t̄)² + Σ_k w_k (t_k − t̄)², t̄ = Σ_k w_k t_k / W.
 
     Attributes:
         forecasts: t̄ of the windows `[M, H, C]`.
-        scatter: Σ_k w_k t_k² − t̄², averaged over steps and components `[M]`.
-        weights: of the teachers `[K]`.
+        scatter: Σ_k w_k (t_k − t̄)², averaged over steps and components `[M]`.
+        weights: w of the teachers `[K, M]` or `[K, M, H]`, averaged over components.
+        total: W = Σ_k w_k `[M, 1 or H, 1 or C]`; None where all are 1.
     """
 
     forecasts: Tensor
     scatter: Tensor
     weights: Tensor
+    total: Tensor | None = None
+
+    def error(self, forecast: Tensor) -> Tensor:
+        """Σ_k w_k (s − t_k)² for forecasts s `[M, H, C]`, averaged: a scalar."""
+        if self.total is None:
+            return functional.mse_loss(forecast, self.forecasts) + self.scatter.mean()
+        squares = weighted_squares(forecast, self.forecasts[None], self.total[None])
+        return squares / len(forecast) + self.scatter.mean()
+
+    def take(self, rows: Tensor, device: torch.device) -> Blend:
+        """That of some windows, by their rows `[B]`, on a device."""
+        total = None if self.total is None else self.total.index_select(0, rows).to(device)
+        forecasts, scatter = (values.index_select(0, rows).to(device) for values in (self.forecasts, self.scatter))
+        return Blend(forecasts, scatter, self.weights.index_select(1, rows).to(device), total)
+
+
+class Blender:
+    """Blends the teachers of a fit: once, or in every epoch, as their weights vary.
+
+    Args:
+        data: the training windows; from now on without the teachers' forecasts in their batches.
+        weighting: of the teachers.
+    """
+
+    def __init__(self, data: DistillationData, weighting: Weighting) -> None:
+        self._data, self._weighting = data, weighting
+        self._blend: Blend | None = None
+        self._epoch = 0
+        data.rows_only = True
 
     @classmethod
-    def of(cls, outputs: TeacherOutputs, weighting: Weighting) -> Blend | None:
-        """The blend of outputs, or None where weights differ between windows, or it would be too large."""
-        if not (weighting.constant and outputs.whole and outputs.fields):
+    def of(cls, data: DistillationData, weighting: Weighting) -> Blender | None:
+        """None where weights may vary by step, labels are missing or weighted, or the blend would be too large."""
+        outputs, windows = data.outputs, data.windows
+        assert outputs is not None and windows is not None
+        if weighting.varies == "step" or {"labelled", "sample_weight"} & set(windows.slots):
             return None
-        steps, size = outputs.like.shape[1], len(outputs.codes) * outputs.like.numel() * outputs.like.element_size()
-        several = len(outputs.fields) > 1
-        if several and size > LARGEST:
+        size = len(outputs.codes) * outputs.like.numel() * outputs.like.element_size()
+        if not outputs.whole or not outputs.fields or (len(outputs.fields) > 1 and size > LARGEST):
             return None
-        weights = _constant_weights(weighting, outputs)
-        teachers = [fields[FORECASTS][:, :steps] for fields in outputs.fields]
-        if not several:
-            return cls(teachers[0], weights.new_zeros(len(outputs.codes)), weights)
-        return cls(*_blended(teachers, weights), weights)
+        # as many as there are outputs: these are of the same windows, in the same order
+        return cls(data, weighting) if len(unique(data.keys)) == len(outputs.codes) else None
 
-    def take(self, rows: Tensor) -> Blend:
-        """That of some windows, by their rows `[B]`."""
-        return Blend(self.forecasts.index_select(0, rows), self.scatter.index_select(0, rows), self.weights)
+    def blend(self, epoch: int, device: torch.device) -> Blend:
+        """The blend in an epoch, whose weights are computed on a device."""
+        by_epoch = self._weighting.varies == "epoch"
+        if self._blend is None or (by_epoch and epoch != self._epoch):
+            # freed before the next is made
+            self._blend = None
+            self._blend, self._epoch = self._blended(epoch, device), epoch
+            if not by_epoch:
+                self._data.outputs = None
+        return self._blend
 
-    def to(self, device: torch.device) -> Blend:
-        """That on a device."""
-        return Blend(self.forecasts.to(device), self.scatter.to(device), self.weights.to(device))
+    def _blended(self, epoch: int, device: torch.device) -> Blend:
+        outputs = self._data.outputs
+        assert outputs is not None
+        keys = unique(self._data.keys)
+        teachers = [fields[FORECASTS][:, : outputs.like.shape[1]] for fields in outputs.fields]
+        several = len(teachers) > 1
+        same = self._step_weights(keys[:1], epoch, device) if self._weighting.varies == "never" else None
+        if same is not None and not several and bool((same == 1).all()):
+            return Blend(teachers[0], same.new_zeros(len(keys)), same.new_ones(1, len(keys)))
+        forecasts = torch.empty_like(teachers[0]) if several else teachers[0]
+        scatter = forecasts.new_zeros(len(keys))
+        shares, totals = [], []
+        for start in range(0, len(keys), PART):
+            part = slice(start, start + PART)
+            count = len(keys[part])
+            weights = (
+                self._step_weights(keys[part], epoch, device)
+                if same is None
+                else same.expand(-1, count, *same.shape[2:])
+            )
+            total = weights.sum(0)
+            if several:
+                _combine([own[part] for own in teachers], weights, total, (forecasts[part], scatter[part]))
+            shares.append(_over_components(weights))
+            totals.append(total)
+        total = torch.cat(totals)
+        ones = bool(((total - 1).abs() <= ROUNDING * torch.finfo(total.dtype).eps).all())
+        return Blend(forecasts, scatter, torch.cat(shares, 1), None if ones else total)
+
+    def _step_weights(self, keys: Tensor, epoch: int, device: torch.device) -> Tensor:
+        """The weights of the teachers in some windows `[K, m, 1 or H, 1 or C]`."""
+        data, outputs = self._data, self._data.outputs
+        assert outputs is not None and data.windows is not None
+        rows = outputs.rows(keys)
+        forecasts, valid = outputs.take(rows)
+        target = data.windows.gather(keys)["future_target"][:, -forecasts.shape[2] :]
+        spread = outputs.spread(rows).to(device) if data.spread else None
+        forecasts, valid, target, keys = (values.to(device) for values in (forecasts, valid, target, keys))
+        covers = outputs.covers().to(device)
+        step = Step(forecasts, valid, target, target, keys, epoch, covers, spread, whole=True)
+        weights = self._weighting(step).cpu()
+        return weights.reshape(weights.shape + (1,) * (4 - weights.dim()))
 
 
-def _constant_weights(weighting: Weighting, outputs: TeacherOutputs) -> Tensor:
-    """The weights `[K]` that a weighting has for any window in which all teachers forecast every step."""
-    forecasts = outputs.like.new_zeros(len(outputs.fields), *outputs.like.shape)
-    valid = torch.ones(forecasts.shape[:2], dtype=torch.bool)
-    covers = covered_steps(outputs.spans, forecasts.shape[2])
-    key = torch.zeros(1, 2, dtype=torch.long)
-    return weighting(Step(forecasts, valid, outputs.like, outputs.like, key, 0, covers))[:, 0]
+def _combine(answers: Sequence[Tensor], weights: Tensor, total: Tensor, out: tuple[Tensor, Tensor]) -> None:
+    """Write t̄ `[m, H, C]` and its scatter `[m]` of teachers `[m, H, C]` under weights `[K, m, 1 or H, 1 or C]`."""
+    mean, scatter = out
+    shares = (weights / total.where(total > 0, 1)).to(mean.dtype)
+    mean.zero_()
+    for own, share in zip(answers, shares, strict=True):
+        mean.addcmul_(own, share)
+    for own, weight in zip(answers, weights, strict=True):
+        scatter += ((own - mean).square_() * weight).flatten(1).mean(1)
 
 
-def _blended(teachers: Sequence[Tensor], weights: Tensor) -> tuple[Tensor, Tensor]:
-    """t̄ and its scatter for teachers `[M, H, C]` each."""
-    blended, scatter = torch.empty_like(teachers[0]), weights.new_zeros(len(teachers[0]))
-    shares = weights.tolist()
-    for rows in torch.arange(len(blended)).split(PART):
-        part = slice(int(rows[0]), int(rows[-1]) + 1)
-        mean = blended[part].zero_()
-        for own, share in zip(teachers, shares, strict=True):
-            mean.add_(own[part], alpha=share)
-        for own, share in zip(teachers, shares, strict=True):
-            away = torch.linalg.vector_norm((own[part] - mean).flatten(1), dim=1)
-            scatter[part] += share * away.square().to(scatter.dtype)
-    return blended, scatter / blended[0].numel()
+def _over_components(weights: Tensor) -> Tensor:
+    """Weights `[K, m, 1 or H, 1 or C]` averaged over components, `[K, m]` where they are the same at all steps."""
+    means = weights.mean(3)
+    return means[..., 0] if means.shape[2] == 1 else means

@@ -20,6 +20,7 @@ from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows
 from tskd.balance import AutoBalance
 from tskd.distillation.batches import DistillationData
+from tskd.distillation.blend import Blender
 from tskd.distillation.expected.chosen_balance import BalanceChoice, choose_balance
 from tskd.distillation.filled_past import with_filled_past
 from tskd.distillation.history import History, Hours, Tally
@@ -120,7 +121,7 @@ class _StudentTraining:
             module.calibrate()
             # processes that train together may differ in their numbers of windows
             if trainer.world_size == 1 and objective.reads_errors_only:
-                sets[0].blend_teachers(objective.weighting)
+                module.step.blender = Blender.of(sets[0], objective.weighting)
             self.history.begin()
         train_on(trainer, module, data, sets, checkpoint, BulkStep(module.step.loss, module.step_own_optimizer))
 

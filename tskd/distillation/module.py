@@ -99,6 +99,8 @@ class Distillation(pl.LightningModule):
         if calibration is not None and self.step.alpha > 0:
             with isolated_randomness():
                 self.objective.weighting.start_epoch(self.current_epoch, calibration.set_for(self.student))
+        if self.step.blender is not None and self.step.alpha > 0:
+            self.step.blender.blend(self.current_epoch, self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         loss = self.step.loss(batch, batch_idx)

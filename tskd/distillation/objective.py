@@ -10,7 +10,6 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from tskd._core.aspects import Aspect
 from tskd._core.layers import FEATURES, Layer
@@ -224,10 +223,7 @@ class Objective(nn.Module):
     def blended(self, forecast: Tensor, blend: Blend) -> DistillationTerm:
         """The distillation term of a step for the student's forecast `[B, H, C]`, from the blend of the teachers."""
         assert self._squares is not None
-        error = functional.mse_loss(forecast, blend.forecasts)
-        if len(blend.weights) > 1:
-            error = error + blend.scatter.mean()
-        return DistillationTerm(self._squares * error, blend.weights[:, None].expand(-1, len(forecast)))
+        return DistillationTerm(self._squares * blend.error(forecast), blend.weights)
 
     def _features(
         self, output: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], number: int

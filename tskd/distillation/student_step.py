@@ -15,6 +15,7 @@ from tskd._core.head_gradients import Call, recording
 from tskd._core.layers import listening
 from tskd._core.rng import isolated_randomness
 from tskd.distillation.batches import Batch
+from tskd.distillation.blend import Blender
 from tskd.distillation.history import Tally
 from tskd.distillation.means import Means
 from tskd.distillation.objective import Objective
@@ -37,6 +38,7 @@ class StudentStep:
         alpha: share of the teachers.
         epoch: that of the batches.
         over_ranks: mean over the processes that train together.
+        blender: of the teachers, where batches have rows in place of their forecasts.
         means: of losses, over an epoch.
     """
 
@@ -47,6 +49,7 @@ class StudentStep:
         self.alpha, self.epoch = 0.0, 0
         self.over_ranks: OverRanks = alone
         self.means = Means()
+        self.blender: Blender | None = None
 
     def loss(self, batch: Batch, number: int) -> Tensor:
         """The loss of the batch with a number in its epoch, scalar, with gradient."""
@@ -66,7 +69,7 @@ class StudentStep:
 
     def release(self) -> None:
         """Drop the data: a trainer that outlives the fit keeps a reference to this object."""
-        self.calibration, self.tally = None, Tally()
+        self.calibration, self.tally, self.blender = None, Tally(), None
 
     def _observed_output(self, batch: Batch) -> tuple[PLModuleOutput, Mapping[str, Tensor], Sequence[Call]]:
         """The network's output, features of the layers that losses compare, and calls of its last linear layers."""
@@ -94,9 +97,11 @@ class StudentStep:
         steps = slice(-self.objective.covers.shape[1], None)
         prediction = output.prediction[:, steps]
         forecast = point_forecast(self.network, prediction)
-        if batch.blended is not None:
-            result = self.objective.blended(forecast, batch.blended)
-            self._record(result, batch, result.weights.new_ones(result.weights.shape).bool())
+        if batch.rows is not None:
+            assert self.blender is not None
+            blend = self.blender.blend(self.epoch, forecast.device).take(batch.rows, forecast.device)
+            result = self.objective.blended(forecast, blend)
+            self._record(result, batch, result.weights.new_ones(result.weights.shape[:2]).bool())
             return result
         target = batch.labels.future_target[:, steps]
         objective, mean = self.objective, self.over_ranks

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-import tskd.weighting
-from tskd._core.object_spec import described, restored
 from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.objective import Objective
 from tskd.distillation.paired_loss import StudentOutput
 from tskd.losses import OutputKD
 from tskd.testing._cases import WeightingCase
-from tskd.testing._trial import Trial, for_each, require, whole
+from tskd.testing._state import StateTrial
+from tskd.testing._trial import for_each, require, whole
 from tskd.weighting.base import Weighting
 from tskd.weighting.step_inputs import StepFeatures
 
 NAN, FAR = float("nan"), 1e4
 
 
-class WeightingConformance(Trial):
+class WeightingConformance(StateTrial):
     """The tests of a weighting, as plain methods that pytest finds.
 
     Either a subclass, or a line: `TestUniform = WeightingConformance.of(Uniform)`. The attributes declare where a
@@ -83,6 +80,25 @@ class WeightingConformance(Trial):
             self.close(
                 whole(self.weights_of(weighting, alone.step), alone), together[:, row], case, "a window by itself"
             )
+
+    @for_each()
+    def test_weights_vary_as_it_says(self, case: WeightingCase) -> None:
+        """Where all teachers have forecasts, and no label is missing."""
+        weighting, step = self.prepared(case), case.step
+        said = weighting.varies
+        if self.aspect != "forecast" or said == "step":
+            return
+        step = replace(step, valid=torch.ones_like(step.valid), covers=torch.ones_like(step.covers), labelled=None)
+        expected = whole(self.weights_of(weighting, step), case)
+        others = {"another student": replace(step, student=FAR + step.student)}
+        if said != "epoch":
+            others["another epoch"] = replace(step, epoch=step.epoch + 1)
+        if said == "never":
+            others["other forecasts"] = replace(step, forecasts=-3 * step.forecasts, target=FAR + step.target)
+        for what, other in others.items():
+            self.close(whole(self.weights_of(weighting, other), case), expected, case, what)
+        if said == "never":
+            self.close(expected[:, :1].expand_as(expected), expected, case, "another window")
 
     @for_each(dtype=torch.float64)
     def test_units_do_not_matter(self, case: WeightingCase) -> None:
@@ -164,48 +180,6 @@ class WeightingConformance(Trial):
         self.close(second, first, case, "asked again")
 
     @for_each()
-    def test_its_state_is_in_its_state_dict(self, case: WeightingCase) -> None:
-        """As a checkpoint is resumed: set up and calibrated, perhaps on other windows, before its state is restored."""
-        weighting = self.prepared(case)
-        other = self.make_for(case.names)
-        other.set_up(case.names)
-        self._calibrate(other, _mirrored(case))
-        other.load_state_dict(weighting.state_dict())
-        for when in ("after its state is restored", "an epoch after that"):
-            expected, found = (whole(self.weights_of(one, case.step), case) for one in (weighting, other))
-            self.close(found, expected, case, when)
-            for one in (weighting, other):
-                self._start(one, case)
-
-    @for_each()
-    def test_a_copy_has_a_state_of_its_own(self, case: WeightingCase) -> None:
-        weighting = self.prepared(case)
-        expected = whole(self.weights_of(weighting, case.step), case)
-        other = copy.deepcopy(weighting)
-        self.close(whole(self.weights_of(other, case.step), case), expected, case, "of a copy")
-        self.prepared(_mirrored(case), other)
-        self.close(
-            whole(self.weights_of(weighting, case.step), case),
-            expected,
-            case,
-            "after a copy has learned something else",
-        )
-
-    def test_settings_and_repr_recreate_it(self) -> None:
-        names = ["teacher 0", "teacher 1"]
-        made = self.make_for(names)
-        kind = type(made)
-        public = {name: getattr(tskd.weighting, name) for name in tskd.weighting.__all__} | {kind.__name__: kind}
-        known = SimpleNamespace(**public, __all__=[*public], __name__="weightings")
-        again = kind(**made.settings())
-        require(repr(again) == repr(made), f"{made!r} made again is {again!r}")
-        if self.saved:
-            require(repr(eval(repr(made), public)) == repr(made), f"{made!r} is not what makes it")
-            text = json.dumps(described(made, known))
-            found = json.dumps(described(restored(json.loads(text), known), known))
-            require(found == text, f"{text} read back is {found}")
-
-    @for_each()
     def test_the_term_is_the_weighted_loss_with_a_finite_gradient(self, case: WeightingCase) -> None:
         if self.aspect != "forecast":
             return
@@ -227,12 +201,6 @@ class WeightingConformance(Trial):
         (gradient,) = torch.autograd.grad(found.term, student)
         require(bool(gradient.isfinite().all()), "the student's gradient is not finite")
         require(not bool(gradient[~known].any()), "windows of no teacher send a gradient")
-
-
-def _mirrored(case: WeightingCase) -> WeightingCase:
-    """The calibration set with the teachers in the opposite order: another one of the same shape."""
-    other = case.teachers_in(range(len(case.names))[::-1])
-    return replace(case, chunks=other.chunks)
 
 
 def _span(covers: Tensor) -> range:

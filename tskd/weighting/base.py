@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,8 @@ from tskd._core.aspects import Aspect
 from tskd._core.object_spec import Described
 from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.step_inputs import MetaStep, Step
+
+Variation = Literal["never", "window", "epoch", "step"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,13 @@ class Weighting(Described, nn.Module, ABC):
     the same shape before it can load such a state, as a resumed training does.
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        # how a parent's weights vary says nothing of others
+        if "varies" not in own and not {"scores", "forward", "start_epoch", "meta_update"}.isdisjoint(own):
+            cls.varies = Weighting.varies  # type: ignore[method-assign]
+
     def __init__(self) -> None:
         super().__init__()
         self._trust: tuple[float, ...] | None = None
@@ -68,9 +77,11 @@ class Weighting(Described, nn.Module, ABC):
         return frozenset()
 
     @property
-    def constant(self) -> bool:
-        """Whether the weights are the same in all windows for which all teachers have forecasts."""
-        return False
+    def varies(self) -> Variation:
+        """How the weights vary, once calibrated, where all teachers have forecasts and labels are there: `"never"`;
+        by `"window"`, with its forecasts and labels alone; also by `"epoch"`; or by `"step"`, with the batch or what
+        the student forecasts."""
+        return "step"
 
     def set_up(self, names: list[str]) -> None:
         """Take the teachers' names, in order, before anything else.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tskd._core.checks import check_real
 from tskd.weighting._calibration_errors import WINDOWS, count_disjoint, horizon_blocks, log_mean, shrunk, weight_dtype
-from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.base import Variation, Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet, CalibrationWindows
 from tskd.weighting.step_inputs import Step, with_labels
 
@@ -114,6 +114,10 @@ class BatesGranger(Weighting):
         self.shrinkage = shrinkage
         self.register_buffer("moments", torch.empty(0))
         self.register_buffer("weights", torch.empty(0))
+
+    @property
+    def varies(self) -> Variation:
+        return "never"
 
     @property
     def needs(self) -> WeightingNeeds:

@@ -12,7 +12,7 @@ from torch import Tensor
 from tskd._core.aspects import Aspect
 from tskd._core.checks import check_bool, check_positive, is_choice
 from tskd.weighting._calibration_errors import FLOOR
-from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.base import Variation, Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.step_inputs import Step, with_labels
 
@@ -132,6 +132,10 @@ class CAMKD(Weighting):
         self.features = features
         # mean squared error of each teacher on the calibration set [K, H, C]
         self.register_buffer("errors", torch.full((1, 1, 1), torch.nan))
+
+    @property
+    def varies(self) -> Variation:
+        return "window"
 
     @property
     def needs(self) -> WeightingNeeds:

@@ -11,7 +11,7 @@ from tskd._core.aspects import Aspect
 from tskd._core.checks import check_bool, check_real
 from tskd.weighting._aspect_errors import level_and_shape_squares, spread_divergence, unexplained
 from tskd.weighting._calibration_errors import FLOOR, WINDOWS, Errors, calibration_errors, shrunk
-from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.base import Variation, Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet, CalibrationWindows
 from tskd.weighting.step_inputs import Step
 
@@ -88,6 +88,10 @@ class DEMKD(Weighting):
         # σ of each aspect [K, 1, H, C]
         for aspect in DECOUPLED if decoupled else ():
             self.register_buffer(aspect, torch.full((1, 1, 1, 1), torch.nan))
+
+    @property
+    def varies(self) -> Variation:
+        return "window"
 
     @property
     def needs(self) -> WeightingNeeds:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tskd._core.checks import check_known, check_real
-from tskd.weighting.base import Weighting
+from tskd.weighting.base import Variation, Weighting
 from tskd.weighting.step_inputs import Step
 
 
@@ -45,8 +45,8 @@ class Fixed(Weighting):
         self._ordered = values
 
     @property
-    def constant(self) -> bool:
-        return True
+    def varies(self) -> Variation:
+        return "never"
 
     def set_up(self, names: list[str]) -> None:
         if isinstance(self.weights, dict):

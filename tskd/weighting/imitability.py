@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tskd._core.checks import check_positive
-from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.base import Variation, Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.step_inputs import Step
 
@@ -147,6 +147,10 @@ class Imitability(Weighting):
         self.ridge = ridge
         self.register_buffer("risks", torch.zeros(0, 1))
         self.register_buffer("floor", torch.zeros(1))
+
+    @property
+    def varies(self) -> Variation:
+        return "never"
 
     @property
     def needs(self) -> WeightingNeeds:

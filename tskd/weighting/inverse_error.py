@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tskd._core.checks import check_real
 from tskd.weighting._calibration_errors import WINDOWS, calibration_errors, over_largest, shrunk
-from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.base import Variation, Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.step_inputs import Step
 
@@ -48,6 +48,10 @@ class InverseError(Weighting):
         check_real(shrinkage, 0, math.inf, "shrinkage", WINDOWS)
         self.shrinkage = shrinkage
         self.register_buffer("weights", torch.empty(0))
+
+    @property
+    def varies(self) -> Variation:
+        return "never"
 
     @property
     def needs(self) -> WeightingNeeds:

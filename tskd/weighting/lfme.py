@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from tskd._core.checks import check_known, check_real, check_whole, is_choice
 from tskd.weighting._regimes import best_known_target, level, level_edges, ranks, regime_sums
-from tskd.weighting.base import Weighting, WeightingNeeds
+from tskd.weighting.base import Variation, Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.fixed import proportions
 from tskd.weighting.step_inputs import Step
@@ -87,6 +87,10 @@ class LFME(Weighting):
         self.register_buffer("teacher_error", torch.zeros(0, 1, 1))
         self.register_buffer("student_error", torch.zeros(0, 1, 1))
         self.register_buffer("edges", torch.zeros(0))
+
+    @property
+    def varies(self) -> Variation:
+        return "step" if self.curriculum else "epoch"
 
     @property
     def needs(self) -> WeightingNeeds:

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from tskd.weighting.base import Weighting
+from tskd.weighting.base import Variation, Weighting
 from tskd.weighting.step_inputs import Step
 
 
@@ -14,8 +14,8 @@ class Uniform(Weighting):
     """
 
     @property
-    def constant(self) -> bool:
-        return True
+    def varies(self) -> Variation:
+        return "never"
 
     def scores(self, step: Step) -> Tensor:
         return step.valid.to(step.forecasts.dtype)

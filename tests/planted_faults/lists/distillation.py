@@ -33,10 +33,13 @@ FAULTS = (
     *faults_in(
         "distillation/blend",
         ["distillation/test_blend"],
-        ("alpha=share)", "alpha=1 / len(shares))"),
-        ("share * away.square()", "away.square()"),
-        ("if not (weighting.constant and outputs.whole and", "if not (outputs.whole and"),
-        ("if not (weighting.constant and outputs.whole and", "if not (weighting.constant and"),
+        ("mean.addcmul_(own, share)", "mean.add_(own / len(answers))"),
+        ("((own - mean).square_() * weight)", "(own - mean).square_()"),
+        ('if weighting.varies == "step" or {', "if {"),
+        ("by_epoch and epoch != self._epoch", "False"),
+        ("if not outputs.whole or not", "if not"),
+        ("None if ones else total", "None"),
+        ("keys[part], epoch, device)", "keys[:PART], epoch, device)"),
     ),
     *faults_in(
         "distillation/weighted_sum",
