@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import torch
 from darts import TimeSeries
+from darts.metrics import mae, mse
 from torch import Tensor
 
+from tskd import DistilledModel
 from tskd._core.darts.capabilities import window_span
 from tskd._core.darts.forward import evaluating, network_prediction
 from tskd._core.model_inputs import ModelInputs
@@ -93,9 +95,12 @@ def evaluation(model: Any, series: TimeSeries) -> Calls:
     scored, complete = np.ones((SCORED, HORIZON), dtype=bool), np.ones(SCORED, dtype=bool)
     part = DataPart(series, {}, None, None, truth, scored, complete, times, np.arange(3), reach)
     windows, keys = model_windows(model, ModelInputs([series])), torch.from_numpy(part.keys)
+    rolling: dict[str, Any] = {"start": times[0], "forecast_horizon": HORIZON, "metric": [mse, mae], "retrain": False}
     return {
         "forward": lambda: forward(model, windows, keys),
         "forecasts and errors": lambda: cpu_seconds(lambda: score(of_student(model, part, {}, False), part, 1)),
+        "`backtest`": lambda: cpu_seconds(lambda: DistilledModel(model, []).backtest(series, **rolling)),
+        "darts' `backtest`": lambda: cpu_seconds(lambda: model.backtest(series, **rolling)),
     }
 
 

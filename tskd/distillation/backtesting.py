@@ -17,6 +17,7 @@ from tskd._core.darts.backtesting_view import rolling_view
 from tskd._core.series import SeriesLike, as_list, without_gaps
 from tskd.distillation.deployed_inputs import DeployedInputs, without_incomplete
 from tskd.distillation.soft_sensor import blanked
+from tskd.distillation.window_errors import errors_of_windows
 from tskd.teachers.base import BaseTeacher
 
 logger = logging.getLogger(__name__)
@@ -131,6 +132,7 @@ def evaluate(
     *,
     retrain: Any = True,
     privileged: Mapping[str, SeriesLike] | None = None,
+    quick: Any = None,
     **kwargs: Any,
 ) -> Any:
     """Apply darts' `backtest` or `residuals` to forecasts of `DistilledModel.historical_forecasts`.
@@ -138,10 +140,15 @@ def evaluate(
     Args:
         darts_method: `backtest` or `residuals` of the student, whose arguments follow.
         forecast: `DistilledModel.historical_forecasts`.
+        quick: the student, if errors are asked for and no window's forecast is more than what the network says.
     """
     as_list(series, "series")
     kwargs = plain_arguments(**kwargs)
     _check_metric_kwargs(darts_method, kwargs)
+    if historical_forecasts is None and quick is not None and retrain is False and privileged is None:
+        found = errors_of_windows(quick, series, past_covariates, future_covariates, kwargs)
+        if found is not None:
+            return found
     if historical_forecasts is None:
         default = inspect.signature(darts_method).parameters["last_points_only"].default
         kwargs.setdefault("last_points_only", default)

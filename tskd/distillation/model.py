@@ -224,7 +224,8 @@ class DistilledModel:
 
     def backtest(self, series: SeriesLike, *args: Any, **kwargs: Any) -> Any:
         """darts' `backtest`, plus `privileged=` for `retrain` (see `historical_forecasts`)."""
-        return evaluate(self.student.backtest, self.historical_forecasts, series, *args, **kwargs)
+        quick = None if self.soft_sensor else self.student
+        return evaluate(self.student.backtest, self.historical_forecasts, series, *args, quick=quick, **kwargs)
 
     def residuals(self, series: SeriesLike, *args: Any, **kwargs: Any) -> Any:
         """darts' `residuals`, plus `privileged=` for `retrain` (see `historical_forecasts`)."""
@@ -245,8 +246,7 @@ class DistilledModel:
     @classmethod
     def load(cls, path: str | Path) -> DistilledModel:
         """Read a saved model, by darts' safe loading. ValueError for one that is damaged."""
-        saved = load(as_path(path, "path"))
-        recipe = saved.recipe
+        recipe = (saved := load(as_path(path, "path"))).recipe
         parts = (recipe.student, recipe.teachers, recipe.losses, recipe.weighting, recipe.balance)
         model = cls(*parts, soft_sensor=recipe.soft_sensor)
         model.components, model.given_teachers = dict(saved.components), saved.given_teachers
