@@ -155,7 +155,7 @@ def _tables(done: Mapping[str, Mapping[str, Any]]) -> str:
     titles = {
         "epochs": "An epoch, batches of 32 and 256, over darts' own",
         "outputs": "A teacher's outputs over all windows, over the batched forward pass",
-        "evaluation": "Forecasts of 2,785 windows and both errors, as experiments and users ask, over the batched forward pass",
+        "evaluation": "Forecasts of 2,785 windows and both errors, by experiments and users, over the forward pass",
         "batches": "A shuffled batch of 256 windows and three teachers, over `index_select` of each",
         "fixed": "Seconds of a fit beside its training, beyond darts' own",
     }
