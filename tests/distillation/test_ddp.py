@@ -77,6 +77,7 @@ def test_the_cases_differ(alike: list[dict[str, Any]]) -> None:
     assert set(students.values()) == set(two_processes.ALIKE)
 
 
+@pytest.mark.slow
 def test_what_every_process_draws_for_itself_becomes_the_same(tmp_path: Path) -> None:
     """Those whose step has nothing to learn do not leave the other waiting, nor do projectors that are not in it."""
     first, second = by_two("drawn", tmp_path)

@@ -203,6 +203,7 @@ def test_large_knowledge_lies_on_disk_without_a_name(monkeypatch: pytest.MonkeyP
     assert not found[:10].any() and not found[30:].any()
 
 
+@pytest.mark.slow
 def test_killed_while_writing(fitted: Teacher, tmp_path: Path) -> None:
     expected = student(fitted, None).numpy()
     for seed in range(2):

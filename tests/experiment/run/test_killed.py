@@ -124,6 +124,7 @@ def test_an_interrupt_ends_a_run_with_how_to_go_on(config: Path, whole: Results,
     same(Experiment.from_yaml(config).run(folder, progress=False), whole)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_on_one_folder(config: Path, whole: Results, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     processes = [start("run", str(config), "--out", str(folder), "--workers", "1") for _ in range(2)]

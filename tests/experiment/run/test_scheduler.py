@@ -360,6 +360,7 @@ def test_worker_processes_give_the_same_rows_and_may_die(
     same(experiment.run(tmp_path, workers=2, progress=False), whole)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_replaced_and_the_cell_that_kills_it_is_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
