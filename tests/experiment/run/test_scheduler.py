@@ -361,11 +361,7 @@ def test_worker_processes_give_the_same_rows_and_may_die(
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_is_replaced_and_the_cell_that_kills_it_is_recorded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # a single block is otherwise computed in this process
-    monkeypatch.setattr("tskd.experiment.run.scheduler._at_most", lambda jobs, options: options)
+def test_a_worker_that_dies_is_replaced_and_the_cell_that_kills_it_is_recorded(tmp_path: Path) -> None:
     results = deadly(tmp_path, "once", "twice").run(workers=2, progress=False)
     check_deadly(results)
     assert results.failures.name.tolist() == ["twice"]

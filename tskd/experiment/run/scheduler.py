@@ -32,6 +32,7 @@ from tskd.experiment.run.engines.base import WAIT, Died, Ended, Made, cores
 from tskd.experiment.run.files import write_atomically
 from tskd.experiment.run.folder import CONFIG, LOCKS, TEACHERS, take_lock
 from tskd.experiment.run.plan import Block, PlannedCell
+from tskd.experiment.run.split import split
 from tskd.experiment.run.worker import Task
 
 TRIES = 2
@@ -70,6 +71,7 @@ def compute(
     shown: dict[str, Any] = {"desc": study.name, "unit": "fit", "disable": not progress, "dynamic_ncols": True}
     with tqdm(total=len(keys), initial=len(finished), **shown) as bar:
         if missing:
+            missing = _spread(missing, options)
             engine = start_engine(_at_most(len(missing), options))
             try:
                 _Run(missing, folder, store, engine, bar).through()
@@ -80,7 +82,7 @@ def compute(
 
 @dataclass(frozen=True)
 class _Job:
-    """A block, and those of its cells that no earlier block of the study has too."""
+    """A block, or a part of one, and those of its cells that no earlier block of the study has too."""
 
     block: Block
     cells: tuple[PlannedCell, ...]
@@ -99,7 +101,9 @@ class _Run:
         self._old = self.store.failures(keys)
         self._counted = self.store.finished(keys)
         self._failed: set[str] = set()
-        self._running: dict[Task, tuple[_Job, FileLock]] = {}
+        self._running: dict[Task, _Job] = {}
+        # of blocks of which a part is at work
+        self._locks: dict[str, FileLock] = {}
         self._deaths: Counter[str] = Counter()
 
     def through(self) -> None:
@@ -113,7 +117,7 @@ class _Run:
                 else:
                     time.sleep(WAIT)  # another run has what is left
         finally:
-            for _, lock in self._running.values():
+            for lock in self._locks.values():
                 lock.release()
 
     def _begin(self) -> None:
@@ -122,17 +126,24 @@ class _Run:
             if len(self._running) >= self.engine.capacity:
                 return
             job = self._queue.popleft()
-            lock = take_lock(self.folder / LOCKS / job.name)
-            if lock is None:
-                self._queue.append(job)
-                continue
+            if job.name not in self._locks:
+                lock = take_lock(self.folder / LOCKS / job.name)
+                if lock is None:
+                    self._queue.append(job)
+                    continue
+                self._locks[job.name] = lock
             missing = self._missing(job)
             if not missing:
-                lock.release()
+                self._release(job.name)
                 continue
             task = Task(job.block, missing, job.fingerprint, self.folder / TEACHERS if self.engine.local else None)
-            self._running[task] = job, lock
+            self._running[task] = job
             self.engine.submit(task)
+
+    def _release(self, name: str) -> None:
+        """Let others have a block, if no part of it is at work."""
+        if all(job.name != name for job in self._running.values()):
+            self._locks.pop(name).release()
 
     def _missing(self, job: _Job) -> tuple[PlannedCell, ...]:
         keys = [cell.key for cell in job.cells]
@@ -147,11 +158,11 @@ class _Run:
             failed = StoredCell.from_bytes(event.content).failed
             self._count(*(set(), {event.key}) if failed else ({event.key}, set()))
             return
-        job, lock = self._running.pop(event.task)
+        job = self._running.pop(event.task)
         if isinstance(event, Died):
             self._record(event, self._missing(job))
             self._queue.appendleft(job)
-        lock.release()
+        self._release(job.name)
 
     def _record(self, event: Died, missing: tuple[PlannedCell, ...]) -> None:
         if not missing:
@@ -185,6 +196,15 @@ def _jobs(plans: Iterable[CasePlan]) -> Iterator[_Job]:
             if cells:
                 name = hashlib.sha256(" ".join(sorted(cell.key for cell in planned)).encode()).hexdigest()[:20]
                 yield _Job(block, tuple(cells), plan.fingerprint, name)
+
+
+def _spread(jobs: list[_Job], options: EngineOptions) -> list[_Job]:
+    """The jobs, in parts where there are fewer than worker processes."""
+    workers = cores() if options.workers is None else options.workers
+    if options.engine != "processes" or len(jobs) >= workers:
+        return jobs
+    each = -(-workers // len(jobs))
+    return [replace(job, cells=cells) for job in jobs for cells in split(job.cells, each)]
 
 
 def _at_most(jobs: int, options: EngineOptions) -> EngineOptions:
