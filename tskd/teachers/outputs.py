@@ -74,7 +74,11 @@ class TeacherOutputs:
         if self.whole:
             forecasts = self.like.new_empty(shape)
             for own, fields in zip(forecasts, self.fields, strict=True):
-                torch.index_select(fields[FORECASTS][:, : shape[2]], 0, rows, out=own)
+                answers = fields[FORECASTS][:, : shape[2]]
+                if answers.is_contiguous():
+                    # a window in one piece is copied at once; of others, flatten would copy them all
+                    answers, own = answers.flatten(1), own.flatten(1)
+                torch.index_select(answers, 0, rows, out=own)
             return forecasts, torch.ones(shape[:2], dtype=torch.bool)
         forecasts = self.like.new_zeros(shape)
         for k, fields in enumerate(self.fields):
