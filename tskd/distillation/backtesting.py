@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
+import numpy as np
 from darts import TimeSeries
 from darts.models.forecasting.forecasting_model import ForecastingModel
 
@@ -142,6 +145,9 @@ def evaluate(
     as_list(series, "series")
     kwargs = plain_arguments(**kwargs)
     _check_metric_kwargs(darts_method, kwargs)
+    if kwargs.get("metric") is not None:
+        metric = kwargs["metric"]
+        kwargs["metric"] = list(map(_numeric, metric)) if isinstance(metric, list | tuple) else _numeric(metric)
     if historical_forecasts is None:
         default = inspect.signature(darts_method).parameters["last_points_only"].default
         kwargs.setdefault("last_points_only", default)
@@ -166,6 +172,31 @@ def _check_forecasts(given: Any, series: SeriesLike) -> None:
         raise ValueError(
             f"historical_forecasts have {given.n_components} components, and the series {series.n_components}"
         )
+    elif isinstance(series, TimeSeries) and given.has_datetime_index != series.has_datetime_index:
+        own, theirs = ("time stamps" if one.has_datetime_index else "whole numbers" for one in (given, series))
+        raise ValueError(f"historical_forecasts are indexed by {own}, and the series by {theirs}: give the same")
+
+
+def _numeric(metric: Callable[..., Any]) -> Callable[..., Any]:
+    """A user's own metric, which must give numbers: darts would iterate over series endlessly. darts' own as it is."""
+    if getattr(metric, "__module__", "").startswith("darts."):
+        return metric
+
+    @functools.wraps(metric)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        result = metric(*args, **kwargs)
+        _check_numbers(result)
+        return result
+
+    return checked
+
+
+def _check_numbers(result: Any) -> None:
+    if isinstance(result, list | tuple):
+        for one in result:
+            _check_numbers(one)
+    elif not isinstance(result, Real | np.ndarray):
+        raise TypeError(f"metric: it must give numbers or arrays of them, and gives {type_name(result)}")
 
 
 def _check_metric_kwargs(darts_method: Callable[..., Any], kwargs: Mapping[str, Any]) -> None:
