@@ -33,6 +33,7 @@ GIVING: dict[str, Callable[..., Any]] = {
     "a series": lambda actual, forecast: actual,
     "a text": lambda actual, forecast: "0.5",
     "nothing": lambda actual, forecast: None,
+    "of no module": eval("lambda actual, forecast: actual", {}),
 }
 
 

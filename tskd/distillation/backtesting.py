@@ -179,7 +179,7 @@ def _check_forecasts(given: Any, series: SeriesLike) -> None:
 
 def _numeric(metric: Callable[..., Any]) -> Callable[..., Any]:
     """A user's own metric, which must give numbers: darts would iterate over series endlessly. darts' own as it is."""
-    if getattr(metric, "__module__", "").startswith("darts."):
+    if str(getattr(metric, "__module__", "")).startswith("darts."):
         return metric
 
     @functools.wraps(metric)
