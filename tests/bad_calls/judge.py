@@ -28,7 +28,9 @@ from tskd import DistilledModel
 
 PACKAGE = str(Path(tskd.__file__).parent)
 LONGEST = 10
-"""Seconds that a call may take."""
+"""Seconds of the processor that a call may take."""
+WAITING = 100
+"""Seconds after which a call is taken to wait for something."""
 
 REFUSED, ACCEPTED = "refused", "accepted"
 DARTS = ("predict", "rolling", "fit", "second fit", "teacher")
@@ -125,7 +127,7 @@ def _refusal(call: Call, error: BaseException) -> str:
     if isinstance(error, Hanging):
         return f"hangs for {LONGEST} s"
     kinds: tuple[type[Exception], ...] = (TypeError, ValueError)
-    if "fit" in call.kind or call.kind == "teacher":
+    if "fit" in call.kind or call.kind == "teacher" or "retrain" in call.text:
         kinds = (*kinds, FloatingPointError)
     if call.kind in ("load", "save"):
         kinds = (*kinds, FileNotFoundError, FileExistsError)
@@ -224,13 +226,17 @@ def _no_longer_than(seconds: float) -> Iterator[None]:
     def stop(*_: object) -> None:
         raise Hanging
 
-    kept = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # other work on the machine does not count
+    clocks = (signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, WAITING)
+    kept = [signal.signal(number, stop) for number, _, _ in clocks]
+    for _, clock, limit in clocks:
+        signal.setitimer(clock, limit)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, kept)
+        for (number, clock, _), handler in zip(clocks, kept, strict=True):
+            signal.setitimer(clock, 0)
+            signal.signal(number, handler)
 
 
 @contextmanager

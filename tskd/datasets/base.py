@@ -211,6 +211,8 @@ def _check_series(item: DataSet | ArchiveSeries, where: str) -> None:
         if not isinstance(series, TimeSeries):
             given = type(series).__name__
             raise TypeError(f"{where}: {what} must be a TimeSeries (see TimeSeries.from_dataframe), got {given}.")
+        if not len(series):
+            raise ValueError(f"{where}: {what} has no steps; give at least one.")
         _check_stamps(series, item.series, f"{where}: {what}")
 
 

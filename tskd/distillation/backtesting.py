@@ -11,11 +11,12 @@ from typing import Any
 from darts import TimeSeries
 from darts.models.forecasting.forecasting_model import ForecastingModel
 
-from tskd._core.checks import check_known, type_name
+from tskd._core.checks import type_name
 from tskd._core.darts.arguments import check_roll, plain_arguments
 from tskd._core.darts.backtesting_view import rolling_view
 from tskd._core.series import SeriesLike, as_list, without_gaps
 from tskd.distillation.deployed_inputs import DeployedInputs, without_incomplete
+from tskd.distillation.metrics import check_metric_kwargs, numeric
 from tskd.distillation.soft_sensor import blanked
 from tskd.distillation.window_errors import errors_of_windows
 from tskd.teachers.base import BaseTeacher
@@ -144,7 +145,9 @@ def evaluate(
     """
     as_list(series, "series")
     kwargs = plain_arguments(**kwargs)
-    _check_metric_kwargs(darts_method, kwargs)
+    check_metric_kwargs(darts_method, kwargs)
+    if kwargs.get("metric") is not None:
+        kwargs["metric"] = numeric(kwargs["metric"])
     if historical_forecasts is None and quick is not None and retrain is False and privileged is None:
         found = errors_of_windows(quick, series, past_covariates, future_covariates, kwargs)
         if found is not None:
@@ -173,14 +176,9 @@ def _check_forecasts(given: Any, series: SeriesLike) -> None:
         raise ValueError(
             f"historical_forecasts have {given.n_components} components, and the series {series.n_components}"
         )
-
-
-def _check_metric_kwargs(darts_method: Callable[..., Any], kwargs: Mapping[str, Any]) -> None:
-    """Raise a ValueError for arguments that a metric does not take."""
-    metric = kwargs.get("metric") or inspect.signature(darts_method).parameters["metric"].default
-    given = kwargs.get("metric_kwargs")
-    for one, own in zip(metric, given or [], strict=False) if isinstance(metric, list | tuple) else [(metric, given)]:
-        check_known(own or {}, inspect.signature(one).parameters, "argument in metric_kwargs")
+    elif isinstance(series, TimeSeries) and given.has_datetime_index != series.has_datetime_index:
+        own, theirs = ("time stamps" if one.has_datetime_index else "whole numbers" for one in (given, series))
+        raise ValueError(f"historical_forecasts are indexed by {own}, and the series by {theirs}: give the same")
 
 
 def _one_by_one(

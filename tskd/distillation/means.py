@@ -25,13 +25,13 @@ class Means:
         Args:
             over: mask of what the value is a mean over, to count it by that; None to count all steps alike.
         """
-        self._values.setdefault(name, []).append(value.detach())
+        self._values.setdefault(name, []).append(_number(value))
         if over is not None:
             self._weights.setdefault(name, []).append(over.sum())
 
     def end_step(self, loss: Tensor) -> None:
         """End a step with its loss."""
-        self._losses.append(loss.detach())
+        self._losses.append(_number(loss))
 
     def end_epoch(self, network: nn.Module, trainer: Any) -> dict[str, Tensor]:
         """The means of the epoch, sorted by name; starts the next epoch.
@@ -59,6 +59,11 @@ class Means:
             return values.mean()
         weights = torch.stack(self._weights[name]).to(values.dtype)
         return (values * weights).sum() / weights.sum().clamp(min=1)
+
+
+def _number(value: Tensor) -> Tensor:
+    """A scalar alone: that of torch's losses would keep the memory of all the errors it is a mean of."""
+    return value.detach().clone()
 
 
 def _lost(losses: Tensor, epoch: int) -> str:

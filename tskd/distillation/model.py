@@ -214,7 +214,7 @@ class DistilledModel:
             rolling_kwargs: darts' other arguments; `fit_kwargs` are those of `DistilledModel.fit`.
 
         Raises:
-            ValueError: privileged series without `retrain`, or a teacher that was fitted on data after an origin.
+            ValueError: privileged series without `retrain`, or a teacher fitted on data after an origin; else as `fit`.
         """
         check_retrainable(self.student, retrain)
         parts = {"series": series, "past_covariates": past_covariates, "future_covariates": future_covariates}

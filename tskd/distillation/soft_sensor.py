@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from darts import TimeSeries, concatenate
 from darts.utils.utils import generate_index
 
@@ -80,6 +81,7 @@ class SoftSensor:
         grid = several[0]
         if start is not None:
             end = _before(start, grid)
+            _check_known(start, end, past_covariates=past_covariates, future_covariates=future_covariates)
         elif isinstance(series, TimeSeries):
             end = series.end_time()
         else:
@@ -115,6 +117,17 @@ def _before(start: Any, grid: TimeSeries) -> Any:
     except ValueError as error:
         raise ValueError(f"start={start!r} does not fit the covariates: {error}") from None
     return stamp - grid.freq
+
+
+def _check_known(start: Any, end: Any, **covariates: Any) -> None:
+    """Raise a ValueError if covariates do not hold the step `end`, the last one before `start`."""
+    for name, known in covariates.items():
+        same = known is not None and known.has_datetime_index == isinstance(end, pd.Timestamp)
+        if same and not known.start_time() <= end <= known.end_time():
+            raise ValueError(
+                f"start={start!r}: {name} are known from {known.start_time()} to {known.end_time()}, and must be known "
+                "in the step before it"
+            )
 
 
 def _for_chunk(predict_kwargs: dict[str, Any], number: int) -> dict[str, Any]:

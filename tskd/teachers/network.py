@@ -12,7 +12,7 @@ from torch import Tensor
 from tskd._core.darts.bulk_steps import BulkStep
 from tskd._core.darts.capabilities import max_batch_size, uses_static_covariates, window_span
 from tskd._core.darts.dataset import WindowData, dataset_windows, datasets_of
-from tskd._core.darts.fit import fit_through, train_on
+from tskd._core.darts.fit import fit_through, forget_gradients, train_on
 from tskd._core.darts.forward import ModuleStage, model_outputs
 from tskd._core.darts.inspect import encoded_covariates, hidden_layers, input_shapes
 from tskd._core.darts.rehearsal import rehearse
@@ -60,6 +60,7 @@ def fit(
             train_on(trainer, network, data, sets, checkpoint, step)
 
     fit_through(model, run, **_arguments(inputs, validation, fit_kwargs))
+    forget_gradients(model)
 
 
 def check(

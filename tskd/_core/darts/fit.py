@@ -116,6 +116,13 @@ def connect(model: TorchForecastingModel) -> None:
     model.trainer.strategy.connect(model.model)
 
 
+def forget_gradients(model: TorchForecastingModel) -> None:
+    """Free gradients and the optimizer's state, thrice the weights under Adam, of a model that is not trained on."""
+    for optimizer in model.trainer.optimizers:
+        optimizer.state.clear()
+    model.model.zero_grad(set_to_none=True)
+
+
 @contextmanager
 def restoring(model: TorchForecastingModel) -> Iterator[None]:
     """Put back a model's attributes, weights, random state and loss if the block raises."""

@@ -135,7 +135,7 @@ def deep_merge(old: Any, new: Any) -> Any:
 
 def _candidate(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        value = float(value)
+        # whole numbers may be too large for a float
         build_object(Spec.model_validate({"class": "FixedBalance", "kwargs": {"value": value}}), BALANCE)
-        return value
+        return float(value)
     return parse_object(value, BALANCE)
