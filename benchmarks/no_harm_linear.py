@@ -21,6 +21,7 @@ from no_harm_cells import (
     teachers,
 )
 
+from tskd.distillation.expected.chosen_balance import share_of_loss
 from tskd.distillation.expected.predicted_change import PredictedChange
 
 FOLDS = 5
@@ -171,7 +172,8 @@ def rows_of(group: Group) -> list[dict[str, Any]]:
             row[f"worst series, {rule}"] = float((error / alone).max())
         assert judged.held_out is not None
         for alpha in FIXED:
-            predicted = PredictedChange.of(judged.held_out.sums, np.array([alpha]))
+            share = share_of_loss(alpha, judged.held_out)
+            predicted = PredictedChange.of(judged.held_out.sums, np.array([share]))
             row[f"predicted at {alpha:g}"] = predicted.change
             row[f"low at {alpha:g}"], row[f"high at {alpha:g}"] = predicted.low, predicted.high
         row["hindsight"] = float(min(grid) / alone.mean())

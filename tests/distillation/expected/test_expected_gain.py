@@ -110,19 +110,35 @@ def test_only_the_training_part_counts() -> None:
     assert one == two
 
 
-def test_prediction_and_interval_by_hand() -> None:
+def sums_of(mean: float, blocks: int = 9) -> BlockSums:
+    """Of a teacher that students agree with by `mean`, in blocks of which no two are alike."""
     rng = np.random.default_rng(3)
-    errors, products, squares = rng.uniform(8, 12, 9), rng.normal(size=9), rng.uniform(1, 2, 9)
-    found = PredictedChange.of(BlockSums(errors, products[:, None], squares[:, None, None]), np.array([0.4]))
-    mixed = errors - 0.8 * products + 0.16 * squares
-    ratio = mixed.sum() / errors.sum()
-    spread = np.sqrt(9 / 8 * np.square(mixed - ratio * errors).sum()) / errors.sum()
-    assert found.change == pytest.approx(ratio - 1)
+    errors, products, squares = rng.uniform(8, 12, blocks), rng.normal(mean, 0.4, blocks), rng.uniform(1, 2, blocks)
+    return BlockSums(errors, products[:, None], squares[:, None, None])
+
+
+@pytest.mark.parametrize(
+    ("mean", "signs"), [(4, (-1, -1, -1)), (0.3, (-1, -1, 1)), (-0.2, (-1, 1, 1)), (-9, (1, 1, 1))]
+)
+def test_prediction_and_interval_by_hand(mean: float, signs: tuple[int, int, int]) -> None:
+    """A gain, two of which no sign can be told, and a harm: the ends that are one are known by their order alone."""
+    sums = sums_of(mean)
+    found = PredictedChange.of(sums, np.array([0.4]))
+    mixed = sums.errors - 0.8 * sums.products[:, 0] + 0.16 * sums.gram[:, 0, 0]
+    ratio = mixed.sum() / sums.errors.sum()
+    spread = np.sqrt(9 / 8 * np.square(mixed - ratio * sums.errors).sum()) / sums.errors.sum()
     factor = np.exp(3.2 * t.ppf(0.975, 8) * spread / ratio)
-    assert (found.low, found.high) == pytest.approx((ratio / factor - 1, ratio * factor - 1))
-    nothing = PredictedChange.of(BlockSums(errors, products[:, None], squares[:, None, None]), np.zeros(1))
+    low, high = ratio / factor - 1, ratio * factor - 1
+    assert found.change == pytest.approx(ratio - 1)
+    assert (np.sign(low), np.sign(ratio - 1), np.sign(high)) == signs
+    assert found.low == pytest.approx(low / 3 if signs[0] > 0 else low)
+    assert found.high == pytest.approx(3 * high if signs[2] > 0 else high)
+
+
+def test_no_interval_of_no_trust_and_of_few_blocks() -> None:
+    nothing = PredictedChange.of(sums_of(1.0), np.zeros(1))
     assert (nothing.change, nothing.low, nothing.high) == (0, 0, 0)
-    few = PredictedChange.of(BlockSums(errors[:4], products[:4, None], squares[:4, None, None]), np.ones(1))
+    few = PredictedChange.of(sums_of(1.0, blocks=4), np.ones(1))
     assert np.isnan(few.low) and str(few).endswith("%")
 
 

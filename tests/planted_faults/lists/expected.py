@@ -47,6 +47,13 @@ FAULTS = (
         ("sums.errors.sum() / (variance * total)", "sums.errors.sum() / variance"),
     ),
     *faults_in(
+        "distillation/expected/predicted_change",
+        [f"{E}/test_expected_gain"],
+        ("low / HARM if low > 0 else low", "low"),
+        ("high * HARM if high > 0 else high", "high * HARM"),
+        ("* blocks / (blocks - 1)) / errors.sum()", "* blocks / (blocks - 1)) / total"),
+    ),
+    *faults_in(
         "distillation/expected/chosen_balance",
         [f"{E}/test_auto_balance", f"{E}/test_expected_gain", "distillation/test_harm_formula"],
         ("== 1 and not bold", "== 1"),
