@@ -24,6 +24,10 @@ class Balance(Described, ABC):
             return True
         return any(self.alpha(epoch) > 0 for epoch in range(epochs))
 
+    def ever_excludes_labels(self, epochs: int) -> bool:
+        """Whether α is 1 in one of the first `epochs` epochs, in which labels have no share."""
+        return max(map(self.alpha, range(epochs)), default=0.0) == 1
+
 
 @dataclass(frozen=True, repr=False)
 class FixedBalance(Balance):
@@ -116,6 +120,10 @@ class AutoBalance(Balance):
 
     def ever_teaches(self, epochs: int | None) -> bool:
         return epochs != 0
+
+    def ever_excludes_labels(self, epochs: int) -> bool:
+        # what is chosen is below 1 where outputs of the student have no other loss
+        return False
 
 
 def _check_share(value: float, name: str) -> None:

@@ -30,6 +30,7 @@ from tskd.distillation.objective import Objective
 from tskd.distillation.preflight import PreparedFit
 from tskd.distillation.rehearsal import check_all_fits
 from tskd.distillation.student_queries import Calibration
+from tskd.distillation.untrained_outputs import check_outputs_trained
 from tskd.distillation.window_counts import WindowCounts
 from tskd.teachers.base import BaseTeacher
 from tskd.teachers.output_cache import OutputCache
@@ -63,6 +64,7 @@ def fit(prepared: PreparedFit, history: History) -> FitResult:
     """
     recipe, options = prepared.recipe, prepared.options
     with isolated_randomness():
+        check_outputs_trained(prepared)
         check_all_fits(prepared)
         fitted = [one.fit(options, prepared.student.series) for one in prepared.teachers]
         prepared = with_filled_past(prepared, [teacher for teacher, _ in fitted])

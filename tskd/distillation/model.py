@@ -41,7 +41,7 @@ class DistilledModel:
         losses: distillation losses, summed with their weights, and label weightings; `OutputKD()` if None.
         weighting: how the teachers are combined; `Uniform()` if None.
         balance: share α of the teachers in the loss, a number or a `Balance`; `AutoBalance()` chooses it, and says why
-            in `chosen_balance`. 0 is darts' own training, seed for seed.
+            in `chosen_balance`. 0 is darts' own training, seed for seed; 1 needs losses that train all outputs.
         soft_sensor: the target's own past is hidden from the student, in training and in use; `predict` then needs
             only covariates and a start.
 

@@ -19,6 +19,9 @@ Coarse = Literal["point", "mean", "sum"]
 class CostlySensors(Source):
     """Other channels, up to t+until.
 
+    For a student whose target arrives k steps late, `output_chunk_shift=k`, the target itself is such a channel: with
+    `until=k` a teacher sees it without delay. It has no shift of its own, and forecasts k steps more than the student.
+
     Args:
         name: key in `privileged`.
         until: last step read, relative to the origin; above 0 the lookback window of the sensors ends that much later.

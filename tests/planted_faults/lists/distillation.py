@@ -89,6 +89,12 @@ FAULTS = (
         ("torch.maximum(self._extremes, extremes)", "torch.minimum(self._extremes, extremes)"),
     ),
     *faults_in(
+        "distillation/untrained_outputs",
+        ["distillation/test_untrained_outputs"],
+        ("if parameters > 1 and not needs.likelihood", "if parameters > 2 and not needs.likelihood"),
+        ("(gradient != 0).any(0)", "(gradient != 0).any()"),
+    ),
+    *faults_in(
         "distillation/deployed_inputs",
         ["distillation/test_deployed_inputs"],
         (

@@ -15,6 +15,7 @@ from tskd.distillation.expected.predicted_change import PredictedChange
 from tskd.distillation.expected.stacking import BOLD, CAP, FEW_BLOCKS, PRUDENT, trust
 from tskd.distillation.preflight import PreparedFit
 from tskd.distillation.recipe import Recipe
+from tskd.distillation.untrained_outputs import untaught_outputs
 from tskd.teachers.base import BaseTeacher
 from tskd.teachers.predictor import TeacherPredictor
 from tskd.weighting import Fixed
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 # explained variance from which on the bold trust a teacher where labels do not cover the windows
 ACCURATE = 0.8
+# most α where some of the student's outputs, such as outer quantiles, have no loss but that of the labels
+MOST = 0.9
 # after every schedule's end
 LAST_EPOCH = 10**6
 
@@ -87,6 +90,9 @@ def choose_balance(
         choice = BalanceChoice(0.0, dict.fromkeys(names, 0.0), reason=f"labels alone, since {error}")
     else:
         choice = choice_of(held_out, names, balance.bold)
+    if choice.alpha > MOST and bool(untaught_outputs(prepared).any()):
+        reason = f"{choice.reason}; at most {MOST}, as labels alone train some of the student's outputs"
+        choice = replace(choice, alpha=MOST, reason=reason)
     logger.info("%s", choice)
     return choice
 
