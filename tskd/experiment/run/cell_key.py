@@ -6,17 +6,15 @@ import copyreg
 import hashlib
 import inspect
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from types import CodeType, MethodType
 from typing import Any
 
 from tskd.experiment.config.errors import ConfigError
 from tskd.experiment.config.objects import Spec, Strict
+from tskd.experiment.config.own_classes import is_own
 
 DIGITS = 20
-LIBRARIES = {"tskd", "darts", "torch", "pytorch_lightning", "lightning", "numpy", "pandas", *sys.stdlib_module_names}
-"""Packages whose classes are known by their names; of any other class the source counts, which its user may edit."""
 
 
 def key_of(resolved: Mapping[str, Any]) -> str:
@@ -39,7 +37,8 @@ def canonical(value: Any, above: tuple[int, ...] = ()) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Spec):
-        return {"class": value.class_.rpartition(".")[2], "kwargs": canonical(value.kwargs)}
+        made = value.class_.rpartition(".")[2] if isinstance(value.class_, str) else canonical(value.class_)
+        return {"class": made, "kwargs": canonical(value.kwargs)}
     if isinstance(value, Strict):
         return {name: canonical(getattr(value, name)) for name in type(value).model_fields}
     if id(value) in above:
@@ -74,7 +73,7 @@ def canonical(value: Any, above: tuple[int, ...] = ()) -> Any:
 
 def _class(made: type) -> str:
     """The name of a class; with a digest of the source of it and its bases, if it is its user's own."""
-    own = [base for base in made.__mro__ if base.__module__.partition(".")[0] not in LIBRARIES]
+    own = [base for base in made.__mro__ if is_own(base)]
     sources = "".join(_source(base) for base in own)
     return f"{made.__module__}.{made.__qualname__}" + (f" {_digest(sources.encode())}" if sources else "")
 
