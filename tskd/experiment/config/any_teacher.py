@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SkipValidation
 
+from tskd._core.own_code import is_own
 from tskd.experiment.config.outside_teacher import KINDS, OutsideTeacherConfig, ReconstructionConfig
-from tskd.experiment.config.own_classes import is_own
 from tskd.experiment.config.teacher import TeacherConfig
 
 AnyTeacherConfig = TeacherConfig | OutsideTeacherConfig

@@ -8,15 +8,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from tskd._core.own_code import is_own
 from tskd.experiment.config.errors import nearest
-
-LIBRARIES = {"tskd", "darts", "torch", "pytorch_lightning", "lightning", "numpy", "pandas", *sys.stdlib_module_names}
-"""Packages whose classes are known by their names; of any other class the source counts, which its user may edit."""
-
-
-def is_own(made: Any) -> bool:
-    """Whether a class or function is of none of the known packages."""
-    return getattr(made, "__module__", "builtins").partition(".")[0] not in LIBRARIES
 
 
 def dotted(made: Callable[..., Any]) -> str:

@@ -75,7 +75,8 @@ def compute(
     with tqdm(total=len(keys), initial=len(finished), **shown) as bar:
         if missing:
             for plan in plans:
-                if not plan.keys <= finished:
+                # of a run that has begun, what fails is recorded, and what is finished counts
+                if plan.keys.isdisjoint(finished):
                     rehearse(plan)
             engine = start_engine(_at_most(len(missing), options))
             try:
