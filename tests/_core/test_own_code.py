@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from darts.models import NLinearModel
+from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 
 import tskd
 from tests.helpers.experiments import toy_config
@@ -89,7 +90,7 @@ def test_every_module_that_is_imported_counts_and_no_other(package: Path, what: 
     assert source_digest(made) == seen[-1]
 
 
-@pytest.mark.parametrize("made", [OutputKD, NLinearModel, np.mean, OrderedDict])
+@pytest.mark.parametrize("made", [OutputKD, NLinearModel, PLForecastingModule, np.mean, OrderedDict])
 def test_code_of_libraries_is_known_by_its_name(made: Any) -> None:
     assert source_digest(made) == ""
 

@@ -21,7 +21,10 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
-LIBRARIES = {"tskd", "darts", "torch", "pytorch_lightning", "lightning", "numpy", "pandas", *sys.stdlib_module_names}
+LIBRARIES = {
+    *("tskd", "darts", "torch", "pytorch_lightning", "lightning", "lightning_fabric", "numpy", "pandas"),
+    *sys.stdlib_module_names,
+}
 """Packages whose classes are known by their names; of any other class the source counts, which its user may edit."""
 
 FOREIGN = ("site-packages", "dist-packages")
