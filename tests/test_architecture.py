@@ -15,7 +15,7 @@ import tskd
 PACKAGE = Path(tskd.__file__).parent
 FLOORS = (
     {"_version", "_core"},
-    {"privileged", "losses", "weighting", "balance", "theory", "datasets"},
+    {"privileged", "losses", "weighting", "balance", "callbacks", "theory", "datasets"},
     {"teachers"},
     {"distillation"},
     {"experiment"},

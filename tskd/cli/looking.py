@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tskd.cli.output import say
-from tskd.cli.running import kept
+from tskd.cli.running import allowed_modules, kept
 
 if TYPE_CHECKING:
     from tskd.experiment import StudyResults
@@ -52,7 +52,7 @@ def expected_gain(options: argparse.Namespace, command: str) -> int:
     from tskd.experiment.run.expected_gains import expected_gains
 
     try:
-        study = Study.from_yaml(options.config)
+        study = Study.from_yaml(options.config, allowed_modules(options))
         for case, arm, gain in expected_gains(study):
             print(f"{f'{case}, ' if len(study.cases) > 1 else ''}{arm}\n{textwrap.indent(str(gain), '  ')}\n")
     except (ConfigError, OSError) as error:

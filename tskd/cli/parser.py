@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
         help="write nothing, and say what would be run: data, parts, windows, cells, and how long, from one timed fit",
     )
     run.add_argument("--seeds", metavar="N", type=int, help="0 to N - 1, in place of those of the configuration")
+    _add_modules(run)
     _add_engine(run)
     resume = command(
         "resume",
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         "Compute what is missing of a run, and again what failed. Nothing finished is computed again.",
     )
     _add_folder(resume)
+    _add_modules(resume)
     _add_engine(resume)
     report = command(
         "report",
@@ -64,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
         "Write tables and page of what is finished of a run, which may be at work.",
     )
     _add_folder(report)
+    _add_modules(report)
     show = command(
         "show",
         looking.show,
@@ -88,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
         "first fold, size and seed), and what to try first. No network is trained, but for teachers of an archive.",
     )
     _add_config(expected)
+    _add_modules(expected)
     datasets = command(
         "datasets",
         looking.datasets,
@@ -107,6 +111,17 @@ def _path(text: str) -> str:
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", type=_path, help="YAML file, for instance configs/demo.yaml")
+
+
+def _add_modules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-module",
+        metavar="MODULE",
+        action="append",
+        default=[],
+        help="of your own, for instance mypkg.models, whose classes the configuration may name; its code is run; may "
+        "be given several times",
+    )
 
 
 def _add_folder(parser: argparse.ArgumentParser, name: str = "folder") -> None:

@@ -6,6 +6,8 @@ import argparse
 import json
 import os
 import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,7 @@ def run(options: argparse.Namespace, command: str) -> int:
     from tskd.experiment import ConfigError, Study
 
     try:
-        study = Study.from_yaml(options.config)
+        study = Study.from_yaml(options.config, allowed_modules(options))
         if options.seeds is not None:
             study = study.with_seeds(options.seeds)
     except ConfigError as error:
@@ -36,7 +38,7 @@ def resume(options: argparse.Namespace, command: str) -> int:
 
     folder = Path(options.folder)
     try:
-        study = kept(folder)
+        study = kept(folder, allowed_modules(options))
     except ConfigError as error:
         return say(error, 2)
     return _compute(study, folder, options, _recorded(folder))
@@ -49,7 +51,7 @@ def report(options: argparse.Namespace, command: str) -> int:
 
     folder = Path(options.folder)
     try:
-        results = results_so_far(kept(folder), folder)
+        results = results_so_far(kept(folder, allowed_modules(options)), folder)
     except (ConfigError, OSError) as error:
         return say(error, 2)
     except RunError as error:
@@ -57,7 +59,15 @@ def report(options: argparse.Namespace, command: str) -> int:
     return _present(results, folder, _recorded(folder))
 
 
-def kept(folder: Path) -> Study:
+def allowed_modules(options: argparse.Namespace) -> Sequence[str]:
+    """The modules whose classes a configuration may name; those of the working folder are found too."""
+    if options.allow_module and (here := os.getcwd()) not in sys.path:
+        sys.path.append(here)
+    modules: list[str] = options.allow_module
+    return modules
+
+
+def kept(folder: Path, allow_modules: Sequence[str] = ()) -> Study:
     """The study whose run is in a folder. Raises ConfigError."""
     from tskd.experiment import ConfigError, Study
 
@@ -65,7 +75,7 @@ def kept(folder: Path) -> Study:
     if not os.path.lexists(path):
         start = f"tskd run CONFIG --out {shlex.quote(str(folder))}"
         raise ConfigError(f"there is no run in {folder}: it has no config.yaml. To start one there: {start}")
-    return Study.from_yaml(path)
+    return Study.from_yaml(path, allow_modules)
 
 
 def _try(study: Study, folder: Path, options: argparse.Namespace, command: str) -> int:

@@ -209,8 +209,12 @@ def _check_series(item: DataSet | ArchiveSeries, where: str) -> None:
         raise TypeError(f"{where}: privileged must be a dict of series by name, got {type(item.privileged).__name__}.")
     for what, series in {"series": item.series, **other_series(item)}.items():
         if not isinstance(series, TimeSeries):
-            given = type(series).__name__
-            raise TypeError(f"{where}: {what} must be a TimeSeries (see TimeSeries.from_dataframe), got {given}.")
+            given, several = type(series).__name__, ""
+            if isinstance(series, list | tuple):
+                several = " A data set has one target series: give each its own, as cases of a Study."
+            raise TypeError(
+                f"{where}: {what} must be a TimeSeries (see TimeSeries.from_dataframe), got {given}.{several}"
+            )
         if not len(series):
             raise ValueError(f"{where}: {what} has no steps; give at least one.")
         _check_stamps(series, item.series, f"{where}: {what}")

@@ -19,7 +19,7 @@ from darts import TimeSeries
 from tskd._core.correlation import squared_correlations
 from tskd._core.darts.capabilities import reads_covariates
 from tskd._core.darts.inspect import kept_components, trained_until
-from tskd._core.darts.storage import load_model
+from tskd._core.darts.storage import class_name, load_model
 from tskd._core.series import SeriesBundle, without_gaps
 from tskd.distillation.model import DistilledModel
 from tskd.distillation.soft_sensor import blanked
@@ -172,7 +172,7 @@ def perturbed(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "student.pt"
         model.student.save(str(path), clean=True)
-        alone = load_model(type(model.student).__name__, path)
+        alone = load_model(class_name(model.student), path, trusted=[type(model.student)])
         yield _compared("the student saved and loaded alone", before, forecasts(alone, past))
     if model.soft_sensor:
         others = [_moved(origin, after=origin.start_time()) for origin in origins]

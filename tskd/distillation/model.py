@@ -238,15 +238,15 @@ class DistilledModel:
 
         Args:
             path: a new or empty folder.
-            clean: save the student without trainer settings, as darts' argument of this name does; needed if they hold
-                callbacks of the user's own, which safe loading cannot read.
+            clean: save the student without trainer settings, as darts' argument of this name does.
         """
         save(SavedModel(self._recipe(), self.given_teachers, self.components), as_path(path, "path"), clean)
 
     @classmethod
-    def load(cls, path: str | Path) -> DistilledModel:
-        """Read a saved model, by darts' safe loading. ValueError for one that is damaged."""
-        recipe = (saved := load(as_path(path, "path"))).recipe
+    def load(cls, path: str | Path, trusted: Sequence[type] = ()) -> DistilledModel:
+        """Read a saved model, by darts' safe loading. ValueError for one that is damaged, or has classes of one's own
+        (models, losses, weightings, sources, teachers, callbacks) that are not `trusted`, whose code may be run."""
+        recipe = (saved := load(as_path(path, "path"), as_tuple(trusted, type, "trusted"))).recipe
         parts = (recipe.student, recipe.teachers, recipe.losses, recipe.weighting, recipe.balance)
         model = cls(*parts, soft_sensor=recipe.soft_sensor)
         model.components, model.given_teachers = dict(saved.components), saved.given_teachers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from tskd import balance, losses, weighting
 from tskd._core.checks import check_bool
 from tskd._core.checksums import checksums
 from tskd._core.darts.capabilities import is_fitted
-from tskd._core.darts.storage import load_model
-from tskd._core.object_spec import described, restored
+from tskd._core.darts.storage import class_name, load_model
+from tskd._core.object_spec import described, dotted, restored, trusted_class
+from tskd.callbacks import BestEpoch
 from tskd.distillation.recipe import Recipe
 from tskd.teachers.base import BaseTeacher
 from tskd.teachers.given_forecasts import GivenForecasts
@@ -66,7 +67,7 @@ def save(saved: SavedModel, folder: Path, clean: bool = False) -> None:
         raise FileExistsError(f"{folder} exists and is not an empty folder; give a new one")
     description = {
         "format": FORMAT,
-        "student": type(recipe.student).__name__,
+        "student": class_name(recipe.student),
         "components": dict(saved.components),
         "losses": [described(loss, losses) for loss in recipe.losses],
         "weighting": described(recipe.weighting, weighting),
@@ -79,7 +80,7 @@ def save(saved: SavedModel, folder: Path, clean: bool = False) -> None:
         place.mkdir()
         recipe.student.save(str(place / "student.pt"), clean=clean)
         description["teachers"] = [
-            {"kind": _kind(teacher), "given_fitted": given.fitted, **teacher.save(place, _stem(index))}
+            {**_kind(teacher), "given_fitted": given.fitted, **teacher.save(place, _stem(index))}
             for index, (teacher, given) in enumerate(zip(recipe.teachers, saved.given_teachers, strict=True))
         ]
         description["checksums"] = CHECKSUMS
@@ -90,8 +91,12 @@ def save(saved: SavedModel, folder: Path, clean: bool = False) -> None:
         place.rename(folder)
 
 
-def load(folder: Path) -> SavedModel:
+def load(folder: Path, trusted: Sequence[type] = ()) -> SavedModel:
     """Read a folder that `save` wrote.
+
+    Args:
+        folder: as it was saved.
+        trusted: classes of the user's own that may be made of what it holds.
 
     Raises:
         FileNotFoundError: the folder holds no saved model.
@@ -101,13 +106,13 @@ def load(folder: Path) -> SavedModel:
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no saved DistilledModel: {DESCRIPTION} is missing")
     try:
-        return _read(folder, path)
+        return _read(folder, path, [BestEpoch, *trusted])
     except Exception as error:
         # whatever JSON, NumPy, torch and darts make of a file that is not what was written
         raise ValueError(f"the model in {folder} cannot be loaded: {error or type(error).__name__}") from error
 
 
-def _read(folder: Path, path: Path) -> SavedModel:
+def _read(folder: Path, path: Path, trusted: Sequence[type]) -> SavedModel:
     _check_files(folder)
     description: dict[str, Any] = json.loads(path.read_text())
     if "checksums" in description and not (folder / CHECKSUMS).is_file():
@@ -115,16 +120,15 @@ def _read(folder: Path, path: Path) -> SavedModel:
     if description.get("format") != FORMAT:
         raise ValueError(f"{path} has format {description.get('format')!r}; this version reads {FORMAT}")
     teachers = [
-        # before there were others, teachers were models
-        KINDS[entry.get("kind", "model")].restored(folder, _stem(index), entry)
+        _teacher_class(entry, trusted).restored(folder, _stem(index), entry, trusted)
         for index, entry in enumerate(description["teachers"])
     ]
     recipe = Recipe(
-        load_model(description["student"], folder / "student.pt"),
+        load_model(description["student"], folder / "student.pt", trusted=trusted),
         tuple(teachers),
-        tuple(restored(loss, losses) for loss in description["losses"]),
-        restored(description["weighting"], weighting),
-        restored(description["balance"], balance),
+        tuple(restored(loss, losses, trusted) for loss in description["losses"]),
+        restored(description["weighting"], weighting, trusted),
+        restored(description["balance"], balance, trusted),
         description["soft_sensor"],
     )
     given = tuple(
@@ -154,12 +158,18 @@ def _number(value: Any) -> Any:
     raise TypeError(f"{value!r} cannot be saved as JSON")
 
 
-def _kind(teacher: BaseTeacher) -> str:
-    """The key of a teacher's class, or of the base class of a user's own."""
+def _kind(teacher: BaseTeacher) -> dict[str, str]:
+    """The key of a teacher's class, or the dotted name of a user's own."""
     for key, kind in KINDS.items():
-        if isinstance(teacher, kind):
-            return key
-    raise ValueError(f"teacher {teacher.name!r}, a {type(teacher).__name__}, cannot be saved")
+        if type(teacher) is kind:
+            return {"kind": key}
+    return {"kind": dotted(type(teacher))}
+
+
+def _teacher_class(entry: Mapping[str, Any], trusted: Sequence[type]) -> Any:
+    # before there were others, teachers were models
+    kind = entry.get("kind", "model")
+    return KINDS[kind] if "." not in kind else trusted_class(kind, trusted)
 
 
 def _stem(teacher: int) -> str:

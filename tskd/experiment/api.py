@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,10 @@ from pydantic import ValidationError, field_validator
 
 from tskd._core.checks import check_bool
 from tskd.experiment.config.arm import Arm
-from tskd.experiment.config.errors import ConfigError, explain
+from tskd.experiment.config.errors import ConfigError, explain, nearest
 from tskd.experiment.config.experiment import ExperimentConfig, folder_name
 from tskd.experiment.config.grid import expand_grid, with_label_axis
-from tskd.experiment.config.objects import nearest
+from tskd.experiment.config.own_classes import with_own_classes
 from tskd.experiment.config.seeds import MOST
 from tskd.experiment.config.study import StudyConfig
 from tskd.experiment.config.teacher import as_list
@@ -47,8 +47,13 @@ class Experiment(ExperimentConfig):
         return control_of(self, arm)
 
     @classmethod
-    def from_yaml(cls, path: str | Path) -> Experiment:
+    def from_yaml(cls, path: str | Path, allow_modules: Sequence[str] = ()) -> Experiment:
         """The experiment described by a YAML file.
+
+        Args:
+            path: of the file.
+            allow_modules: modules of one's own whose classes the file may name, as in `class: mypkg.models.Mine`; they
+                are imported.
 
         Raises:
             ConfigError: the file cannot be read, is a study, or does not describe an experiment.
@@ -59,7 +64,7 @@ class Experiment(ExperimentConfig):
             raise ConfigError(f"{path}: {error}") from error
         if "grid" in config:
             raise ConfigError(f"{path}: it has a grid, and is a study of several experiments: use Study.from_yaml.")
-        return _validated(config, str(path), path)
+        return _validated(config, str(path), path, allow_modules)
 
     def run(
         self,
@@ -101,8 +106,10 @@ class Study(StudyConfig):
     cases: Mapping[str, Experiment]
 
     @classmethod
-    def from_yaml(cls, path: str | Path) -> Study:
+    def from_yaml(cls, path: str | Path, allow_modules: Sequence[str] = ()) -> Study:
         """The study described by a YAML file; without a `grid` or several `labels`, one case that bears its name.
+
+        Arguments are those of `Experiment.from_yaml`.
 
         Raises:
             ConfigError: the file cannot be read, or does not describe a study.
@@ -114,7 +121,7 @@ class Study(StudyConfig):
         except ValueError as error:
             raise ConfigError(f"{path}: {error}") from error
         cases = {
-            label: _validated(overlay, str(path) if grid is None else f"{path}, case {label!r}", path)
+            label: _validated(overlay, str(path) if grid is None else f"{path}, case {label!r}", path, allow_modules)
             for label, overlay in overlays.items()
         }
         try:
@@ -163,9 +170,13 @@ class Study(StudyConfig):
         return results
 
 
-def _validated(config: dict[str, Any], where: str, path: str | Path) -> Experiment:
+def _validated(config: dict[str, Any], where: str, path: str | Path, modules: Sequence[str]) -> Experiment:
     """The experiment that a configuration in a file describes. Raises ConfigError, which names the place."""
     try:
-        return Experiment.model_validate(config, context={"folder": Path(path).parent})
+        named = with_own_classes(config, modules)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    try:
+        return Experiment.model_validate(named, context={"folder": Path(path).parent})
     except ValidationError as error:
         raise ConfigError("\n  ".join([f"{where}:", *explain(error)])) from error

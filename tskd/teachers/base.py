@@ -163,7 +163,7 @@ class BaseTeacher(ABC):
 
     @classmethod
     @abstractmethod
-    def restored(cls, folder: Path, stem: str, entry: Mapping[str, Any]) -> BaseTeacher:
+    def restored(cls, folder: Path, stem: str, entry: Mapping[str, Any], trusted: Sequence[type] = ()) -> BaseTeacher:
         """The teacher whose `save` returned `entry`."""
 
     def predictor(

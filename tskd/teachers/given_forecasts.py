@@ -135,7 +135,9 @@ class GivenForecasts(OutsideTeacher):
         }
 
     @classmethod
-    def restored(cls, folder: Path, stem: str, entry: Mapping[str, Any]) -> GivenForecasts:
+    def restored(
+        cls, folder: Path, stem: str, entry: Mapping[str, Any], trusted: Sequence[type] = ()
+    ) -> GivenForecasts:
         teacher = cls.__new__(cls)
         OutsideTeacher.__init__(teacher, entry["name"], stamp(entry["seen_until"]))
         with np.load(folder / f"{stem}.npz", allow_pickle=False) as arrays:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tskd import privileged
-from tskd._core.darts.storage import load_model
+from tskd._core.darts.storage import class_name, load_model
 from tskd._core.object_spec import described, restored
 from tskd.teachers.crossfit import CrossFit, Folds, stamp, stamp_text
 from tskd.teachers.fitted import FittedModels
@@ -20,7 +20,7 @@ def save_models(spec: TeacherSpec, result: FittedModels, folder: Path, stem: str
         model.save(str(folder / f"{stem}.{number}.pt"), clean=True)
     return {
         "name": spec.name,
-        "class": type(spec.model).__name__,
+        "class": class_name(spec.model),
         "sources": [described(source, privileged) for source in spec.sources],
         "sees_inputs": spec.sees_inputs,
         "target": spec.target,
@@ -33,10 +33,14 @@ def save_models(spec: TeacherSpec, result: FittedModels, folder: Path, stem: str
     }
 
 
-def restored_models(folder: Path, stem: str, entry: Mapping[str, Any]) -> tuple[TeacherSpec, FittedModels]:
-    """The specification and the models for which `save_models` returned `entry`, by darts' safe loading."""
-    models = [load_model(entry["class"], folder / f"{stem}.{number}.pt") for number in range(entry["models"])]
-    sources = [restored(source, privileged) for source in entry["sources"]]
+def restored_models(
+    folder: Path, stem: str, entry: Mapping[str, Any], trusted: Sequence[type] = ()
+) -> tuple[TeacherSpec, FittedModels]:
+    """The specification and the models for which `save_models` returned `entry`, by darts' safe loading; `trusted` are
+    classes of the user's own."""
+    files = [folder / f"{stem}.{number}.pt" for number in range(entry["models"])]
+    models = [load_model(entry["class"], file, trusted=trusted) for file in files]
+    sources = [restored(source, privileged, trusted) for source in entry["sources"]]
     plan = None if entry["cross_fit"] is None else CrossFit(**entry["cross_fit"])
     spec = TeacherSpec(models[0], tuple(sources), entry["name"], entry["sees_inputs"], entry["target"], plan)
     folds = None if entry["folds"] is None else Folds.described(entry["folds"])

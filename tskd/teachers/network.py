@@ -19,6 +19,7 @@ from tskd._core.darts.rehearsal import rehearse
 from tskd._core.darts.training_step import has_darts_step, masking_labels, unlogged_step
 from tskd._core.layers import FEATURES, Layer
 from tskd._core.model_inputs import ModelInputs
+from tskd._core.own_code import source_digest
 from tskd._core.window_keys import encode, unique
 from tskd._core.windows import INPUT_SLOTS, Windows
 from tskd.teachers.crossfit import Keep
@@ -127,6 +128,7 @@ class NetworkPredictor:
         for model in self.models:
             network = model.model
             digest.update(repr((type(network).__name__, type(network.likelihood).__name__)).encode())
+            digest.update("".join(source_digest(type(one)) for one in (model, network)).encode())
             digest.update(repr(sorted((k, v) for k, v in network.hparams.items() if _plain(v))).encode())
             for name, value in network.state_dict().items():
                 digest.update(repr((name, value.dtype, value.shape)).encode())

@@ -210,7 +210,9 @@ class Reconstruction(BaseTeacher):
         return {"settings": settings, "fitted_on": write_series(folder / f"{stem}.npz", groups)}
 
     @classmethod
-    def restored(cls, folder: Path, stem: str, entry: Mapping[str, Any]) -> Reconstruction:
+    def restored(
+        cls, folder: Path, stem: str, entry: Mapping[str, Any], trusted: Sequence[type] = ()
+    ) -> Reconstruction:
         groups = read_series(folder / f"{stem}.npz", entry["fitted_on"])
         # the fit is deterministic, and no format for fitted trees is safe to load
         return cls(**entry["settings"]).fit_on(ModelInputs(groups["series"], groups["privileged"]))

@@ -19,6 +19,7 @@ from torch import Tensor
 from tskd._core.darts.backtesting_view import preserved_random_state
 from tskd._core.darts.capabilities import holds_torch_models, horizon_of, lookback_of, read_lags
 from tskd._core.model_inputs import ModelInputs
+from tskd._core.own_code import source_digest
 from tskd._core.series import has_gaps, without_gaps
 from tskd._core.window_keys import encode
 from tskd._core.windows import Slot
@@ -136,6 +137,7 @@ class RegressionPredictor:
 
     def add_to(self, digest: Any) -> None:
         for model in self.models:
+            digest.update(source_digest(type(model)).encode())
             digest.update(pickle.dumps(model))
         for slot, items in sorted(self.inputs.arguments().items()):
             for series in items or []:

@@ -256,5 +256,5 @@ class Teacher(FromOutside, BaseTeacher):
         return save_models(self.spec, self._result, folder, stem)
 
     @classmethod
-    def restored(cls, folder: Path, stem: str, entry: Mapping[str, Any]) -> Teacher:
-        return cls.of_fitted(*restored_models(folder, stem, entry))
+    def restored(cls, folder: Path, stem: str, entry: Mapping[str, Any], trusted: Sequence[type] = ()) -> Teacher:
+        return cls.of_fitted(*restored_models(folder, stem, entry, trusted))

@@ -196,7 +196,7 @@ def test_teachers_have_seeds_of_their_own() -> None:
         run = BlockRun(Block("toy", known, 1, None, seed), load(known))
         for name, config in known.teachers.items():
             assert isinstance(config, TeacherConfig)
-            seeds.append(run.teachers._unfitted(TeacherVariant(name), config).model.model_params["random_state"])
+            seeds.append(run.teachers.unfitted(TeacherVariant(name), config).model.model_params["random_state"])
     assert len({*seeds, 3, 5}) == 6
 
 

@@ -40,5 +40,5 @@ def test_data_are_fingerprinted_once_and_prepared_once_a_block(calls: Counter[st
         rate: Experiment(**config | {"student": toy_model(optimizer_kwargs={"lr": rate})}) for rate in (0.01, 0.02)
     }
     Study("two", {str(rate): case for rate, case in cases.items()}).run(progress=False)
-    # two cases of two sizes, each with two seeds
-    assert calls == {"fingerprint": 1, "checked": 2 * 2, "block": 2 * 2 * 2}
+    # two cases of two sizes, each with two seeds; each case is rehearsed on one block more
+    assert calls == {"fingerprint": 1, "checked": 2 * 2, "block": 2 * 2 * 2 + 2}

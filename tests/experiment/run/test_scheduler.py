@@ -18,9 +18,10 @@ from torch import Tensor
 from torch.nn import L1Loss
 
 from tests.helpers.experiments import HORIZON, LOOKBACK, STEPS, TEST, toy_config, toy_data, toy_model
+from tests.helpers.own_parts import Failing
 from tskd.cli import main
 from tskd.experiment import ConfigError, Experiment, Results, RunError, Study
-from tskd.experiment.config.objects import reproducible
+from tskd.experiment.config.plain import reproducible
 from tskd.experiment.data.loading import LoadedData
 from tskd.experiment.results.collect import results_so_far
 from tskd.experiment.results.tables import TABLES
@@ -230,12 +231,10 @@ def test_folds_and_sizes_are_laid_out_and_so_are_the_weights_of_teachers() -> No
 
 # ---- failures --------------------------------------------------------------------------------------------------------
 
-BROKEN = {"class": "Fixed", "kwargs": {"weights": {"futur": 1}}}
-
 
 def test_a_failed_cell_is_recorded_and_stops_nothing(whole: Results, tmp_path: Path, computed: Counter[str]) -> None:
     broken = Experiment(
-        **toy_config(arms=[*ARMS, {"name": "broken", "teachers": "future", "weighting": BROKEN, "balance": 0.5}])
+        **toy_config(arms=[*ARMS, {"name": "broken", "teachers": "future", "weighting": Failing(), "balance": 0.5}])
     )
     results = broken.run(tmp_path, progress=False)
     same(replace(results, failures=whole.failures), whole)

@@ -75,4 +75,14 @@ FAULTS = (
         [f"{X}/config/test_experiment"],
         ("return min(able", "return max(able"),
     ),
+    *faults_in(
+        "experiment/run/scheduler",
+        ["test_callbacks"],
+        ("if plan.keys.isdisjoint(finished):", "if plan.keys <= finished:"),
+    ),
+    *faults_in(
+        "callbacks",
+        ["test_callbacks"],
+        ("pl_module.load_state_dict(self._best[1])", "pl_module.load_state_dict(pl_module.state_dict())"),
+    ),
 )

@@ -93,4 +93,9 @@ FAULTS = (
         ("slot.end, slot.zero, slot.visible)", "slot.end, slot.visible)"),
         ("        chosen &= keep(keys)\n", "        pass\n"),
     ),
+    *faults_in(
+        "teachers/network",
+        ["_core/test_own_code"],
+        ("source_digest(type(one)) for one", "type(one).__name__ for one"),
+    ),
 )

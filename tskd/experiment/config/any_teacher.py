@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SkipValidation
 
+from tskd._core.own_code import is_own
 from tskd.experiment.config.outside_teacher import KINDS, OutsideTeacherConfig, ReconstructionConfig
 from tskd.experiment.config.teacher import TeacherConfig
 
@@ -29,6 +30,12 @@ def teacher_config(given: Any) -> AnyTeacherConfig:
             raise ValueError(f"a teacher is of one kind: give one of {' and '.join(kinds)}.")
         return (KINDS.get(kinds[0], TeacherConfig) if kinds else TeacherConfig).model_validate(given)
     kind = getattr(given, "kind", None)
+    if kind is not None and is_own(type(given)):
+        raise ValueError(
+            f"teacher {given.name!r}, a {type(given).__name__}, is a kind of teacher of your own: an experiment makes "
+            "its teachers itself, once a seed, and would make it a Teacher; give a model, a source or a loss of your "
+            "own, or its forecasts under `forecasts`."
+        )
     if kind == "Reconstruction":
         return ReconstructionConfig.model_validate(given)
     if kind is not None and not hasattr(given, "spec"):

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tskd.experiment.config.objects import BALANCE, LOSS, WEIGHTING, Spec, Strict, Whole, build_object, parse_object
+from tskd.experiment.config.merge import deep_merge
+from tskd.experiment.config.objects import Spec, Strict, Whole, build_object, parse_object
+from tskd.experiment.config.roles import BALANCE, LOSS, WEIGHTING
 from tskd.experiment.config.teacher import as_list
 
 CANDIDATES = (0.0, 0.25, 0.5, 1.0)
@@ -124,13 +126,6 @@ def candidate_label(candidate: Any) -> str:
 def with_settings(student: Spec, settings: dict[str, Any]) -> Spec:
     """The student with settings merged into its `kwargs`, mappings key by key."""
     return student.model_copy(update={"kwargs": deep_merge(student.kwargs, settings)})
-
-
-def deep_merge(old: Any, new: Any) -> Any:
-    """`new` over `old`: mappings key by key, anything else replaced."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        return {**old, **{name: deep_merge(old.get(name), value) for name, value in new.items()}}
-    return new
 
 
 def _candidate(value: Any) -> Any:

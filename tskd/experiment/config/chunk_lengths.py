@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from tskd.experiment.config.objects import MODEL, TEACHER, Role, Spec
+from tskd._core.quiet_logs import quiet
+from tskd.experiment.config.objects import Spec
 from tskd.experiment.config.outside_teacher import KINDS
+from tskd.experiment.config.own_classes import initialiser
+from tskd.experiment.config.roles import MODEL, TEACHER, Role
 
 
 def with_default_lengths(config: Any, lookback: int | None, horizon: int | None) -> Any:
@@ -30,6 +32,11 @@ def with_default_lengths(config: Any, lookback: int | None, horizon: int | None)
 
 def chunks(model: Spec) -> tuple[int, int, int]:
     """Lookback, first and last step of the horizon of a torch model."""
+    if not isinstance(model.class_, str):
+        # a class of the user's own may have other arguments than darts'
+        with quiet():
+            made = model.build(MODEL)
+        return made.input_chunk_length, made.output_chunk_shift + 1, made.output_chunk_shift + made.output_chunk_length
     shift = model.kwargs.get("output_chunk_shift", 0)
     return model.kwargs["input_chunk_length"], shift + 1, shift + model.kwargs["output_chunk_length"]
 
@@ -37,7 +44,7 @@ def chunks(model: Spec) -> tuple[int, int, int]:
 def _model(value: Any, lookback: int | None, horizon: int | None, role: Role) -> Any:
     if isinstance(value, str):
         value = {"class": value}
-    if not isinstance(value, Mapping) or not isinstance(value.get("class"), str):
+    if not isinstance(value, Mapping) or not isinstance(value.get("class"), str | type):
         return value
     kwargs = value.get("kwargs") or {}
     if not isinstance(kwargs, Mapping):
@@ -49,12 +56,12 @@ def _model(value: Any, lookback: int | None, horizon: int | None, role: Role) ->
 
 
 def _lengths(
-    name: str, kwargs: Mapping[str, Any], lookback: int | None, horizon: int | None, role: Role
+    made: str | type, kwargs: Mapping[str, Any], lookback: int | None, horizon: int | None, role: Role
 ) -> dict[str, int]:
     """The arguments for lookback and horizon that a class of models has."""
     try:
-        known = inspect.signature(vars(role.allowed(name))["__init__"]).parameters
-    except (KeyError, ValueError):
+        known = initialiser(role.allowed(made) if isinstance(made, str) else made).parameters
+    except ValueError:
         # an error with its reason where the model is made
         return {}
     found = {"output_chunk_length": horizon}

@@ -10,8 +10,10 @@ from tskd._core.quiet_logs import quiet
 from tskd.experiment.config.any_teacher import AnyTeacherConfig
 from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.chunk_lengths import chunks
+from tskd.experiment.config.errors import nearest
 from tskd.experiment.config.names import TEACHER_LINE, TRUTH
-from tskd.experiment.config.objects import MODEL, TEACHER, Spec, nearest
+from tskd.experiment.config.objects import Spec
+from tskd.experiment.config.roles import MODEL, TEACHER
 from tskd.experiment.config.teacher import TeacherConfig, lookback_and_horizon, point_forecaster
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from pydantic import ValidationError
 
 
@@ -21,3 +24,10 @@ def explain(error: ValidationError) -> list[str]:
         given = "" if item["type"] == "value_error" else f" (given: {item['input']!r})"
         lines.append(f"{where + ': ' if where else ''}{item['msg'].removeprefix('Value error, ')}{given}")
     return lines
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """'Did you mean …?', or all that is known if nothing is near."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(map(str, known))}."

@@ -23,11 +23,14 @@ from tskd.experiment.config.consistency import (
     check_soft_sensor,
     check_teachers,
 )
+from tskd.experiment.config.errors import nearest
 from tskd.experiment.config.labels import ALL, Labels, parse_labels
 from tskd.experiment.config.model_arguments import is_whole
 from tskd.experiment.config.names import PLACEBO_SUFFIX
-from tskd.experiment.config.objects import MODEL, TEACHER, Spec, Strict, Whole, nearest, parse_object, plain
+from tskd.experiment.config.objects import Spec, Strict, Whole, parse_object
 from tskd.experiment.config.own_data import OwnDataConfig, parse_own_data
+from tskd.experiment.config.plain import plain
+from tskd.experiment.config.roles import MODEL, TEACHER
 from tskd.experiment.config.seeds import parse_seeds
 from tskd.experiment.config.teacher import TeacherConfig, as_list, lookback_and_horizon, point_forecaster
 from tskd.experiment.config.yaml_file import to_yaml

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from tskd.experiment.config.arm import deep_merge
 from tskd.experiment.config.labels import labels_text, parse_labels
+from tskd.experiment.config.merge import deep_merge
 
 BETWEEN = " · "
 

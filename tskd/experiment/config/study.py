@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tskd.experiment.config.experiment import ExperimentConfig, folder_name
-from tskd.experiment.config.objects import plain
+from tskd.experiment.config.plain import plain
 from tskd.experiment.config.yaml_file import to_yaml
 
 

@@ -10,17 +10,9 @@ from pydantic import Field, field_validator, model_validator
 
 from tskd._core.quiet_logs import quiet
 from tskd.datasets import DataSet
-from tskd.experiment.config.objects import (
-    MODEL,
-    PRIVILEGED,
-    TEACHER,
-    Role,
-    Spec,
-    Strict,
-    Whole,
-    build_object,
-    parse_object,
-)
+from tskd.experiment.config.objects import Spec, Strict, Whole, build_object, parse_object
+from tskd.experiment.config.roles import MODEL, PRIVILEGED, TEACHER, Role
+from tskd.experiment.config.training_arguments import check_training
 
 if TYPE_CHECKING:
     from tskd.privileged import Source
@@ -197,7 +189,9 @@ def point_forecaster(spec: Spec, role: Role = MODEL) -> Spec:
     with quiet():
         model = spec.build(role)
     if role is MODEL and getattr(model, "likelihood", None) is not None:
-        raise ValueError(f"{spec.class_} has a likelihood; point forecasts are scored: give `likelihood: null`.")
+        raise ValueError(f"{spec.name} has a likelihood; point forecasts are scored: give `likelihood: null`.")
+    if hasattr(model, "pl_module_params"):
+        check_training(model)
     if role is TEACHER and model.output_chunk_shift:
         raise ValueError("output_chunk_shift must be 0: a teacher's horizon includes the student's.")
     return spec

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tskd.datasets import DataSet
 from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.experiment import ExperimentConfig
+from tskd.experiment.config.roles import MODEL
 from tskd.experiment.controls.base import Control, ControlArm, NotApplicable
 from tskd.experiment.controls.student_settings import candidate_settings
 
@@ -42,21 +41,23 @@ def _iterated(experiment: ExperimentConfig, data: DataSet) -> ControlArm:
         raise NotApplicable("the student itself forecasts one step and is rolled forward")
     if "past" in experiment.readable and data.past_covariates is not None:
         raise NotApplicable("the student reads past covariates, which are not known as far ahead as it would be rolled")
-    return ControlArm(Arm(name="iterated", students=candidate_settings(experiment, _chunk(experiment, 1))))
+    return _control("iterated", experiment, 1)
 
 
 def _multi_horizon(experiment: ExperimentConfig, data: DataSet) -> ControlArm:
     _, first, last = chunks(experiment.student)
     if first == 1 and last >= experiment.steps[1]:
         raise NotApplicable("the student itself learns all steps up to the last that is scored")
-    whole = _chunk(experiment, experiment.steps[1])
-    return ControlArm(Arm(name="multi-horizon", students=candidate_settings(experiment, whole)))
+    return _control("multi-horizon", experiment, experiment.steps[1])
 
 
-def _chunk(experiment: ExperimentConfig, steps: int) -> dict[str, Any]:
-    """The settings of a student that forecasts the first `steps` at once."""
-    unshifted = {"output_chunk_shift": 0} if "output_chunk_shift" in experiment.student.kwargs else {}
-    return {"output_chunk_length": steps, **unshifted}
+def _control(name: str, experiment: ExperimentConfig, steps: int) -> ControlArm:
+    """An arm of students that forecast the first `steps` at once."""
+    unshifted = {"output_chunk_shift": 0} if "output_chunk_shift" in experiment.student.seeded(MODEL, 0).kwargs else {}
+    students = candidate_settings(experiment, {"output_chunk_length": steps, **unshifted})
+    if not students:
+        raise NotApplicable(f"a {experiment.student.name} cannot be made with output_chunk_length={steps}")
+    return ControlArm(Arm(name=name, students=students))
 
 
 ITERATED = Control(

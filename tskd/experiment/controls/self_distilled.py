@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from tskd.datasets import DataSet
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.experiment import ExperimentConfig
-from tskd.experiment.config.objects import TEACHER, WEIGHTING, Spec, build_object
+from tskd.experiment.config.objects import Spec, build_object
+from tskd.experiment.config.roles import TEACHER, WEIGHTING
 from tskd.experiment.config.teacher import TeacherConfig, lookback_and_horizon, point_forecaster
 from tskd.experiment.controls import self_trained_trees
 from tskd.experiment.controls.base import Control, ControlArm, NotApplicable, first_privileged_arm

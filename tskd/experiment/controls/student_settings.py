@@ -12,10 +12,12 @@ import inspect
 import itertools
 from typing import Any
 
-from tskd.experiment.config.arm import CANDIDATES, deep_merge, with_settings
+from tskd.experiment.config.arm import CANDIDATES, with_settings
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.experiment import ExperimentConfig
-from tskd.experiment.config.objects import MODEL, OPTIMIZER
+from tskd.experiment.config.merge import deep_merge
+from tskd.experiment.config.own_classes import initialiser
+from tskd.experiment.config.roles import MODEL, OPTIMIZER
 from tskd.experiment.config.teacher import point_forecaster
 
 LOOKBACK_DIVISORS = (4, 2, 8)
@@ -65,7 +67,7 @@ def _lookbacks(experiment: ExperimentConfig) -> list[dict[str, Any]]:
 
 
 def _weight_decays(experiment: ExperimentConfig) -> list[dict[str, Any]]:
-    kwargs = experiment.student.kwargs
+    kwargs = experiment.student.seeded(MODEL, 0).kwargs
     given = kwargs.get("optimizer_cls") or "Adam"
     optimizer = OPTIMIZER.allowed(given) if isinstance(given, str) else given
     if "weight_decay" not in inspect.signature(optimizer).parameters:
@@ -80,10 +82,10 @@ def _weight_decays(experiment: ExperimentConfig) -> list[dict[str, Any]]:
 
 
 def _dropouts(experiment: ExperimentConfig) -> list[dict[str, Any]]:
-    known = inspect.signature(vars(MODEL.allowed(experiment.student.class_))["__init__"]).parameters
+    known = initialiser(experiment.student.made(MODEL)).parameters
     if "dropout" not in known:
         return [{}]
-    own = experiment.student.kwargs.get("dropout", known["dropout"].default)
+    own = experiment.student.seeded(MODEL, 0).kwargs.get("dropout", known["dropout"].default)
     return [{}, *({"dropout": value} for value in DROPOUTS if value != own)]
 
 

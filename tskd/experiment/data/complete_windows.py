@@ -17,7 +17,7 @@ from tskd._core.series import has_gaps
 from tskd._core.windows import Windows
 from tskd.experiment.config.arm import with_settings
 from tskd.experiment.config.experiment import ExperimentConfig
-from tskd.experiment.config.objects import MODEL
+from tskd.experiment.config.roles import MODEL
 from tskd.experiment.data.preparation import DataPart, Prepared, examples_of
 
 

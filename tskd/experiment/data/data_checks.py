@@ -6,10 +6,9 @@ from tskd._core.series import as_list
 from tskd.datasets import ArchiveSeries, DataSet
 from tskd.experiment.config.arm import with_settings
 from tskd.experiment.config.chunk_lengths import chunks
-from tskd.experiment.config.errors import ConfigError
+from tskd.experiment.config.errors import ConfigError, nearest
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.labels import labels_text
-from tskd.experiment.config.objects import nearest
 from tskd.experiment.config.outside_teacher import GivenSeriesConfig
 from tskd.experiment.data.folds import FoldSize, cut, prepared
 from tskd.experiment.data.outside import with_given_series

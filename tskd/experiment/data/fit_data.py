@@ -7,9 +7,12 @@ from typing import Any, TypedDict, cast
 
 from darts import TimeSeries
 
+from tskd._core.quiet_logs import quiet
 from tskd.datasets import ArchiveSeries
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.objects import Spec
+from tskd.experiment.config.roles import TEACHER
+from tskd.experiment.config.training_arguments import watches_validation
 from tskd.experiment.data.preparation import DataPart, Prepared
 
 
@@ -58,12 +61,22 @@ class FitData:
         names = list(privileged)
         if names:
             data["privileged"] = {name: train.privileged[name] for name in names}
-        if validates or model.kwargs.get("pl_trainer_kwargs", {}).get("callbacks"):
+        if validates or self._watches(model):
             data |= {f"val_{slot}": series for slot, series in self.covariates(held_out).items()}
             data["val_series"] = held_out.series[held_out.reach - (lookback or self.lookback) :]
             if names:
                 data["val_privileged"] = {name: held_out.privileged[name] for name in names}
         return cast("FitArguments", data)
+
+    @staticmethod
+    def _watches(model: Spec) -> bool:
+        """Whether what trains a model needs the validation part; darts' own classes have it from their arguments."""
+        names = ("pl_trainer_kwargs", "lr_scheduler_cls")
+        if isinstance(model.class_, str) and not any(model.kwargs.get(name) for name in names):
+            return False
+        with quiet():
+            made = model.build(TEACHER)
+        return hasattr(made, "trainer_params") and watches_validation(made)
 
     def rows(self, model: Spec, archive: str | None) -> list[FitArguments]:
         """Arguments for a student that learns from labels alone, of one fit after the other.

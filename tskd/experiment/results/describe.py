@@ -11,7 +11,7 @@ from tskd.experiment.config.any_teacher import AnyTeacherConfig
 from tskd.experiment.config.arm import Arm, candidate_label
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.labels import labels_text
-from tskd.experiment.config.objects import reproducible
+from tskd.experiment.config.plain import reproducible
 from tskd.experiment.config.teacher import TeacherConfig
 from tskd.experiment.controls.registry import controls_of
 from tskd.experiment.data.folds import FoldSize

@@ -16,7 +16,8 @@ from tskd.distillation.model import DistilledModel
 from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.errors import RunError
 from tskd.experiment.config.labels import ALL
-from tskd.experiment.config.objects import BALANCE, LOSS, WEIGHTING, build_object, seeded_model
+from tskd.experiment.config.objects import build_object, seeded_model
+from tskd.experiment.config.roles import BALANCE, LOSS, WEIGHTING
 from tskd.experiment.config.teacher import with_inputs
 from tskd.experiment.controls.teacher_variants import TeacherVariant, with_placebo_series
 from tskd.experiment.data.complete_windows import with_complete_windows
@@ -111,27 +112,27 @@ class BlockRun:
 
     def distilled(self, arm: Arm, candidate: int) -> DistilledModel:
         """The student of an arm, with one candidate for the balance."""
-        model, data = self._recipe(arm, candidate, [self.teacher(name, arm.placebo) for name in arm.teachers])
+        model, data = self.recipe(arm, candidate, [self.teacher(name, arm.placebo) for name in arm.teachers])
         return model.fit(**data, cache=self._outputs.name, verbose=False)
 
     def expected_gain(self, arm: Arm, candidate: int = 0) -> ExpectedGain:
         """What the distillation of an arm is expected to give, before anything but teachers of archives is trained."""
         variants = [TeacherVariant(name, arm.placebo) for name in arm.teachers]
         with quiet():
-            model, data = self._recipe(arm, candidate, [self.teachers.before_training(one) for one in variants])
+            model, data = self.recipe(arm, candidate, [self.teachers.before_training(one) for one in variants])
             arguments = {name: value for name, value in data.items() if not name.startswith("val_")}
             found: ExpectedGain = expected_gain(model, **arguments)
         return found
 
-    def _recipe(self, arm: Arm, candidate: int, teachers: Sequence[BaseTeacher]) -> tuple[DistilledModel, Any]:
+    def recipe(self, arm: Arm, candidate: int, teachers: Sequence[BaseTeacher]) -> tuple[DistilledModel, Any]:
         """The untrained model of an arm, and the arguments of its fit."""
-        balance = arm.balance[candidate]
+        balance, seed = arm.balance[candidate], self.block.seed
         model = DistilledModel(
-            student=seeded_model(self.experiment.student, self.block.seed),
+            student=seeded_model(self.experiment.student, seed),
             teachers=teachers,
-            losses=[build_object(loss, LOSS) for loss in arm.losses],
-            weighting=build_object(arm.weighting, WEIGHTING),
-            balance=balance if isinstance(balance, float) else build_object(balance, BALANCE),
+            losses=[build_object(loss, LOSS, seed) for loss in arm.losses],
+            weighting=build_object(arm.weighting, WEIGHTING, seed),
+            balance=balance if isinstance(balance, float) else build_object(balance, BALANCE, seed),
             soft_sensor=self.experiment.soft_sensor,
         )
         names = dict.fromkeys(name for teacher in model.teachers for name in teacher.names)
@@ -144,7 +145,7 @@ class BlockRun:
         model = DistilledModel(
             student=seeded_model(self.experiment.student, self.block.seed),
             teachers=Teacher.from_series(labels, name="average"),
-            losses=[build_object(loss, LOSS) for loss in arm.losses],
+            losses=[build_object(loss, LOSS, self.block.seed) for loss in arm.losses],
             balance=1.0,
             soft_sensor=self.experiment.soft_sensor,
         )

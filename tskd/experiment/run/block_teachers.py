@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tskd._core.quiet_logs import quiet
 from tskd.experiment.config.any_teacher import AnyTeacherConfig
-from tskd.experiment.config.objects import TEACHER, seeded_model
+from tskd.experiment.config.objects import seeded_model
 from tskd.experiment.config.outside_teacher import GivenForecastsConfig, OutsideTeacherConfig, ReconstructionConfig
+from tskd.experiment.config.roles import TEACHER
 from tskd.experiment.config.teacher import TeacherConfig, inputs_of
 from tskd.experiment.controls.teacher_variants import TeacherVariant
 from tskd.experiment.data.fit_data import FitData
@@ -64,7 +65,7 @@ class BlockTeachers:
             return self.fitted(variant).teacher
         if variant.shuffled and not self.experiment.has_privilege(variant.name):
             variant = TeacherVariant(variant.name)
-        return self._unfitted(variant, config)
+        return self.unfitted(variant, config)
 
     def _outside(self, variant: TeacherVariant, config: OutsideTeacherConfig) -> FittedTeacher:
         """A teacher that is no darts model: it is made in no time, and not kept."""
@@ -86,7 +87,7 @@ class BlockTeachers:
 
     def _saved(self, variant: TeacherVariant, config: TeacherConfig) -> FittedTeacher | None:
         with quiet():
-            return load_teacher(self.folder, self._key(variant), self._unfitted(variant, config))
+            return load_teacher(self.folder, self._key(variant), self.unfitted(variant, config))
 
     def _fit(self, variant: TeacherVariant, config: TeacherConfig) -> FittedTeacher:
         by = None
@@ -97,7 +98,7 @@ class BlockTeachers:
             by = taught_by
         began = time.perf_counter()
         with quiet() as warned:
-            unfitted = self._unfitted(variant, config)
+            unfitted = self.unfitted(variant, config)
             data = self.supply.training(config.model, unfitted.names, lookback=unfitted.lookback)
             if by is not None and by.names:
                 theirs = {label: self.supply.prepared.train.privileged[label] for label in by.names}
@@ -111,7 +112,8 @@ class BlockTeachers:
         # as every other process will have it
         return self._saved(variant, config) or fitted
 
-    def _unfitted(self, variant: TeacherVariant, config: TeacherConfig) -> Teacher:
+    def unfitted(self, variant: TeacherVariant, config: TeacherConfig) -> Teacher:
+        """A teacher as it is before its fit."""
         name = variant.name
         # with the student's own seed, a teacher like the student would be its twin and teach it nothing
         model = seeded_model(config.model, zlib.crc32(f"{name} {self.block.seed}".encode()), TEACHER)

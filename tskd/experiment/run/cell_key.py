@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import copyreg
 import hashlib
-import inspect
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from types import CodeType, MethodType
 from typing import Any
 
+from tskd._core.own_code import source_digest
 from tskd.experiment.config.errors import ConfigError
 from tskd.experiment.config.objects import Spec, Strict
 
 DIGITS = 20
-LIBRARIES = {"tskd", "darts", "torch", "pytorch_lightning", "lightning", "numpy", "pandas", *sys.stdlib_module_names}
-"""Packages whose classes are known by their names; of any other class the source counts, which its user may edit."""
 
 
 def key_of(resolved: Mapping[str, Any]) -> str:
@@ -27,8 +24,8 @@ def key_of(resolved: Mapping[str, Any]) -> str:
 
 def canonical(value: Any, above: tuple[int, ...] = ()) -> Any:
     """A value as JSON can hold it. Python objects become their class and what pickle would keep of them, functions what
-    they do, arrays a digest; nothing depends on where an object lies in memory. What a function calls by a global name
-    is not looked into.
+    they do, arrays a digest; nothing depends on where an object lies in memory. Of classes and functions of the user's
+    own the source counts that they depend on, helpers in other modules included (`tskd._core.own_code`).
 
     Args:
         above: the objects that hold this one, by identity: a circle is cut.
@@ -39,7 +36,8 @@ def canonical(value: Any, above: tuple[int, ...] = ()) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Spec):
-        return {"class": value.class_.rpartition(".")[2], "kwargs": canonical(value.kwargs)}
+        made = value.class_.rpartition(".")[2] if isinstance(value.class_, str) else canonical(value.class_)
+        return {"class": made, "kwargs": canonical(value.kwargs)}
     if isinstance(value, Strict):
         return {name: canonical(getattr(value, name)) for name in type(value).model_fields}
     if id(value) in above:
@@ -60,7 +58,8 @@ def canonical(value: Any, above: tuple[int, ...] = ()) -> Any:
         known = [cell.cell_contents for cell in value.__closure__ or ()]
         given = (known, value.__defaults__, value.__kwdefaults__)
         parts = [_body(code, above), *(canonical(item, above) for item in given)]
-        return f"{value.__module__}.{value.__qualname__} {_digest(json.dumps(parts).encode())}"
+        source = source_digest(value)
+        return f"{_name(value)} {_digest(json.dumps([*parts, source] if source else parts).encode())}"
     if hasattr(value, "detach") and hasattr(value, "numpy"):
         value = value.detach().cpu().numpy()
     if hasattr(value, "tobytes") and hasattr(value, "dtype"):
@@ -73,18 +72,14 @@ def canonical(value: Any, above: tuple[int, ...] = ()) -> Any:
 
 
 def _class(made: type) -> str:
-    """The name of a class; with a digest of the source of it and its bases, if it is its user's own."""
-    own = [base for base in made.__mro__ if base.__module__.partition(".")[0] not in LIBRARIES]
-    sources = "".join(_source(base) for base in own)
-    return f"{made.__module__}.{made.__qualname__}" + (f" {_digest(sources.encode())}" if sources else "")
+    """The name of a class; with a digest of the source that it depends on, if it is its user's own."""
+    source = source_digest(made)
+    return f"{_name(made)} {source}" if source else _name(made)
 
 
-def _source(made: type) -> str:
-    try:
-        return inspect.getsource(made)
-    except (OSError, TypeError):
-        # made in a console, or not in Python
-        return ""
+def _name(made: Any) -> str:
+    # of a script in a worker process, too
+    return f"{made.__module__}.{made.__qualname__}".replace("__mp_main__", "__main__")
 
 
 def _state(value: Any) -> Any:

@@ -17,6 +17,7 @@ from tskd.experiment.run.case_plan import CasePlan, plan_study
 from tskd.experiment.run.cell_check import planned_store
 from tskd.experiment.run.engines import EngineOptions
 from tskd.experiment.run.engines.base import cores
+from tskd.experiment.run.rehearsal import rehearse
 
 MOST_CASES = 4
 """Cases whose data are described."""
@@ -31,11 +32,13 @@ def dry_run(study: StudyConfig, folder: Path, options: EngineOptions) -> str:
     that are not finished.
 
     Raises:
-        ConfigError: the data lack what is read.
+        ConfigError: the data lack what is read, or a teacher or arm could be fitted in no cell.
         RunError: the fit fails.
     """
     plans = plan_study(study)
     text = [f"{study.name}: {_count(len(plans), 'case')}"] if len(plans) > 1 else [study.name]
+    for plan in plans:
+        rehearse(plan)
     for plan in plans[:MOST_CASES]:
         text += [*([f"\n{plan.case}"] if len(plans) > 1 else []), *_case(plan)]
     if len(plans) > MOST_CASES:

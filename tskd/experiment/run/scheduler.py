@@ -20,7 +20,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from tskd.experiment.config.errors import RunError
-from tskd.experiment.config.objects import reproducible
+from tskd.experiment.config.plain import reproducible
 from tskd.experiment.config.study import StudyConfig
 from tskd.experiment.config.yaml_file import FROM_PYTHON
 from tskd.experiment.run.case_plan import CasePlan
@@ -32,6 +32,7 @@ from tskd.experiment.run.engines.base import WAIT, Died, Ended, Made, cores
 from tskd.experiment.run.files import write_atomically
 from tskd.experiment.run.folder import CONFIG, LOCKS, TEACHERS, take_lock
 from tskd.experiment.run.plan import Block, PlannedCell
+from tskd.experiment.run.rehearsal import rehearse
 from tskd.experiment.run.split import split
 from tskd.experiment.run.worker import Task
 
@@ -53,6 +54,9 @@ def compute(
 
     Returns:
         The store of all cells that are finished or failed.
+
+    Raises:
+        ConfigError: what is missing could be fitted in no cell.
     """
     head = "" if all(map(reproducible, study.cases.values())) else f"# {FROM_PYTHON}\n"
     write_atomically(folder / CONFIG, f"{head}{study.to_yaml()}".encode())
@@ -71,6 +75,10 @@ def compute(
     shown: dict[str, Any] = {"desc": study.name, "unit": "fit", "disable": not progress, "dynamic_ncols": True}
     with tqdm(total=len(keys), initial=len(finished), **shown) as bar:
         if missing:
+            for plan in plans:
+                # of a run that has begun, what fails is recorded, and what is finished counts
+                if plan.keys.isdisjoint(finished):
+                    rehearse(plan)
             missing = _spread(missing, options)
             engine = start_engine(_at_most(len(missing), options))
             try:

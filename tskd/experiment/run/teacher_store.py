@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tskd._core.checksums import checksums
-from tskd._core.darts.storage import load_model
+from tskd._core.darts.storage import class_name, load_model
 from tskd.experiment.config.objects import TRAINER
 from tskd.teachers.base import BaseTeacher
 from tskd.teachers.crossfit import Folds, stamp, stamp_text
@@ -57,7 +57,8 @@ def load_teacher(folder: Path, key: str, unfitted: Teacher) -> FittedTeacher | N
         return None
     try:
         fitted = [
-            load_model(description["class"], _place(place, number), TRAINER) for number in range(description["models"])
+            load_model(description["class"], _place(place, number), TRAINER, [type(unfitted.model)])
+            for number in range(description["models"])
         ]
     except Exception:
         # a class that darts' safe loading does not know, or a model of another version of a library
@@ -91,7 +92,7 @@ def save_teacher(folder: Path, key: str, fitted: FittedTeacher) -> None:
             return
         description = {
             "format": FORMAT,
-            "class": type(teacher.model).__name__,
+            "class": class_name(teacher.model),
             "models": len(teacher.models),
             "folds": None if teacher.folds is None else teacher.folds.description(),
             "components": teacher.components,
