@@ -40,6 +40,29 @@ def test_a_run_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
+@pytest.mark.parametrize("command", ["show", "compare", "report", "resume"])
+def test_a_file_of_a_run_in_place_of_its_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    folder = run_of(made_up_results(), tmp_path / "run")
+    given = [str(folder), str(folder / "rows.csv")] if command == "compare" else [str(folder / "rows.csv")]
+    assert main([command, *given]) == 2
+    assert f"tskd: {folder / 'rows.csv'} is a file: give the folder of the run, {folder}." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [Results, StudyResults])
+def test_a_file_of_results_in_place_of_their_folder(tmp_path: Path, kind: Any) -> None:
+    folder = run_of(made_up_results(), tmp_path / "run")
+    with pytest.raises(NotADirectoryError, match=r"rows\.csv is a file: give the folder of the run, "):
+        kind.load(folder / "rows.csv")
+
+
+def test_the_folder_of_a_study_in_place_of_that_of_an_experiment(tmp_path: Path) -> None:
+    made_up_study().save(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"it is a study: use StudyResults.load, or one of the folders below"):
+        Results.load(tmp_path)
+
+
 @pytest.mark.parametrize("command", ["show", "compare"])
 def test_a_run_that_has_written_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     folders = [str(tmp_path)] * (2 if command == "compare" else 1)

@@ -91,11 +91,11 @@ def as_path(value: Any, name: str) -> Path:
 
 
 def check_known(names: Iterable[str], known: Iterable[str], what: str) -> None:
-    """Raise a ValueError for the first name that is not known, with the closest one that is."""
+    """Raise a ValueError for the first name that is not known, with one that is known and near, if there is one."""
     known = list(known)
     for name in names:
         if name not in known:
-            near = closest(str(name), known, cutoff=0.0)
+            near = closest(str(name), known)
             hint = f"; did you mean {near!r}?" if near else ""
             raise ValueError(
                 f"unknown {what} {name!r}; there {'are ' + ', '.join(known) if known else 'is none'}{hint}"

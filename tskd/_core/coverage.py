@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from darts import TimeSeries
-from pandas.api.types import is_numeric_dtype
 from torch import Tensor
 
 from tskd._core.series import SeriesBundle
 from tskd._core.time_grid import steps_between
+from tskd._core.window_keys import WindowSpan
 
 
 def check_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
@@ -23,20 +23,26 @@ def check_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
     if missing:
         raise ValueError(
             f"{what} covers {series.start_time()} to {series.end_time()}, but the windows need {start} to {end}: "
-            f"missing {' and '.join(missing)}"
+            f"missing {' and '.join(missing)}; give them (NaN counts as missing), or cut the target to what it covers"
         )
 
 
-def check_numeric_static(series: Sequence[TimeSeries], what: str) -> None:
-    """Raise a ValueError for static covariates that are no numbers, which no network reads."""
+def check_long_enough(series: Sequence[TimeSeries], span: WindowSpan, what: str, whose: str) -> None:
+    """Raise a ValueError for a series that is too short for a single window.
+
+    Args:
+        what: the argument's name, for messages.
+        whose: the windows', for messages.
+    """
+    parts = {"lookback": span.lookback, "output_chunk_shift": span.output_shift, "horizon": span.horizon}
+    needed = sum(parts.values())
     for index, item in enumerate(series):
-        static = item.static_covariates
-        texts = [] if static is None else [name for name, column in static.items() if not is_numeric_dtype(column)]
-        if texts:
+        if len(item) < needed:
             where = what if len(series) == 1 else f"{what}[{index}]"
+            sizes = ", ".join(f"{name} {steps}" for name, steps in parts.items() if steps)
             raise ValueError(
-                f"{where} has static covariates {texts} that are no numbers: encode them (darts' "
-                "StaticCovariatesTransformer), or set use_static_covariates=False"
+                f"{whose}: {where} has {len(item)} steps, and one window needs {needed} ({sizes}): give a longer "
+                f"series, or {whose} a shorter lookback or horizon"
             )
 
 

@@ -144,7 +144,8 @@ def as_list(
     if not items:
         raise ValueError(f"{what} is empty: give at least one series")
     if count is not None and len(items) != count:
-        raise ValueError(f"{what} holds {len(items)} series, but there are {count} target series: give one for each")
+        advice = "give one for each" + (f", a shared one {count} times" if len(items) == 1 else "")
+        raise ValueError(f"{what} holds {len(items)} series, but there are {count} target series: {advice}")
     for index, item in enumerate(items):
         where = what if len(items) == 1 else f"{what}[{index}]"
         _check_usable(item, where, complete)

@@ -74,5 +74,8 @@ def as_stamp(value: Any, name: str, like: TimeSeries | None = None) -> pd.Timest
     if not isinstance(stamp, pd.Timestamp):
         raise ValueError(f"{name}={value!r} is no time stamp")
     if stamp.tz is not None:
-        raise ValueError(f"{name}={value!r} has a time zone, and series have none")
+        raise ValueError(
+            f"{name}={value!r} has a time zone, and series have none: convert it and the series to UTC, and leave the "
+            "zone out (.tz_convert('UTC').tz_localize(None))"
+        )
     return stamp

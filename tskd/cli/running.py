@@ -71,6 +71,8 @@ def kept(folder: Path, allow_modules: Sequence[str] = ()) -> Study:
     """The study whose run is in a folder. Raises ConfigError."""
     from tskd.experiment import ConfigError, Study
 
+    if folder.is_file():
+        raise ConfigError(f"{folder} is a file: give the folder of the run, {folder.parent}.")
     path = folder / "config.yaml"
     if not os.path.lexists(path):
         start = f"tskd run CONFIG --out {shlex.quote(str(folder))}"

@@ -24,7 +24,7 @@ def split_stamp(value: Any, times: pd.Index, what: str) -> Any:
         what: the argument's name, for messages.
 
     Raises:
-        ValueError: a share is not between 0 and 1, or a text is no date.
+        ValueError: a share is not between 0 and 1, a text is no date, or a date has a time zone.
     """
     import pandas as pd
 
@@ -36,11 +36,20 @@ def split_stamp(value: Any, times: pd.Index, what: str) -> Any:
         return times[int(len(times) * share + 1e-6)]
     if not isinstance(times, pd.DatetimeIndex):
         return value
+    if getattr(value, "tzinfo", None) is not None:
+        raise ValueError(_zoned(value, what))
     if isinstance(value, str):
         if not ISO.fullmatch(value.strip()):
             raise ValueError(f"{what}={value!r}: give a date such as 2018-08-01, or a share of the rows such as 0.7.")
         try:
-            return pd.Timestamp(value)
+            stamp = pd.Timestamp(value)
         except ValueError as error:
             raise ValueError(f"{what}={value!r} is no date: {error}.") from error
+        if stamp.tz is not None:
+            raise ValueError(_zoned(value, what))
+        return stamp
     return pd.Timestamp(value) if isinstance(value, date) else value
+
+
+def _zoned(value: Any, what: str) -> str:
+    return f"{what}={value!r} has a time zone, and series have none: convert to UTC, and leave the zone out."

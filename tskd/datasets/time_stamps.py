@@ -113,7 +113,8 @@ def regular_grid(stamps: pd.Index, freq: str | None, where: str) -> pd.Index:
     if likely is not None:
         lacking = len(_grid(stamps, likely, where)) - len(stamps)
         rows = "1 row is" if lacking == 1 else f"{lacking} rows are"
-        advice = f"if {rows} missing, give freq: {likely}, and the values there count as missing; else {advice}"
+        clock = "if the clock was set forward, convert to UTC; " if _spring(stamps[at], stamps[at + 1], step) else ""
+        advice = f"{clock}if {rows} missing, give freq: {likely}, and the values there count as missing; else {advice}"
     raise ValueError(
         f"{where}: the time stamps are not equally far apart: most by {_span(step)}, but {stamps[at]} and "
         f"{stamps[at + 1]} by {_span(stamps[at + 1] - stamps[at])}; {advice}."
@@ -180,6 +181,13 @@ def _numbered(stamps: pd.Index, freq: str | None, where: str) -> pd.Index:
 def _common(stamps: pd.DatetimeIndex) -> pd.Timedelta:
     """The most frequent step."""
     return (stamps[1:] - stamps[:-1]).value_counts().index[0]
+
+
+def _spring(before: pd.Timestamp, after: pd.Timestamp, step: pd.Timedelta) -> bool:
+    """Whether summer time may have begun between two stamps: an hour is missing in the night to a Sunday."""
+    import pandas as pd
+
+    return after - before - step == pd.Timedelta(hours=1) and after.dayofweek == 6 and 1 <= after.hour <= 3
 
 
 def _text_of(step: pd.Timedelta) -> str:

@@ -14,14 +14,18 @@ from darts.models.forecasting.forecasting_model import ForecastingModel
 from tskd._core.checks import type_name
 from tskd._core.darts.arguments import check_roll, plain_arguments
 from tskd._core.darts.backtesting_view import rolling_view
+from tskd._core.darts.transformers import check_transformers
 from tskd._core.series import SeriesLike, as_list, without_gaps
-from tskd.distillation.deployed_inputs import DeployedInputs, without_incomplete
+from tskd.distillation.deployed_inputs import DeployedInputs, check_readable_static, without_incomplete
 from tskd.distillation.metrics import check_metric_kwargs, numeric
 from tskd.distillation.soft_sensor import blanked
 from tskd.distillation.window_errors import errors_of_windows
 from tskd.teachers.base import BaseTeacher
 
 logger = logging.getLogger(__name__)
+GIVEN_BY_DARTS = ("val_series", "val_past_covariates", "val_future_covariates")
+"""Arguments of a fit that a rolling evaluation gives itself, from the data before each origin."""
+
 ROLLING = tuple(inspect.signature(ForecastingModel.historical_forecasts).parameters)
 
 
@@ -59,12 +63,21 @@ class Backtester:
         )
         if series is None:
             raise ValueError("series is None: give the series to forecast")
+        for name in GIVEN_BY_DARTS:
+            if (kwargs.get("fit_kwargs") or {}).get(name) is not None:
+                raise ValueError(
+                    f"fit_kwargs[{name!r}]: a rolling evaluation validates on the end of each training series; give "
+                    "val_length=, the number of steps there, in its place"
+                )
+        if isinstance(series, TimeSeries | Sequence):
+            check_transformers(kwargs.get("data_transformers"), series, retrain)
         if self.soft_sensor:
             self._check_soft_sensor(kwargs)
         # darts takes 0 for False
         if isinstance(retrain, int) and not retrain:
             if privileged is not None:
                 raise ValueError("privileged= is for retrain: without it the student alone forecasts, and needs none")
+            check_readable_static(self.student, series)
             known = blanked(series) if self.soft_sensor else without_gaps(series)
             covariates = without_gaps(past_covariates), without_gaps(future_covariates)
             forecasts = self.student.historical_forecasts(known, *covariates, retrain=False, **kwargs)

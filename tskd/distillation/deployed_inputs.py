@@ -10,8 +10,9 @@ import numpy as np
 from darts import TimeSeries
 
 from tskd._core.darts.arguments import check_retrain
-from tskd._core.darts.capabilities import is_fitted, reads_covariates
+from tskd._core.darts.capabilities import is_fitted, reads_covariates, reads_static
 from tskd._core.series import as_dtype, as_list, check_same_components, has_gaps
+from tskd._core.static_covariates import check_static
 from tskd._core.time_grid import steps_between
 
 # as many dates as a message lists
@@ -152,8 +153,16 @@ def check_retrainable(student: Any, retrain: Any) -> None:
         check_fitted(student)
 
 
+def check_readable_static(student: Any, series: Any) -> None:
+    """Raise a ValueError for series with static covariates that a fitted student does not read, or without them."""
+    if reads_static(student):
+        items = [series] if isinstance(series, TimeSeries) else list(series)
+        check_static(items, "series", "student", student.static_covariates)
+
+
 def check_predict(student: Any, n: int, series: Any, past_covariates: Any, future_covariates: Any) -> None:
-    """Raise a ValueError with the dates if darts' `predict` with these arguments would read a missing value."""
+    """Raise a ValueError if darts' `predict` could not use these arguments, or with the dates, if it would read a
+    missing value."""
     if series is None:
         series = student.training_series
         past_covariates = student.past_covariate_series if past_covariates is None else past_covariates
@@ -161,6 +170,7 @@ def check_predict(student: Any, n: int, series: Any, past_covariates: Any, futur
     if series is None:
         # darts asks for them
         return
+    check_readable_static(student, series)
     items = [series] if isinstance(series, TimeSeries) else list(series)
     for index, one in enumerate(items):
         covariates = (

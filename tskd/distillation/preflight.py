@@ -9,11 +9,13 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor
 
-from tskd._core.coverage import check_numeric_static, check_windows
+from tskd._core.coverage import check_long_enough, check_windows
 from tskd._core.darts.capabilities import check_weighable_labels, label_steps, window_span
+from tskd._core.darts.monitors import check_monitored
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.rng import isolated_randomness
 from tskd._core.series import SeriesBundle, as_list, check_not_alone, check_same_components, has_gaps
+from tskd._core.static_covariates import check_static
 from tskd._core.window_keys import WindowSampling, training_keys, unique
 from tskd._core.windows import Windows
 from tskd.distillation.fit_options import FitOptions
@@ -132,9 +134,12 @@ def prepare(
     student = _student_inputs(recipe, train, options, options.sample_weight, expected)
     held_out = None
     if validation is not None:
-        held_out = _student_inputs(recipe, validation, options, options.val_sample_weight, expected)
         validation.check_components_of(train)
+        held_out = _student_inputs(recipe, validation, options, options.val_sample_weight, expected)
+        if recipe.student.considers_static_covariates:
+            check_static(held_out.series, "val_series", "student", student.series[0].static_covariates)
     else:
+        check_monitored(recipe.student, options.trainer, "student", "val_series")
         check_not_alone(val_sample_weight=options.val_sample_weight)
     weighting = recipe.weighting
     calibrated = weighting.needs.calibration and all(_validates(validation, one) for one in recipe.teachers)
@@ -180,7 +185,8 @@ def _student_inputs(
     if recipe.soft_sensor and without and not student.model_params.get("add_encoders"):
         raise ValueError("a soft sensor sees covariates alone: give past_covariates or future_covariates")
     if student.considers_static_covariates:
-        check_numeric_static(data.series, f"{data.prefix}series")
+        check_static(data.series, f"{data.prefix}series", "student")
+    check_long_enough(data.series, window_span(student), f"{data.prefix}series", "student")
     lookback = student.input_chunk_length
     keys = training_keys([len(target) for target in data.series], window_span(student), options.sampling)
     options.check_batches(len(keys), "validation " if data.prefix else "")

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from darts import TimeSeries
 
+from tskd._core.coverage import check_long_enough
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import SeriesBundle, SeriesLike, as_list
 from tskd._core.window_keys import WindowSampling, WindowSpan, training_keys, unique
@@ -198,6 +199,7 @@ class BaseTeacher(ABC):
         targets = as_list(series, "series") or []
         predictor = self.predictor(targets, past_covariates, future_covariates, privileged)
         span = WindowSpan(self.lookback, len(self.horizon), self.horizon[0] - 1)
+        check_long_enough(targets, span, "series", f"teacher {self.name!r}")
         keys = unique(training_keys([len(target) for target in targets], span))
         forecasts = predictor.forecast_series(keys, targets, self.horizon[0])
         return forecasts[0] if isinstance(series, TimeSeries) else forecasts

@@ -10,9 +10,11 @@ from typing import Any
 
 from darts import TimeSeries
 
-from tskd._core.darts.capabilities import is_foundation, is_torch_model
+from tskd._core.darts.capabilities import is_foundation, is_torch_model, reads_static
+from tskd._core.darts.monitors import check_monitored
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import check_same_components, components_of, trace
+from tskd._core.static_covariates import check_static
 from tskd.teachers import network, regression
 from tskd.teachers.crossfit import Folds, Keep
 from tskd.teachers.predictor import ModelPredictor, TeacherPredictor
@@ -54,6 +56,7 @@ class FittedModels:
             taught_by: predictor of a teacher whose forecasts replace the labels.
             fit_kwargs: further arguments of darts' `fit`.
         """
+        _check_validation(spec, inputs, validation, fit_kwargs)
         folds, models = folds_of(spec, inputs), []
         for keep in _keeps(folds, inputs):
             model = spec.model.untrained_model()
@@ -69,6 +72,7 @@ class FittedModels:
     @staticmethod
     def check(spec: TeacherSpec, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> None:
         """Raise what `fit` with these arguments would raise before its first step, in whichever fold."""
+        _check_validation(spec, inputs, validation, fit_kwargs)
         keeps = _keeps(folds_of(spec, inputs), inputs)
         if spec.is_network and not is_foundation(spec.model):
             network.check(spec.model.untrained_model(), inputs, validation, keeps, **fit_kwargs)
@@ -103,6 +107,19 @@ class FittedModels:
         student, own = (list(items[0].components) for items in (targets, inputs.series))
         columns = None if student == own else tuple(own.index(component) for component in student)
         return TeacherPredictor(inputs.series, base, len(self.models), self.folds, columns)
+
+
+def _check_validation(
+    spec: TeacherSpec, inputs: ModelInputs, validation: ModelInputs | None, fit_kwargs: Mapping[str, Any]
+) -> None:
+    """Raise a ValueError if the fit watches a validation part that there is not, or that has other static covariates
+    than the training part."""
+    whose = f"teacher {spec.name!r}"
+    if validation is None and spec.is_network:
+        needed = "val_series and val_privileged" if spec.series_names else "val_series"
+        check_monitored(spec.model, fit_kwargs.get("trainer"), whose, needed)
+    elif validation is not None and reads_static(spec.model):
+        check_static(validation.series, "val_series", whose, inputs.series[0].static_covariates)
 
 
 def folds_of(spec: TeacherSpec, inputs: ModelInputs) -> Folds | None:

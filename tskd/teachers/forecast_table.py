@@ -137,8 +137,8 @@ def _origins(column: pd.Series, what: str) -> pd.Index:
     stamps = pd.api.types.is_datetime64_any_dtype(column)
     if stamps and column.dt.tz is not None:
         raise ValueError(
-            f"origin in {what} has the time zone {column.dt.tz}, and series have none: convert it to theirs, "
-            "and call .dt.tz_localize(None)"
+            f"origin in {what} has the time zone {column.dt.tz}, and series have none: convert it and the series to "
+            "UTC, and leave the zone out (.dt.tz_convert('UTC').dt.tz_localize(None))"
         )
     if not stamps and not pd.api.types.is_integer_dtype(column):
         raise TypeError(
@@ -192,7 +192,9 @@ def _check_repeats(place: np.ndarray, values: np.ndarray, frame: pd.DataFrame, w
         row = frame.iloc[int(np.argmax(other))]
         keys = [name for name in ("series", "origin", "step", "component", "quantile") if name in frame]
         named = ", ".join(f"{name} {row[name]}" for name in keys)
-        raise ValueError(f"{what} give {named} twice, with different values")
+        raise ValueError(
+            f"{what} give {named} twice, with different values: give one; if the clock was set back, convert to UTC"
+        )
 
 
 def _distinct(
@@ -205,5 +207,8 @@ def _distinct(
         return numbers, origins, values
     for row, same in enumerate(first[inverse]):
         if not np.array_equal(values[row], values[same], equal_nan=True):
-            raise ValueError(f"{what} give the origin {origins[row]} twice, with different values")
+            raise ValueError(
+                f"{what} give the origin {origins[row]} twice, with different values: give one; if the clock was set "
+                "back, convert to UTC"
+            )
     return numbers[first], origins[first], values[first]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,13 +11,15 @@ from darts import TimeSeries
 from darts.utils.utils import generate_index
 from torch import Tensor
 
-from tskd._core.coverage import check_span, check_windows
-from tskd._core.darts.capabilities import check_weighable_labels, reads_covariates
+from tskd._core.coverage import check_long_enough, check_span, check_windows
+from tskd._core.darts.capabilities import check_weighable_labels, reads_covariates, reads_static, window_span
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import SeriesBundle, SeriesLike, has_gaps
+from tskd._core.static_covariates import check_static
 from tskd._core.time_grid import steps_between
 from tskd._core.window_keys import WindowSampling
 from tskd.privileged import CovariateBlock, Source
+from tskd.teachers.input_checks import check_blocks, check_lags, check_reach
 from tskd.teachers.spec import TeacherSpec
 
 
@@ -57,31 +58,37 @@ def teacher_inputs(teacher: TeacherSpec, data: SeriesBundle, sampling: WindowSam
         slot: covariates if teacher.sees_inputs and reads_covariates(teacher.model, slot) else None
         for slot, covariates in (("past", data.past_covariates), ("future", data.future_covariates))
     }
-    keys = None
+    keys, whose = None, f"teacher {teacher.name!r}"
     if sampling is not None:
+        check_long_enough(data.series, window_span(teacher.model), f"{data.prefix}series", whose)
         keys = teacher.training_keys(data.series, sampling)
         read = replace(data, past_covariates=deployable["past"], future_covariates=deployable["future"])
         check_windows(read, keys, teacher.lookback, teacher.horizon)
     privileged = data.privileged_of(teacher.series_names)
     own = data.series
     if teacher.target is not None:
-        own = _own_targets(privileged[teacher.target], data.series, teacher.target)
+        own = _own_targets(privileged[teacher.target], data.series, teacher.target, whose)
     if not teacher.sees_inputs:
         own = [target.with_static_covariates(None) for target in own]
+    elif reads_static(teacher.model):
+        check_static(own, f"{data.prefix}series", whose, teacher.model.static_covariates)
     past, future = _Slot(deployable["past"], data.series), _Slot(deployable["future"], data.series)
     for source in teacher.sources:
         if sampling is not None and not data.prefix:
-            _check_reach(source, teacher, data.series)
-        (past if source.slot == "past" else future).add(source, privileged, teacher.horizon)
+            check_reach(source, teacher, data.series)
+        try:
+            (past if source.slot == "past" else future).add(source, privileged, teacher.horizon, data.prefix)
+        except ValueError as error:
+            raise ValueError(f"{whose}: {error}") from None
     visible = _visible(teacher, future.blocks[0], own[0].n_components)
     if sampling is not None and teacher.is_network and any(map(has_gaps, own)):
         try:
             check_weighable_labels(teacher.model)
         except ValueError as error:
-            raise ValueError(f"teacher {teacher.name!r}: labels are missing, and {error}") from None
+            raise ValueError(f"{whose}: labels are missing, and {error}") from None
     inputs = ModelInputs(own, past.joined(teacher.is_network), future.joined(teacher.is_network), visible, keys)
     if not teacher.is_network:
-        _check_lags(teacher, visible)
+        check_lags(teacher, visible)
     return inputs
 
 
@@ -103,17 +110,25 @@ class _Slot:
         for blocks, values in zip(self.blocks, self.deployable or [], strict=False):
             blocks.append(CovariateBlock(values))
 
-    def add(self, source: Source, privileged: Mapping[str, Sequence[TimeSeries]], horizon: range) -> None:
+    def add(
+        self, source: Source, privileged: Mapping[str, Sequence[TimeSeries]], horizon: range, prefix: str = ""
+    ) -> None:
         """Append the blocks of a source.
 
         Args:
             privileged: series by name.
             horizon: steps after the origin that the teacher forecasts.
+            prefix: of the names of arguments in messages.
         """
         for index, target in enumerate(self.series):
             values = target if source.name is None else privileged[source.name][index]
-            blocks = source.blocks(values, target, horizon)
-            _check_blocks(source, values, blocks, target, horizon)
+            name = f"{prefix}series" if source.name is None else f"{prefix}privileged[{source.name!r}]"
+            what = f"{name}{f'[{index}]' if len(self.series) > 1 else ''} as {type(source).__name__} reads it"
+            try:
+                blocks = source.blocks(values, target, horizon)
+            except ValueError as error:
+                raise ValueError(f"{what}: {error}") from None
+            check_blocks(source, values, blocks, target, horizon, what)
             self.blocks[index].extend(blocks)
 
     def joined(self, pad: bool) -> list[TimeSeries] | None:
@@ -145,14 +160,16 @@ def _visible(teacher: TeacherSpec, future: list[CovariateBlock], components: int
     return {slot: mask for slot, mask in visible.items() if not bool(mask.all())}
 
 
-def _own_targets(privileged: Sequence[TimeSeries], series: Sequence[TimeSeries], name: str) -> list[TimeSeries]:
+def _own_targets(
+    privileged: Sequence[TimeSeries], series: Sequence[TimeSeries], name: str, whose: str
+) -> list[TimeSeries]:
     """The privileged series that a teacher forecasts in place of the student's targets, over the same span.
 
     Raises:
         ValueError: one does not cover its target, or lacks one of the target's components.
     """
     for own, target in zip(privileged, series, strict=True):
-        what = f"privileged[{name!r}] as a teacher's target"
+        what = f"{whose}: privileged[{name!r}] as a teacher's target"
         absent = [component for component in target.components if component not in own.components]
         if absent:
             raise ValueError(f"{what} has components {list(own.components)} and lacks {absent} of the student's target")
@@ -171,40 +188,6 @@ def _columns(block: CovariateBlock, steps: np.ndarray | None, length: int) -> np
 
 def _beside(masks: list[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.concatenate(masks, axis=1))
-
-
-def _check_reach(source: Source, teacher: TeacherSpec, series: Sequence[TimeSeries]) -> None:
-    """Raise a ValueError if a source reads so far ahead that no window of the training part has what it reads."""
-    last, longest = source.reads_until(teacher.horizon[-1]), max(map(len, series))
-    if teacher.lookback + last > longest:
-        raise ValueError(
-            f"teacher {teacher.name!r}: {source!r} reads up to step {math.ceil(last)} after the origin, and the target "
-            f"ends {longest - teacher.lookback} steps after the first origin or earlier: no window has what it reads"
-        )
-
-
-def _check_blocks(
-    source: Source, series: TimeSeries, blocks: list[CovariateBlock], target: TimeSeries, horizon: range
-) -> None:
-    """Raise a ValueError if the blocks of a source, or the series that it reads, do not fit the target."""
-    what = f"privileged[{source.name!r}] as {type(source).__name__} reads it"
-    values = blocks[0].values
-    if values.freq != target.freq:
-        raise ValueError(
-            f"{what} has frequency {values.freq_str!r}, the target {target.freq_str!r}; HighResolution folds a finer "
-            "series, any other must be resampled"
-        )
-    try:
-        steps_between(values, target)
-    except ValueError as error:
-        raise ValueError(f"{what} does not fit the target: {error}") from None
-    final = target.end_time()
-    if source.slot == "past":
-        # there may be no values past the end of the target: windows that would read them are left out without an error
-        last = horizon[-1]
-        final = min(final - last * target.freq, final - int(source.reads_until(last)) * target.freq)
-        check_span(values, values.start_time(), final, what)
-    check_span(series, target.start_time(), final, what)
 
 
 def _stack(parts: list[TimeSeries], target: TimeSeries, pad: bool) -> TimeSeries:
@@ -233,24 +216,3 @@ def _stack(parts: list[TimeSeries], target: TimeSeries, pad: bool) -> TimeSeries
         column = columns.stop
     times = generate_index(start=origin.start_time() + first * origin.freq, length=end - first, freq=origin.freq)
     return TimeSeries.from_times_and_values(times, values, columns=names)
-
-
-def _check_lags(teacher: TeacherSpec, visible: Mapping[str, Tensor]) -> None:
-    """Raise a ValueError if a regression model has lags at hidden steps: it cannot read a slot in part."""
-    horizon, model = teacher.horizon, teacher.model
-    privileged = any(source.slot == "future" for source in teacher.sources)
-    hidden = {
-        first + int(step)
-        for slot, first in (("future_covariates", horizon[0]), ("historic_future_covariates", 1 - teacher.lookback))
-        if slot in visible
-        for step in (~visible[slot]).any(1).nonzero()[:, 0]
-    }
-    lags = getattr(model, "lags", None)
-    steps = hidden if lags is None else {lag + 1 for lag in lags.get("future", [])}
-    read = {step for step in steps if step in hidden or (privileged and step > horizon[-1])}
-    if read:
-        raise ValueError(
-            f"teacher {teacher.name!r}: {type(model).__name__} reads its future covariates at steps {sorted(read)} "
-            "after the origin, which its sources do not show; leave them out of lags_future_covariates, or use a torch "
-            "model"
-        )

@@ -175,6 +175,36 @@ def test_a_component_that_the_target_does_not_have_is_named(tmp_path: Path) -> N
         run_of(experiment_of({"forecasts": str(path)})).teacher("it")
 
 
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (
+            [f"2024-10-27 0{hour}:00+02:00" for hour in range(5)],
+            r"02:00 is a time stamp of a time zone\. Convert to UTC",
+        ),
+        ([f"2024-10-27 0{hour}:00:00" for hour in (0, 1, 2, 2, 3)], "02:00:00 is given twice .*convert to UTC"),
+        (["yesterday", "today", "now", "later", "never"], "column 'when' cannot be read as time stamps"),
+    ],
+)
+def test_times_of_another_zone_are_never_joined(tmp_path: Path, times: list[str], message: str) -> None:
+    """darts would drop the zone, and every answer would be hours away from its time."""
+    path = tmp_path / "satellite.csv"
+    pd.DataFrame({"when": times, "y": range(5)}).to_csv(path, index=False)
+    with pytest.raises(ValueError, match=rf"satellite\.csv, .*{message}"):
+        run_of(experiment_of({"series": str(path)})).teacher("it")
+
+
+@pytest.mark.parametrize("zone", ["Z", "-0500", " UTC"])
+def test_origins_of_another_zone_are_never_joined(tmp_path: Path, zone: str) -> None:
+    path = table(tmp_path, 0.0)
+    frame = pd.read_csv(path)
+    frame.assign(origin=pd.to_datetime(frame.origin).astype(str).str[:10] + f" 00:00:00{zone}").to_csv(
+        path, index=False
+    )
+    with pytest.raises(ValueError, match=r"forecasts\.csv, column 'origin': .* of a time zone\. Convert to UTC"):
+        run_of(experiment_of({"forecasts": str(path)})).teacher("it")
+
+
 # ---- controls --------------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ import pytest
 from tests.helpers.results import TEACHERS, made_up_results, with_info
 from tskd.experiment import Results
 from tskd.experiment.report.figures import Drawing, cases, figures
+from tskd.experiment.report.figures.sizes import size_labels
 from tskd.experiment.report.figures.style import STYLE, _short, _ungrouped, inline
 from tskd.experiment.results.selection import few, shown_arm, shown_teacher
 from tskd.experiment.statistics.rank_tests import RankTest
@@ -126,3 +127,26 @@ def test_drawing_again_gives_the_same_and_leaves_matplotlib_as_it_was(
     assert dict(matplotlib.rcParams) == before
     code = "import sys, tskd.experiment.report.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_weights_that_never_change_are_not_drawn(results: Results) -> None:
+    """Fixed weights, equal or not; one that moves is enough."""
+    fixed = results.weights.copy()
+    fixed["weight"] = (fixed.teacher == fixed.teacher.iloc[0]).map({True: 0.7, False: 0.3})
+    assert not {"weights", "profiles"}.intersection(names(replace(results, weights=fixed)))
+    last = fixed.index[(fixed.by == "all") & (fixed.arm == "both")][-1]
+    fixed.loc[last, "weight"] += 0.05
+    assert "weights" in names(replace(results, weights=fixed))
+
+
+def test_lines_are_told_apart_without_their_colours(drawn: dict[str, Drawing]) -> None:
+    """Of five arms each has a marker of its own in the figures of lines."""
+    for name in ("sizes", "steps"):
+        symbols = {re.sub(r'id="[^"]*"', "", path) for path in re.findall(r"<path[^>]*id=[^>]*>", drawn[name].svg)}
+        assert len(symbols) >= 5, name
+
+
+def test_labels_of_near_training_sizes_do_not_overlap() -> None:
+    assert size_labels([500, 2000, None], [500, 2000, 4000]) == ["500", "2\u2009000", "all 4\u2009000"]
+    near = size_labels([100, 3000, 3600, None], [100, 3000, 3600, 4000])
+    assert near == ["100", "\n3\u2009000", "3\u2009600", "\nall 4\u2009000"]

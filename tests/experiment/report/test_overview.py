@@ -12,6 +12,7 @@ import pytest
 
 from tests.helpers.page import Text
 from tests.helpers.results import made_up_results, study_info
+from tskd.experiment.config.grid import axis_names
 from tskd.experiment.report import page, write_page
 from tskd.experiment.report.page import slugs
 from tskd.experiment.results.overview import overview
@@ -154,3 +155,60 @@ def test_the_terminal_shows_a_line_a_case(study: StudyResults) -> None:
     assert re.search(r"^ETTh1 / 96 +placebo +0\.\d+ +\+1\d\.\d %? .*gain$", text.replace("\u00a0", " "), re.M)
     assert re.search(r"^ETTm1 .* no gain$", text, re.M) and "3 cases" in text
     assert str(study) == text
+
+
+# ---- without any privilege -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def plain() -> StudyResults:
+    """Three cases of plain arms: the second is best in two of them, the third in one."""
+    found = {
+        label: made_up_results(effects={"alone": 1.0, "self-distilled": one, "placebo": other}, random=number, **SMALL)
+        for number, (label, one, other) in enumerate(
+            [("a · 24", 0.8, 0.9), ("b · 24", 0.7, 1.0), ("b · 96", 0.99, 0.6)]
+        )
+    }
+    config = "name: plain\ngrid:\n  data set: {a: {}, b: {}}\n  horizon: {'24': {}, '96': {}}\n"
+    return StudyResults("plain", found, study_info(config=config))
+
+
+SMALL: dict[str, Any] = {"windows": 600, "seeds": 3}
+EFFECTS = [("a · 24", 0.8, 0.9), ("b · 24", 0.7, 1.0), ("b · 96", 0.99, 0.6)]
+
+
+def test_plain_arms_are_told_in_their_own_terms(plain: StudyResults) -> None:
+    found = overview(plain.cases, [])
+    assert {row.outcome for row in found.rows} == {"plain"} and found.outcome == "plain"
+    assert found.headline == "Lowest test error, of 3 cases: 'self-distilled' in 2, 'placebo' in 1."
+    assert not [sentence for sentence in found.sentences if "concluded" in sentence or "lie wholly" in sentence]
+    assert found.ranks is not None and found.ranks.mean["self-distilled"] == pytest.approx(4 / 3)
+    errors = [one.rows[(one.rows.kind == "student") & (one.rows.name == "placebo")] for one in plain.cases.values()]
+    assert float(found.means["placebo"]) == pytest.approx(sum(rows.mse.mean() for rows in errors) / 3, abs=0.0005)
+    assert float(found.rows[1].entries[2].mae) == pytest.approx(errors[1].mae.mean(), abs=0.0005)
+    headline = plain.cases["b · 96"].verdict.headline
+    assert headline.startswith("Lowest test error: 'placebo'; ") and "significantly worse" in headline
+    assert "concluded" not in str(plain) and "unknown" not in str(plain)
+
+
+def test_the_page_of_plain_arms(plain: StudyResults, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "figures", lambda *_: [])
+    shown = page.render(plain).html
+    assert "<small>data set · horizon</small>" in shown and "Net privileged lift</th>" not in shown
+    assert "Mean MSE</th>" in shown and "Mean rank</th>" in shown and "nothing can be concluded" not in shown
+    assert re.search(r'<time datetime="(\d{4}-\d\d-\d\d)">\1</time>', shown)
+    assert 'download="cases.csv"' in shown and 'download="cases.tex"' in shown
+
+
+@pytest.mark.parametrize(
+    ("config", "names"),
+    [
+        ("grid: {data: {a: {}}, model: {x: {}, y: {}}}", "data · model"),
+        ("labels: [all, {share: 0.5}]", "labels"),
+        ("grid: {data: {a: {}}}\nlabels: [all, {share: 0.5}]", "data · labels"),
+        ("name: one", ""),
+        ("", ""),
+    ],
+)
+def test_axes_are_named_as_labels_are_joined(config: str, names: str) -> None:
+    assert axis_names(config) == names

@@ -372,10 +372,31 @@ def test_an_ordinary_teacher_is_no_control() -> None:
 def test_what_was_not_measured_is_not_called_no_gain() -> None:
     found = judge(table(p_alone=NOTHING, c_alone=LOWER), ["p"], {"c": "placebo"}, "alone")
     assert found.outcome == "unknown" and "'p' has no result to compare" in found.headline
-    found = judge(table(c_alone=LOWER), [], {"c": "self-distilled"}, "alone")
-    assert found.outcome == "unknown" and found.headline.endswith("no arm has it.")
     found = judge(table(p_alone=NOTHING, q_alone=EVEN), ["p", "q"], {}, "alone")
     assert found.outcome == "none" and "that was measured ('p' was not)" in found.headline
+
+
+@pytest.mark.parametrize(
+    ("compared", "headline"),
+    [
+        ({"c_alone": LOWER}, "'c'; all others are significantly worse."),
+        ({"c_alone": HIGHER, "o_alone": (-0.02, 0.03)}, "'alone'; not significantly worse: 'o'."),
+        ({"c_alone": EVEN, "o_alone": HIGHER, "c_o": LOWER}, "'c'; not significantly worse: 'alone'."),
+        ({"c_alone": LOWER, "o_alone": EVEN, "c_o": EVEN}, "'c'; not significantly worse: 'o'."),
+        ({"c_alone": LOWER, "o_alone": LOWER, "c_o": LOWER}, "'c'; all others are significantly worse."),
+    ],
+)
+def test_without_any_privilege_the_best_arm_is_named(compared: dict[str, tuple[float, float]], headline: str) -> None:
+    names = {"c": "self-distilled", "o": "ordinary teacher"}
+    plain = {arm: kind for arm, kind in names.items() if f"{arm}_alone" in compared}
+    found = judge(table(**compared), [], plain, "alone")
+    assert (found.outcome, found.headline) == ("plain", f"Lowest test error: {headline}")
+    assert len(found.sentences) == len(plain)
+
+
+def test_the_student_alone_has_nothing_to_be_compared_with() -> None:
+    found = judge(table(), [], {}, "alone")
+    assert found.outcome == "unknown" and "there is no other arm to compare" in found.headline
 
 
 @pytest.mark.parametrize("gain", [EVEN, HIGHER])

@@ -35,12 +35,16 @@ FAULTS = (
         ("values[after[:, 0]]", "values[after[:, -1]]"),
     ),
     *faults_in(
+        "teachers/input_checks",
+        ["teachers/test_inputs"],
+        ("final = min(final - last", "final = max(final - last"),
+        ("{lag + 1 for lag in lags", "{lag for lag in lags"),
+    ),
+    *faults_in(
         "teachers/inputs",
         ["teachers/test_inputs"],
         ("block.history and teacher.sees_inputs)", "block.history)"),
         ("[target.with_static_covariates(None) for target in own]", "[target for target in own]"),
-        ("final = min(final - last", "final = max(final - last"),
-        ("{lag + 1 for lag in lags", "{lag for lag in lags"),
         ("privileged[source.name][index]", "privileged[source.name][0]"),
         ("at = steps_between(origin, part) - first\n", "at = steps_between(origin, part)\n"),
         ("own.slice_intersect(target) for own", "own for own"),

@@ -174,7 +174,10 @@ def _check_start_format(value: Any) -> None:
 
 def _check_start(value: Any) -> None:
     if value is pd.NaT or getattr(value, "tzinfo", None) is not None:
-        raise ValueError(f"start={value!r}: give a time stamp without a time zone, a position or a share of the series")
+        raise ValueError(
+            f"start={value!r}: give a time stamp without a time zone (convert it and the series to UTC), a position or "
+            "a share of the series"
+        )
 
 
 def _check_metric(value: Any) -> None:

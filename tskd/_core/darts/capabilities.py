@@ -133,6 +133,14 @@ def models_reading(slot: str) -> list[str]:
     )
 
 
+def reads_static(model: GlobalForecastingModel) -> bool:
+    """Whether a model, or a member of an ensemble, reads static covariates; of a fitted one, those of its fit."""
+    if is_fitted(model):
+        return bool(model.uses_static_covariates)
+    members = getattr(model, "forecasting_models", [])
+    return bool(model.considers_static_covariates) or any(map(reads_static, members))
+
+
 def uses_static_covariates(model: TorchForecastingModel) -> bool:
     """Whether a torch model reads static covariates, if its series have any."""
     return bool(model.uses_static_covariates)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import yaml
+
 from tskd.experiment.config.labels import labels_text, parse_labels
 from tskd.experiment.config.merge import deep_merge
 
@@ -30,6 +32,17 @@ def with_label_axis(config: dict[str, Any], grid: Any) -> tuple[dict[str, Any], 
         raise ValueError("labels: the grid has an axis of that name; leave one of them out.")
     rest = {key: value for key, value in config.items() if key != "labels"}
     return rest, {**grid, "labels": cases} if isinstance(grid, dict) else grid or {"labels": cases}
+
+
+def axis_names(config: str) -> str:
+    """What the parts of a label of a case are called, joined as they are; empty for a configuration without axes.
+
+    Args:
+        config: of the study, as YAML.
+    """
+    known = yaml.safe_load(config) or {}
+    _, grid = with_label_axis(known, known.get("grid")) if isinstance(known, dict) else ({}, None)
+    return BETWEEN.join(map(str, grid)) if isinstance(grid, dict) else ""
 
 
 def expand_grid(config: dict[str, Any], grid: Any) -> dict[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ import pandas as pd
 from darts import TimeSeries
 
 from tskd.datasets import DataSet
+from tskd.datasets.time_stamps import check_order, parsed_stamps
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.outside_teacher import GivenForecastsConfig, GivenSeriesConfig, is_file
 from tskd.experiment.data.preparation import Scale
@@ -43,7 +44,7 @@ def given_forecasts(path: str, components: list[str], scale: Scale) -> pd.DataFr
     """
     frame = _table(path)
     if "origin" in frame and not pd.api.types.is_numeric_dtype(frame["origin"]):
-        frame["origin"] = pd.to_datetime(frame["origin"])
+        frame["origin"] = parsed_stamps(frame["origin"], f"{path}, column 'origin'")[0]
     if not {"component", "value"} <= set(frame.columns):
         return frame  # the teacher says what is missing
     place = frame["component"].map({component: number for number, component in enumerate(components)})
@@ -74,7 +75,9 @@ def _series(path: str, data: DataSet) -> TimeSeries:
         raise ValueError(f"{path}: it lacks the columns {', '.join(absent)}, which the target of {data.name!r} has.")
     first = frame.columns[0]
     if data.series.has_datetime_index:
-        frame[first] = pd.to_datetime(frame[first])
+        where = f"{path}, column {str(first)!r}"
+        frame[first] = parsed_stamps(frame[first], where)[0]
+        check_order(pd.Index(frame[first]), where)
     try:
         columns = list(data.series.components)
         made = TimeSeries.from_dataframe(frame, first, columns, fill_missing_dates=True, freq=data.series.freq)

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -15,7 +16,9 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from tqdm import tqdm
 
+from tskd.experiment.config.grid import axis_names
 from tskd.experiment.controls.registry import DESCRIPTIONS
+from tskd.experiment.report.exports import Export, exports
 from tskd.experiment.report.figures import Drawing, figures, overview_figures
 from tskd.experiment.report.figures.style import inline
 from tskd.experiment.report.significance import confidence, p_values
@@ -76,6 +79,9 @@ def render(results: Results | StudyResults) -> Page:
         cases=shown,
         overview=seen,
         above=above,
+        axes=axis_names(study.info.config) if study else "",
+        taken=_overview_exports(seen, axis_names(study.info.config)) if study and seen else [],
+        date=date.today().isoformat(),
         outcomes=OUTCOMES,
         slugs=names,
         states=STATES,
@@ -102,6 +108,25 @@ class PageCase:
         self.commits = _values(results, "commit")
         self.mixed = any(results.rows[name].nunique() > 1 for name in ("commit", *VERSIONS))
         self.block = results.info.block
+
+    @cached_property
+    def taken(self) -> list[Export]:
+        """The table of errors as files."""
+        header = ["Arm", "MSE", "MAE", f"MSE against {self.info.alone}", "95 % interval", "p", "Balance"]
+        rows = [
+            [
+                f"teacher {x.name}" if x.kind == "teacher" else x.name,
+                *(x.mse or STATES[x.state], x.mae, x.relative, x.interval, x.p, x.balance),
+            ]
+            for x in self.lines
+        ]
+        return exports(f"errors-{self.slug}", header, rows)
+
+    @cached_property
+    def taken_by_size(self) -> list[Export]:
+        """The table by training size as files."""
+        header = [f"MSE against {self.info.alone}", *self.sizes]
+        return exports(f"sizes-{self.slug}", header, [[name, *cells] for name, cells in self.by_size])
 
     @cached_property
     def failures(self) -> list[dict[Hashable, Any]]:
@@ -145,6 +170,18 @@ def slugs(labels: Iterable[str]) -> dict[str, str]:
             name, number = f"{stem}-{number}", number + 1
         found[label] = name
     return found
+
+
+def _overview_exports(seen: Overview, axes: str) -> list[Export]:
+    """The table of all cases as files."""
+    measures = [f"{arm} {measure}" for arm in seen.arms for measure in ("MSE", "MAE")]
+    rows = [
+        [row.label, *(text for one in row.entries for text in (one.mse, one.mae)), row.arm, row.lift, row.interval]
+        for row in seen.rows
+    ]
+    header = [axes or "Case", *measures, "Net privileged lift of", "lift", "95 % interval"]
+    width = len(header) if seen.lifts else len(header) - 3
+    return exports("cases", header[:width], [row[:width] for row in rows])
 
 
 def _values(results: Results, column: str) -> list[str]:

@@ -21,15 +21,17 @@ OUTCOMES = {
     "privilege": "privileged information helped",
     "gain": "distilling helped, but a control did as well or is missing",
     "none": "there was no gain",
+    "plain": "no arm has privileged information",
     "unknown": "nothing can be concluded",
 }
 
 
 @dataclass(frozen=True)
 class OverviewEntry:
-    """Error of an arm in a case, as text; empty if it has none over all folds. `best` and `kept` as in `Line`."""
+    """Errors of an arm in a case, as text; empty if it has none over all folds. `best` and `kept` as in `Line`."""
 
     mse: str = ""
+    mae: str = ""
     best: bool = False
     kept: bool = False
 
@@ -63,6 +65,7 @@ class Overview:
         lifts: net lift of the arm that validation prefers, by case.
         complete: cases in which every arm that is ranked has an error.
         ranks: of the arms over the complete cases; None for the reason that is in `no_ranks`.
+        means: MSE of the ranked arms over the complete cases, as text; empty if there is no such case.
     """
 
     outcome: str
@@ -74,6 +77,7 @@ class Overview:
     complete: tuple[str, ...]
     ranks: RankTest | None
     no_ranks: str
+    means: Mapping[str, str]
 
 
 def overview(
@@ -86,8 +90,8 @@ def overview(
         left_out: sentences on the cases that have no results.
         kept: the model confidence set of each case.
     """
-    means = {label: mean_errors(results).mse for label, results in cases.items()}
-    fair = {label: means[label].reindex(on_a_par(results)[0]) for label, results in cases.items()}
+    means = {label: mean_errors(results) for label, results in cases.items()}
+    fair = {label: means[label].mse.reindex(on_a_par(results)[0]) for label, results in cases.items()}
     arms = tuple(dict.fromkeys(arm.name for results in cases.values() for arm in results.info.arms))
     errors = pd.DataFrame(fair).T.reindex(columns=list(arms))
     lifts = {label: found for label, results in cases.items() if (found := _lift(results)) is not None}
@@ -109,6 +113,8 @@ def overview(
     ranks, no_ranks = _ranks(complete)
     count = len(cases)
     outcome, headline = _headline(outcomes, count)
+    if outcome == "plain":
+        headline = _lowest(errors)
     sentences = [
         f"In {outcomes[k]} of {count}, {text}." for k, text in OUTCOMES.items() if outcomes[k] and k != outcome
     ]
@@ -121,7 +127,11 @@ def overview(
             f"Of {len(lifts)} intervals at 95 %, {0.025 * len(lifts):.1f} would lie wholly on the better side by "
             "chance if there were no effect at all."
         )
-    return Overview(outcome, headline, tuple(sentences), arms, rows, lifts, tuple(complete.index), ranks, no_ranks)
+    over_all = complete.mean() if len(complete) else pd.Series(dtype="float64")
+    return Overview(
+        *(outcome, headline, tuple(sentences), arms, rows, lifts, tuple(complete.index), ranks, no_ranks),
+        means={str(arm): number(error, over_all.min()) for arm, error in over_all.items()},
+    )
 
 
 def _lift(results: Measurements) -> Comparison | None:
@@ -133,11 +143,14 @@ def _lift(results: Measurements) -> Comparison | None:
 
 
 def _row(
-    label: str, own: pd.Series, best: float, outcome: str, lift: Comparison | None, kept: Collection[str]
+    label: str, own: pd.DataFrame, best: float, outcome: str, lift: Comparison | None, kept: Collection[str]
 ) -> OverviewRow:
+    least = own.min()
     entries = tuple(
-        OverviewEntry() if pd.isna(error) else OverviewEntry(number(error, own.min()), error == best, arm in kept)
-        for arm, error in own.items()
+        OverviewEntry()
+        if pd.isna(mse)
+        else OverviewEntry(number(mse, least.mse), number(mae, least.mae), mse == best, arm in kept)
+        for arm, mse, mae in own[["mse", "mae"]].itertuples()
     )
     return OverviewRow(
         label=label,
@@ -158,6 +171,13 @@ def _ranks(errors: pd.DataFrame) -> tuple[RankTest | None, str]:
         return None, f"Ranks are not given: {error}"
 
 
+def _lowest(errors: pd.DataFrame) -> str:
+    """In how many cases each arm has the lowest error, those that have it most often first."""
+    least = Counter(errors.dropna(how="all").idxmin(axis=1))
+    listed = ", ".join(f"'{arm}' in {count}" for arm, count in least.most_common())
+    return f"Lowest test error, of {least.total()} cases: {listed}."
+
+
 def _headline(outcomes: Counter[str], count: int) -> tuple[str, str]:
     """The outcome in a word, as a verdict's, and in a sentence."""
     if outcomes["privilege"]:
@@ -165,6 +185,8 @@ def _headline(outcomes: Counter[str], count: int) -> tuple[str, str]:
     if outcomes["gain"]:
         helped = f"Distilling helped in {outcomes['gain']} of {count} cases"
         return "gain", f"{helped}, in none of them by privileged information as far as can be told."
+    if outcomes["plain"] and not outcomes["none"]:
+        return "plain", ""
     if outcomes["none"]:
         return "none", f"None of {count} cases shows a gain."
     return "unknown", f"Nothing can be concluded in any of {count} cases."

@@ -39,8 +39,10 @@ class Results(Measurements):
 
         Raises:
             FileNotFoundError: there are none, or those of a study of several.
+            NotADirectoryError: it is a file.
         """
         folder = Path(directory)
+        check_folder(folder)
         if not (folder / INFO_FILE).is_file():
             several = (folder / STUDY_FILE).is_file()
             reason = "it is a study: use StudyResults.load, or one of the folders below its `cases`"
@@ -51,6 +53,12 @@ class Results(Measurements):
 
     def __str__(self) -> str:
         return case_text(self)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise a NotADirectoryError for a file, which is no folder of results."""
+    if folder.is_file():
+        raise NotADirectoryError(f"{folder} is a file: give the folder of the run, {folder.parent}.")
 
 
 def write_json(path: Path, value: Info | dict[str, Any]) -> None:

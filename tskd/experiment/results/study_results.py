@@ -12,7 +12,7 @@ from typing import Any
 
 from tskd.experiment.results import tables
 from tskd.experiment.results.experiment_info import StudyInfo
-from tskd.experiment.results.results import INFO_FILE, STUDY_FILE, Results, write_json
+from tskd.experiment.results.results import INFO_FILE, STUDY_FILE, Results, check_folder, write_json
 from tskd.experiment.results.terminal import case_text, study_text
 
 NAMED = 3
@@ -85,8 +85,10 @@ class StudyResults:
 
         Raises:
             FileNotFoundError: there are none.
+            NotADirectoryError: it is a file.
         """
         folder = Path(directory)
+        check_folder(folder)
         if not (folder / STUDY_FILE).is_file():
             raise FileNotFoundError(
                 f"there are no results in {folder}: it has no {STUDY_FILE}; a run that was killed writes it by "

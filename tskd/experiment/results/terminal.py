@@ -11,7 +11,7 @@ from tskd.experiment.results.measurements import Measurements
 from tskd.experiment.results.overview import overview
 
 WIDTH = 100
-WORDS = {"privilege": "privilege", "gain": "gain", "none": "no gain", "unknown": "unknown"}
+WORDS = {"privilege": "privilege", "gain": "gain", "none": "no gain", "plain": "–", "unknown": "unknown"}
 
 
 def case_text(results: Measurements) -> str:

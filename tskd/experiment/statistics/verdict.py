@@ -12,12 +12,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tskd.experiment.statistics.best_arm import best_arm, best_in_words
 from tskd.experiment.statistics.intervals import MINIMUM_BLOCKS, Comparison
 
 Compare = Callable[[str, str], Comparison]
 """Compares the arm named first with the arm named second."""
 
-Conclusion = Literal["privilege", "gain", "none", "unknown"]
+Conclusion = Literal["privilege", "gain", "none", "plain", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ class Verdict:
     """What an experiment found, in words.
 
     Attributes:
-        outcome: "privilege" (a gain that beats every control), "gain" (one that does not, or lacks a control), "none"
-            or "unknown" (no arm with privileged information was measured, too few windows, or a single seed).
+        outcome: "privilege" (a gain that beats every control), "gain" (one that does not, or lacks a control), "none",
+            "plain" (no arm has privileged information; the best arm is named), or "unknown" (none that has it was
+            measured, too few windows, or a single seed).
         headline: one sentence.
         sentences: one an arm.
     """
@@ -122,6 +124,9 @@ def judge(
             sentences.append(f"{'Control' if kind in rules.kinds else 'Ordinary teacher'}: {describe(compared[arm])}")
     outcome: Conclusion = "none"
     too_few = _too_few(compared.values())
+    if compared and not privileged and not too_few:
+        headline = best_in_words(*best_arm(compare, compared, alone))
+        return Verdict("plain", headline, tuple(sentences))
     if not found.measured or too_few:
         outcome = "unknown"
     elif found.gaining:
@@ -196,9 +201,11 @@ def _too_few(compared: Collection[Comparison]) -> str:
 
 
 def _headline(outcome: Conclusion, too_few: str, found: _Findings) -> str:
-    if not found.measured:
-        none = f"{_listed(found.unmeasured)} has no result to compare" if found.unmeasured else "no arm has it"
-        return f"Nothing can be concluded about privileged information: {none}."
+    if found.unmeasured and not found.measured:
+        unmeasured = f"{_listed(found.unmeasured)} has no result to compare"
+        return f"Nothing can be concluded about privileged information: {unmeasured}."
+    if not found.measured and not too_few:
+        return "Nothing can be concluded: there is no other arm to compare with the student alone."
     if outcome == "unknown":
         return f"Nothing can be concluded: {too_few}."
     if outcome == "privilege":

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tskd.experiment.results.measurements import Measurements
 
 
+# share of the axis that a label needs
+NEAR = 0.18
+
+
 def sizes(results: Measurements, salt: str) -> Drawing | None:
     """Difference from the student alone, and net privileged lift, against the number of training windows."""
     every, names, cool = in_order(results), few(results), results.info.privileged
@@ -75,11 +79,18 @@ def _at(pairs: list[tuple[int | None, Comparison]], size: int | None) -> str:
     return next((percent(c.relative) for s, c in pairs if s == size), "without result")
 
 
+def size_labels(every: list[int | None], places: list[int]) -> list[str]:
+    """A label for each training size; where some are near each other, every second one a line lower."""
+    labels = [f"{'all ' * (s is None)}{n:,}".replace(",", "\u2009") for s, n in zip(every, places, strict=True)]
+    gaps = np.diff(np.log(places))
+    if gaps.min() >= NEAR * gaps.sum():
+        return labels
+    return ["\n" * (i % 2) + label for i, label in enumerate(labels)]
+
+
 def _size_axis(axis: Axes, results: Measurements, every: list[int | None]) -> None:
     places = [windows_of(results, size) for size in every]
     axis.set_xscale("log")
-    axis.set_xticks(
-        places, [f"{'all ' * (s is None)}{n:,}".replace(",", "\u2009") for s, n in zip(every, places, strict=True)]
-    )
+    axis.set_xticks(places, size_labels(every, places))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set_xlabel("training windows")

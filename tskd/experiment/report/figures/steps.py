@@ -5,9 +5,12 @@ from __future__ import annotations
 from matplotlib.ticker import MaxNLocator
 
 from tskd.experiment.report.colours import TEACHER, colours
-from tskd.experiment.report.figures.style import DASHES, INK, Drawing, canvas, drawing, grid, legend, named
+from tskd.experiment.report.figures.style import DASHES, INK, MARKERS, Drawing, canvas, drawing, grid, legend, named
 from tskd.experiment.results.measurements import Measurements, of_size
 from tskd.experiment.results.selection import compared, few, finished, largest
+
+# markers of a line
+MARKED = 8
 
 
 def steps(results: Measurements, salt: str) -> Drawing | None:
@@ -39,10 +42,21 @@ def steps(results: Measurements, salt: str) -> Drawing | None:
         axes[1].axhline(0, color=INK, linewidth=1)
         axes[1].set_ylabel(f"MSE against {alone}, %")
     palette, cool = colours(results), results.info.privileged
-    for name in names:
+    for i, name in enumerate(names):
         own = 100 * (means["student", name] / base - 1)
-        style = DASHES[0 if name in cool else 1]
-        axes[1].plot(own.index, own, color=palette[name], linestyle=style, linewidth=1.6, label=named(name))
+        style, every = DASHES[0 if name in cool else 1], max(1, len(own) // MARKED)
+        axes[1].plot(
+            own.index,
+            own,
+            color=palette[name],
+            linestyle=style,
+            linewidth=1.6,
+            # so that lines are told apart without their colours
+            marker=MARKERS[i % len(MARKERS)],
+            markevery=(i * every // len(names), every),
+            markersize=4.5,
+            label=named(name),
+        )
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         grid(axis, "y")

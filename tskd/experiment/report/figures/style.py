@@ -152,6 +152,6 @@ def legend(axis: Axes) -> None:
 def inline(drawn: Drawing) -> str:
     """The `<svg>` for a page: as wide as it may be, its ink and its font those of the page, be it light or dark."""
     text = re.sub(r' (width|height|font-family|xmlns|version)="[^"]*"', "", drawn.svg[: drawn.svg.index(">")])
-    text += ' aria-hidden="true"' + drawn.svg[drawn.svg.index(">") :]
+    text += ' font-size="10px" aria-hidden="true"' + drawn.svg[drawn.svg.index(">") :]
     text = re.sub(rf'(<text style="[^"]*); fill: {INK}"', r'\1"', text).replace("font-size: 10px; ", "")
     return re.sub(f"(fill|stroke): {INK}", r"\1: currentColor", text)

@@ -13,6 +13,8 @@ from tskd.experiment.results.measurements import Measurements, of_size
 from tskd.experiment.results.selection import few, finished, largest
 
 COLOURS = (PRIVILEGED[0], CONTROL[0], PRIVILEGED[1], CONTROL[3], PRIVILEGED[2], CONTROL[1])
+# a difference between weights that can be seen
+SEEN = 0.01
 LABELS = {"step": "step of the horizon", "hour": "hour of the day"}
 
 
@@ -91,9 +93,11 @@ def profiles(results: Measurements, salt: str) -> Drawing | None:
 
 
 def _weighing(results: Measurements) -> set[str]:
-    """Arms that have several teachers to weigh, and weights that are known."""
-    known = set(results.weights.arm)
-    several = {arm.name for arm in results.info.arms if len(arm.teachers) > 1 and arm.name in known}
+    """Arms that have several teachers, whose known weights are not the same all the time."""
+    table = results.weights[results.weights.by.isin(["all", *LABELS])]
+    spans = table.groupby(["arm", "teacher"]).weight.agg(lambda weights: weights.max() - weights.min())
+    moving = set(spans[spans > SEEN].index.get_level_values("arm"))
+    several = {arm.name for arm in results.info.arms if len(arm.teachers) > 1 and arm.name in moving}
     return several & set(finished(results))
 
 
@@ -103,7 +107,7 @@ def _teachers(results: Measurements, arm: str) -> tuple[str, ...]:
 
 def _varies(means: pd.Series, arm: str, by: str) -> bool:
     own = means[means.index.isin([arm], level="arm") & means.index.isin([by], level="by")].groupby("teacher")
-    return bool((own.max() - own.min()).max() > 0.01)
+    return bool((own.max() - own.min()).max() > SEEN)
 
 
 def _finish(axis: Axes, label: str, teachers: int, first: bool = True) -> None:
