@@ -14,7 +14,7 @@ from darts.models.forecasting.forecasting_model import ForecastingModel
 from tskd._core.checks import check_known, type_name
 from tskd._core.darts.arguments import check_roll, plain_arguments
 from tskd._core.darts.backtesting_view import rolling_view
-from tskd._core.series import SeriesLike, as_list, without_gaps
+from tskd._core.series import SeriesLike, as_list, for_each, only_read, without_gaps
 from tskd.distillation.deployed_inputs import DeployedInputs, without_incomplete
 from tskd.distillation.soft_sensor import blanked
 from tskd.teachers.base import BaseTeacher
@@ -38,6 +38,11 @@ class Backtester:
     soft_sensor: bool
     refit: Callable[..., Any]
     teachers: Sequence[BaseTeacher]
+
+    @property
+    def series_names(self) -> list[str]:
+        """Names of the privileged series that the teachers read."""
+        return [name for teacher in self.teachers for name in teacher.names]
 
     def historical_forecasts(
         self,
@@ -67,6 +72,8 @@ class Backtester:
             covariates = without_gaps(past_covariates), without_gaps(future_covariates)
             forecasts = self.student.historical_forecasts(known, *covariates, retrain=False, **kwargs)
             return self._complete(forecasts, series, past_covariates, future_covariates, kwargs)
+        if privileged is not None:
+            privileged = only_read(privileged, self.series_names, "privileged")
         together = isinstance(series, TimeSeries) or kwargs.get("apply_globally", False)
         if not together:
             # darts evaluates several series one by one, without telling `refit` which one
@@ -185,7 +192,7 @@ def _one_by_one(
         as_list(values, name, count)
         for values, name in zip(covariates, ("past_covariates", "future_covariates"), strict=True)
     )
-    hidden = {name: as_list(values, f"privileged[{name!r}]", count) for name, values in (privileged or {}).items()}
+    hidden = {name: for_each(values, f"privileged[{name!r}]", count) for name, values in (privileged or {}).items()}
     for name, value in (kwargs.get("fit_kwargs") or {}).items():
         if isinstance(value, list | tuple):
             raise ValueError(f"fit_kwargs[{name!r}] is a list; with several series, evaluate them one by one")
