@@ -242,7 +242,6 @@ def fine(freq: str, start: str = "2020-01-01", n: int = 400) -> TimeSeries:
 NAN, INF = float("nan"), float("inf")
 DAY = "2020-01-01"
 UNUSABLE: dict[str, Fit] = {
-    "unknown name": Fit(LAB_SENSORS, {"privileged": {"lab": LAB, "labb": LAB}}, ("'labb'", r"\blab\b")),
     "misspelt name": Fit(LAB_SENSORS, {"privileged": {"lap": LAB}}, ("'lap'", "'lab'")),
     "missing name": Fit((*LAB_SENSORS, *MINUTE), {"privileged": {"lab": LAB}}, ("'minute'", "privileged")),
     "nothing privileged": Fit(LAB_SENSORS, {}, ("'lab'", "privileged")),
@@ -360,7 +359,7 @@ def test_unusable_data_are_refused_before_any_training(
 
 ORDERLY: dict[str, tuple[tuple[Source, ...], dict[str, Any], dict[str, Any], tuple[str, str]]] = {
     "target": ((), {}, {"series": swapped(Y)}, ("y1.*y0", "y0.*y1")),
-    "other names": ((), {}, {"series": walk(40, 2, name="x")}, ("x0.*x1", "y0.*y1")),
+    "more": ((), {}, {"series": walk(40, 3)}, ("y0.*y1.*y2", "y0.*y1")),
     "fewer": ((), {}, {"series": Y["y0"]}, (r"\['y0'\]", "y0.*y1")),
     "past covariates": (
         (),
@@ -419,11 +418,6 @@ FITTED_TEACHERS: dict[str, tuple[Callable[[], Teacher], dict[str, Any], tuple[st
         lambda: sensed(LAB),
         {"past_covariates": PAST, "privileged": {"lab": swapped(LAB)}},
         ("seer", "lab1.*lab0", "lab0.*lab1"),
-    ),
-    "sensors of other names": (
-        lambda: sensed(LAB),
-        {"past_covariates": PAST, "privileged": {"lab": walk(40, 2, name="x")}},
-        ("seer", "x0", "lab0"),
     ),
     "fewer sensors": (
         lambda: sensed(LAB),

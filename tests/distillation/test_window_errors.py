@@ -15,7 +15,7 @@ from darts.utils.likelihood_models import QuantileRegression
 from tests.helpers.models import fast
 from tests.helpers.series import walk
 from tskd import DistilledModel
-from tskd.distillation import backtesting
+from tskd.distillation import darts_surface
 
 LOOKBACK, HORIZON = 7, 4
 SERIES = walk(41, components=2)
@@ -27,14 +27,14 @@ WEATHER = walk(60, seed=4, name="weather")
 def quick(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each evaluation from now on does without darts."""
     found: list[bool] = []
-    original = backtesting.errors_of_windows
+    original = darts_surface.errors_of_windows
 
-    def watched(*args: Any) -> Any:
-        result = original(*args)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
         found.append(result is not None)
         return result
 
-    monkeypatch.setattr(backtesting, "errors_of_windows", watched)
+    monkeypatch.setattr(darts_surface, "errors_of_windows", watched)
     return found
 
 

@@ -32,7 +32,7 @@ def test_the_model_is_read(model: DistilledModel) -> None:
     ]
     assert repr(list(model.losses)) == "[OutputKD(), LevelShapeKD(weight=0.5)]"
     assert repr(model.weighting) == "CAMKD()"
-    assert model.components == {"series": ["a", "b"]}
+    assert model.components == {"series": [["a", "b"]]}
 
 
 def test_cached_outputs_are_used_and_none_computed(

@@ -159,7 +159,7 @@ def test_rolling_evaluation_asks_what_it_was_made_of() -> None:
     [
         ((3,), TypeError, "series of teacher 'p' must be a TimeSeries or a list of them, one for each target, got int"),
         (([],), TypeError, "must be a TimeSeries or a list of them"),
-        (([PRODUCT, PRODUCT["y0"]],), ValueError, "series of teacher 'p' has components"),
+        (([PRODUCT, PRODUCT["y0"]],), ValueError, "series of teacher 'p'.1. has components"),
         ((PRODUCT, 0), ValueError, "std of teacher 'p'=0: give a finite number above 0"),
         ((PRODUCT, "wide"), ValueError, "std of teacher 'p'='wide': give a finite number above 0"),
         ((PRODUCT, PRODUCT * 0), ValueError, "std of teacher 'p' holds 0.0: give numbers above 0"),

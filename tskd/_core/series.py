@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +15,10 @@ from darts import TimeSeries
 from pandas.api.types import is_numeric_dtype
 
 from tskd._core.checks import check_known
+from tskd._core.components import Orders, check_components, orders_by_slot, orders_of
 from tskd._core.time_grid import check_same_grid, check_same_index
 
+logger = logging.getLogger(__name__)
 # last steps of a series that its trace depends on
 TRACED = 16
 
@@ -71,7 +74,7 @@ class SeriesBundle:
     def with_privileged(
         self, privileged: Mapping[str, SeriesLike] | None, names: Sequence[str], whose: str = ""
     ) -> SeriesBundle:
-        """The same bundle with privileged series, whose names must be exactly `names`.
+        """The same bundle with privileged series, those with the names `names`.
 
         Args:
             whose: end of the argument's name in messages, such as `" of teacher 'a'"`.
@@ -99,20 +102,20 @@ class SeriesBundle:
         }
 
     @property
-    def components(self) -> dict[str, list[str]]:
-        """Component names of target and covariates, by argument."""
-        return components_of(**self.deployable)
+    def components(self) -> dict[str, Orders]:
+        """Orders of the component names of target and covariates, by argument."""
+        return orders_by_slot(**self.deployable)
 
     def check_components_of(self, train: SeriesBundle) -> None:
-        """Raise a ValueError if this validation part has other components or covariates than the training part."""
+        """Raise a ValueError if the components or covariates of this validation part do not fit the training part."""
         for slot in ("past_covariates", "future_covariates"):
             if getattr(self, slot) is not None and getattr(train, slot) is None:
                 raise ValueError(f"val_{slot} is given, and {slot} is not: give both, or neither")
-        privileged = components_of(**(train.privileged or {}))
+        privileged = orders_by_slot(**(train.privileged or {}))
         expected = train.components | {f"privileged[{name!r}]": names for name, names in privileged.items()}
         own = {**self.deployable, **{f"privileged[{name!r}]": v for name, v in (self.privileged or {}).items()}}
         for what, items in own.items():
-            check_same_components(items, expected.get(what), f"val_{what}")
+            check_components(items, expected.get(what), f"val_{what}", "the training part has")
 
 
 def as_list(
@@ -127,8 +130,9 @@ def as_list(
 
     Raises:
         TypeError: the argument is not a series or a sequence of series.
-        ValueError: there is none, their number or components differ, one has no steps, or values are stochastic, or
-            missing in static covariates or in a complete series.
+        ValueError: there is none, their number or numbers of components differ, components of one are those of another
+            in another order, one has no steps, or values are stochastic, or missing in static covariates or in a
+            complete series.
 
     Warns:
         UserWarning: values are infinite, which count as missing.
@@ -149,9 +153,7 @@ def as_list(
     for index, item in enumerate(items):
         where = what if len(items) == 1 else f"{what}[{index}]"
         _check_usable(item, where, complete)
-        first = items[0].components
-        if list(item.components) != list(first):
-            raise ValueError(f"{where} has components {list(item.components)}, but {what}[0] has {list(first)}")
+    check_components(items, orders_of(items), what, "others have")
     return items
 
 
@@ -205,17 +207,6 @@ def without_gaps(series: Any) -> Any:
     return None if series is None else [without_gaps(item) for item in series]
 
 
-def check_same_components(series: Sequence[TimeSeries] | None, expected: Sequence[str] | None, what: str) -> None:
-    """Raise a ValueError if component names or their order differ from those seen in `fit`."""
-    names = None if series is None else list(series[0].components)
-    if names is None or expected is None or names == list(expected):
-        return
-    raise ValueError(
-        f"{what} has components {names}, but the model was fitted with {list(expected)}; "
-        "give the same components in the same order"
-    )
-
-
 def check_not_alone(**validation: Any) -> None:
     """Raise a ValueError if arguments of the validation part are given although there is no `val_series`."""
     for what, given in validation.items():
@@ -223,34 +214,47 @@ def check_not_alone(**validation: Any) -> None:
             raise ValueError(f"{what} is given without val_series, and would be ignored: give both, or neither")
 
 
-def components_of(**series: Sequence[TimeSeries] | None) -> dict[str, list[str]]:
-    """Component names by argument; arguments that are None are left out."""
-    return {what: list(items[0].components) for what, items in series.items() if items is not None}
-
-
 def as_privileged(
     privileged: Mapping[str, SeriesLike] | None, names: Sequence[str], count: int, what: str
 ) -> dict[str, list[TimeSeries]]:
-    """Check privileged series, and convert them to lists by name, one series for each target series.
-
-    Args:
-        names: the names that there must be.
-        count: number of target series.
-        what: the argument's name, for messages.
+    """Check privileged series, and convert those with some names to lists, one series for each of `count` targets.
 
     Raises:
-        TypeError: the argument is not a dict, or a value is not a series.
-        ValueError: a name is unknown or missing, or its series cannot be used.
+        TypeError, ValueError: see `only_read` and `as_list`.
     """
-    if privileged is not None and not isinstance(privileged, Mapping):
-        raise TypeError(f"{what} must be a dict of series by name, got {type(privileged).__name__}")
-    by_name = dict(privileged or {})
-    check_known(by_name, names, f"name in {what}")
-    absent = [name for name in names if name not in by_name]
-    if absent:
-        raise ValueError(f"{what} lacks {', '.join(map(repr, absent))}, which teachers' sources read")
-    lists = {name: as_list(by_name[name], f"{what}[{name!r}]", count) for name in names}
+    by_name = only_read(privileged, names, what)
+    lists = {name: for_each(by_name[name], f"{what}[{name!r}]", count) for name in names}
     for name, series in lists.items():
         if series is None:
             raise ValueError(f"{what}[{name!r}] is None: give a series for each of the {count} target series")
     return {name: series for name, series in lists.items() if series is not None}
+
+
+def only_read(privileged: Mapping[str, SeriesLike] | None, names: Sequence[str], what: str) -> dict[str, SeriesLike]:
+    """The privileged series that are read; the log says which are not.
+
+    Args:
+        names: those that are read.
+        what: the argument's name, for messages.
+
+    Raises:
+        TypeError: the argument is not a dict.
+        ValueError: one that is read is missing, or none is read.
+    """
+    if privileged is not None and not isinstance(privileged, Mapping):
+        raise TypeError(f"{what} must be a dict of series by name, got {type(privileged).__name__}")
+    absent = [name for name in names if name not in (privileged or {})]
+    if absent or not names:
+        check_known(privileged or {}, names, f"name in {what}")
+    if absent:
+        raise ValueError(f"{what} lacks {', '.join(map(repr, absent))}, which teachers' sources read")
+    unread = [name for name in privileged or {} if name not in names]
+    if unread:
+        logger.warning("%s: nothing reads %s, ignored", what, ", ".join(map(repr, unread)))
+    return {name: series for name, series in (privileged or {}).items() if name in names}
+
+
+def for_each(series: SeriesLike | None, what: str, count: int) -> list[TimeSeries] | None:
+    """`as_list` of one series for each of `count` targets; a single one is shared by all."""
+    items = as_list(series, what, None if isinstance(series, TimeSeries) else count)
+    return items * count if items is not None and isinstance(series, TimeSeries) else items

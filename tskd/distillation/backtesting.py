@@ -15,11 +15,10 @@ from tskd._core.checks import type_name
 from tskd._core.darts.arguments import check_roll, plain_arguments
 from tskd._core.darts.backtesting_view import rolling_view
 from tskd._core.darts.transformers import check_transformers
-from tskd._core.series import SeriesLike, as_list, without_gaps
+from tskd._core.series import SeriesLike, as_list, for_each, only_read, without_gaps
 from tskd.distillation.deployed_inputs import DeployedInputs, check_readable_static, without_incomplete
 from tskd.distillation.metrics import check_metric_kwargs, numeric
 from tskd.distillation.soft_sensor import blanked
-from tskd.distillation.window_errors import errors_of_windows
 from tskd.teachers.base import BaseTeacher
 
 logger = logging.getLogger(__name__)
@@ -44,6 +43,11 @@ class Backtester:
     soft_sensor: bool
     refit: Callable[..., Any]
     teachers: Sequence[BaseTeacher]
+
+    @property
+    def series_names(self) -> list[str]:
+        """Names of the privileged series that the teachers read."""
+        return [name for teacher in self.teachers for name in teacher.names]
 
     def historical_forecasts(
         self,
@@ -82,6 +86,8 @@ class Backtester:
             covariates = without_gaps(past_covariates), without_gaps(future_covariates)
             forecasts = self.student.historical_forecasts(known, *covariates, retrain=False, **kwargs)
             return self._complete(forecasts, series, past_covariates, future_covariates, kwargs)
+        if privileged is not None:
+            privileged = only_read(privileged, self.series_names, "privileged")
         together = isinstance(series, TimeSeries) or kwargs.get("apply_globally", False)
         if not together:
             # darts evaluates several series one by one, without telling `refit` which one
@@ -146,7 +152,7 @@ def evaluate(
     *,
     retrain: Any = True,
     privileged: Mapping[str, SeriesLike] | None = None,
-    quick: Any = None,
+    quick: Callable[..., Any] | None = None,
     **kwargs: Any,
 ) -> Any:
     """Apply darts' `backtest` or `residuals` to forecasts of `DistilledModel.historical_forecasts`.
@@ -154,7 +160,7 @@ def evaluate(
     Args:
         darts_method: `backtest` or `residuals` of the student, whose arguments follow.
         forecast: `DistilledModel.historical_forecasts`.
-        quick: the student, if errors are asked for and no window's forecast is more than what the network says.
+        quick: gives the result without forecasts, or None where they are needed.
     """
     as_list(series, "series")
     kwargs = plain_arguments(**kwargs)
@@ -162,7 +168,8 @@ def evaluate(
     if kwargs.get("metric") is not None:
         kwargs["metric"] = numeric(kwargs["metric"])
     if historical_forecasts is None and quick is not None and retrain is False and privileged is None:
-        found = errors_of_windows(quick, series, past_covariates, future_covariates, kwargs)
+        parts = {"series": series, "past_covariates": past_covariates, "future_covariates": future_covariates}
+        found = quick(kwargs, **parts)
         if found is not None:
             return found
     if historical_forecasts is None:
@@ -203,7 +210,7 @@ def _one_by_one(
         as_list(values, name, count)
         for values, name in zip(covariates, ("past_covariates", "future_covariates"), strict=True)
     )
-    hidden = {name: as_list(values, f"privileged[{name!r}]", count) for name, values in (privileged or {}).items()}
+    hidden = {name: for_each(values, f"privileged[{name!r}]", count) for name, values in (privileged or {}).items()}
     for name, value in (kwargs.get("fit_kwargs") or {}).items():
         if isinstance(value, list | tuple):
             raise ValueError(f"fit_kwargs[{name!r}] is a list; with several series, evaluate them one by one")

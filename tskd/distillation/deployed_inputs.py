@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from darts import TimeSeries
 
+from tskd._core.components import Orders, check_components
 from tskd._core.darts.arguments import check_retrain
 from tskd._core.darts.capabilities import is_fitted, reads_covariates, reads_static
-from tskd._core.series import as_dtype, as_list, check_same_components, has_gaps
+from tskd._core.series import as_dtype, as_list, has_gaps
 from tskd._core.static_covariates import check_static
 from tskd._core.time_grid import steps_between
 
@@ -105,16 +106,16 @@ def without_incomplete(forecasts: Any, inputs: DeployedInputs, horizon: int, fre
     return left, len(forecasts) - len(left)
 
 
-def deployable(expected: Mapping[str, Sequence[str]], dtype: Any, **series: Any) -> dict[str, Any]:
+def deployable(expected: Mapping[str, Orders], dtype: Any, **series: Any) -> dict[str, Any]:
     """Series and covariates, by argument, that a student may forecast from.
 
     Args:
-        expected: component names in the fit, by argument.
+        expected: orders of component names in the fit, by argument.
         dtype: of all of them; None for that of the first.
 
     Raises:
         TypeError: an argument is not a series or a sequence of series.
-        ValueError: one cannot be used, or component names or their order are not those of the fit.
+        ValueError: one cannot be used, or has another number of components than in the fit, or another order of them.
     """
     given = {what: values for what, values in series.items() if values is not None}
     first: tuple[str, list[TimeSeries]] | None = None
@@ -122,7 +123,7 @@ def deployable(expected: Mapping[str, Sequence[str]], dtype: Any, **series: Any)
         items = as_list(values, what, None if first is None else len(first[1]))
         assert items is not None
         dtype = items[0].dtype if dtype is None else dtype
-        check_same_components(items, expected.get(what), what)
+        check_components(items, expected.get(what), what)
         first = (what, items) if first is None else first
         for one, other in zip(items, first[1], strict=True):
             try:
@@ -144,6 +145,16 @@ def check_fitted(student: Any) -> None:
     """Raise a ValueError for a student that is not fitted."""
     if not is_fitted(student):
         raise ValueError("the model is not fitted; call fit() first")
+
+
+def check_nothing_privileged(predict_kwargs: Mapping[str, Any]) -> None:
+    """Raise a ValueError for privileged series, which `predict` cannot take."""
+    if "privileged" in predict_kwargs:
+        raise ValueError(
+            "predict takes no privileged=: the student sees deployable inputs alone, and its teachers are used in "
+            "training only; forecasts of a fitted teacher are model.teachers[0].historical_forecasts(series, "
+            "privileged=...)"
+        )
 
 
 def check_retrainable(student: Any, retrain: Any) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from tskd._core.darts.bulk_steps import BulkStep
 from tskd._core.darts.dataset import dataset_windows, datasets_of
 from tskd._core.darts.fit import fit_through, train_on
+from tskd._core.darts.progress import named_bar
 from tskd._core.darts.roll_forward import roll_starts
 from tskd._core.darts.storage import forget_target
 from tskd._core.rng import isolated_randomness
@@ -125,7 +126,8 @@ class _StudentTraining:
             if trainer.world_size == 1 and objective.reads_errors_only:
                 module.step.blender = Blender.of(sets[0], objective.weighting)
             self.history.begin()
-        train_on(trainer, module, data, sets, checkpoint, BulkStep(module.step.loss, module.step_own_optimizer))
+        with named_bar(trainer, "student"):
+            train_on(trainer, module, data, sets, checkpoint, BulkStep(module.step.loss, module.step_own_optimizer))
 
     def _training_data(self, dataset: Any, objective: Objective, epochs: int | None) -> DistillationData:
         """The training windows with teacher outputs; fits the statistics and linear probes of the objective on them."""

@@ -25,7 +25,7 @@ Reduce = Callable[..., Tensor]
 
 
 class EpochRecord(TypedDict):
-    """An entry of `DistilledModel.history`, where its fields are described."""
+    """An entry of `DistilledModel.history`; `EpochRecords` describes its fields."""
 
     epoch: int
     weights: dict[str, float]

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
+from tskd._core.components import names_of
 from tskd._core.correlation import squared_correlations
 from tskd._core.darts.capabilities import reads_covariates
 from tskd._core.darts.inspect import kept_components, trained_until
@@ -125,8 +126,8 @@ def beyond_cutoff(
 
 def names_in_file(model: DistilledModel, privileged: Mapping[str, list[TimeSeries]]) -> Finding:
     """Check for names of privileged series and components in the saved student."""
-    deployable = {name for names in kept_components(model.student).values() for name in names}
-    names = {str(c) for items in privileged.values() for c in items[0].components} | set(privileged)
+    deployable = {name for orders in kept_components(model.student).values() for names in orders for name in names}
+    names = {name for items in privileged.values() for one in items for name in names_of(one)} | set(privileged)
     tried = f"names {sorted(names - deployable)} in the saved student"
     with tempfile.TemporaryDirectory() as folder:
         try:

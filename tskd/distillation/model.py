@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from darts import TimeSeries
 
 from tskd._core.checks import as_path, as_tuple
+from tskd._core.components import Orders
 from tskd._core.darts.arguments import check_roll, plain_arguments
 from tskd._core.darts.capabilities import TorchForecastingModel
 from tskd._core.darts.inspect import kept_components, trained_dtype
 from tskd._core.series import SeriesLike
 from tskd._core.window_keys import WindowSampling
 from tskd.balance import Balance, FixedBalance
-from tskd.distillation.backtesting import Backtester, evaluate
+from tskd.distillation.backtesting import Backtester
+from tskd.distillation.darts_surface import DartsSurface
 from tskd.distillation.data_parts import data_parts
-from tskd.distillation.deployed_inputs import check_fitted, check_predict, check_retrainable, deployable
+from tskd.distillation.deployed_inputs import (
+    check_fitted,
+    check_nothing_privileged,
+    check_predict,
+    check_retrainable,
+    deployable,
+)
 from tskd.distillation.expected.chosen_balance import BalanceChoice
 from tskd.distillation.fit import fit
 from tskd.distillation.fit_options import FitOptions
-from tskd.distillation.history import EpochRecord, History
+from tskd.distillation.history import History
+from tskd.distillation.history_table import EpochRecords
 from tskd.distillation.preflight import prepare
 from tskd.distillation.recipe import Recipe
 from tskd.distillation.serialization import SavedModel, load, save
@@ -32,7 +42,7 @@ from tskd.teachers.base import BaseTeacher
 from tskd.weighting import Uniform, Weighting
 
 
-class DistilledModel:
+class DistilledModel(DartsSurface):
     """A student trained by distillation from teachers that may read privileged information.
 
     Args:
@@ -68,7 +78,7 @@ class DistilledModel:
         # as the user passed them, before `fit` fits copies
         self.given_teachers = self.teachers
         self._recipe()  # raises for parts that cannot work together
-        self.components: dict[str, list[str]] = kept_components(student)
+        self.components: dict[str, Orders] = kept_components(student)
         self.windows: WindowCounts | None = None
         self.chosen_balance: BalanceChoice | None = None
         self._history = History()
@@ -76,28 +86,14 @@ class DistilledModel:
     def __repr__(self) -> str:
         return (
             f"DistilledModel(student={type(self.student).__name__}, teachers={list(self.teachers)}, "
-            f"losses={list(self.losses)}, weighting={self.weighting}, balance={self.balance})"
+            f"losses={list(self.losses)}, weighting={self.weighting}, balance={self.balance}"
+            + (")" if self.chosen_balance is None else f", chosen {self.chosen_balance.alpha:.2f})")
         )
 
     @property
-    def history(self) -> list[EpochRecord]:
-        """The weights of the teachers: an entry for every epoch in which they had a share in the loss.
-
-        Averages over the windows with a valid teacher:
-
-        * `epoch`: its number, from 0 on; a second fit continues the count.
-        * `weights`: by teacher, averaged over the horizon.
-        * `by_step`: by teacher, for every step of the horizon `[H]`; empty if weights do not vary within a window.
-        * `by_hour`: by teacher, for the windows with a forecast origin in each hour of the day `[24]`, NaN where there
-          is none; empty if time stamps are a day or more apart, or all windows have the same weights.
-        * `aspects`: by aspect and teacher, `{"level": {"a": 0.9, "b": 0.1}, …}`, for aspects with weights of their own,
-          over the batches in which a loss compared them; else empty.
-        * `effective`: (Σw)²/Σw², the effective number of teachers.
-        * `masked`: share of the pairs of window and teacher that are left out, without a forecast or trust.
-
-        Logged as `weight/<teacher>`, `weight/<aspect>/<teacher>`, `effective_teachers` and `masked_fraction`.
-        """
-        return [*self._history.entries]
+    def history(self) -> EpochRecords:
+        """The weights of the teachers by epoch, as a list and `to_dataframe()`; see `EpochRecords`."""
+        return EpochRecords(self._history.entries)
 
     def fit(
         self,
@@ -127,11 +123,15 @@ class DistilledModel:
         it would read a missing value. Windows without labels learn from their teachers alone; those with neither, or in
         which inputs of the student are missing, are left out. `windows` counts them.
 
+        Several series need as many components each; their names may differ, but the same names in another order, which
+        would mix columns, are refused, here as in validation, `predict` and privileged series.
+
         Other arguments are darts'. A second call trains the student further, with the same teachers. If the fit fails,
         student and teachers are put back to their state before it.
 
         Args:
-            privileged: series by the names that teachers read, one for each target series, and not read after its end.
+            privileged: series by the names that teachers read, one for each target series or a single one for all, not
+                read after the target's end; those that no teacher reads are left out.
             val_privileged: the same for `val_series`; without it, privileged teachers are fitted without validation.
             cache: folder in which teacher outputs are kept for later fits with the same teachers and data.
 
@@ -172,21 +172,22 @@ class DistilledModel:
         start: Any = None,
         **predict_kwargs: Any,
     ) -> TimeSeries | list[TimeSeries]:
-        """The student's forecast by darts' `predict`; it needs no privileged series.
+        """The student's forecast by darts' `predict`; it takes no privileged series.
 
         Args:
             start: for a soft sensor, the first time stamp to forecast, in place of `series`.
 
         Raises:
-            ValueError: components differ from those in `fit`, or are in another order (which darts does not check), or
-                values that the forecast reads are missing.
+            ValueError: there are more or fewer components than in `fit`, or the same in another order (which darts does
+                not check), or values that the forecast reads are missing.
         """
+        check_nothing_privileged(predict_kwargs)
         n, predict_kwargs = plain_arguments(n=n)["n"], plain_arguments(**predict_kwargs)
         check_fitted(self.student)
         parts = {"series": series, "past_covariates": past_covariates, "future_covariates": future_covariates}
         given = deployable(self.components, trained_dtype(self.student), **parts)
         if self.soft_sensor:
-            sensor = SoftSensor(self.student, self.components["series"])
+            sensor = SoftSensor(self.student, self.components["series"][0])
             return sensor.predict(n, start=start, **given, **predict_kwargs)
         if start is not None:
             raise ValueError("start= is for a soft sensor; any other student needs the series up to the origin")
@@ -222,15 +223,6 @@ class DistilledModel:
         backtester = Backtester(self.student, self.soft_sensor, self._refit, self.given_teachers)
         return backtester.historical_forecasts(**given, retrain=retrain, privileged=privileged, **rolling_kwargs)
 
-    def backtest(self, series: SeriesLike, *args: Any, **kwargs: Any) -> Any:
-        """darts' `backtest`, plus `privileged=` for `retrain` (see `historical_forecasts`)."""
-        quick = None if self.soft_sensor else self.student
-        return evaluate(self.student.backtest, self.historical_forecasts, series, *args, quick=quick, **kwargs)
-
-    def residuals(self, series: SeriesLike, *args: Any, **kwargs: Any) -> Any:
-        """darts' `residuals`, plus `privileged=` for `retrain` (see `historical_forecasts`)."""
-        return evaluate(self.student.residuals, self.historical_forecasts, series, *args, **kwargs)
-
     def save(self, path: str | Path, clean: bool = False) -> None:
         """Write the model to the folder `path`: student and teachers in darts' format, the rest as JSON.
 
@@ -246,15 +238,23 @@ class DistilledModel:
     def load(cls, path: str | Path, trusted: Sequence[type] = ()) -> DistilledModel:
         """Read a saved model, by darts' safe loading. ValueError for one that is damaged, or has classes of one's own
         (models, losses, weightings, sources, teachers, callbacks) that are not `trusted`, whose code may be run."""
-        recipe = (saved := load(as_path(path, "path"), as_tuple(trusted, type, "trusted"))).recipe
-        parts = (recipe.student, recipe.teachers, recipe.losses, recipe.weighting, recipe.balance)
-        model = cls(*parts, soft_sensor=recipe.soft_sensor)
+        saved = load(as_path(path, "path"), as_tuple(trusted, type, "trusted"))
+        model = cls._of(saved.recipe)
         model.components, model.given_teachers = dict(saved.components), saved.given_teachers
         return model
+
+    def untrained_model(self) -> DistilledModel:
+        """A new model of the same parts, with an untrained student and the teachers as they were passed."""
+        return self._of(replace(self._recipe(), student=self.student.untrained_model(), teachers=self.given_teachers))
 
     def _recipe(self) -> Recipe:
         return Recipe(self.student, self.teachers, self.losses, self.weighting, self.balance, self.soft_sensor)
 
     def _refit(self, student: Any, teachers: Sequence[BaseTeacher], series: Any, **fit_kwargs: Any) -> Any:
-        fresh = type(self)(student, teachers, self.losses, self.weighting, self.balance, soft_sensor=self.soft_sensor)
+        fresh = self._of(replace(self._recipe(), student=student, teachers=tuple(teachers)))
         return fresh.fit(series, **fit_kwargs).student
+
+    @classmethod
+    def _of(cls, recipe: Recipe) -> DistilledModel:
+        parts = (recipe.student, recipe.teachers, recipe.losses, recipe.weighting, recipe.balance)
+        return cls(*parts, soft_sensor=recipe.soft_sensor)

@@ -9,12 +9,13 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor
 
+from tskd._core.components import Orders, check_components
 from tskd._core.coverage import check_long_enough, check_windows
 from tskd._core.darts.capabilities import check_weighable_labels, label_steps, window_span
 from tskd._core.darts.monitors import check_monitored
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.rng import isolated_randomness
-from tskd._core.series import SeriesBundle, as_list, check_not_alone, check_same_components, has_gaps
+from tskd._core.series import SeriesBundle, as_list, check_not_alone, has_gaps
 from tskd._core.static_covariates import check_static
 from tskd._core.window_keys import WindowSampling, training_keys, unique
 from tskd._core.windows import Windows
@@ -120,13 +121,13 @@ def prepare(
     train: SeriesBundle,
     validation: SeriesBundle | None,
     options: FitOptions,
-    expected: Mapping[str, Any],
+    expected: Mapping[str, Orders],
 ) -> PreparedFit:
     """Check the data and models of a fit.
 
     Args:
         train, validation: the two parts of the data, each of them checked.
-        expected: component names of the student's inputs, by slot, if it was fitted before.
+        expected: orders of component names of the student's inputs, by slot, if it was fitted before.
 
     Raises:
         TypeError, ValueError: the data cannot be used, or do not fit the recipe.
@@ -175,12 +176,12 @@ def prepare(
 
 
 def _student_inputs(
-    recipe: Recipe, data: SeriesBundle, options: FitOptions, sample_weight: Any, expected: Mapping[str, Any]
+    recipe: Recipe, data: SeriesBundle, options: FitOptions, sample_weight: Any, expected: Mapping[str, Orders]
 ) -> ModelInputs:
     """Check and build the student's inputs of one part; its series must cover every window."""
     student, arguments = recipe.student, data.deployable
     for what, components in expected.items():
-        check_same_components(arguments[what], components, f"{data.prefix}{what}")
+        check_components(arguments[what], components, f"{data.prefix}{what}")
     without = data.past_covariates is None and data.future_covariates is None
     if recipe.soft_sensor and without and not student.model_params.get("add_encoders"):
         raise ValueError("a soft sensor sees covariates alone: give past_covariates or future_covariates")

@@ -12,6 +12,7 @@ from typing import Any
 from tskd import balance, losses, weighting
 from tskd._core.checks import check_bool
 from tskd._core.checksums import checksums
+from tskd._core.components import Orders, restored_orders
 from tskd._core.darts.capabilities import is_fitted
 from tskd._core.darts.storage import class_name, load_model
 from tskd._core.object_spec import described, dotted, restored, trusted_class
@@ -40,12 +41,12 @@ class SavedModel:
     Attributes:
         recipe: with fitted teachers.
         given_teachers: the teachers as the user passed them, fitted or not.
-        components: component names of the student's inputs, by slot.
+        components: orders of component names of the student's inputs, by slot.
     """
 
     recipe: Recipe
     given_teachers: tuple[BaseTeacher, ...]
-    components: Mapping[str, list[str]]
+    components: Mapping[str, Orders]
 
 
 def save(saved: SavedModel, folder: Path, clean: bool = False) -> None:
@@ -135,10 +136,7 @@ def _read(folder: Path, path: Path, trusted: Sequence[type]) -> SavedModel:
         teacher if entry["given_fitted"] else teacher.unfitted()
         for teacher, entry in zip(teachers, description["teachers"], strict=True)
     )
-    components = description["components"]
-    if not isinstance(components, dict) or not all(isinstance(names, list) for names in components.values()):
-        raise ValueError(f"components are {components!r}, not names by slot")
-    return SavedModel(recipe, given, components)
+    return SavedModel(recipe, given, restored_orders(description["components"]))
 
 
 def _check_files(folder: Path) -> None:

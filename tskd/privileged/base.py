@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, Literal
@@ -79,6 +80,14 @@ class Source(Described, ABC):
     def _check_named(self) -> None:
         if self.name is None:
             raise ValueError(f"{type(self).__name__} needs a name: the key of a series in privileged={{...}}")
+
+
+def bare_name(label: str, sources: Sequence[Source]) -> str:
+    """The name of a component in its own series, from that of the covariate that one of the sources makes of it."""
+    for source in sources:
+        (prefix,) = source.labels([""])
+        label = label.removeprefix(prefix)
+    return label
 
 
 def until_end(privileged: TimeSeries, series: TimeSeries) -> TimeSeries:

@@ -10,11 +10,13 @@ from typing import Any
 
 from darts import TimeSeries
 
+from tskd._core.components import Orders, check_components, check_names, names_of, orders_by_slot, orders_of
 from tskd._core.darts.capabilities import is_foundation, is_torch_model, reads_static
 from tskd._core.darts.monitors import check_monitored
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import check_same_components, components_of, trace
+from tskd._core.series import trace
 from tskd._core.static_covariates import check_static
+from tskd.privileged.base import bare_name
 from tskd.teachers import network, regression
 from tskd.teachers.crossfit import Folds, Keep
 from tskd.teachers.predictor import ModelPredictor, TeacherPredictor
@@ -28,14 +30,14 @@ class FittedModels:
     Attributes:
         models: one, or one for each fold.
         folds: of a cross-fitted teacher, or None.
-        components: component names of the training series, by slot.
+        components: orders of component names of the training series, by slot.
         seen_until: last time stamp of the training series; None where darts does not keep it, after a fit on several.
         traces: of the training series (see `trace`); None if they are not known.
     """
 
     models: tuple[Any, ...]
     folds: Folds | None
-    components: Mapping[str, list[str]]
+    components: Mapping[str, Orders]
     seen_until: Any
     traces: tuple[str, ...] | None = None
 
@@ -61,13 +63,13 @@ class FittedModels:
         for keep in _keeps(folds, inputs):
             model = spec.model.untrained_model()
             if spec.is_network:
-                network.fit(model, inputs, validation, keep, taught_by, **fit_kwargs)
+                network.fit(model, f"teacher {spec.name!r}", (inputs, validation), keep, taught_by, **fit_kwargs)
             else:
                 regression.fit(model, inputs, keep, **fit_kwargs)
             models.append(model)
         ends = [target.end_time() for part in (inputs, validation) if part is not None for target in part.series]
         traces = tuple(trace(target) for target in inputs.series)
-        return cls(tuple(models), folds, components_of(**inputs.arguments()), max(ends), traces)
+        return cls(tuple(models), folds, orders_by_slot(**inputs.arguments()), max(ends), traces)
 
     @staticmethod
     def check(spec: TeacherSpec, inputs: ModelInputs, validation: ModelInputs | None = None, **fit_kwargs: Any) -> None:
@@ -80,22 +82,31 @@ class FittedModels:
             for keep in keeps:
                 regression.check_windows(spec.model, inputs, keep)
 
-    def predictor(self, name: str, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
+    def predictor(self, spec: TeacherSpec, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
         """The predictor of the teacher's outputs for windows of some series.
 
         Args:
-            name: the teacher's name, for messages.
+            spec: the teacher.
             inputs: the teacher's inputs.
             targets: the student's target series.
 
         Raises:
-            ValueError: the models were fitted with other components.
+            ValueError: the models were fitted with another number of components, or another order of them.
         """
-        arguments = inputs.arguments()
+        name, arguments = spec.name, inputs.arguments()
         for slot, expected in self.components.items():
-            if arguments[slot] is None:
-                raise ValueError(f"teacher {name!r} was fitted with {slot} {expected}, but is given none")
-            check_same_components(arguments[slot], expected, f"{slot} of teacher {name!r}")
+            given = arguments[slot]
+            if given is None:
+                raise ValueError(
+                    f"teacher {name!r} was fitted with {slot} {expected[0]}, but is given none: pass them to the fit, "
+                    "or declare their source in privileged= of the teacher"
+                )
+            what = f"{slot} of teacher {name!r}"
+            check_components(given, expected, what)
+            # a model that was fitted in plain darts knows the components by their own names
+            own = [[bare_name(component, spec.sources) for component in order] for order in expected]
+            for order in orders_of(given):
+                check_names([bare_name(component, spec.sources) for component in order], own, what)
         base: ModelPredictor
         if is_torch_model(self.models[0]):
             try:
@@ -104,8 +115,7 @@ class FittedModels:
                 raise ValueError(f"teacher {name!r}: {error}") from None
         else:
             base = regression.RegressionPredictor(self.models, inputs)
-        student, own = (list(items[0].components) for items in (targets, inputs.series))
-        columns = None if student == own else tuple(own.index(component) for component in student)
+        columns = _columns(targets, inputs.series) if spec.target is not None else None
         return TeacherPredictor(inputs.series, base, len(self.models), self.folds, columns)
 
 
@@ -120,6 +130,20 @@ def _check_validation(
         check_monitored(spec.model, fit_kwargs.get("trainer"), whose, needed)
     elif validation is not None and reads_static(spec.model):
         check_static(validation.series, "val_series", whose, inputs.series[0].static_covariates)
+
+
+def _columns(targets: Sequence[TimeSeries], own: Sequence[TimeSeries]) -> tuple[int, ...]:
+    """The places of the student's target components among those that a teacher forecasts, the same in all series."""
+    found = {
+        tuple(names_of(one).index(component) for component in names_of(target))
+        for target, one in zip(targets, own, strict=True)
+    }
+    if len(found) > 1:
+        raise ValueError(
+            f"the target's components are at different places among those that a teacher forecasts: {sorted(found)}; "
+            "give each series' components in one order"
+        )
+    return found.pop()
 
 
 def folds_of(spec: TeacherSpec, inputs: ModelInputs) -> Folds | None:

@@ -11,6 +11,7 @@ import pandas as pd
 from darts import TimeSeries
 
 from tskd._core.checks import MOST, check_known, type_name
+from tskd._core.components import Orders, names_of
 from tskd.teachers.answer_form import AnswerForm
 from tskd.teachers.given_series import check_all_same
 
@@ -26,7 +27,7 @@ class ForecastTable:
         origins: time stamp (or whole number) of the last observed step of each row `[N]`; distinct in a series.
         values: `[N, H, C, P]`, NaN where there is none.
         first: step after the origin of the first of the H.
-        components: names of the C.
+        components: names of the C, for each target series, or one list for all.
         form: of the values.
         count: number of target series; None if it is not known.
         freq: time between steps, as darts' `freq_str`; None if it is not known.
@@ -36,7 +37,7 @@ class ForecastTable:
     origins: pd.Index
     values: np.ndarray
     first: int
-    components: list[str]
+    components: Orders
     form: AnswerForm
     count: int | None = None
     freq: Any = None
@@ -78,9 +79,21 @@ def from_lists(forecasts: Sequence[Any], first: int, what: str) -> ForecastTable
         if form.gaussian:
             row[: len(forecast), :, 1] = samples.std(2, ddof=1)
     origins = pd.Index([forecast.start_time() - first * forecast.freq for forecast in series])
-    numbers, components = np.array([number for number, _ in items]), [str(name) for name in series[0].components]
+    numbers, components = np.array([number for number, _ in items]), _components(by_series, what)
     numbers, origins, values = _distinct(numbers, origins, values, what)
     return ForecastTable(numbers, origins, values, first, components, form, len(by_series), frequencies[0])
+
+
+def _components(by_series: Sequence[Sequence[TimeSeries]], what: str) -> Orders:
+    """The component names in the forecasts of each target series, the same from origin to origin; of a series without
+    forecasts those of another."""
+    names = [names_of(several[0]) if several else [] for several in by_series]
+    for own, several in zip(names, by_series, strict=True):
+        for forecast in several:
+            if names_of(forecast) != own:
+                raise ValueError(f"{what} has components {names_of(forecast)} and {own} for one series: give the same")
+    some = next(own for own in names if own)
+    return [own or some for own in names]
 
 
 def from_frame(frame: pd.DataFrame, what: str) -> ForecastTable:
@@ -109,7 +122,7 @@ def from_frame(frame: pd.DataFrame, what: str) -> ForecastTable:
     table[place] = values
     series, stamps = index.get_level_values(0).to_numpy(), index.get_level_values(1)
     count = None if "series" in frame else 1
-    return ForecastTable(series, pd.Index(stamps), table.reshape(*shape[:3], -1), first, components, form, count)
+    return ForecastTable(series, pd.Index(stamps), table.reshape(*shape[:3], -1), first, [components], form, count)
 
 
 def _numbers(frame: pd.DataFrame, what: str) -> tuple[AnswerForm, np.ndarray, np.ndarray]:

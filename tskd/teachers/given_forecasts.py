@@ -13,13 +13,14 @@ import torch
 from darts import TimeSeries
 
 from tskd._core.checks import check_known, check_whole, type_name
+from tskd._core.components import names_of
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.window_keys import shared_steps
 from tskd.teachers.answer_form import AnswerForm
 from tskd.teachers.answers import AnswersByOrigin
 from tskd.teachers.crossfit import stamp, stamp_text
 from tskd.teachers.forecast_table import ForecastTable, from_frame, from_lists
-from tskd.teachers.outside import OutsideTeacher
+from tskd.teachers.outside import OutsideTeacher, columns_of
 from tskd.teachers.predictor import TeacherPredictor
 
 
@@ -71,24 +72,24 @@ class GivenForecasts(OutsideTeacher):
 
     def predictor_on(self, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
         table, what = self.table, f"forecasts of teacher {self.name!r}"
-        check_known(self.components, map(str, targets[0].components), f"component in {what}")
-        columns = [self.column(component, what) for component in targets[0].components]
+        wanted = list(dict.fromkeys(name for target in targets for name in names_of(target)))
+        check_known(dict.fromkeys(name for names in table.components for name in names), wanted, f"component in {what}")
         count = int(table.series.max()) + 1 if table.count is None else table.count
         if count > len(targets) or (table.count is not None and count < len(targets)):
             raise ValueError(
                 f"{what} are for {count} target series, and there are {len(targets)}: give a list for each, or a "
                 "column 'series' with its position"
             )
-        keys, rows = [], []
+        first = self._steps[0] - table.first
+        keys, chosen = [], []
         for index, target in enumerate(targets):
             own = np.flatnonzero(table.series == index)
             positions = self._positions(table.origins[own], target, what)
             inside = positions >= 0
             keys.append(np.stack([np.full(int(inside.sum()), index), positions[inside]], axis=1))
-            rows.append(own[inside])
-        first = self._steps[0] - table.first
-        chosen = table.values[np.concatenate(rows), first : first + len(self._steps)][:, :, columns]
-        answers = np.ascontiguousarray(chosen.astype(targets[0].dtype))
+            columns = columns_of(target, table.components[index if len(table.components) > 1 else 0], what)
+            chosen.append(table.values[own[inside], first : first + len(self._steps)][:, :, columns])
+        answers = np.ascontiguousarray(np.concatenate(chosen).astype(targets[0].dtype))
         base = AnswersByOrigin(torch.from_numpy(np.concatenate(keys)), answers, table.form)
         return TeacherPredictor(targets, base)
 
@@ -115,7 +116,7 @@ class GivenForecasts(OutsideTeacher):
         return positions
 
     def _take(self, table: ForecastTable) -> None:
-        self.table, self.components, self._steps = table, table.components, table.horizon
+        self.table, self.components, self._steps = table, table.components[0], table.horizon
 
     def save(self, folder: Path, stem: str) -> dict[str, Any]:
         table = self.table
@@ -144,6 +145,8 @@ class GivenForecasts(OutsideTeacher):
             series, origins, values = arrays["series"], arrays["origins"], arrays["values"]
         index = pd.DatetimeIndex(origins.view("datetime64[ns]")) if entry["stamps"] else pd.Index(origins)
         form = AnswerForm.described(entry["form"])
-        rest = (entry["components"], form, entry["count"], entry["freq"])
+        # earlier versions had the same components for all series
+        components = [entry["components"]] if isinstance(entry["components"][0], str) else entry["components"]
+        rest = (components, form, entry["count"], entry["freq"])
         teacher._take(ForecastTable(series, index, values, entry["first"], *rest))
         return teacher

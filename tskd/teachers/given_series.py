@@ -11,12 +11,13 @@ import numpy as np
 from darts import TimeSeries
 
 from tskd._core.checks import check_known, check_positive, type_name
+from tskd._core.components import check_components, names_of, orders_of
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import SeriesLike, check_same_components
+from tskd._core.series import SeriesLike
 from tskd.teachers.answer_form import AnswerForm
 from tskd.teachers.answers import AnswersByTime
 from tskd.teachers.crossfit import stamp, stamp_text
-from tskd.teachers.outside import OutsideTeacher
+from tskd.teachers.outside import OutsideTeacher, columns_of
 from tskd.teachers.predictor import TeacherPredictor
 from tskd.teachers.series_file import read_series, write_series
 
@@ -26,13 +27,13 @@ class GivenSeries(OutsideTeacher):
 
     Attributes:
         form: of the values.
-        components: of the target that the values are of.
+        components: that the values for the first target series are of.
     """
 
     def __init__(self, series: SeriesLike, name: str, std: SeriesLike | float | None = None, seen_until: Any = None):
         super().__init__(name, seen_until)
         items = _series_list(series, f"series of teacher {name!r}")
-        self.components = [str(component) for component in items[0].components]
+        self.components = names_of(items[0])
         check_all_same(items, f"series of teacher {name!r}")
         stochastic = not items[0].is_deterministic
         if stochastic and std is not None:
@@ -73,13 +74,8 @@ class GivenSeries(OutsideTeacher):
             raise ValueError(
                 f"{what}: there are {len(self._answers)}, and {len(targets)} target series: give one for each"
             )
-        check_known(self.components, map(str, targets[0].components), f"component in {what}")
-        size = self._form.size
-        places = [self.column(component, what) for component in targets[0].components]
-        names = self._answers[0].components
-        columns = [names[place * size + part] for place in places for part in range(size)]
         answers = [
-            _until(item[columns], target).astype(target.dtype)
+            _until(self._as_in(target, item, what), target).astype(target.dtype)
             for item, target in zip(self._answers, targets, strict=True)
         ]
         try:
@@ -87,6 +83,14 @@ class GivenSeries(OutsideTeacher):
         except ValueError as error:
             raise ValueError(f"{what} do not fit the target series: {error}") from None
         return TeacherPredictor(targets, base)
+
+    def _as_in(self, target: TimeSeries, item: TimeSeries, what: str) -> TimeSeries:
+        """The columns of one series of answers in the order of its target's components."""
+        columns, size = names_of(item), self._form.size
+        own = [name.removesuffix(" mean") for name in columns[::size]] if self._form.gaussian else columns
+        check_known(own, names_of(target), f"component in {what}")
+        places = columns_of(target, own, what)
+        return item[[columns[place * size + part] for place in places for part in range(size)]]
 
     def save(self, folder: Path, stem: str) -> dict[str, Any]:
         return {
@@ -124,8 +128,8 @@ def _series_list(series: Any, what: str) -> list[TimeSeries]:
 
 def check_all_same(items: Sequence[TimeSeries], what: str) -> None:
     """Raise a ValueError for series that differ in components, or of which some hold samples."""
+    check_components(items, orders_of(items), what, "others have")
     for item in items:
-        check_same_components([item], items[0].components, what)
         if item.n_samples != items[0].n_samples:
             raise ValueError(f"{what} hold {items[0].n_samples} samples a step, and {item.n_samples}: give one number")
 
@@ -143,7 +147,7 @@ def _spreads(items: Sequence[TimeSeries], std: Any, name: str) -> list[np.ndarra
         raise ValueError(f"{what} holds {len(given)} series, but there are {len(items)}: give one for each")
     spreads = []
     for item, spread in zip(items, given, strict=True):
-        check_same_components([spread], item.components, what)
+        check_components([spread], [names_of(item)], what, "its series has")
         if spread.freq != item.freq:
             raise ValueError(f"{what} has frequency {spread.freq_str!r}, its series {item.freq_str!r}")
         rows = spread.time_index.get_indexer(item.time_index)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tskd import privileged
+from tskd._core.components import restored_orders
 from tskd._core.darts.storage import class_name, load_model
 from tskd._core.object_spec import described, restored
 from tskd.teachers.crossfit import CrossFit, Folds, stamp, stamp_text
@@ -46,4 +47,4 @@ def restored_models(
     folds = None if entry["folds"] is None else Folds.described(entry["folds"])
     traces = entry.get("traces")
     seen, traces = stamp(entry["seen_until"]), None if traces is None else tuple(traces)
-    return spec, FittedModels(tuple(models), folds, entry["components"], seen, traces)
+    return spec, FittedModels(tuple(models), folds, restored_orders(entry["components"]), seen, traces)

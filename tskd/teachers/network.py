@@ -15,6 +15,7 @@ from tskd._core.darts.dataset import WindowData, dataset_windows, datasets_of
 from tskd._core.darts.fit import fit_through, forget_gradients, train_on
 from tskd._core.darts.forward import ModuleStage, model_outputs
 from tskd._core.darts.inspect import encoded_covariates, hidden_layers, input_shapes
+from tskd._core.darts.progress import named_bar
 from tskd._core.darts.rehearsal import rehearse
 from tskd._core.darts.training_step import has_darts_step, masking_labels, unlogged_step
 from tskd._core.layers import FEATURES, Layer
@@ -31,8 +32,8 @@ PARAMETERS = "parameters"
 
 def fit(
     model: Any,
-    inputs: ModelInputs,
-    validation: ModelInputs | None = None,
+    whose: str,
+    parts: tuple[ModelInputs, ModelInputs | None],
     keep: Keep | None = None,
     taught_by: TeacherPredictor | None = None,
     **fit_kwargs: Any,
@@ -40,12 +41,14 @@ def fit(
     """Fit a model by darts' `fit`, on the windows whose inputs exist and that have a label.
 
     Args:
-        inputs: of the training part, with keys.
-        validation: of the validation part, with keys, or None.
+        whose: training it is, for the progress bar.
+        parts: inputs of the training part, and of the validation part or None, with keys.
         keep: maps the training windows `[N, 2]` to those to train on `[N]`; None for all.
         taught_by: predictor of another teacher, whose forecasts replace the training labels.
         fit_kwargs: further arguments of darts' `fit`.
     """
+
+    inputs, validation = parts
 
     def run(trainer: Any, network: Any, data: Any, checkpoint: str | None) -> None:
         training_set, validation_set = datasets_of(data)
@@ -57,7 +60,7 @@ def fit(
             if has_darts_step(network)
             else None
         )
-        with masking_labels(network, any(items.masked for items in sets)):
+        with masking_labels(network, any(items.masked for items in sets)), named_bar(trainer, whose):
             train_on(trainer, network, data, sets, checkpoint, step)
 
     fit_through(model, run, **_arguments(inputs, validation, fit_kwargs))

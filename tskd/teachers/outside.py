@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, NoReturn, Self
 
+from darts import TimeSeries
+
+from tskd._core.components import names_of
 from tskd._core.model_inputs import ModelInputs
 from tskd._core.series import SeriesBundle
 from tskd._core.time_grid import as_stamp
@@ -21,7 +25,7 @@ class OutsideTeacher(BaseTeacher):
         seen_until: last time stamp of the targets that went into the answers; None if that is not known.
 
     Attributes:
-        components: of the target that the answers are of.
+        components: that the answers to the first target series are of.
     """
 
     components: list[str]
@@ -62,12 +66,15 @@ class OutsideTeacher(BaseTeacher):
     def unfitted(self) -> Self:
         return self
 
-    def column(self, component: str, what: str) -> int:
-        """The place of a component of the target among those that the answers are of.
 
-        Raises:
-            ValueError: there are none of it.
-        """
-        if component not in self.components:
-            raise ValueError(f"{what} has components {self.components} and lacks {component!r} of the student's target")
-        return self.components.index(component)
+def columns_of(target: TimeSeries, own: Sequence[str], what: str) -> list[int]:
+    """The places of a target's components among those that answers are of, by name.
+
+    Raises:
+        ValueError: there are none of one.
+    """
+    names = names_of(target)
+    absent = next((name for name in names if name not in own), None)
+    if absent is not None:
+        raise ValueError(f"{what} has components {list(own)} and lacks {absent!r} of the student's target")
+    return [own.index(name) for name in names]

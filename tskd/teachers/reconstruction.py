@@ -11,8 +11,9 @@ import numpy as np
 from darts import TimeSeries
 
 from tskd._core.checks import check_bool, check_whole, is_choice
+from tskd._core.components import check_components, orders_of
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import SeriesBundle, SeriesLike, check_same_components, trace
+from tskd._core.series import SeriesBundle, SeriesLike, trace
 from tskd._core.window_keys import WindowSampling
 from tskd.teachers.answer_form import AnswerForm
 from tskd.teachers.answers import AnswersByTime
@@ -127,7 +128,7 @@ class Reconstruction(BaseTeacher):
 
         Args:
             series: targets, NaN where there is no label.
-            privileged: series by name, one for each target series; nothing after the end of its target is read.
+            privileged: series by name, one for each target series or one for all; not read after the end of a target.
 
         Raises:
             ValueError: the series do not fit one another, or there are too few labels.
@@ -159,7 +160,7 @@ class Reconstruction(BaseTeacher):
             ("series", inputs.series, fitted.series),
             ("privileged", inputs.past_covariates, fitted.past_covariates),
         ):
-            check_same_components(own, expected[0].components if expected else None, f"{slot} of teacher {self.name!r}")
+            check_components(own, orders_of(expected or []), f"{slot} of teacher {self.name!r}")
         return [
             target.with_values(self._fit.answers(values_around(read, self.steps), target).astype(target.dtype))
             for read, target in zip(inputs.past_covariates, inputs.series, strict=True)

@@ -178,6 +178,9 @@ def slots_read(model: Any, inputs: ModelInputs, labels: bool = False) -> list[Sl
         names = [str(component) for component in items[0].components]
         lags = list(range(-back, last)) if lags is None else lags
         read = lags if isinstance(lags, dict) else dict.fromkeys(names, lags)
+        if not set(names) <= set(read):
+            # of a model that was fitted on components of other names
+            read = dict(zip(names, read.values(), strict=True))
         first, end = (edge(lag for one in read.values() for lag in one) for edge in (min, max))
         visible = torch.tensor([[lag in read[name] for name in names] for lag in range(first, end + 1)])
         found.append(Slot.of(items, inputs.series, first + 1, end - first + 1, visible))

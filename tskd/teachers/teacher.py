@@ -9,12 +9,13 @@ from typing import Any
 
 from darts import TimeSeries
 
-from tskd._core.checks import as_tuple, check_known, type_name
+from tskd._core.checks import as_tuple, type_name
+from tskd._core.components import Orders
 from tskd._core.darts.arguments import plain_arguments
 from tskd._core.darts.capabilities import holds_torch_models, is_fitted, is_trainable
 from tskd._core.darts.inspect import kept_components, traces_of, trained_until
 from tskd._core.model_inputs import ModelInputs
-from tskd._core.series import SeriesBundle, SeriesLike, check_not_alone, trace
+from tskd._core.series import SeriesBundle, SeriesLike, check_not_alone, only_read, trace
 from tskd._core.window_keys import WindowSampling
 from tskd.privileged import Source
 from tskd.teachers.base import BaseTeacher
@@ -32,8 +33,8 @@ class Teacher(FromOutside, BaseTeacher):
     """A darts global model, with a declaration of the privileged information that it may read.
 
     Args:
-        model: any of darts' global models. A fitted one is used as it is and never changed; of another, copies are
-            fitted on the student's training data.
+        model: any of darts' global models. A fitted one, also by plain darts with a privileged series as covariate, is
+            used as it is and never changed; of another, copies are fitted on the student's training data.
         privileged: one or more sources of privileged information; None for an ordinary teacher.
         name: for messages, logs and `Fixed` weights; the model's class name if None.
         sees_inputs: if false, the teacher reads privileged information alone, neither the target's past nor deployable
@@ -137,7 +138,7 @@ class Teacher(FromOutside, BaseTeacher):
         return self._result.folds
 
     @property
-    def components(self) -> Mapping[str, list[str]]:
+    def components(self) -> Mapping[str, Orders]:
         return self._result.components
 
     @property
@@ -176,7 +177,7 @@ class Teacher(FromOutside, BaseTeacher):
 
         Args:
             series: targets; nothing of `privileged` after the end of a series is read.
-            privileged: series by name, one for each target series.
+            privileged: series by name, one for each target series or one for all.
             val_series: for darts' validation loss; a privileged teacher needs `val_privileged` with it.
             taught_by: a fitted teacher of the same horizon, whose forecasts replace the labels of the training windows;
                 `privileged` holds the series of its sources too. For torch models only.
@@ -193,8 +194,7 @@ class Teacher(FromOutside, BaseTeacher):
             if not isinstance(taught_by, Teacher):
                 raise TypeError(f"taught_by must be a Teacher, got {type_name(taught_by)}")
             check_taught_by(self.spec, taught_by.spec, taught_by.fitted)
-            both = dict(privileged or {})
-            check_known(both, [*self.names, *taught_by.names], f"name in privileged of teacher {self.name!r}")
+            both = only_read(privileged, [*self.names, *taught_by.names], f"privileged of teacher {self.name!r}")
             privileged_of_labels, privileged = (
                 {name: values for name, values in both.items() if name in names}
                 for names in (taught_by.names, self.names)
@@ -237,7 +237,7 @@ class Teacher(FromOutside, BaseTeacher):
 
     def predictor_on(self, inputs: ModelInputs, targets: Sequence[TimeSeries]) -> TeacherPredictor:
         self.check_fitted(True)
-        return self._result.predictor(self.name, inputs, targets)
+        return self._result.predictor(self.spec, inputs, targets)
 
     def data_of(
         self,

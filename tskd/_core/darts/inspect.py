@@ -15,6 +15,7 @@ from darts.models.forecasting.torch_forecasting_model import (
 )
 from torch import Tensor
 
+from tskd._core.components import Orders, names_of
 from tskd._core.darts.forward import evaluating, evaluation_mode, network_prediction, point_forecast, training_output
 from tskd._core.head_gradients import last_linear
 from tskd._core.layers import Layer, find
@@ -83,14 +84,15 @@ def input_shapes(model: TorchForecastingModel) -> dict[str, tuple[int, ...] | No
     return {slot: shape and (shape if slot == "static_covariates" else shape[1:]) for slot, shape in shapes.items()}
 
 
-def kept_components(model: GlobalForecastingModel) -> dict[str, list[str]]:
-    """Components, by slot, of the training series that darts keeps in a fitted model; empty after a fit on several."""
+def kept_components(model: GlobalForecastingModel) -> dict[str, Orders]:
+    """Orders of component names, by slot, of the training series that darts keeps in a fitted model; empty after a fit
+    on several."""
     kept = {
         "series": model.training_series,
         "past_covariates": model.past_covariate_series,
         "future_covariates": model.future_covariate_series,
     }
-    return {slot: [str(c) for c in series.components] for slot, series in kept.items() if series is not None}
+    return {slot: [names_of(series)] for slot, series in kept.items() if series is not None}
 
 
 def trained_dtype(model: TorchForecastingModel) -> Any:

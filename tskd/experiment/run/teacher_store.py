@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tskd._core.checksums import checksums
+from tskd._core.components import restored_orders
 from tskd._core.darts.storage import class_name, load_model
 from tskd.experiment.config.objects import TRAINER
 from tskd.teachers.base import BaseTeacher
@@ -67,7 +68,7 @@ def load_teacher(folder: Path, key: str, unfitted: Teacher) -> FittedTeacher | N
     result = FittedModels(
         tuple(fitted),
         None if folds is None else Folds.described(folds),
-        description["components"],
+        restored_orders(description["components"]),
         stamp(description["seen_until"]),
         None if description.get("traces") is None else tuple(description["traces"]),
     )
