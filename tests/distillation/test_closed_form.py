@@ -520,13 +520,11 @@ def test_what_cannot_be_taught_is_refused() -> None:
         short.fit(SERIES, taught_by=far.fit(SERIES))
     with pytest.raises(ValueError, match="is no network, and cannot be taught"):
         Teacher(LinearRegressionModel(lags=L, output_chunk_length=H)).fit(SERIES, taught_by=far.fit(SERIES))
-    with pytest.raises(ValueError, match="name in privileged of teacher 'sensors'"):
-        Teacher(linear(), CostlySensors("lab"), name="sensors").fit(
-            SERIES, privileged={"lab": LAB, "labs": LAB}, taught_by=far.fit(SERIES)
-        )
-    assert (
-        Teacher(linear(), CostlySensors("lab")).fit(SERIES, privileged={"lab": LAB}, taught_by=far.fit(SERIES)).fitted
-    )
+    sensors = Teacher(linear(), CostlySensors("lab"), name="sensors")
+    with pytest.raises(ValueError, match="lab"):
+        sensors.fit(SERIES, privileged={"labs": LAB}, taught_by=far.fit(SERIES))
+    # what nobody reads does no harm
+    assert sensors.fit(SERIES, privileged={"lab": LAB, "labs": LAB}, taught_by=far.fit(SERIES)).fitted
 
 
 def test_a_teacher_of_a_part_of_the_horizon_has_a_say_in_that_part() -> None:

@@ -123,7 +123,7 @@ def test_a_weighting_is_saved_with_its_model(method: Any, tmp_path: Any) -> None
     model = DistilledModel(NLinearModel(8, 4, **COMMON), teachers()[1:], weighting=method())
     model.fit(SERIES, val_series=HELD_OUT)
     model.save(tmp_path / "model")
-    assert repr(DistilledModel.load(tmp_path / "model").weighting) == repr(method())
+    assert repr(DistilledModel.load(tmp_path / "model", [Scripted]).weighting) == repr(method())
 
 
 def test_balance_zero_is_the_student_alone_whatever_the_weighting() -> None:

@@ -73,10 +73,10 @@ class Backtester:
                     f"fit_kwargs[{name!r}]: a rolling evaluation validates on the end of each training series; give "
                     "val_length=, the number of steps there, in its place"
                 )
-        if isinstance(series, TimeSeries | Sequence):
-            check_transformers(kwargs.get("data_transformers"), series, retrain)
         if self.soft_sensor:
             self._check_soft_sensor(kwargs)
+        if isinstance(series, TimeSeries | Sequence):
+            check_transformers(kwargs.get("data_transformers"), series, retrain)
         # darts takes 0 for False
         if isinstance(retrain, int) and not retrain:
             if privileged is not None:

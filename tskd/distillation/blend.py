@@ -74,8 +74,10 @@ class Blender:
         assert outputs is not None and windows is not None
         if weighting.varies == "step" or {"labelled", "sample_weight"} & set(windows.slots):
             return None
+        if not outputs.whole or not outputs.fields:
+            return None
         size = len(outputs.codes) * outputs.like.numel() * outputs.like.element_size()
-        if not outputs.whole or not outputs.fields or (len(outputs.fields) > 1 and size > LARGEST):
+        if len(outputs.fields) > 1 and size > LARGEST:
             return None
         # as many as there are outputs: these are of the same windows, in the same order
         return cls(data, weighting) if len(unique(data.keys)) == len(outputs.codes) else None

@@ -167,7 +167,10 @@ def perturbed(
         )
         return [forecast.values() for forecast in predicted]
 
-    before = forecasts(model.student, past)
+    try:
+        before = forecasts(model.student, past)
+    except ValueError as error:
+        raise ValueError(f"the student cannot forecast from two thirds of each series: {error}") from error
     with _changed_in_place([item for items in privileged.values() for item in items]):
         yield _compared("every privileged value changed in place", before, forecasts(model.student, past))
     with tempfile.TemporaryDirectory() as folder:

@@ -50,7 +50,7 @@ NUMBERED = TimeSeries.from_values(SENSOR.values())
             r"validation_start=7, test_start=None: give time stamps .* such as Timestamp\('2021-",
         ),
         ({"test_start": 320}, TypeError, "test_start=320: give time stamps"),
-        ({"test_start": TIMES[TEST].tz_localize("UTC")}, TypeError, "UTC.*give time stamps like those of the series"),
+        ({"test_start": TIMES[TEST].tz_localize("UTC")}, ValueError, "test_start=.*has a time zone.*convert to UTC"),
         (
             {"validation_start": pd.Timestamp("2021-03-10 00:30")},
             ValueError,

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+# what may stand in an address as it is: two thirds shorter than its code
+UNRESERVED = "/,;:@!$*()+=?~'"
 # backslash first: the others put one in
 ESCAPES = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}"}
 ESCAPES |= {sign: f"\\{sign}" for sign in "&%$#_"}
@@ -32,8 +34,8 @@ def exports(name: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> 
         rows: texts, one for each column.
     """
     return [
-        Export(f"{name}.csv", f"data:text/csv;charset=utf-8,{quote(csv_text(header, rows))}"),
-        Export(f"{name}.tex", f"data:text/plain;charset=utf-8,{quote(latex_text(header, rows))}"),
+        Export(f"{name}.csv", f"data:text/csv;charset=utf-8,{quote(csv_text(header, rows), UNRESERVED)}"),
+        Export(f"{name}.tex", f"data:text/plain;charset=utf-8,{quote(latex_text(header, rows), UNRESERVED)}"),
     ]
 
 
