@@ -142,8 +142,7 @@ def distilled(student: Any, weighting: Any) -> Any:
 def test_asking_for_products_leaves_the_training_as_it_is(space: str) -> None:
     """Graph, gradients, randomness (dropout) and running statistics: the student is bit-identical."""
     plain, asked = (
-        distilled(made(TiDEModel, hidden_size=5, dropout=0.2, **NORMALISED), one)
-        for one in (Curious(None), Curious(space))
+        distilled(made(TiDEModel, hidden_size=5, dropout=0.2, **NORMALISED), one) for one in map(Curious, (None, space))
     )
     expected, found = plain.model.state_dict(), asked.model.state_dict()
     assert all(torch.equal(value, found[name]) for name, value in expected.items())

@@ -77,6 +77,10 @@ def drawing(figure: Figure, name: str, alt: str, caption: str, salt: str) -> Dra
     return Drawing(name, alt, caption, _lean(svg.getvalue()), png.getvalue())
 
 
+# points of a line from which on those that are not seen are left out
+MANY = 32
+
+
 def _lean(text: str) -> str:
     """The `<svg>` element without what nothing needs: metadata, groups, decimals, and styles of every single part."""
     text = text[text.index("<svg") :]
@@ -106,13 +110,27 @@ def _ungrouped(text: str) -> str:
 def _short(path: str) -> str:
     """A path, or a coordinate, to a twentieth of a point; a line as steps from point to point."""
     if re.fullmatch(r"\s*M[^A-Za-z]+(L[^A-Za-z]+)+", path):
-        points = np.array(re.findall(r"-?[\d.]+", path), dtype="float64").reshape(-1, 2)
+        points = np.rint(10 * np.array(re.findall(r"-?[\d.]+", path), dtype="float64").reshape(-1, 2))
         # of rounded points, so that no error adds up
-        steps = np.diff(np.rint(10 * points), axis=0, prepend=0) / 10
+        steps = np.diff(_bends(points), axis=0, prepend=0) / 10
         first, *rest = (f"{x:g} {y:g}" for x, y in steps)
         return f"M{first}l{' '.join(rest)}".replace(" -", "-")
     numbers = re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), path)
     return re.sub(r"\s*([A-Za-z])\s*", r"\1", numbers).strip()
+
+
+def _bends(points: np.ndarray) -> np.ndarray:
+    """A line of many points `[N, 2]` without those that are no farther than rounding from the line without them."""
+    if len(points) < MANY:
+        return points
+    kept, first = [0], 0
+    for last in range(2, len(points)):
+        along, between = points[last] - points[first], points[first + 1 : last] - points[first]
+        away = np.abs(along[0] * between[:, 1] - along[1] * between[:, 0])
+        if (away > max(1.0, float(np.hypot(*along)))).any():
+            first = last - 1
+            kept.append(first)
+    return points[[*kept, len(points) - 1]]
 
 
 def grid(axis: Axes, along: str) -> None:
