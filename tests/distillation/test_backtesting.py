@@ -141,3 +141,15 @@ def test_no_argument_is_dropped(method: str) -> None:
         getattr(fitted, method)(SERIES, None, None, None, 4, retrain=False)
     with pytest.raises(TypeError, match="past_covariates"):
         getattr(fitted, method)(SERIES, None, past_covariates=LAB, retrain=False)
+
+
+@pytest.mark.parametrize("retrain", [False, True], ids=["once", "anew"])
+@pytest.mark.parametrize("method", ["historical_forecasts", "backtest", "residuals"])
+def test_no_transformers_are_none(method: str, retrain: bool) -> None:
+    """`{}` is as if nothing were given; darts itself looks for the largest of no numbers."""
+    fitted = model().fit(SERIES, privileged={"lab": LAB})
+    own: dict[str, Any] = {"retrain": retrain, **({"privileged": {"lab": LAB}} if retrain else {}), **ROLLING}
+    own |= {} if method == "historical_forecasts" else {"metric": ae if method == "residuals" else mae}
+    found = getattr(fitted, method)(SERIES, **own, data_transformers={})
+    expected = getattr(fitted, method)(SERIES, **own)
+    assert repr(found) == repr(expected)

@@ -61,6 +61,9 @@ class Backtester:
     ) -> Any:
         """See `DistilledModel.historical_forecasts`."""
         kwargs = plain_arguments(**kwargs)
+        if not kwargs.get("data_transformers"):
+            # darts looks for the largest of none
+            kwargs.pop("data_transformers", None)
         retrain = retrain if callable(retrain) or isinstance(retrain, bool) else int(retrain)
         check_roll(
             self.student, kwargs.get("forecast_horizon", 1), (kwargs.get("predict_kwargs") or {}).get("roll_size")
