@@ -155,3 +155,16 @@ def test_a_series_that_is_too_short_and_an_untrained_student_are_refused() -> No
         fitted().backtest(SERIES[:LOOKBACK], metric=mae, retrain=False)
     with pytest.raises(ValueError, match="fit"):
         DistilledModel(DLinearModel(LOOKBACK, HORIZON, **fast()), []).backtest(SERIES, metric=mae, retrain=False)
+
+
+def test_what_a_rolling_forecast_refuses_is_refused() -> None:
+    """Components in another order, and static covariates that the student has not seen."""
+    swapped = SERIES[["y1", "y0"]]
+    with pytest.raises(ValueError, match="y1"):
+        fitted().backtest(swapped, metric=mae, retrain=False)
+    sized = SERIES.with_static_covariates(pd.DataFrame({"size": [1.0, -2.0]}))
+    model = fitted(TiDEModel, sized, use_static_covariates=True)
+    other = SERIES.with_static_covariates(pd.DataFrame({"weight": [1.0, -2.0]}))
+    for series in (SERIES, other):
+        with pytest.raises(ValueError, match=r"student.*static"):
+            model.backtest(series, metric=mae, retrain=False)

@@ -9,7 +9,7 @@ from darts import TimeSeries
 from torch import Tensor
 
 from tskd._core.series import SeriesBundle
-from tskd._core.time_grid import steps_between
+from tskd._core.time_grid import check_on_grid
 from tskd._core.window_keys import WindowSpan
 
 
@@ -70,10 +70,7 @@ def check_windows(
                     f"{what} has {covariates.n_components} components, and its target {target.n_components}: give one "
                     "for all, or one for each"
                 )
-            try:
-                steps_between(covariates, target)
-            except ValueError as error:
-                raise ValueError(f"{what} does not fit the target: {error}") from None
+            check_on_grid(covariates, target, what)
             origins = keys[keys[:, 0] == index, 1]
             first, last = int(origins.min()) + begin, int(origins.max()) + end
             check_span(covariates, target.time_index[first], target.time_index[last], what)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -79,9 +79,9 @@ def restored(description: dict[str, Any], module: Any, trusted: Sequence[type] =
     return made(**kwargs)
 
 
-def dotted(made: type) -> str:
-    """Name of a class, with its module."""
-    return f"{made.__module__}.{made.__qualname__}"
+def dotted(made: Callable[..., Any]) -> str:
+    """Name of a class or function, with its module."""
+    return f"{made.__module__}.{getattr(made, '__qualname__', type(made).__qualname__)}"
 
 
 def trusted_class(name: str, trusted: Sequence[type]) -> type:

@@ -34,11 +34,15 @@ def steps_between(earlier: TimeSeries, later: TimeSeries) -> int:
 def check_same_grid(items: Sequence[TimeSeries] | None, targets: Sequence[TimeSeries], what: str) -> None:
     """Raise a ValueError for covariates that are not on the time grid of their targets."""
     for index, (item, target) in enumerate(zip(items or [], targets, strict=False)):
-        try:
-            steps_between(item, target)
-        except ValueError as error:
-            where = what if len(targets) == 1 else f"{what}[{index}]"
-            raise ValueError(f"{where} does not fit the target: {error}") from None
+        check_on_grid(item, target, what if len(targets) == 1 else f"{what}[{index}]")
+
+
+def check_on_grid(item: TimeSeries, target: TimeSeries, what: str) -> None:
+    """Raise a ValueError for a series that is not on the time grid of the target."""
+    try:
+        steps_between(item, target)
+    except ValueError as error:
+        raise ValueError(f"{what} does not fit the target: {error}") from None
 
 
 def check_same_index(items: Sequence[TimeSeries], targets: Sequence[TimeSeries], what: str) -> None:

@@ -9,7 +9,7 @@ from darts import TimeSeries
 from torch import Tensor
 
 from tskd._core.coverage import check_span
-from tskd._core.time_grid import steps_between
+from tskd._core.time_grid import check_on_grid
 from tskd.privileged import CovariateBlock, Source
 from tskd.teachers.spec import TeacherSpec
 
@@ -38,10 +38,7 @@ def check_blocks(
             f"{what} has frequency {values.freq_str!r}, the target {target.freq_str!r}; HighResolution folds a finer "
             "series, any other must be resampled"
         )
-    try:
-        steps_between(values, target)
-    except ValueError as error:
-        raise ValueError(f"{what} does not fit the target: {error}") from None
+    check_on_grid(values, target, what)
     final = target.end_time()
     if source.slot == "past":
         # there may be no values past the end of the target: windows that would read them are left out without an error

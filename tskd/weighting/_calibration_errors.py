@@ -16,6 +16,13 @@ FLOOR = 1e-12
 WINDOWS = "a finite number of windows, 0 or more"
 
 
+def mean_of_known(values: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    """Means over what is not NaN; NaN where nothing is."""
+    # several times faster where all is known
+    means = values.mean(dim)
+    return values.nanmean(dim) if bool(means.isnan().any()) else means
+
+
 @dataclass(frozen=True)
 class Errors:
     """Errors of the teachers, in float64.

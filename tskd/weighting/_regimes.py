@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tskd.weighting._calibration_errors import mean_of_known
 from tskd.weighting.calibration_set import CalibrationWindows
 from tskd.weighting.step_inputs import Step
 
@@ -23,8 +24,7 @@ def best_known_target(windows: Step | CalibrationWindows) -> Tensor:
 
 def level(target: Tensor) -> Tensor:
     """Mean of each window `[B]`, over what is not NaN; NaN where nothing is."""
-    values = target.flatten(1)
-    return values.nanmean(1) if bool(values.isnan().any()) else values.mean(1)
+    return mean_of_known(target.flatten(1), 1)
 
 
 def level_edges(levels: Tensor, bins: int) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tskd._core.aspects import Aspect
 from tskd._core.checks import check_bool, check_positive, is_choice
-from tskd.weighting._calibration_errors import FLOOR
+from tskd.weighting._calibration_errors import FLOOR, mean_of_known
 from tskd.weighting.base import Variation, Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.step_inputs import Step, with_labels
@@ -71,13 +71,6 @@ def confidence_weights(losses: Tensor, valid: Tensor, mode: Mode) -> Tensor:
     if mode == "softmin":
         return torch.softmax(-losses, 0).nan_to_num(0)
     return 1 - torch.softmax(losses, 0).nan_to_num(0)
-
-
-def _mean(values: Tensor) -> Tensor:
-    """Means `[K, B]` of values `[K, B, N]` that are not NaN."""
-    # several times faster where none is
-    means = values.mean(2)
-    return values.nanmean(2) if bool(means.isnan().any()) else means
 
 
 class CAMKD(Weighting):
@@ -169,7 +162,7 @@ class CAMKD(Weighting):
         if not step.whole or step.labelled is not None:
             losses = losses.where(step.comparable, torch.nan)
         if self.granularity == "sample":
-            losses, present = _mean(losses.flatten(2)), step.valid
+            losses, present = mean_of_known(losses.flatten(2), 2), step.valid
         limit = torch.finfo(losses.dtype).max
         # without a typical error, or a label, as for an average teacher
         losses = (losses / self.temperature).nan_to_num(nan=average / self.temperature, posinf=limit, neginf=-limit)

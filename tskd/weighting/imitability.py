@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tskd._core.checks import check_positive
+from tskd.weighting._calibration_errors import mean_of_known
 from tskd.weighting.base import Variation, Weighting, WeightingNeeds
 from tskd.weighting.calibration_set import CalibrationSet
 from tskd.weighting.step_inputs import Step
@@ -183,7 +184,7 @@ class Imitability(Weighting):
         both = [_risks(*pair, self.ridge) for pair in ((first, second), (second, first))]
         self.risks.copy_(torch.stack(both).nanmean(0))
         labels = torch.cat([first.target, second.target])
-        self.floor.copy_(1e-12 * _mean((labels - _mean(labels, 0)).square(), 0).nan_to_num(0).mean(-1))
+        self.floor.copy_(1e-12 * mean_of_known((labels - mean_of_known(labels, 0)).square(), 0).nan_to_num(0).mean(-1))
 
     def scores(self, step: Step) -> Tensor:
         if not len(self.risks):
@@ -225,10 +226,5 @@ def _risks(fitted: Fold, scored: Fold, penalty: float | None) -> Tensor:
     for k, valid in enumerate(fitted.valid):
         if int(valid.sum()) >= LEAST:
             probe = ridge_probe(fitted.inputs[valid], fitted.forecasts[k, valid].flatten(1), penalty)
-            found[k] = _mean((probe(scored.inputs).view_as(scored.target) - scored.target).square(), (0, 2))
+            found[k] = mean_of_known((probe(scored.inputs).view_as(scored.target) - scored.target).square(), (0, 2))
     return found
-
-
-def _mean(values: Tensor, dim: int | tuple[int, ...]) -> Tensor:
-    """Means over what is not NaN; NaN where nothing is."""
-    return values.nanmean(dim) if bool(values.isnan().any()) else values.mean(dim)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import matplotlib
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -90,6 +91,20 @@ def test_paths_are_short_and_stay_where_they_are() -> None:
     line = "M 0 0 " + " ".join(f"L {0.04 * i:.2f} {0.26 * i:.2f}" for i in range(1, 1001))
     steps = [float(number) for number in re.findall(r"-?[\d.]+", _short(line))]
     assert sum(steps[::2]) == pytest.approx(40, abs=0.05) and sum(steps[1::2]) == pytest.approx(260, abs=0.05)
+
+
+def test_a_line_without_the_points_that_are_not_seen_passes_by_them() -> None:
+    """Of a wave with one spike: every point is within a tenth of a point of what is drawn, which is much less."""
+    x = np.arange(200.0)
+    y = 20 * np.sin(x / 25)
+    y[77] += 30
+    path = "M " + " L ".join(f"{a:.2f} {b:.4f}" for a, b in zip(x, y, strict=True))
+    drawn = np.cumsum(np.array(re.findall(r"-?[\d.]+", _short(path)), dtype=float).reshape(-1, 2), axis=0)
+    assert len(drawn) < 70
+    np.testing.assert_allclose(np.interp(x, drawn[:, 0], drawn[:, 1]), y, atol=0.2)
+    # few points are all kept
+    few = "M " + " L ".join(f"{a} {a}" for a in range(9))
+    assert _short(few).count("1 1") == 8
 
 
 def test_groups_that_say_nothing_are_gone() -> None:

@@ -15,6 +15,7 @@ FAULTS = (
     *faults_in(
         "weighting/_calibration_errors",
         [f"{W}/test_inverse_error", f"{W}/test_bates_granger", f"{W}/test_demkd"],
+        ("return values.nanmean(dim) if bool(means.isnan().any()) else means", "return values.nan_to_num().mean(dim)"),
         ("valid[teachers].all(0)", "valid[teachers].any(0)"),
         ("torch.stack([series, origins.div", "torch.stack([series * 0, origins.div"),
     ),
@@ -52,7 +53,6 @@ FAULTS = (
         [f"{W}/test_camkd"],
         ("errors.where(seen, 0).sum(0) / seen.sum(0)", "errors.where(seen, 0).mean(0)"),
         ("torch.stack(sums).sum(0) / torch.stack(counts).sum(0)", "(torch.stack(sums) / torch.stack(counts)).mean(0)"),
-        ("return values.nanmean(2) if bool(means.isnan().any()) else means", "return values.nan_to_num().mean(2)"),
         ("chunk.valid[:, :, None, None], chunk.labelled)", "chunk.valid[:, :, None, None], None)"),
         ("step.spread.to(errors).square() / scale", "step.spread.to(errors) / scale"),
     ),

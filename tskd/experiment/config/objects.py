@@ -10,12 +10,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tskd._core.checks import MOST
+from tskd._core.object_spec import dotted
 from tskd._core.own_code import is_own
 from tskd._core.quiet_logs import quiet
 from tskd.experiment.config.errors import explain, nearest
 from tskd.experiment.config.merge import deep_merge
 from tskd.experiment.config.model_arguments import check_arguments
-from tskd.experiment.config.own_classes import dotted, initialiser
+from tskd.experiment.config.own_classes import initialiser
 from tskd.experiment.config.roles import (
     CALLBACK,
     LIKELIHOOD,

@@ -5,16 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tskd._core.own_code import is_own
 from tskd.experiment.config.errors import nearest
-
-
-def dotted(made: Callable[..., Any]) -> str:
-    """Name of a class or function, with its module."""
-    return f"{made.__module__}.{getattr(made, '__qualname__', type(made).__qualname__)}"
 
 
 def can_be_named(made: Any) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any
 
+from tskd._core.object_spec import dotted
 from tskd.datasets import DataSet
 from tskd.experiment.config.objects import Spec, Strict
-from tskd.experiment.config.own_classes import can_be_named, dotted
+from tskd.experiment.config.own_classes import can_be_named
 
 
 def plain(value: Any) -> Any:

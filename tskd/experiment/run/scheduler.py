@@ -208,10 +208,9 @@ def _jobs(plans: Iterable[CasePlan]) -> Iterator[_Job]:
 
 def _spread(jobs: list[_Job], options: EngineOptions) -> list[_Job]:
     """The jobs, in parts where there are fewer than worker processes."""
-    workers = cores() if options.workers is None else options.workers
-    if options.engine != "processes" or len(jobs) >= workers:
+    if options.engine != "processes" or len(jobs) >= _workers(options):
         return jobs
-    each = -(-workers // len(jobs))
+    each = -(-_workers(options) // len(jobs))
     return [replace(job, cells=cells) for job in jobs for cells in split(job.cells, each)]
 
 
@@ -219,5 +218,8 @@ def _at_most(jobs: int, options: EngineOptions) -> EngineOptions:
     """No more worker processes than there are jobs."""
     if options.engine != "processes":
         return options
-    workers = max(1, min(jobs, cores())) if options.workers is None else min(jobs, options.workers)
-    return replace(options, workers=workers)
+    return replace(options, workers=min(jobs, _workers(options)))
+
+
+def _workers(options: EngineOptions) -> int:
+    return cores() if options.workers is None else options.workers
