@@ -14,7 +14,7 @@ FAULTS = (
     ),
     *faults_in(
         "weighting/_calibration_errors",
-        [f"{W}/test_inverse_error", f"{W}/test_bates_granger", f"{W}/test_demkd"],
+        [f"{W}/test_inverse_error", f"{W}/test_bates_granger", f"{W}/test_demkd", f"{W}/test_camkd"],
         ("return values.nanmean(dim) if bool(means.isnan().any()) else means", "return values.nan_to_num().mean(dim)"),
         ("valid[teachers].all(0)", "valid[teachers].any(0)"),
         ("torch.stack([series, origins.div", "torch.stack([series * 0, origins.div"),
