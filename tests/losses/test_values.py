@@ -533,20 +533,32 @@ def test_a_window_far_from_all_others_counts_linearly() -> None:
     assert found[0] > 4
 
 
-@pytest.mark.parametrize(("horizon", "components"), [(3, 1), (7, 1), (9, 4)])
-def test_similarities_of_steps_by_numpy(horizon: int, components: int) -> None:
-    student, teacher = draw(B, horizon, components), draw(B, horizon, components, seed=1)
+@pytest.mark.parametrize(
+    ("horizon", "units"), [(3, (1, 1)), (7, (1, 1)), (9, (4, 4)), (5, (8, 8)), (9, (2, 5)), (4, (6, 3))]
+)
+def test_similarities_of_steps_by_numpy(horizon: int, units: tuple[int, int]) -> None:
+    """Of hidden layers too, which need not have the same number of units."""
+    student, teacher = (draw(B, horizon, count, seed=seed) for seed, count in enumerate(units))
     student[1, :, 0] = 3.3
 
     def similarity(values: np.ndarray) -> np.ndarray:
         spread = values.std(0)
         scaled = np.where(spread > 1e-9, (values - values.mean(0)) / np.where(spread > 1e-9, spread, 1), 0)
-        return scaled @ scaled.T / components
+        return scaled @ scaled.T / values.shape[1]
 
     expected = [
         ((similarity(s) - similarity(t)) ** 2).mean() for s, t in zip(student.numpy(), teacher.numpy(), strict=True)
     ]
     close(used(TemporalRelation(), pair(student, teacher)), expected)
+
+
+@pytest.mark.parametrize("components", [2, 12])
+def test_similarities_of_steps_that_are_nearly_equal_do_not_cancel(components: int) -> None:
+    teacher = draw(B, H, components)
+    student = teacher + 1e-4 * draw(B, H, components, seed=1)
+    expected = used(TemporalRelation(), pair(student, teacher))
+    close(used(TemporalRelation(), pair(student.float(), teacher.float())), expected.numpy(), rtol=0.01)
+    assert 0 < expected.max() < 1e-7
 
 
 @pytest.mark.parametrize(("horizon", "components"), [(3, 2), (9, 4)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class StudentOutput:
         features: of hidden layers, by path `[B, …]`.
         ahead: forecasts past its output chunk `[B, A, C]`, if a loss needs them; 0 where their inputs do not exist.
         rolled: true where these inputs exist `[B]`.
+        views: of the forecast, which losses of several teachers share.
     """
 
     forecast: Tensor
@@ -36,6 +37,7 @@ class StudentOutput:
     features: Mapping[str, Tensor] = field(default_factory=dict)
     ahead: Tensor | None = None
     rolled: Tensor | None = None
+    views: dict[Hashable, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +127,8 @@ class PairedLoss:
             details: for each teacher, its `fields`, and `ahead`.
             take: selects the windows.
         """
-        arguments: dict[str, Any] = {"within": (self.span.start, step.target.shape[1])}
+        horizon = step.target.shape[1]
+        arguments: dict[str, Any] = {"within": (self.span.start, horizon), "views": output.views}
         teacher_details, needs = details[self.teacher], self.loss.needs
         if self.layers is not None:
             features = output.features[self.layers[0]], teacher_details[FEATURES + self.layers[1]]
@@ -140,7 +143,8 @@ class PairedLoss:
         if step.labelled is not None:
             arguments["labelled"] = take(step.labelled)[:, self.span]
         forecasts = output.forecast, step.forecasts[self.teacher], step.target
-        student, teacher, target = (take(values)[:, self.span] for values in forecasts)
+        # the same tensor where it is all of it: losses know its views again
+        student, teacher, target = (_steps(take(values), self.span) for values in forecasts)
         return StudentTeacherPair(student, teacher, target, **arguments)
 
     def _check_long_enough(self) -> None:
@@ -152,3 +156,7 @@ class PairedLoss:
                 f"it forecasts {theirs} steps, and {more} more than the student's {own} are compared: give it an "
                 f"output_chunk_length of {own + more}"
             )
+
+
+def _steps(values: Tensor, span: slice) -> Tensor:
+    return values if span == slice(0, values.shape[1]) else values[:, span]

@@ -29,17 +29,23 @@ def rounding(values: Tensor, dim: int) -> Tensor:
     return ROUNDING * torch.finfo(values.dtype).eps * values.detach().abs().amax(dim, keepdim=True)
 
 
+def centred(values: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Values less their mean along `dim`, and differences that rounding alone can make where they are constant."""
+    mean = values.mean(dim, keepdim=True)
+    return values - mean, ROUNDING * torch.finfo(values.dtype).eps * mean.detach().abs()
+
+
 def unit_power(values: Tensor, dim: int, floor: Tensor) -> Tensor:
     """Values over their root mean square along `dim`; 0 where that is not above the floor."""
     power = values.square().mean(dim, keepdim=True)
     varies = power > floor.square()
-    return (values / power.where(varies, 1).sqrt()).where(varies, 0)
+    return values * power.where(varies, torch.inf).rsqrt()
 
 
 def standardised(values: Tensor, dim: int) -> Tensor:
     """Values with mean 0 and root mean square 1 along `dim`; 0 where they are constant."""
-    values = at_least_single(values)
-    return unit_power(values - values.mean(dim, keepdim=True), dim, rounding(values, dim))
+    values, floor = centred(at_least_single(values), dim)
+    return unit_power(values, dim, floor)
 
 
 def per_window(values: Tensor) -> Tensor:

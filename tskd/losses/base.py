@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -68,6 +68,7 @@ class StudentTeacherPair:
         within: for a teacher of a part of the student's horizon, the position of its first step there and the length of
             the whole horizon; None for a teacher of the whole.
         labelled: true where a label exists `[B, H, C]`; None if all do.
+        views: what `of_student` has computed; pairs of the same forecast of the student share it.
     """
 
     student: Tensor
@@ -78,6 +79,16 @@ class StudentTeacherPair:
     ahead: tuple[Tensor, Tensor] | None = None
     within: tuple[int, int] | None = None
     labelled: Tensor | None = None
+    views: dict[Hashable, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False, compare=False)
+
+    def of_student(self, view: Callable[..., Tensor], *arguments: Hashable) -> Tensor:
+        """`view(student, *arguments)`, computed once for all teachers that the same forecast is compared with."""
+        key = (view, *arguments)
+        values, found = self.views.get(key, (None, None))
+        if values is not self.student or found is None:
+            found = view(self.student, *arguments)
+            self.views[key] = self.student, found
+        return found
 
 
 class LossTerm(Described, nn.Module, ABC):

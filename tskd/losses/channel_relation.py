@@ -43,7 +43,7 @@ class ChannelRelation(DistillationLoss):
             check_steps(values.shape[1], 3, type(self).__name__)
 
     def forward(self, pair: StudentTeacherPair) -> Tensor:
-        difference = correlations(pair.student) - correlations(pair.teacher)
+        difference = pair.of_student(correlations) - correlations(pair.teacher)
         components = difference.shape[1]
         # the diagonal is 1 in both, or 0 where a component is constant
         return difference.tril(-1).square().sum((1, 2)) * 2 / (components * (components - 1))

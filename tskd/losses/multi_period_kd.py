@@ -6,16 +6,15 @@ import torch
 from torch import Tensor
 
 from tskd._core.checks import check_positive
-from tskd.losses._numerics import at_least_single, rounding, unit_power
+from tskd.losses._numerics import at_least_single, centred, unit_power
 from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
 
 
 def log_periods(values: Tensor, temperature: float) -> Tensor:
     """Logarithm of the share of each period `[B, F, C]` in values `[B, H, C]`, the mean left out."""
-    values = at_least_single(values)
-    floor = values.shape[1] * rounding(values, 1)
-    amplitudes = torch.fft.rfft(values - values.mean(1, keepdim=True), dim=1)[:, 1:].abs()
-    return torch.log_softmax(unit_power(amplitudes, 1, floor) / temperature, dim=1)
+    values, floor = centred(at_least_single(values), 1)
+    amplitudes = torch.fft.rfft(values, dim=1)[:, 1:].abs()
+    return torch.log_softmax(unit_power(amplitudes, 1, values.shape[1] * floor) / temperature, dim=1)
 
 
 class MultiPeriodKD(DistillationLoss):
@@ -46,5 +45,6 @@ class MultiPeriodKD(DistillationLoss):
         check_steps(probe.student.shape[1], 4, type(self).__name__)
 
     def forward(self, pair: StudentTeacherPair) -> Tensor:
-        student, teacher = (log_periods(values, self.temperature) for values in (pair.student, pair.teacher))
+        student = pair.of_student(log_periods, self.temperature)
+        teacher = log_periods(pair.teacher, self.temperature)
         return (teacher.exp() * (teacher - student)).sum(1).mean(1)

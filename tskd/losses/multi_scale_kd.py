@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from tskd._core.checks import check_whole
 from tskd.losses._numerics import per_window
@@ -12,9 +11,10 @@ from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
 from tskd.losses.output_kd import Metric, check_metric, distance
 
 
-def coarse(values: Tensor, scale: int) -> Tensor:
-    """Means of stretches of 2^scale steps, `[B, H, C]` → `[B, C, H']`; steps that fill no stretch are left out."""
-    return functional.avg_pool1d(values.transpose(1, 2), 2**scale)
+def coarser(values: Tensor) -> Tensor:
+    """Means of pairs of steps, `[B, H, C]` → `[B, H/2, C]`; a last step without a partner is left out."""
+    steps = values.shape[1] // 2 * 2
+    return (values[:, 0:steps:2] + values[:, 1:steps:2]) / 2
 
 
 # stretches of a million steps
@@ -50,8 +50,10 @@ class MultiScaleKD(DistillationLoss):
         check_steps(probe.student.shape[1], 2**self.scales, f"{type(self).__name__}(scales={self.scales})")
 
     def forward(self, pair: StudentTeacherPair) -> Tensor:
-        terms = [
-            per_window(distance(self.metric, coarse(pair.student, scale), coarse(pair.teacher, scale)))
-            for scale in range(self.scales + 1)
-        ]
+        # the means of a difference are the differences of the means
+        difference = pair.student - pair.teacher
+        terms = []
+        for scale in range(self.scales + 1):
+            difference = coarser(difference) if scale else difference
+            terms.append(per_window(distance(self.metric, difference, torch.zeros_like(difference))))
         return torch.stack(terms).mean(0)

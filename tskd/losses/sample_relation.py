@@ -18,11 +18,17 @@ LEAST = 3
 
 
 def distances(points: Tensor) -> Tensor:
-    """Euclidean distances over their mean, of points `[B, D]`: `[B, B]`; 0 where all are equal."""
-    found = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
-    differ = found > 0
-    mean = found.sum() / differ.sum().clamp(min=1)
+    """Euclidean distances over their mean, of all pairs of points `[B, D]`: `[B(B − 1)/2]`; 0 where all are equal."""
+    found = torch.pdist(points)
+    mean = found.sum() / (found > 0).sum().clamp(min=1)
     return found / mean.where(mean > 0, 1)
+
+
+def by_point(values: Tensor, points: int) -> Tensor:
+    """Values of all pairs `[B(B − 1)/2]` as a symmetric matrix `[B, B]` with 0 in the diagonal."""
+    first, second = torch.triu_indices(points, points, 1, device=values.device)
+    matrix = values.new_zeros(points, points).index_put((first, second), values)
+    return matrix + matrix.T
 
 
 def angles(points: Tensor) -> Tensor:
@@ -30,11 +36,13 @@ def angles(points: Tensor) -> Tensor:
     # differences of inner products: in float32 those of close windows would be rounding errors
     centred = (points - points.mean(0)).double()
     gram = centred @ centred.T
-    lengths = torch.cdist(centred, centred, compute_mode="donot_use_mm_for_euclid_dist")
-    scale = lengths[:, :, None] * lengths[:, None, :]
+    lengths = by_point(torch.pdist(centred), len(points))
+    # 0 where two are equal
+    inverse = lengths.where(lengths > 0, torch.inf).reciprocal()
     products = gram[None] - gram[:, :, None] - gram[:, None, :] + gram.diagonal()[:, None, None]
-    apart = (scale > 0) & ~torch.eye(len(points), dtype=torch.bool, device=points.device)
-    return (products / scale.where(apart, 1)).where(apart, 0).to(points.dtype)
+    cosines = products * inverse[:, :, None] * inverse[:, None, :]
+    same = torch.eye(len(points), dtype=torch.bool, device=points.device)
+    return cosines.masked_fill(same, 0).to(points.dtype)
 
 
 def similarities(points: Tensor) -> Tensor:
@@ -45,6 +53,12 @@ def similarities(points: Tensor) -> Tensor:
 
 
 RELATIONS: dict[str, Callable[[Tensor], Tensor]] = {"distance": distances, "angle": angles, "similarity": similarities}
+
+
+def related(windows: Tensor, relation: Relation) -> Tensor:
+    """The relations of a kind among windows `[B, …]`."""
+    with full_precision(windows):
+        return RELATIONS[relation](at_least_single(windows.flatten(1)))
 
 
 class SampleRelation(DistillationLoss):
@@ -87,12 +101,11 @@ class SampleRelation(DistillationLoss):
             raise ValueError("SampleRelation('angle') needs more than one value in a window")
 
     def forward(self, pair: StudentTeacherPair) -> Tensor:
-        found = RELATIONS[self.relation]
-        with full_precision(pair.student):
-            student, teacher = (found(at_least_single(values.flatten(1))) for values in (pair.student, pair.teacher))
+        student, teacher = pair.of_student(related, self.relation), related(pair.teacher, self.relation)
         if self.relation == "similarity":
             return (student - teacher).square().mean(1)
-        differences = functional.huber_loss(student, teacher, reduction="none").flatten(1)
-        windows = len(student)
-        pairs = windows - 1 if self.relation == "distance" else (windows - 1) * (windows - 2)
-        return differences.sum(1) / pairs
+        windows = len(pair.student)
+        differences = functional.huber_loss(student, teacher, reduction="none")
+        if self.relation == "distance":
+            return by_point(differences, windows).sum(1) / (windows - 1)
+        return differences.flatten(1).sum(1) / ((windows - 1) * (windows - 2))

@@ -51,7 +51,7 @@ FAULTS = (
     *faults_in(
         "distillation/paired_loss",
         ["distillation/test_two_of_everything", "distillation/test_paired_loss"],
-        ('{"within": (self.span.start, step.target.shape[1])}', '{"within": (0, step.target.shape[1])}'),
+        ('{"within": (self.span.start, horizon)', '{"within": (0, horizon)'),
         ("step.forecasts[self.teacher], step.target", "step.forecasts[0], step.target"),
     ),
     *faults_in(

@@ -10,7 +10,14 @@ FAULTS = (
     *faults_in(
         "losses/_numerics",
         TESTS,
-        ("(values / power.where(varies, 1).sqrt())", "(values / power.where(varies, 1))"),
+        ("power.where(varies, torch.inf).rsqrt()", "power.where(varies, torch.inf).reciprocal()"),
+        ("* mean.detach().abs()", "* 0 * mean.detach().abs()"),
+    ),
+    *faults_in(
+        "losses/base",
+        ["distillation/test_shared_views"],
+        ("if values is not self.student or found is None:", "if found is None:"),
+        ("key = (view, *arguments)", "key = view"),
     ),
     *faults_in("losses/attention_transfer", TESTS, (".square().sum(1)", ".square().mean(1)")),
     *faults_in(
@@ -45,7 +52,10 @@ FAULTS = (
         ("(teacher.scale / student.scale).square()", "(student.scale / teacher.scale).square()"),
     ),
     *faults_in(
-        "losses/multi_scale_kd", TESTS, ("range(self.scales + 1)", "range(self.scales)"), ("2**scale)", "scale + 1)")
+        "losses/multi_scale_kd",
+        TESTS,
+        ("range(self.scales + 1)", "range(self.scales)"),
+        ("coarser(difference) if scale else", "coarser(difference) if scale > 1 else"),
     ),
     *faults_in(
         "losses/outlier_rejection",
@@ -63,6 +73,13 @@ FAULTS = (
         "losses/sample_relation",
         TESTS,
         ("(windows - 1) * (windows - 2)", "(windows - 1) ** 2"),
+    ),
+    *faults_in(
+        "losses/temporal_relation",
+        TESTS,
+        ("dd * ss + ds * sd", "dd * ss + sd * sd"),
+        ("max(a.shape[2], b.shape[2])", "b.shape[2]"),
+        ("/ steps**2", "/ (steps * components)"),
     ),
     *faults_in(
         "losses/teacher_bounded",
