@@ -83,10 +83,11 @@ def measure(fit: str, size: int) -> dict[str, float]:
         teachers = [Teacher(model(), CostlySensors("lab"), name=f"teacher {k}") for k in range(2)]
         DistilledModel(model(), teachers).fit(series, privileged={"lab": lab}, verbose=False)
 
-    return _peaks(run)
+    return peaks(run)
 
 
-def _peaks(run: Callable[[], None]) -> dict[str, float]:
+def peaks(run: Callable[[], None]) -> dict[str, float]:
+    """Peak memory of a call beyond what this process holds before it, in MiB, by kind."""
     before, stop = _held(), threading.Event()
     most = dict(before)
 

@@ -1,16 +1,21 @@
-"""What `speed.py` compares: bare loops and forward passes, teachers' outputs, evaluation, shuffled batches."""
+"""Parts of `speed.py`: forward passes, teachers' outputs, evaluation, shuffled batches."""
 
 from __future__ import annotations
 
-import time
+import statistics
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from darts import TimeSeries
 from darts.metrics import mae, mse
+from darts.models import LightGBMModel, LinearRegressionModel
+from memory_beside_darts import peaks
+from speed_fits import STUDENTS, student_of
+from speed_timing import cpu_seconds, noise, ratios
 from torch import Tensor
 
 from tskd import DistilledModel
@@ -26,40 +31,10 @@ from tskd.teachers.network import NetworkPredictor, model_windows
 from tskd.teachers.output_cache import OutputCache
 from tskd.teachers.outputs import TeacherOutputs, collect
 from tskd.teachers.predictor import OutputRequest, TeacherPredictor
+from tskd.teachers.regression import RegressionPredictor
 
-LOOKBACK, HORIZON, SCORED = 96, 96, 2_785
+HORIZON, SCORED = 96, 2_785
 Calls = dict[str, Callable[[], float]]
-
-
-def cpu_seconds(call: Callable[[], Any]) -> float:
-    """Processor time of a call."""
-    started = time.process_time()
-    call()
-    return time.process_time() - started
-
-
-def noise(rows: int, components: int = 7) -> TimeSeries:
-    values = np.random.default_rng(0).normal(size=(rows, components)).astype("float32")
-    return TimeSeries.from_times_and_values(pd.date_range("2016-07-01", periods=rows, freq="h"), values)
-
-
-def bare(model: Any, series: TimeSeries, batch: int, *, fused: bool) -> float:
-    """An epoch over all windows, which are gathered beforehand."""
-    network = model.model
-    windows = Windows.of(ModelInputs([series]), window_span(model))
-    slots = windows.gather(training_keys([len(series)], window_span(model)))
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=fused)
-    network.train()
-
-    def epoch() -> None:
-        for chosen in torch.randperm(len(slots["past_target"])).split(batch):
-            part = {name: values.index_select(0, chosen) for name, values in slots.items()}
-            loss = torch.nn.functional.mse_loss(network_prediction(network, part).squeeze(-1), part["future_target"])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
-    return cpu_seconds(epoch)
 
 
 def forward(model: Any, windows: Windows, keys: Tensor) -> float:
@@ -119,3 +94,58 @@ def shuffled(components: int, windows: int = 2_000, batch: int = 256) -> Calls:
         "index_select": lambda: cpu_seconds(lambda: [one.index_select(0, c) for c in chosen for one in answers]),
         "store": lambda: cpu_seconds(lambda: [store.take(c) for c in chosen]),
     }
+
+
+def regression_outputs(model: Any, series: TimeSeries) -> Calls:
+    """All outputs of a fitted regression teacher, kept in memory, beside darts' forecasts of the same windows."""
+    horizon = model.output_chunk_length
+    model.fit(series)
+    keys = training_keys([len(series)], window_span(model)).flip(0)
+    request = OutputRequest(keys, slice(0, horizon), torch.float32)
+    rolling = {"forecast_horizon": horizon, "retrain": False, "last_points_only": False, "show_warnings": False}
+
+    def collected() -> Any:
+        predictor = TeacherPredictor([series], RegressionPredictor([model], ModelInputs([series])))
+        return collect("t", predictor, request, OutputCache(), progress=False)
+
+    return {
+        "forward": lambda: cpu_seconds(lambda: model.historical_forecasts(series, **rolling)),
+        "outputs": lambda: cpu_seconds(collected),
+    }
+
+
+def kept(on_disk: bool) -> dict[str, float]:
+    """Peak memory while the outputs of a teacher are made, over their size."""
+    series = noise(4_000, 132)
+    model = student_of("DLinear, shared").fit(series[:300], verbose=False)
+    windows = model_windows(model, ModelInputs([series]))
+    keys = training_keys([len(series)], window_span(model)).flip(0)
+    request = OutputRequest(keys, slice(0, HORIZON), torch.float32)
+    size = len(keys) * HORIZON * 132 * 4 / 2**20
+
+    def run(folder: str | None) -> None:
+        predictor = TeacherPredictor([series], NetworkPredictor([model], windows))
+        collect("t", predictor, request, OutputCache(Path(folder) if folder else None), progress=False)
+
+    found = []
+    for _ in range(3):
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(peaks(lambda: run(folder if on_disk else None))["anonymous"] / size)
+    return {"MiB": round(size), "anonymous memory": round(statistics.median(found), 2)}
+
+
+def forecast_parts() -> dict[str, Callable[[], dict[str, Any]]]:
+    """What is timed of forecasts, by name."""
+    series, less, narrow = noise(8_640), noise(2_000), noise(2_000, 2)
+    parts: dict[str, Callable[[], dict[str, Any]]] = {}
+    for name in STUDENTS:
+        fitted = student_of(name).fit(series[:300], verbose=False)
+        parts[f"outputs, {name}"] = lambda fitted=fitted: ratios(outputs(fitted, series))  # type: ignore[misc]
+        parts[f"evaluation, {name}"] = lambda fitted=fitted: ratios(evaluation(fitted, series))  # type: ignore[misc]
+    linear = LinearRegressionModel(lags=96, output_chunk_length=96)
+    parts["outputs, linear regression"] = lambda: ratios(regression_outputs(linear, less))
+    trees = LightGBMModel(lags=24, output_chunk_length=12, n_estimators=20, verbose=-1)
+    parts["outputs, LightGBM"] = lambda: ratios(regression_outputs(trees, narrow))
+    for width in (7, 132):
+        parts[f"batches, {width} components"] = lambda width=width: ratios(shuffled(width))  # type: ignore[misc]
+    return parts | {"kept, in memory": lambda: kept(False), "kept, on disk": lambda: kept(True)}

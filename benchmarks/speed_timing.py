@@ -1,0 +1,44 @@
+"""How the parts of `speed.py` are timed, and on what."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from darts import TimeSeries
+
+TURNS = 5
+
+
+def cpu_seconds(call: Callable[[], Any]) -> float:
+    """Processor time of a call."""
+    started = time.process_time()
+    call()
+    return time.process_time() - started
+
+
+def wall_seconds(call: Callable[[], Any]) -> float:
+    """Wall time of a call."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def noise(rows: int, components: int = 7) -> TimeSeries:
+    """Hours of random numbers."""
+    values = np.random.default_rng(0).normal(size=(rows, components)).astype("float32")
+    return TimeSeries.from_times_and_values(pd.date_range("2016-07-01", periods=rows, freq="h"), values)
+
+
+def ratios(calls: Mapping[str, Callable[[], float]], turns: int = TURNS) -> dict[str, float]:
+    """Medians over turns of the seconds of each call over those of the first, and the seconds of the first."""
+    for call in calls.values():
+        call()
+    taken = [{name: call() for name, call in calls.items()} for _ in range(turns)]
+    first = next(iter(calls))
+    found = {name: round(statistics.median(turn[name] / turn[first] for turn in taken), 2) for name in calls}
+    return {f"seconds of {first}": round(statistics.median(turn[first] for turn in taken), 3), **found}
