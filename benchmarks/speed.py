@@ -35,7 +35,7 @@ TITLES = {
     "epochs": "An epoch, batches of 32 and 256, over darts' own",
     "fused": "The same in batches of 32 with one teacher and a fused Adam, over a bare loop with one",
     "losses": "An epoch of a TiDE with three teachers in batches of 32, over that under the cheapest, `OutputKD`",
-    "profile": "Of a step of a shared DLinear in batches of 32 with one teacher, profiled, milliseconds; on another day, "
+    "profile": "Of a step of a shared DLinear in batches of 32 with one teacher, profiled, milliseconds; another day, "
     "before steps were taken in bulk, 3.1 for logging, 2.1 for the teachers, 1.0 for the gather, of 14.7",
     "fixed": "Seconds of a fit beside its training, beyond darts' own",
     "outputs": "A teacher's outputs over all windows, over the batched forward pass (regression models: over darts' "
