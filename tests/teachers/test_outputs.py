@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from darts.models import TiDEModel
 from torch import Tensor
 
+from tests.helpers.models import fast
 from tests.helpers.series import walk
-from tskd._core.window_keys import encode
+from tskd._core.model_inputs import ModelInputs
+from tskd._core.window_keys import WindowSpan, encode, training_keys
+from tskd.teachers.network import NetworkPredictor, model_windows
 from tskd.teachers.output_cache import OutputCache
 from tskd.teachers.outputs import OutputSource, StudentWindows, TeacherOutputs, collect_outputs, usable_windows
 from tskd.teachers.predictor import TeacherPredictor
@@ -195,3 +199,22 @@ def test_forecasts_stand_in_the_rows_of_their_windows() -> None:
     series = predictor.forecast_series(KEYS, [walk(30, 2), walk(25, 2, start="2020-02-01")], 4)
     assert [len(one) for one in series] == [2, 1]
     assert series[1][0].start_time() == walk(30, 2, start="2020-02-01").time_index[12]
+
+
+def test_wide_windows_are_forecast_in_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that a window holds counts."""
+    series, past = walk(40, 3), walk(40, 2, seed=1)
+    model = TiDEModel(5, 2, **fast(batch_size=8)).fit(series, past_covariates=past)
+    windows = model_windows(model, ModelInputs([series], [past]))
+    keys = training_keys([40], WindowSpan(5, 2))
+    predictor = NetworkPredictor([model], windows)
+    held = sum(slot.length * slot.table.shape[1] for slot in windows.slots.values())
+    whole = list(predictor.outputs(0, keys))
+    assert [part for part, _ in whole] == [slice(0, 34)] and held >= 5 * 3 + 5 * 2
+    monkeypatch.setattr("tskd.teachers.network.VALUES", 10 * held + 1)
+    parts = list(predictor.outputs(0, keys))
+    assert [part for part, _ in parts] == [slice(0, 10), slice(10, 20), slice(20, 30), slice(30, 34)]
+    found = torch.cat([outputs["forecasts"] for _, outputs in parts])
+    torch.testing.assert_close(found, whole[0][1]["forecasts"])
+    monkeypatch.setattr("tskd.teachers.network.VALUES", 1)
+    assert len(list(predictor.outputs(0, keys))) == 34

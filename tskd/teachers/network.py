@@ -26,7 +26,8 @@ from tskd._core.windows import INPUT_SLOTS, Windows
 from tskd.teachers.crossfit import Keep
 from tskd.teachers.predictor import Chunks, TeacherPredictor
 
-BATCH = 256
+# most windows and values of their slots that a network forecasts at once: larger batches leave the caches
+BATCH, VALUES = 256, 2**20
 PARAMETERS = "parameters"
 
 
@@ -146,7 +147,8 @@ class NetworkPredictor:
     def outputs(self, model: int, keys: Tensor, fields: Sequence[str] = ()) -> Chunks:
         paths = [field.removeprefix(FEATURES) for field in fields if field.startswith(FEATURES)]
         layers = {path: self._layers[path] for path in paths}
-        size = max_batch_size(self.models[model], BATCH)
+        values = sum(slot.length * slot.table.shape[1] for slot in self.windows.slots.values())
+        size = max_batch_size(self.models[model], max(1, min(BATCH, VALUES // max(1, values))))
         for start in range(0, len(keys), size):
             part = keys[start : start + size]
             slots = self.windows.gather(part, labels=False)

@@ -216,13 +216,12 @@ def _historical(model: Any, inputs: ModelInputs) -> tuple[Tensor, Tensor, Tensor
     )
     keys, values = [], []
     for index, series, forecasts in zip(long, arguments["series"], by_series, strict=True):
-        for forecast in forecasts:
-            step = series.get_index_at_point(forecast.start_time())
-            keys.append((index, step - model.output_chunk_shift - 1))
-            values.append(forecast.all_values(copy=False))
+        steps = series.time_index.get_indexer([forecast.start_time() for forecast in forecasts])
+        keys += [(index, step - model.output_chunk_shift - 1) for step in steps.tolist()]
+        values += [forecast.all_values(copy=False) for forecast in forecasts]
     if not keys:
         width = inputs.series[0].n_components
         return torch.zeros(0, dtype=torch.long), torch.zeros(0, len(horizon_of(model)), width), None
     codes, order = encode(torch.tensor(keys)).sort()
-    stacked = torch.from_numpy(np.stack(values))[order]
-    return codes, stacked.mean(-1), stacked.std(-1) if spreads else None
+    samples = torch.from_numpy(np.stack([values[row] for row in order.tolist()]))
+    return (codes, samples.mean(-1), samples.std(-1)) if spreads else (codes, samples.squeeze(-1), None)
