@@ -25,6 +25,7 @@ import torch
 from speed_experiments import experiment_parts
 from speed_fits import fit_parts
 from speed_forecasts import forecast_parts
+from speed_gpu import gpu_parts
 from speed_growth import draw_growth, growth_parts
 from tables import markdown, write_section
 from tqdm import tqdm
@@ -46,6 +47,7 @@ TITLES = {
     "experiment": "An experiment over a plain loop of as many fits and forecasts of darts; wall time",
     "workers": "Two workers, how many times as fast as one; wall time, twelve cells",
     "start-up": "Start-up of a command, seconds of wall time, and of importing darts",
+    "gpu": "On a GPU: a fit over darts' own, wall time, by a teacher of Chronos-2's size with random weights",
     "growth": "Exponents of time and memory of a distilled fit",
 }
 PREAMBLE = """## Speed
@@ -81,7 +83,13 @@ def main() -> None:
 
 
 def _parts(folder: str) -> dict[str, Callable[[], dict[str, Any]]]:
-    return {**fit_parts(folder), **forecast_parts(), **experiment_parts(folder), **growth_parts(folder)}
+    return {
+        **fit_parts(folder),
+        **forecast_parts(),
+        **experiment_parts(folder),
+        **growth_parts(folder),
+        **gpu_parts(folder),
+    }
 
 
 def _tables(done: Mapping[str, Mapping[str, Any]]) -> str:
@@ -92,6 +100,8 @@ def _tables(done: Mapping[str, Mapping[str, Any]]) -> str:
         shown = [{key: value for key, value in row.items() if not isinstance(value, list)} for row in rows]
         if shown:
             text.append(f"**{title}**\n\n{markdown(shown[0], shown)}")
+    if not any(name.startswith("gpu") for name in done):
+        text.append("On a GPU nothing has been measured: none could be had. `--only gpu` does it where there is one.")
     if any(name.startswith("growth") for name in done):
         text.append("![Time and memory by size](results/speed_growth.png)")
     return "\n\n".join(text)

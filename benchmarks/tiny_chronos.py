@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path("runs") / "tiny-chronos-2"
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "d_model": 32,
     "d_kv": 8,
     "d_ff": 64,
@@ -33,7 +34,7 @@ CONFIG = {
 }
 
 
-def make(folder: Path = FOLDER) -> None:
+def make(folder: Path = FOLDER, config: dict[str, Any] = CONFIG) -> None:
     """The same weights every time; a folder that is there is left as it is."""
     import torch
     from darts.models.forecasting.chronos2_model import _Chronos2Module
@@ -43,11 +44,11 @@ def make(folder: Path = FOLDER) -> None:
         return
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = _Chronos2Module(input_chunk_length=24, output_chunk_length=12, **CONFIG)
+        network = _Chronos2Module(input_chunk_length=24, output_chunk_length=12, **config)
     folder.mkdir(parents=True)
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     save_file(weights, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(CONFIG, indent=2), encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":
