@@ -14,7 +14,7 @@ from darts.models import DLinearModel, NLinearModel
 from tests.helpers.models import fast
 from tests.helpers.refusals import refused, untouched
 from tests.helpers.series import walk
-from tskd import DistilledModel, Reconstruction, Teacher, audit
+from tskd import DistilledModel, Reconstruction, Teacher, audit, expected_gain
 from tskd.balance import ScheduledBalance
 from tskd.losses import AutoregressiveKD, LevelShapeKD, MultiScaleKD, TeacherBounded
 from tskd.privileged import CostlySensors, FutureHorizon, WayPoint
@@ -101,6 +101,32 @@ def test_what_is_no_series_is_refused_by_every_use(
     given = {"series": Y, "past_covariates": PAST} | {what: made()}
     with untouched(fitted):
         refused(partial(CALLS[call], fitted, **given), kind, what)
+    assert not steps
+
+
+OTHER_CALLS: dict[str, Callable[..., Any]] = {
+    "audit": lambda model, series, lab: audit(model, series, PAST, privileged={"lab": lab}, verbose=False),
+    "expected_gain": lambda _, series, lab: expected_gain(
+        DistilledModel(student(), teacher()), series, privileged={"lab": lab}
+    ),
+    "fit of a teacher": lambda _, series, lab: teacher().fit(series, privileged={"lab": lab}),
+    "fit of a reconstruction": lambda _, series, lab: Reconstruction("lab").fit(series, privileged={"lab": lab}),
+    "fit": lambda _, series, lab: DistilledModel(student(), teacher()).fit(series, privileged={"lab": lab}),
+    "validation of a fit": lambda _, series, lab: DistilledModel(student(), teacher()).fit(
+        Y, privileged={"lab": LAB}, val_series=series, val_privileged={"lab": lab}
+    ),
+}
+
+
+@pytest.mark.parametrize("call", list(OTHER_CALLS))
+@pytest.mark.parametrize("value", list(NO_SERIES))
+def test_what_is_no_series_is_refused_by_every_other_call(
+    fitted: DistilledModel, call: str, value: str, steps: list[str]
+) -> None:
+    made, kind = NO_SERIES[value]
+    with untouched(fitted):
+        refused(lambda: OTHER_CALLS[call](fitted, made(), LAB), kind, "^(val_)?series ")
+        refused(lambda: OTHER_CALLS[call](fitted, Y, made()), kind, r"privileged.*\['lab'\] ")
     assert not steps
 
 

@@ -224,3 +224,28 @@ def test_a_training_that_is_told_to_stop_stops_within_the_epoch(monkeypatch: pyt
     monkeypatch.setattr(StudentStep, "loss", stopping)
     DistilledModel(model, teachers(), balance=0.4).fit(walk(53), verbose=False)
     assert calls == [0, 1, 2]
+
+
+@pytest.mark.parametrize("extra", [[], [EveryStep()]], ids=["bulk", "each"])
+@pytest.mark.parametrize("asking", ["a logger", "a checkpoint", "both"])
+def test_steps_are_numbered_on_after_one_that_was_asked_for(
+    asking: str, extra: list[Callback], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of seven steps an epoch, where Lightning takes every third by itself, or every fifth over all epochs."""
+    calls: list[int] = []
+    loss = StudentStep.loss
+
+    def counted(step: StudentStep, batch: Any, number: int) -> Any:
+        calls.append(number)
+        return loss(step, batch, number)
+
+    monkeypatch.setattr(StudentStep, "loss", counted)
+    given: dict[str, Any] = {}
+    callbacks = list(extra)
+    if asking != "a checkpoint":
+        given |= {"logger": CSVLogger(str(tmp_path)), "log_every_n_steps": 3}
+    if asking != "a logger":
+        given |= {"enable_checkpointing": True}
+        callbacks.append(ModelCheckpoint(tmp_path, every_n_train_steps=5))
+    trained(student(callbacks, given), [OutputKD()], Uniform())
+    assert calls == [*range(7)] * EPOCHS

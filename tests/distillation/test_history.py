@@ -22,7 +22,7 @@ from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
 from tskd._core.aspects import Aspect
 from tskd.balance import ScheduledBalance
-from tskd.distillation.history import History, Hours, Tally
+from tskd.distillation.history import TOGETHER, History, Hours, Tally
 from tskd.losses import LevelShapeKD, OutputKD
 from tskd.weighting import AEKD, CAMKD, DEMKD, LFME, Fixed, InverseError, Step, Uniform, Weighting
 
@@ -89,6 +89,23 @@ def test_sums_by_hand() -> None:
     assert found["masked"] == pytest.approx(3 / 8)
     tally.clear()
     assert not tally
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "told"), [(0.5, 0.75, True), (0.75, 0.5, True), (0.75, 0.75, False)], ids=["up", "down", "alike"]
+)
+def test_weights_that_change_late_in_an_epoch_are_told_by_the_hour(early: float, late: float, told: bool) -> None:
+    """Batches that are summed at once are alike; a last one, summed at the end, may differ."""
+    tally = Tally(Hours(torch.tensor([3, 5], dtype=torch.uint8), torch.tensor([0])))
+    for share, row, batches in ((early, 0, TOGETHER), (late, 1, 1)):
+        for _ in range(batches):
+            tally.add(torch.tensor([[share], [1 - share]]), torch.ones(2, 1).bool(), torch.tensor([[0, row]]))
+    found = tally.record(0, ["a", "b"], no_reduction)
+    assert found["weights"]["a"] == pytest.approx((TOGETHER * early + late) / (TOGETHER + 1))
+    assert bool(found["by_hour"]) is told
+    if told:
+        assert [found["by_hour"][name][3] for name in "ab"] == pytest.approx([early, 1 - early])
+        assert [found["by_hour"][name][5] for name in "ab"] == pytest.approx([late, 1 - late])
 
 
 @pytest.mark.parametrize("components", [False, True])

@@ -82,6 +82,30 @@ def test_sample_weights_are_those_of_the_steps() -> None:
     assert found.item() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    "losses", [[OutputKD()], [OutputKD(), OutputKD(weight=0.5)], [OutputKD("mae"), OutputKD()]], ids=str
+)
+def test_what_lies_where_a_teacher_says_nothing_does_not_enter(losses: list[OutputKD]) -> None:
+    """NaN in windows in which it is not valid, and in steps that it does not forecast."""
+    asked = objective(losses)
+    student, early, late = draw(3, B, 4, 2)
+    valid = torch.tensor([[True, True, False, True, True], [True, False, True, False, True]])
+    present = valid[:, :, None, None] & asked.covers[:, None, :, None]
+    said = torch.stack([early, late])
+    output = student.clone().requires_grad_()
+    step = make_step(said.where(present, torch.nan), valid, student=student, covers=asked.covers)
+    found = asked(StudentOutput(output), step, [{}, {}], None).term
+    shares = torch.tensor([1.0, 3.0])[:, None, None, None] * present
+    # a step that no teacher speaks of has no weight
+    shares /= shares.sum(0).where(shares.sum(0) > 0, 1)
+    apart = student - said
+    term = sum(loss.weight * (apart.abs() if loss.metric == "mae" else apart.square()) for loss in losses)
+    expected = (shares * term).sum() / (B * 4 * 2)
+    assert found is not None and found.item() == pytest.approx(expected.item())
+    found.backward()
+    assert output.grad is not None and output.grad.isfinite().all()
+
+
 def test_labels_are_doubted_by_each_teacher_where_it_forecasts() -> None:
     """1 − Σ_k w_k·(1 − Huber's weight) of two losses, one times the other."""
     losses = [OutlierRejection(3.0), OutlierRejection(1.0, weight=0.5)]

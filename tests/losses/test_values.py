@@ -355,6 +355,27 @@ def test_the_divergence_of_periods_does_not_fade_with_the_horizon() -> None:
     assert min(found) > 0.5
 
 
+@pytest.mark.parametrize("horizon", [5, 24, 100])
+@pytest.mark.parametrize("level", [1e6 / 3, -4e-7, 7e10])
+def test_what_is_constant_but_for_rounding_has_no_period(level: float, horizon: int) -> None:
+    """Its shares are even, as those of exact zeros, and nothing pulls the student; the second component has waves."""
+    values = torch.full((1, horizon, 2), level, dtype=torch.float32)
+    values[:, :, 1] += level * torch.from_numpy(np.sin(np.arange(horizon) / 3)).float()
+    jittered = values.clone()
+    jittered[:, ::3, 0] = torch.nextafter(values[:, ::3, 0], torch.tensor(math.inf))
+    jittered[:, 1::3, 0] = torch.nextafter(values[:, 1::3, 0], torch.tensor(-math.inf))
+    assert (jittered[:, :, 0] != values[:, :, 0]).any()
+    flat, waves = values.clone(), 3 * values.flip(2)
+    flat[:, :, 0] = 0
+    expected = used(MultiPeriodKD(), pair(flat, waves))
+    jittered.requires_grad_()
+    found = used(MultiPeriodKD(), pair(jittered, waves))
+    torch.testing.assert_close(found, expected)
+    found.sum().backward()
+    assert jittered.grad is not None
+    assert (jittered.grad[:, :, 0] == 0).all() and (jittered.grad[:, :, 1] != 0).any()
+
+
 @pytest.mark.parametrize(("metric", "expected"), [("mse", 5.0), ("mae", 2.0), ("huber", 1.5)])
 def test_the_roll_is_compared_over_its_steps(metric: Any, expected: float) -> None:
     """Differences 1 and 3 in the steps ahead, 100 within the output chunk."""

@@ -86,5 +86,5 @@ def _written(folder: Path) -> StudyResults:
         raise ConfigError(
             f"the run in {folder} has written no results yet; to write what is finished: {again}"
         ) from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(f"the results in {folder} cannot be read: {error}") from error

@@ -112,7 +112,7 @@ def _recorded(folder: Path) -> str:
     """The command that the tables in a folder were computed by; one that computes them, if there are none yet."""
     try:
         return str(json.loads((folder / "study.json").read_text(encoding="utf-8"))["facts"]["command"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return shlex.join(["tskd", "run", str(folder / "config.yaml"), "--out", str(folder)])
 
 

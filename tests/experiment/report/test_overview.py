@@ -104,9 +104,10 @@ def test_an_arm_that_failed_in_a_hard_fold_is_neither_best_nor_ranked() -> None:
 
 
 def test_labels_that_differ_have_anchors_that_differ(folder: Path) -> None:
-    assert slugs(["ETTh1 · 96", "ETTh1 / 96", "Ä", "·"]) == {
+    assert slugs(["ETTh1 · 96", "ETTh1 / 96", "etth1 96", "Ä", "·"]) == {
         "ETTh1 · 96": "etth1-96",
         "ETTh1 / 96": "etth1-96-2",
+        "etth1 96": "etth1-96-3",
         "Ä": "a",
         "·": "case",
     }

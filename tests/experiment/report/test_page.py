@@ -266,6 +266,15 @@ def test_the_page_names_what_the_fits_were_made_with(results: Results, undrawn: 
     assert "The fits were not all made with the same" in text
 
 
+@pytest.mark.parametrize("column", ["commit", "torch", "pandas"])
+def test_one_thing_that_differs_between_fits_is_enough_to_say_so(
+    results: Results, undrawn: Undrawn, column: str
+) -> None:
+    rows = results.rows.assign(**{column: np.where(results.rows.seed == 1, "0b0b0b0", results.rows[column])})
+    text = Text(undrawn(replace(results, rows=rows))).text
+    assert "The fits were not all made with the same" in text and "0b0b0b0" in text
+
+
 def test_a_run_that_only_its_program_can_reproduce_says_so(results: Results, undrawn: Undrawn) -> None:
     python = with_info(results, command=None)
     assert "the configuration at the end reproduces it" in Text(undrawn(python)).text
@@ -375,9 +384,13 @@ def test_a_real_run_is_reported(tmp_path: Path) -> None:
 
 def test_what_an_automatic_balance_expected_stands_beside_what_came(results: Results, undrawn: Undrawn) -> None:
     assert "automatic balance expected" not in undrawn(results)
-    alone = results.rows[results.rows.name == "both"]
-    told = table("expected", alone.assign(change=-0.031, low=-0.08, high=0.0125))
-    shown = Text(undrawn(replace(results, expected=told))).rows
+    own = results.rows[results.rows.name == "both"]
+    told = table("expected", own.assign(change=-0.031, low=-0.08, high=0.0125))
+    # an arm may have the name of a teacher
+    named = {name: getattr(results, name) for name in ("rows", "windows", "steps")}
+    named = {name: one.assign(name=one.name.replace({"weekly": "both"})) for name, one in named.items()}
+    teachers = [one | {"name": one["name"].replace("weekly", "both")} for one in results.facts["teachers"]]
+    shown = Text(undrawn(with_info(replace(results, expected=told, **named), teachers=teachers))).rows
     (line,) = (one for one in lines(results) if one.name == "both")
     came = f"{plain(line.relative)} {plain(line.interval)}"
     assert [("both", ""), ("−3.1 % [−8.0 %, +1.2 %]", ""), (came, "")] in shown

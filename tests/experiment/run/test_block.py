@@ -155,7 +155,9 @@ def test_teachers_are_loaded_instead_of_fitted_and_answer_bit_identically(
     assert one.folds.description() == other.folds.description()
 
 
-@pytest.mark.parametrize("damage", ["torn", "edited", "no description", "not JSON", "other format"])
+@pytest.mark.parametrize(
+    "damage", ["torn", "edited", "no description", "not JSON", "deep JSON", "a list", "other format"]
+)
 def test_a_damaged_teacher_is_fitted_again(damage: str, tmp_path: Path) -> None:
     experiment = Experiment(**toy_config(teachers={"equal": {"model": toy_model()}}, arms=[], seeds=[3]))
     run = run_of(experiment, tmp_path)
@@ -170,7 +172,8 @@ def test_a_damaged_teacher_is_fitted_again(damage: str, tmp_path: Path) -> None:
     elif damage == "no description":
         description.unlink()
     else:
-        description.write_text("{" if damage == "not JSON" else text.replace('"format": 1', '"format": 0'))
+        other = {"not JSON": "{", "deep JSON": "[" * 100_000, "a list": "[1]"}
+        description.write_text(other.get(damage, text.replace('"format": 1', '"format": 0')))
     assert_equal(run_of(experiment, tmp_path).cell(plan), whole)
     # and kept anew
     assert description.is_file() and set(os.listdir(tmp_path)) == {plan.key}

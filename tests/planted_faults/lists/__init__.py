@@ -9,6 +9,7 @@ from tests.planted_faults.lists import (
     expected,
     experiment,
     losses,
+    pages,
     privileged,
     statistics,
     teachers,
@@ -27,6 +28,7 @@ AREAS: dict[str, tuple[Fault, ...]] = {
     "theory": theory.FAULTS,
     "experiment": experiment.FAULTS,
     "statistics": statistics.FAULTS,
+    "pages": pages.FAULTS,
 }
 
 FAULTS = tuple(fault for faults in AREAS.values() for fault in faults)

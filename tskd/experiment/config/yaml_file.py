@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,18 @@ FROM_PYTHON = (
 """First comment of a configuration from which the run cannot be made again; `read_yaml` raises it as an error."""
 
 
+MOST_VALUES = 1_000_000
+"""Values that a configuration may hold, those that aliases repeat counted as often as they stand there."""
+
+
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader without traps: the last of equal keys wins, 1e-3 is a text, and an alias may hold itself."""
+    """PyYAML's safe loader without traps: the last of equal keys wins, 1e-3 is a text, and an alias may hold itself, or
+    repeat what repeats something else until no memory holds it."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self._open: list[str | None] = []
+        self._sizes: dict[int, int] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: Any = self.peek_event()
@@ -31,9 +38,18 @@ class _Loader(yaml.SafeLoader):
             raise ValueError(f"line {line}: *{anchor} lies within &{anchor}, and cannot hold itself.")
         self._open.append(anchor)
         try:
-            return super().compose_node(parent, index)
+            node: Any = super().compose_node(parent, index)
         finally:
             self._open.pop()
+        if id(node) not in self._sizes:
+            parts = () if isinstance(node, yaml.ScalarNode) else node.value
+            flat = chain.from_iterable(parts) if isinstance(node, yaml.MappingNode) else parts
+            self._sizes[id(node)] = 1 + sum(self._sizes[id(part)] for part in flat)
+            if self._sizes[id(node)] > MOST_VALUES:
+                raise ValueError(
+                    f"line {line}: this holds, with what aliases repeat, more than {MOST_VALUES:,} values."
+                )
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
@@ -43,6 +59,16 @@ class _Loader(yaml.SafeLoader):
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
         return super().construct_mapping(node, deep)
 
+    def whole_number(self, node: yaml.ScalarNode) -> int:
+        """A whole number, unless it has more digits than Python would print again."""
+        try:
+            value: int = self.construct_yaml_int(node)
+            str(value)
+        except ValueError as error:
+            line = node.start_mark.line + 1
+            raise ValueError(f"line {line}: {node.value[:20]!r} is no whole number that can be read.") from error
+        return value
+
 
 class _Dumper(yaml.SafeDumper):
     """PyYAML's safe dumper, which quotes a text that the loader would take for a number, and writes NumPy's numbers."""
@@ -51,6 +77,7 @@ class _Dumper(yaml.SafeDumper):
         return super().represent_data(data.item() if isinstance(data, np.generic) else data)
 
 
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole_number)
 for _side in (_Loader, _Dumper):
     _side.add_implicit_resolver(
         "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")

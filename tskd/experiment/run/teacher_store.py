@@ -116,7 +116,7 @@ def _description(place: Path) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = json.loads((place / DESCRIPTION).read_text())
         whole = found["format"] == FORMAT and found["files"] == checksums(place, DESCRIPTION)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return found if whole else None
 
