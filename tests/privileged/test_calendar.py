@@ -15,6 +15,7 @@ from tests.helpers.models import fast
 from tests.helpers.series import walk
 from tskd import DistilledModel, Teacher, audit
 from tskd.privileged import HighResolution
+from tskd.privileged.alignment import fold
 
 HORIZON = range(1, 3)
 SUMMARIES = ("mean", "std", "min", "max", "last")
@@ -89,6 +90,22 @@ UNEQUAL: dict[str, tuple[Any, Any, tuple[str, str], tuple[str, str], str, dict[s
         ("2019-12-09", "2020-02-20"),
         "2019-12-13",
         {"2019-12-20": 5, "2019-12-27": 4, "2020-01-03": 4, "2020-01-10": 5},
+    ),
+    "days without a holiday to come of weeks": (
+        "W-FRI",
+        NEW_YEAR,
+        ("2019-07-05", "2019-09-06"),
+        ("2019-07-01", "2019-09-10"),
+        "2019-07-05",
+        {"2019-07-12": 5, "2019-08-30": 5},
+    ),
+    "hours of business of days without a holiday to come": (
+        NEW_YEAR,
+        "bh",
+        ("2019-07-01", "2019-07-12"),
+        ("2019-07-01", "2019-07-15"),
+        "2019-07-02",
+        {"2019-07-03": 8, "2019-07-08": 8},
     ),
     "weeks of months": (
         "MS",
@@ -242,3 +259,21 @@ def test_a_student_of_months_is_taught_by_days_and_audited() -> None:
     forecasts = model.predict(2, series=targets)
     assert [forecast.start_time() for forecast in forecasts] == [pd.Timestamp("2017-07-01"), pd.Timestamp("2018-03-01")]
     assert audit(model, targets, privileged={"days": fine}, verbose=False).passed
+
+
+@pytest.mark.parametrize("whole_step", [False, True], ids=["up to the stamp", "from the stamp on"])
+@pytest.mark.parametrize("side", ["begin", "end"])
+def test_a_step_is_read_only_if_it_has_all_its_samples(side: str, whole_step: bool) -> None:
+    fine, target = walks("2020-01-01", "2020-06-30", "D"), walks("2020-01-01", "2020-06-01", "MS", "y")
+    day = pd.Timedelta("1D")
+    for days in range(65):
+        cut = fine[days:] if side == "begin" else fine[: len(fine) - days]
+        expected = [
+            stamp
+            for stamp in target.time_index
+            # the first and the last day that the step reads
+            for first in [stamp if whole_step else stamp - target.freq + day]
+            for last in [stamp + target.freq - day if whole_step else stamp]
+            if cut.start_time() <= first and last <= cut.end_time()
+        ]
+        assert list(fold(cut, target, whole_step=whole_step).time_index) == expected

@@ -54,6 +54,15 @@ FAULTS = (
         ("return len(set(counts.tolist())) == 1", "return False"),
     ),
     *faults_in(
+        "datasets/vintages",
+        ["datasets/test_vintages"],
+        ('by="at")\n        columns', 'by="at", direction="forward")\n        columns'),
+        ('by="at")\n        columns', 'by="at", allow_exact_matches=False)\n        columns'),
+        ('known.dropna(subset="value")', "known"),
+        ("stamp + step - first", "stamp + step - last"),
+    ),
+    *faults_in("distillation/leak_checks", ["datasets/test_vintages"], ("{*SHIFTS, *named}", "{*SHIFTS}")),
+    *faults_in(
         "experiment/controls/shuffling",
         ["experiment/config/test_experiment"],
         ("+ detail - _level(detail, source)", "+ detail"),
