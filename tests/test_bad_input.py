@@ -258,8 +258,12 @@ UNUSABLE: dict[str, Fit] = {
     "fine step is the target's": of_minute(fine("h"), "01:00:00", "divide"),
     "fine step is longer": of_minute(fine("2h"), "02:00:00", "divide"),
     "fine stamps off the grid": of_minute(fine("15min", "2019-12-31 00:07"), "00:07:00", "stamps"),
-    "months": of_minute(
-        fine("D", "2019-12-01", 1400), "MS", "length", series=walk(40, 2, freq="MS"), student={"lookback": L}
+    "fine samples that leave days out": of_minute(
+        fine("bh", "2019-12-31"), "'bh'", "no sample", "2020-01-05", "resample", series=walk(40, 2, freq="D")
+    ),
+    "fine step is longer, of a calendar": of_minute(fine("MS", "2019-12-01", 40), "'MS'", "no sample", "resample"),
+    "days of months begin late": of_minute(
+        fine("D", "2020-01-10", 1300), "2020-01-01 00:00:00 to 2020-01-09", series=walk(40, 2, freq="MS")
     ),
     "sensors begin late": of_lab(LAB[5:], f"{DAY} 00:00:00 to {DAY} 04:00:00"),
     "sensors end early": of_lab(LAB[:-6], "2020-01-02 10:00:00 to 2020-01-02 12:00:00"),

@@ -24,7 +24,7 @@ def walk(
     *,
     seed: int = 0,
     start: str = "2020-01-01",
-    freq: str = "h",
+    freq: Any = "h",
     name: str = "y",
     dtype: str = "float32",
 ) -> TimeSeries:

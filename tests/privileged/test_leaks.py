@@ -7,6 +7,7 @@ bit-identical, the sample at `reads_until` must change it. The same search must 
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -46,7 +47,7 @@ def student_model(shift: int = 0, **kwargs: Any) -> NLinearModel:
 
 
 def around(target: TimeSeries, *, k: int = 1, seed: int, name: str, components: int = 2) -> TimeSeries:
-    """A privileged series that begins before the target and runs on after its end."""
+    """An hourly or finer privileged series that begins before the target and runs on after its end."""
     start = target.start_time() - BEFORE * HOUR
     steps = (BEFORE + len(target) + AFTER) * k
     return walk(steps, components, seed=seed, start=str(start), freq=f"{60 // k}min", name=name)
@@ -59,9 +60,27 @@ def means(fine: TimeSeries, n: int) -> TimeSeries:
     return TimeSeries.from_times_and_values(times, hourly, columns=[f"y{i}" for i in range(fine.n_components)])
 
 
+def around_steps(target: TimeSeries, freq: str, *, seed: int) -> TimeSeries:
+    """A fine series that begins two steps before the target and runs on two after its end, whatever their lengths."""
+    times = pd.date_range(target.start_time() - 2 * target.freq, target.end_time() + 2 * target.freq, freq=freq)
+    return walk(len(times), 2, seed=seed, start=str(times[0]), freq=freq, name="fine")
+
+
+def means_of_steps(fine: TimeSeries, target: TimeSeries) -> TimeSeries:
+    """The means over the steps that begin at the target's stamps, on its grid."""
+    ends = target.time_index.append(pd.Index([target.end_time() + target.freq]))
+    frame = pd.DataFrame(fine.values(), index=fine.time_index)
+    return target.with_values(
+        np.stack([frame[(frame.index >= a) & (frame.index < b)].mean() for a, b in itertools.pairwise(ends)])[..., None]
+    )
+
+
 @dataclass(frozen=True)
 class Case:
-    """Sources of one teacher, and by hand the last step that each privileged series may be read at."""
+    """Sources of one teacher, and by hand the last step that each privileged series may be read at.
+
+    With `freq`, of the target and of the fine series, steps are those of a calendar; the longest has `samples`.
+    """
 
     sources: tuple[Source, ...]
     until: dict[str | None, Fraction | int]
@@ -69,6 +88,8 @@ class Case:
     from_means: bool = False
     blind: bool = False
     lengths: tuple[int, ...] = (16,)
+    freq: tuple[Any, str] | None = None
+    samples: int = K
     series: list[TimeSeries] = field(init=False)
     privileged: dict[str, list[TimeSeries]] = field(init=False)
 
@@ -76,6 +97,12 @@ class Case:
         series: list[TimeSeries] = []
         privileged: dict[str, list[TimeSeries]] = {name: [] for name in self.until if name is not None}
         for index, n in enumerate(self.lengths):
+            if self.freq is not None:
+                target = walk(n, 2, seed=index, start=str(pd.Timestamp("2019-12-18")), freq=self.freq[0])
+                fine = around_steps(target, self.freq[1], seed=50 + index)
+                series.append(means_of_steps(fine, target) if self.from_means else target)
+                privileged["minute"].append(fine)
+                continue
             target = walk(n, 2, seed=index, start=str(pd.Timestamp("2020-01-01") + index * 30 * HOUR))
             fine = around(target, k=K, seed=50 + index, name="fine")
             series.append(means(fine, n) if self.from_means else target)
@@ -111,12 +138,28 @@ class Case:
             object.__setattr__(case, "privileged", self.privileged | {name: changed})
         return case, rows[index].time_index[position]
 
+    def positions(self, series: TimeSeries) -> list[int]:
+        """The samples that are perturbed: of a calendar those within two of a stamp of the target."""
+        if self.freq is None:
+            return list(range(len(series)))
+        stamps = pd.date_range(series.start_time(), series.end_time(), freq=self.freq[0])
+        near = series.time_index.searchsorted(stamps)[:, None] + np.arange(-2, 3)
+        return sorted({int(i) for i in near.ravel() if 0 <= i < len(series)})
+
     def asked(self, teacher: Teacher) -> tuple[Tensor, Tensor, Tensor]:
         """Keys, forecasts and validity of every window whose horizon ends within its series."""
         keys = torch.tensor(
             [(i, origin) for i, s in enumerate(self.series) for origin in range(L - 1, len(s) - H - self.shift)]
         )
         return keys, *teacher.predictor(self.series, privileged=self.privileged).forecasts(keys)
+
+
+def step_of(stamp: pd.Timestamp, target: TimeSeries) -> Fraction:
+    """Where a time stamp lies, in steps after the first of the target; steps may be of unequal length."""
+    grid = pd.date_range(target.start_time() - 12 * target.freq, periods=len(target) + 24, freq=target.freq)
+    step = int(grid.searchsorted(stamp, side="right")) - 1
+    into = Fraction((stamp - grid[step]) / (grid[step + 1] - grid[step])).limit_denominator(100)
+    return step - 12 + into
 
 
 def search(case: Case) -> tuple[list[str], list[str]]:
@@ -127,13 +170,14 @@ def search(case: Case) -> tuple[list[str], list[str]]:
     leaks, misses = [], []
     for name, until in case.until.items():
         for index, series in enumerate(case.series if name is None else case.privileged[name]):
-            for position in range(len(series)):
+            for position in case.positions(series):
                 moved_case, stamp = case.with_sample(name, index, position)
                 _, found, covered_now = moved_case.asked(teacher)
                 assert torch.equal(covered_now, covered)
+                at = step_of(stamp, case.series[index])
                 moved = (found != reference).flatten(1).any(1) & covered
                 for window, (i, origin) in enumerate(keys.tolist()):
-                    distance = Fraction((stamp - case.series[i].time_index[origin]) / HOUR).limit_denominator(100)
+                    distance = at - origin
                     where = f"{name!r} at {stamp} ({distance} after the origin) in window {(i, origin)}"
                     if i != index or distance > until:
                         leaks += [where] * bool(moved[window])
@@ -142,6 +186,7 @@ def search(case: Case) -> tuple[list[str], list[str]]:
     return leaks, misses
 
 
+NEW_YEAR = pd.offsets.CustomBusinessDay(holidays=["2019-12-25", "2019-12-26", "2020-01-01"])
 CASES = {
     "whole horizon": Case((FutureHorizon("lab"),), {"lab": 3}),
     "prefix of the horizon": Case((FutureHorizon("lab", end=2),), {"lab": 2}),
@@ -186,6 +231,31 @@ CASES = {
         (WayPoint("sky", 2), FutureHorizon("lab", start=3, end=6, mean_over=2)), {"sky": 2, "lab": 6}, lengths=(13, 15)
     ),
     "sensors alone": Case((CostlySensors("lab", until=1),), {"lab": 1}, blind=True, lengths=(14, 11)),
+    "days of months": Case((HighResolution("minute"),), {"minute": 0}, lengths=(9,), freq=("MS", "D")),
+    "days of months that end": Case((HighResolution("minute"),), {"minute": 0}, lengths=(9,), freq=("ME", "D")),
+    "days of months, means": Case(
+        (HighResolution("minute", coarse="mean"),),
+        {"minute": Fraction(30, 31)},
+        from_means=True,
+        lengths=(8, 7),
+        freq=("MS", "D"),
+        samples=31,
+    ),
+    "months of quarters": Case((HighResolution("minute"),), {"minute": 0}, lengths=(9,), freq=("QS", "MS")),
+    "hours of business days": Case((HighResolution("minute"),), {"minute": 0}, lengths=(10,), freq=("B", "6h")),
+    # of a holiday on a Wednesday before a Thursday, 48 of 72 hours
+    "hours of business days without holidays": Case(
+        (HighResolution("minute"),), {"minute": 0}, lengths=(10,), freq=(NEW_YEAR, "8h")
+    ),
+    "hours of business days, means": Case(
+        (HighResolution("minute", coarse="mean"),),
+        {"minute": Fraction(11, 12)},
+        from_means=True,
+        lengths=(10,),
+        freq=("B", "6h"),
+        samples=12,
+    ),
+    "days of weeks": Case((HighResolution("minute"),), {"minute": 0}, lengths=(9,), freq=("W-WED", "D")),
     "two sources on one series": Case((CostlySensors("lab"), FutureHorizon("lab", end=2)), {"lab": 2}),
 }
 
@@ -205,7 +275,7 @@ def test_nothing_later_than_reads_until_reaches_a_teacher(case: Case) -> None:
 def test_sources_say_how_far_they_read(case: Case) -> None:
     said: dict[str | None, Fraction] = {}
     for source in case.sources:
-        until = source.reads_until(H + case.shift, K if isinstance(source, HighResolution) else 1)
+        until = source.reads_until(H + case.shift, case.samples if isinstance(source, HighResolution) else 1)
         said[source.name] = max(until, said.get(source.name, until))
     assert said == case.until
 

@@ -14,12 +14,12 @@ from tskd._core.window_keys import WindowSpan
 
 
 def check_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
-    """Raise a ValueError with the missing dates if a series does not cover `start` to `end`."""
+    """Raise a ValueError with the missing dates if a series lacks steps of its own between `start` and `end`."""
     missing = []
-    if series.start_time() > start:
-        missing.append(f"{start} to {series.start_time() - series.freq}")
-    if series.end_time() < end:
-        missing.append(f"{series.end_time() + series.freq} to {end}")
+    if (before := series.start_time() - series.freq) >= start:
+        missing.append(f"{start} to {before}")
+    if (after := series.end_time() + series.freq) <= end:
+        missing.append(f"{after} to {end}")
     if missing:
         raise ValueError(
             f"{what} covers {series.start_time()} to {series.end_time()}, but the windows need {start} to {end}: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,8 @@ from tskd.distillation.soft_sensor import blanked
 # largest share of unexplained variance between two columns that are affine copies of one another
 SAME = 1e-6
 SHIFTS = range(-3, 4)
+# the end of a name such as wind+12
+STEP = re.compile(r"[+-]\d{1,6}$")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Finding:
 
 def among_inputs(model: DistilledModel, data: SeriesBundle, privileged: Mapping[str, list[TimeSeries]]) -> Finding:
     """Check for privileged columns among the student's inputs: by value, as an affine copy, or shifted by some steps.
+
+    A column whose name says of which step it is, as those of `tskd.datasets.as_issued`, is compared with that step too.
 
     Args:
         data: the deployable series.
@@ -71,7 +76,9 @@ def among_inputs(model: DistilledModel, data: SeriesBundle, privileged: Mapping[
 
 def _matches(series: TimeSeries, hidden: TimeSeries) -> Iterator[tuple[str, str, int]]:
     """Pairs of columns of the two series that are the same, and how many steps the first is ahead."""
-    for lead in SHIFTS:
+    named = {int(found[0]) for name in map(str, series.components) if (found := STEP.search(name))}
+    named &= set(range(-len(series), len(series)))
+    for lead in sorted({*SHIFTS, *named}):
         a, b = _overlapping(series, hidden.shift(-lead))
         if len(a) < 3:
             continue

@@ -1,19 +1,22 @@
 """Folding a fine series onto a coarse time grid, without reading past the forecast origin.
 
-The samples of a step are either those up to its stamp (the coarse value is the point sample at the stamp) or those
-from its stamp on (the coarse value is the mean or sum over the step that starts at the stamp). Taking the second for
-data that are the first reads the future: on ETTm1 → ETTh1 the one-step error of a linear forecaster falls to a quarter.
+Taking the samples from a stamp on for those up to it reads the future: on ETTm1 → ETTh1 the one-step error of a linear
+forecaster falls to a quarter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from darts import TimeSeries
 
 from tskd._core.correlation import squared_correlations
+from tskd.privileged.step_samples import StepSamples, step_samples
+
+SUMMARIES = ("mean", "std", "min", "max", "last")
+"""What is read of steps whose numbers of samples differ."""
 
 # share of variance that the right aggregate may leave unexplained, because of rounding and gaps
 UNEXPLAINED = 0.01
@@ -21,45 +24,45 @@ UNEXPLAINED = 0.01
 CLEARLY, RELATED = 0.9, 0.7
 
 
-def samples_per_step(fine: TimeSeries, coarse: TimeSeries) -> int:
-    """Fine samples in one coarse step.
-
-    Raises:
-        ValueError: the fine step does not divide the coarse one, or the coarse stamps are not among the fine ones.
-    """
-    fine_step, coarse_step = _step(fine), _step(coarse)
-    ratio = coarse_step / fine_step
-    if ratio != int(ratio) or ratio < 2:
-        raise ValueError(
-            f"the step of the fine series is {fine_step}, that of the target {coarse_step}: the first must divide the "
-            "second at least twice; resample the fine series"
-        )
-    if (coarse.start_time() - fine.start_time()) % fine_step != 0 * fine_step:
-        raise ValueError(
-            f"the target's stamps (first {coarse.start_time()}) are not among those of the fine series "
-            f"(first {fine.start_time()}, step {fine_step}); shift or resample the fine series"
-        )
-    return int(ratio)
-
-
 def fold(fine: TimeSeries, coarse: TimeSeries, *, whole_step: bool) -> TimeSeries:
-    """The k fine samples of each coarse step as k·C components on the coarse grid.
+    """The fine samples of each coarse step as components on the coarse grid.
 
     Args:
-        fine: C components, k samples in a coarse step.
+        fine: C components.
         coarse: the grid; nothing later than the step at its last stamp is read.
         whole_step: whether the samples of a step are those from its stamp on, rather than those up to its stamp.
 
     Returns:
-        Components named `component@offset`, offset in fine samples from the stamp, for the coarse steps whose samples
-        all exist.
+        For the coarse steps whose samples all exist, these as k·C components named `component@offset`, offset in fine
+        samples from the stamp; if their number k differs from step to step, the `SUMMARIES` of each component.
     """
-    rows, first = _rows(fine, coarse, whole_step)
-    values = fine.values(copy=False)[rows].reshape(len(rows), -1)
-    k = rows.shape[1]
-    offsets = range(k) if whole_step else range(1 - k, 1)
-    names = [f"{component}@{offset}" for offset in offsets for component in fine.components]
-    return TimeSeries.from_times_and_values(coarse.time_index[first : first + len(rows)], values, columns=names)
+    steps = step_samples(fine, coarse, whole_step=whole_step)
+    if steps.equal:
+        values = fine.values(copy=False)[steps.rows].reshape(len(steps), -1)
+        k = int(steps.counts[0])
+        labels: Iterable[Any] = range(k) if whole_step else range(1 - k, 1)
+    else:
+        values, labels = _summaries(fine, steps), SUMMARIES
+    names = [f"{component}@{label}" for label in labels for component in fine.components]
+    times = coarse.time_index[steps.first : steps.first + len(steps)]
+    return TimeSeries.from_times_and_values(times, values, columns=names, freq=coarse.freq)
+
+
+def _summaries(fine: TimeSeries, steps: StepSamples) -> np.ndarray:
+    """The `SUMMARIES` of each component over each step, `[n, 5·C]`; NaN for those that miss a sample."""
+    values = fine.values(copy=False).astype(np.float64)
+    mean = steps.mean(values)
+    read = slice(steps.starts[0], steps.starts[-1] + steps.counts[-1])
+    squares = np.full_like(values, np.nan)
+    squares[read] = (values[read] - np.repeat(mean, steps.counts, axis=0)) ** 2
+    found = (
+        mean,
+        np.sqrt(steps.mean(squares)),
+        steps.reduced(np.minimum, values),
+        steps.reduced(np.maximum, values),
+        values[steps.starts + steps.counts - 1],
+    )
+    return np.concatenate(found, axis=1).astype(fine.dtype)
 
 
 def check_samples_agree(fine: TimeSeries, coarse: TimeSeries, declared: str) -> None:
@@ -71,17 +74,21 @@ def check_samples_agree(fine: TimeSeries, coarse: TimeSeries, declared: str) -> 
         ValueError: a component is better explained by point samples, or by the samples before the stamp, or no
             component of the coarse series is the declared aggregate of one of the fine series.
     """
-    after, first_after = _rows(fine, coarse, True)
-    before, first_before = _rows(fine, coarse, False)
-    first = max(first_after, first_before)
-    last = min(first_after + len(after), first_before + len(before))
-    after, before = after[first - first_after : last - first_after], before[first - first_before : last - first_before]
+    after, before = (step_samples(fine, coarse, whole_step=whole_step) for whole_step in (True, False))
+    first = max(after.first, before.first)
+    last = min(after.first + len(after), before.first + len(before))
+    if last - first < 3:
+        raise ValueError(
+            f"coarse={declared!r} cannot be confirmed: the two series share {max(last - first, 0)} whole steps, and "
+            'three are needed. Use coarse="point", which never reads past the origin, or give longer series'
+        )
+    after, before = after.between(first, last), before.between(first, last)
     values = fine.values(copy=False).astype(np.float64)
     target = coarse.values(copy=False)[first:last].astype(np.float64)
     candidates = {
-        f"the {declared} of the samples from its stamp on": values[after].mean(1),
-        'the sample at its stamp (coarse="point")': values[after[:, 0]],
-        f'the {declared} of the samples up to its stamp (read as coarse="point")': values[before].mean(1),
+        f"the {declared} of the samples from its stamp on": _aggregate(values, after, declared),
+        'the sample at its stamp (coarse="point")': values[before.starts + before.counts - 1],
+        f'the {declared} of the samples up to its stamp (read as coarse="point")': _aggregate(values, before, declared),
     }
     unexplained = np.stack([1 - squared_correlations(candidate, target) for candidate in candidates.values()])
     proven = False
@@ -107,30 +114,7 @@ def check_samples_agree(fine: TimeSeries, coarse: TimeSeries, declared: str) -> 
         )
 
 
-def _rows(fine: TimeSeries, coarse: TimeSeries, whole_step: bool) -> tuple[np.ndarray, int]:
-    """Positions of the samples `[steps, k]` of the coarse steps that have all of them, and the first such step."""
-    k = samples_per_step(fine, coarse)
-    stamp = (coarse.start_time() - fine.start_time()) // _step(fine)
-    rows = int(stamp) + k * np.arange(len(coarse))[:, None] + np.arange(k) - (0 if whole_step else k - 1)
-    complete = np.flatnonzero((rows[:, 0] >= 0) & (rows[:, -1] < len(fine)))
-    if not len(complete):
-        raise ValueError(
-            f"the fine series ({fine.start_time()} to {fine.end_time()}) and the target ({coarse.start_time()} to "
-            f"{coarse.end_time()}) do not overlap"
-        )
-    return rows[complete], int(complete[0])
-
-
-def _step(series: TimeSeries) -> Any:
-    """Length of one step, a number or a time span.
-
-    Raises:
-        ValueError: steps differ in length, as months do.
-    """
-    if not isinstance(series.time_index, pd.DatetimeIndex):
-        return series.freq
-    first = series.time_index[0]
-    steps = pd.date_range(first, periods=13, freq=series.freq).diff()[1:].unique()
-    if len(steps) > 1:
-        raise ValueError(f"frequency {series.freq_str!r} has steps of unequal length; a fixed one is needed")
-    return steps[0]
+def _aggregate(values: np.ndarray, steps: StepSamples, declared: str) -> np.ndarray:
+    """The mean of `values [T, C]` over each step `[n, C]`; the sum if it is declared and steps differ in number."""
+    mean = steps.mean(values)
+    return mean if steps.equal or declared == "mean" else mean * steps.counts[:, None]

@@ -56,7 +56,7 @@ class Source(Described, ABC):
 
         Args:
             horizon: last step of the teacher's output chunk, output_chunk_shift included.
-            samples_per_step: samples of the privileged series in one step of the target.
+            samples_per_step: samples of the privileged series in one step of the target, the longest.
         """
 
     def check_horizon(self, horizon: range) -> None:

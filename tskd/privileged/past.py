@@ -46,15 +46,21 @@ class CostlySensors(Source):
 
 @dataclass(frozen=True, repr=False)
 class HighResolution(Source):
-    """Finer samples of the lookback, k per step of the target, folded into k channels each.
+    """Finer samples of the lookback: the k samples of each step of the target, as k channels of each component.
+
+    Where the calendar gives steps different numbers of samples (days in months, hours in business days, whose Mondays
+    reach back over the weekend), five channels instead: mean, standard deviation, minimum, maximum and last value. A
+    step that lacks a sample, as a first month that begins on the 10th, has none of these.
 
     The fine window ends at the last instant that the target's value at t covers: at t itself if the coarse series
     consists of point samples, at the last fine sample of t's own step if it is a mean or sum over that step (labelled
     by its start). The first can never read the future. The second is accepted only if the data prove it: some component
-    of the coarse series must be that aggregate of a component of the fine one.
+    of the target must be that aggregate of a component of the fine series, which therefore holds the samples that the
+    target itself was made of, and not other channels alone.
 
     Args:
-        name: key in `privileged`; a series whose step divides the target's.
+        name: key in `privileged`; a series whose step divides the target's, or that has samples in each of its steps
+            where those of either are of unequal length.
         coarse: how the coarse series came from the fine one, `"point"`, `"mean"` or `"sum"`.
     """
 

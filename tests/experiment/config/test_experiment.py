@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from tests.helpers.experiments import HORIZON, LOOKBACK, STEPS, TEST, VALIDATION, toy_config, toy_data, toy_model
 from tskd import DistilledModel, Teacher
 from tskd._core.quiet_logs import quiet
+from tskd.datasets import DataSet
 from tskd.experiment import Arm, ConfigError, Experiment, Results, RunError
 from tskd.experiment.config.objects import Spec
 from tskd.experiment.config.roles import MODEL
@@ -439,6 +440,48 @@ def test_placebo_of_finer_samples_keeps_the_coarse_values(coarse: Any) -> None:
     details, mixed = before - level, after - kept
     assert (np.abs(details - mixed).max(axis=1) > 1e-6).all()
     np.testing.assert_allclose(np.sort(details[:, 0]), np.sort(mixed[:, 0]), atol=1e-9)
+
+
+@pytest.mark.parametrize("coarse", ["mean", "point"])
+def test_placebo_of_the_days_of_months_keeps_what_they_make_up(coarse: Any) -> None:
+    """Months of 28 to 31 days: a step takes the details of another one, every so many of them."""
+    months = pd.date_range("2016-01-01", periods=72, freq="MS")
+    days = pd.date_range("2015-12-02", "2021-12-31", freq="D")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=len(days)), "b": rng.normal(size=len(days))}, index=days)
+    ends = [*months[1:], pd.Timestamp("2022-01-01")] if coarse == "mean" else months
+    begins = months if coarse == "mean" else months - pd.offsets.MonthBegin() + pd.Timedelta("1D")
+    last = pd.Timedelta("1D" if coarse == "mean" else "0D")
+    steps = [frame[begin : end - last] for begin, end in zip(begins, ends, strict=True)]
+    level = [one.mean() if coarse == "mean" else one.iloc[-1] for one in steps]
+    data = DataSet(
+        name="months",
+        series=TimeSeries.from_times_and_values(months, np.stack([one.to_numpy() for one in level])),
+        privileged={"days": TimeSeries.from_times_and_values(days, frame.to_numpy(), columns=["a", "b"])},
+        validation_start=months[36],
+        test_start=months[54],
+    )
+    source, named = placebo(HighResolution("days", coarse=coarse), data, seed=1)
+    shuffled = named[str(source.name)].to_dataframe()
+    details = [(one - kept).to_numpy() for one, kept in zip(steps, level, strict=True)]
+    part = np.repeat([0, 1, 2], [36, 18, 18])
+    for index, (before, kept) in enumerate(zip(steps, level, strict=True)):
+        after = shuffled.loc[before.index]
+        found = after.mean() if coarse == "mean" else after.iloc[-1]
+        np.testing.assert_allclose(found, kept, atol=1e-9)
+        assert np.abs(after - before).to_numpy().max(axis=0).min() > 1e-3
+        # components stay together, and come from a step of the same part, in the order of its days
+        mixed = (after - after.mean()).to_numpy()
+        donors = [detail for detail, whose in zip(details, part, strict=True) if whose == part[index]]
+        lengths = [len(detail) for detail in donors if _drawn_from(mixed, detail)]
+        assert len(lengths) == 1 and 28 <= lengths[0] <= 31
+
+
+def _drawn_from(mixed: np.ndarray, detail: np.ndarray) -> bool:
+    """Whether rows are those of `detail`, but for their mean, and for days repeated or left out."""
+    rows = len(detail) - 1 - np.arange(len(mixed))[::-1] * len(detail) // len(mixed)
+    drawn = detail[rows]
+    return bool(np.allclose(mixed, drawn - drawn.mean(axis=0), atol=1e-9))
 
 
 def test_placebo_is_the_same_for_the_same_seed_and_knows_no_later_part() -> None:

@@ -18,7 +18,7 @@ from darts import TimeSeries
 
 from tskd.datasets import ArchiveSeries, DataSet
 from tskd.privileged import HighResolution, Source
-from tskd.privileged.alignment import fold
+from tskd.privileged.step_samples import step_samples
 
 SEVERAL = 3
 """Rows that a stratum has at least, if its part has so many."""
@@ -84,12 +84,23 @@ def _shuffled_detail(
     fine: TimeSeries, coarse: TimeSeries, data: DataSet, source: HighResolution, rng: np.random.Generator
 ) -> TimeSeries:
     """`fine` with the deviations of its samples from the value of their coarse step permuted among coarse steps."""
-    folded = fold(fine, coarse, whole_step=source.coarse != "point")
-    samples = folded.values(copy=False).reshape(len(folded), -1, fine.n_components)
-    level = samples[:, -1:] if source.coarse == "point" else samples.mean(axis=1, keepdims=True)
-    mixed = level + (samples - level)[_permutation(folded.time_index, data, rng)]
-    offsets = np.arange(samples.shape[1]) - (samples.shape[1] - 1 if source.coarse == "point" else 0)
-    rows = fine.time_index.get_indexer(folded.time_index)[:, None] + offsets
-    values = fine.values(copy=True)
-    values[rows] = mixed
+    steps = step_samples(fine, coarse, whole_step=source.coarse != "point")
+    taken = _permutation(coarse.time_index[steps.first : steps.first + len(steps)], data, rng)
+    original, values = fine.values(copy=False), fine.values(copy=True)
+    if not steps.equal:
+        parts = [np.arange(start, start + count) for start, count in zip(steps.starts, steps.counts, strict=True)]
+        for own, other in zip(parts, (parts[donor] for donor in taken), strict=True):
+            # of a longer or shorter step every so many samples, counted from its last
+            drawn = other[-1 - np.arange(len(own))[::-1] * len(other) // len(own)]
+            detail = original[drawn] - _level(original[other], source)
+            values[own] = _level(original[own], source) + detail - _level(detail, source)
+        return fine.with_values(values)
+    samples = original[steps.rows]
+    level = _level(samples, source)
+    values[steps.rows] = level + (samples - level)[taken]
     return fine.with_values(values)
+
+
+def _level(samples: np.ndarray, source: HighResolution) -> np.ndarray:
+    """The coarse value `[..., 1, C]` that the samples of a step `[..., k, C]` make up."""
+    return samples[..., -1:, :] if source.coarse == "point" else samples.mean(axis=-2, keepdims=True)
