@@ -1,5 +1,7 @@
-"""Conformance tests that a new part inherits."""
+"""Tests that a part of one's own inherits: `TestMine = WeightingConformance.of(Mine)`, and likewise for each kind."""
 
+from tskd.testing.balance import BalanceConformance
+from tskd.testing.loss import LossConformance
 from tskd.testing.weighting import WeightingConformance
 
-__all__ = ["WeightingConformance"]
+__all__ = ["BalanceConformance", "LossConformance", "WeightingConformance"]
