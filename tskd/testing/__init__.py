@@ -2,6 +2,7 @@
 
 from tskd.testing.balance import BalanceConformance
 from tskd.testing.loss import LossConformance
+from tskd.testing.source import SourceConformance
 from tskd.testing.weighting import WeightingConformance
 
-__all__ = ["BalanceConformance", "LossConformance", "WeightingConformance"]
+__all__ = ["BalanceConformance", "LossConformance", "SourceConformance", "WeightingConformance"]

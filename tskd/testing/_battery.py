@@ -45,8 +45,9 @@ def require_close(found: Any, expected: Any, rounding: float, message: str) -> N
     found, expected = np.asarray(found), np.asarray(expected)
     require(found.shape == expected.shape, f"{message}: shapes {found.shape} and {expected.shape}")
     if not np.allclose(found, expected, rtol=rounding, atol=rounding, equal_nan=True):
-        most = np.nanmax(np.abs(found - expected))
-        raise AssertionError(f"{message}: they differ by up to {most:.3g}, allowed is {rounding:g}")
+        most = np.abs(found - expected)[np.isfinite(found) & np.isfinite(expected)].max(initial=0)
+        missing = f"{(~np.isfinite(found)).sum()} and {(~np.isfinite(expected)).sum()} are missing"
+        raise AssertionError(f"{message}: they differ by up to {most:.3g}, allowed is {rounding:g}; {missing}")
 
 
 def check_recreated(part: Described, module: ModuleType, saved: bool) -> None:
