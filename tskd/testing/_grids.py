@@ -39,6 +39,13 @@ def shifted(series: TimeSeries, places: Any, seed: int = 99) -> TimeSeries:
     return series.with_values(values)
 
 
+def missing_from(series: TimeSeries, first: int) -> TimeSeries:
+    """The series without values from a position on."""
+    values = series.values()
+    values[first:] = np.nan
+    return series.with_values(values)
+
+
 def same_series(one: Sequence[TimeSeries], other: Sequence[TimeSeries]) -> bool:
     """Whether they have the same stamps, names and values."""
     return len(one) == len(other) and all(
