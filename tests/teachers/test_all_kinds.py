@@ -45,7 +45,8 @@ class TestNetwork(TeacherConformance):
 @pytest.mark.slow
 class TestNetworkThatIsCrossFitted(TeacherConformance):
     order_matters = True
-    # its blocks are days long
+    # its blocks are days long, and of other steps one says their number
+    grids = ("hours",)
     lengths = (400, 300)
 
     def make(self) -> BaseTeacher:
