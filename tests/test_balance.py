@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tskd.balance import FixedBalance, ScheduledBalance
+from tskd.balance import AutoBalance, FixedBalance, ScheduledBalance
+from tskd.testing import BalanceConformance
+
+TestFixedBalance = BalanceConformance.of(lambda: FixedBalance(0.3))
+TestFixedBalanceOfTeachersAlone = BalanceConformance.of(lambda: FixedBalance(1))
+TestScheduledBalance = BalanceConformance.of(ScheduledBalance)
+TestScheduledBalanceThatFalls = BalanceConformance.of(
+    lambda: ScheduledBalance(1, warm_up=3, hold=2, decay=4, final=0.2)
+)
+TestAutoBalance = BalanceConformance.of(lambda: AutoBalance(folds=3, bold=True))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from statsmodels.datasets import co2
 
+from tests.helpers.batteries import tests_of
 from tskd import datasets
 from tskd.datasets import DataSet, carry_forward, fill_from_past, names
 from tskd.datasets.air_quality import AIR
@@ -23,8 +24,10 @@ from tskd.datasets.five_cities import SHANGHAI
 from tskd.datasets.household import HOURLY, HOUSEHOLD, interpolated
 from tskd.datasets.weather import JENA
 from tskd.experiment.data.preparation import prepare
+from tskd.testing import DataSetConformance
 
 load = cache(datasets.load)  # each is read once for all tests
+TWICE = "test_made_twice_it_is_the_same"
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +124,23 @@ def test_a_gap_at_the_start_of_a_stretch_is_refused() -> None:
     with pytest.raises(ValueError, match="column 'a' has no value at 2020-01-01 00:00:00, nor any before it"):
         series_of(carry_forward(table), ["a"])
     assert carry_forward(table[::-1])["a"].tolist() == [1, 1]
+
+
+@cache
+def battery(name: str) -> type[DataSetConformance]:
+    return DataSetConformance.of(lambda: datasets.load(name), _made=load(name))
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
+@pytest.mark.parametrize(
+    "test", [pytest.param(test, marks=[pytest.mark.slow] * (test == TWICE)) for test in tests_of(DataSetConformance)]
+)
+def test_every_data_set_conforms(name: str, test: str, request: pytest.FixtureRequest) -> None:
+    if package := CATALOGUE[name].package:
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    else:
+        request.getfixturevalue("data_folder")
+    getattr(battery(name)(), test)()
 
 
 REAL = sorted(name for name, entry in CATALOGUE.items() if entry.files)

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.distributions import Cauchy, Laplace, LogNormal, Normal
 
 import tskd.losses
+from tests.helpers.batteries import tests_of
 from tskd.losses import (
     AttentionTransfer,
     AttentiveImitation,
@@ -40,6 +41,7 @@ from tskd.losses import (
     TeacherBounded,
     TemporalRelation,
 )
+from tskd.testing import LossConformance
 
 WINDOWS, STEPS, COMPONENTS = 5, 8, 3
 PROBE_WINDOWS = 4
@@ -494,6 +496,33 @@ def held(loss: LossTerm) -> list[LossTerm]:
     return [loss, *(part for value in loss.settings().values() if isinstance(value, LossTerm) for part in held(value))]
 
 
+def battery(case: Case) -> type[LossConformance]:
+    """The shared tests, for what this loss compares."""
+
+    class Conformance(LossConformance):
+        least = case.least
+        # a projected student, or a softened teacher, agrees with something else than the teacher's own
+        zero_at_teacher = same in case.agreements and not projects(case.make())
+        # windows without labels count in full
+        silent_without_label = not any(isinstance(term, AttentiveImitation) for term in held(case.make()))
+        distribution = staticmethod(case.kind)
+
+        def make(self) -> DistillationLoss:
+            return case.make()
+
+        def features(self, steps: int, components: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+            student, teacher = case.shapes
+            return student(steps, components), teacher(steps, components)
+
+    return Conformance
+
+
+@EVERY
+@pytest.mark.parametrize("test", tests_of(LossConformance))
+def test_it_conforms(case: Case, test: str) -> None:
+    getattr(battery(case)(), test)()
+
+
 def test_every_public_loss_is_in_the_table() -> None:
     public = {getattr(tskd.losses, name) for name in tskd.losses.__all__}
     terms = {cls for cls in public if issubclass(cls, LossTerm)} - {LossTerm, DistillationLoss, LabelWeighting}
@@ -622,36 +651,6 @@ def test_finite_where_something_is_constant(case: Case, dtype: torch.dtype, wher
 
 @EVERY
 @FAST
-@given(data=st.data(), seed=st.integers(0, 999))
-def test_windows_in_another_order_have_the_same_terms(case: Case, data: st.DataObject, seed: int) -> None:
-    size = data.draw(sizes(case.least))
-    student, teacher, target = disagreeing(case, size, seed)
-    loss = ready(case, size, teacher, target)
-    order = data.draw(st.permutations(range(size[0])))
-    torch.testing.assert_close(
-        loss(compare(case, rows(student, order), rows(teacher, order), target[order])),
-        loss(compare(case, student, teacher, target))[order],
-    )
-
-
-@EVERY
-@FAST
-@given(data=st.data(), seed=st.integers(0, 999))
-def test_a_selection_of_windows_has_the_terms_it_had_among_all(case: Case, data: st.DataObject, seed: int) -> None:
-    size = data.draw(sizes((3, *case.least[1:])))
-    student, teacher, target = disagreeing(case, size, seed)
-    loss = ready(case, size, teacher, target)
-    few = data.draw(st.lists(st.sampled_from(range(size[0])), min_size=1, max_size=size[0] - 1, unique=True))
-    among_all = loss(compare(case, student, teacher, target))[few]
-    if case.apart:
-        alone = loss(compare(case, rows(student, few), rows(teacher, few), target[few]))
-        torch.testing.assert_close(alone, among_all)
-    else:
-        assert loss.least == case.least[0] == 3
-
-
-@EVERY
-@FAST
 @given(data=st.data(), seed=st.integers(0, 999), scale=st.floats(0.02, 50), level=st.floats(-20, 20))
 def test_an_affine_change_of_units_scales_the_term_as_it_says(
     case: Case, data: st.DataObject, seed: int, scale: float, level: float
@@ -671,33 +670,6 @@ def test_an_affine_change_of_units_scales_the_term_as_it_says(
     expected = scale ** (case.degree or 0) * values
     found = ready(case, size, teacher, target)(compare(case, student, teacher, target))
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9 * float(expected.detach().abs().max()))
-
-
-@EVERY
-def test_a_coefficient_is_of_the_term_and_not_in_it(case: Case) -> None:
-    size = (WINDOWS, STEPS, COMPONENTS)
-    student, teacher, target = disagreeing(case, size, 3)
-    pair = compare(case, student, teacher, target)
-    loss = ready(case, size, teacher, target)
-    heavier = type(loss)(**{**loss.settings(), "weight": 3})
-    values = ready(replace(case, make=lambda: heavier), size, teacher, target)(pair)
-    torch.testing.assert_close(values, loss(pair), rtol=0, atol=0)
-
-
-@EVERY
-@DTYPES
-def test_a_copy_of_a_loss_in_use_is_its_equal_and_its_own(case: Case, dtype: torch.dtype) -> None:
-    size = (WINDOWS, STEPS, COMPONENTS)
-    student, teacher, target = disagreeing(case, size, 3, dtype)
-    pair = compare(case, student, teacher, target)
-    loss = ready(case, size, teacher, target)
-    copied = copy.deepcopy(loss)
-    before = loss(pair)
-    assert torch.equal(copied(pair), before)
-    with torch.no_grad():
-        for values in (*copied.parameters(), *copied.buffers()):
-            values.add_(1)
-    assert torch.equal(loss(pair), before)
 
 
 @EVERY

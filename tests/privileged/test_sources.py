@@ -10,11 +10,28 @@ import pytest
 from darts import TimeSeries
 
 from tests.helpers.series import walk
+from tskd import privileged
 from tskd.privileged import CostlySensors, FutureHorizon, HighResolution, Source, WayPoint
 from tskd.privileged.alignment import check_samples_agree, fold
+from tskd.testing import SourceConformance
 
 TARGET = TimeSeries.from_times_and_values(pd.RangeIndex(0, 10), np.zeros(10), columns=["y"])
 HORIZON = range(1, 4)
+
+TestFutureHorizon = SourceConformance.of(lambda: FutureHorizon("p"))
+TestFutureHorizonOfTheTarget = SourceConformance.of(FutureHorizon)
+TestFutureHorizonInPart = SourceConformance.of(lambda: FutureHorizon("p", start=2, end=4))
+TestFutureHorizonBeyond = SourceConformance.of(lambda: FutureHorizon("p", start=3, end=7))
+TestFutureHorizonOfNoisyMeans = SourceConformance.of(lambda: FutureHorizon("p", mean_over=3, noise_variance=0.2))
+TestWayPoint = SourceConformance.of(lambda: WayPoint("p", 3))
+TestWayPointOfTheTarget = SourceConformance.of(lambda: WayPoint(None, 5))
+TestCostlySensors = SourceConformance.of(lambda: CostlySensors("p"))
+TestCostlySensorsOfLater = SourceConformance.of(lambda: CostlySensors("p", until=2))
+TestHighResolution = SourceConformance.of(lambda: HighResolution("p"), samples_per_step=4)
+TestHighResolutionOfMeans = SourceConformance.of(
+    lambda: HighResolution("p", "mean"), samples_per_step=4, aggregate="mean"
+)
+TestHighResolutionOfSums = SourceConformance.of(lambda: HighResolution("p", "sum"), samples_per_step=3, aggregate="sum")
 
 
 def counting(first: int, end: int, *, components: int = 1) -> TimeSeries:
@@ -179,3 +196,10 @@ def test_a_component_is_held_against_the_one_that_it_comes_closest_to() -> None:
     grid = TimeSeries.from_times_and_values(fine.time_index[::4], coarse, columns=["a", "b"])
     with pytest.raises(ValueError, match="'b' is the sample at its stamp"):
         check_samples_agree(fine, grid, "mean")
+
+
+def test_every_public_source_inherits_the_tests() -> None:
+    batteries = [one for one in globals().values() if isinstance(one, type) and issubclass(one, SourceConformance)]
+    tested = {type(one().make()) for one in batteries if one is not SourceConformance}
+    public = {one for name in privileged.__all__ if issubclass(one := getattr(privileged, name), Source)} - {Source}
+    assert tested == public

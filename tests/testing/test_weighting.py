@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-
 import pytest
 import torch
 from torch import Tensor
 
+from tests.helpers.batteries import failures
 from tskd.testing import WeightingConformance
 from tskd.weighting import CalibrationSet, Step, Uniform, Weighting, WeightingNeeds
 from tskd.weighting.base import Variation
-
-
-def battery(kind: type[WeightingConformance]) -> list[str]:
-    return [name for name, _ in inspect.getmembers(kind, inspect.isfunction) if name.startswith("test_")]
-
-
-def failures(kind: type[WeightingConformance]) -> dict[str, str]:
-    """Tests that a weighting fails, and what they say."""
-    found = {}
-    for name in battery(kind):
-        try:
-            getattr(kind(), name)()
-        except Exception as error:
-            found[name] = f"{type(error).__name__}: {error}"
-    return found
 
 
 def errors(step: Step) -> Tensor:

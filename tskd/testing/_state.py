@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import tskd.weighting
-from tskd._core.object_spec import described, restored
+from tskd.testing._battery import check_recreated
 from tskd.testing._cases import WeightingCase
-from tskd.testing._trial import Trial, for_each, require, whole
+from tskd.testing._trial import Trial, for_each, whole
 
 
 class StateTrial(Trial):
@@ -45,18 +43,7 @@ class StateTrial(Trial):
         )
 
     def test_settings_and_repr_recreate_it(self) -> None:
-        names = ["teacher 0", "teacher 1"]
-        made = self.make_for(names)
-        kind = type(made)
-        public = {name: getattr(tskd.weighting, name) for name in tskd.weighting.__all__} | {kind.__name__: kind}
-        known = SimpleNamespace(**public, __all__=[*public], __name__="weightings")
-        again = kind(**made.settings())
-        require(repr(again) == repr(made), f"{made!r} made again is {again!r}")
-        if self.saved:
-            require(repr(eval(repr(made), public)) == repr(made), f"{made!r} is not what makes it")
-            text = json.dumps(described(made, known))
-            found = json.dumps(described(restored(json.loads(text), known), known))
-            require(found == text, f"{text} read back is {found}")
+        check_recreated(self.make_for(["teacher 0", "teacher 1"]), tskd.weighting, self.saved)
 
 
 def _mirrored(case: WeightingCase) -> WeightingCase:

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from tskd._core.aspects import Aspect
+from tskd.testing._battery import Battery, require
 from tskd.testing._cases import WeightingCase
 from tskd.testing._random_cases import random_cases
 from tskd.weighting.base import Weighting
 from tskd.weighting.step_inputs import Step
 
 
-class Trial:
+class Trial(Battery[Weighting]):
     """The weighting under test; the attributes are described in `WeightingConformance`."""
 
     renormalised = True
@@ -26,10 +27,6 @@ class Trial:
     tolerance = 1e-6
     count = 30
     aspect: Aspect = "forecast"
-
-    def make(self) -> Weighting:
-        """A fresh weighting."""
-        raise NotImplementedError(f"{type(self).__name__} lacks make()")
 
     def make_for(self, names: list[str]) -> Weighting:
         """A fresh weighting for these teachers, if it depends on their names."""
@@ -116,12 +113,6 @@ def whole(weights: Tensor, case: WeightingCase) -> Tensor:
     require(fits and weights.dim() >= 2, f"weights {tuple(weights.shape)} for forecasts {tuple(size)}")
     require(weights.dtype in (torch.float32, torch.float64), f"weights of {weights.dtype}")
     return weights.reshape(shape).expand(size).double()
-
-
-def require(held: bool, message: str) -> None:
-    """As `assert`, which pytest explains in test modules only."""
-    if not held:
-        raise AssertionError(message)
 
 
 def for_each(**kind: object) -> Callable[[Callable[..., None]], Callable[..., None]]:

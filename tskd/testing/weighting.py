@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +13,10 @@ from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.objective import Objective
 from tskd.distillation.paired_loss import StudentOutput
 from tskd.losses import OutputKD
+from tskd.testing._battery import require
 from tskd.testing._cases import WeightingCase
 from tskd.testing._state import StateTrial
-from tskd.testing._trial import for_each, require, whole
-from tskd.weighting.base import Weighting
+from tskd.testing._trial import for_each, whole
 from tskd.weighting.step_inputs import StepFeatures
 
 NAN, FAR = float("nan"), 1e4
@@ -39,14 +38,6 @@ class WeightingConformance(StateTrial):
         count: number of random cases of a test. From 30 on, all K = 1…5 with all B = 1…6 are among them.
         aspect: the aspect under test; every test sets it to each in turn.
     """
-
-    @classmethod
-    def of(cls, make: Callable[[], Weighting], **attributes: Any) -> type[WeightingConformance]:
-        """A subclass that tests the weightings that `make` returns."""
-        unknown = [name for name in attributes if not hasattr(cls, name)]
-        if unknown:
-            raise ValueError(f"there are no attributes {unknown} in {cls.__name__}")
-        return type("TestConformance", (cls,), {"make": lambda self: make(), **attributes})
 
     @for_each()
     def test_weights_are_shares_of_the_valid_teachers(self, case: WeightingCase) -> None:
