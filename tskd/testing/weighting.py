@@ -42,7 +42,7 @@ class WeightingConformance(StateTrial):
 
     @classmethod
     def of(cls, make: Callable[[], Weighting], **attributes: Any) -> type[WeightingConformance]:
-        """A subclass that tests the weightings that `make` returns."""
+        """A subclass that tests the weightings that `make` returns, with these `attributes`. ValueError for others."""
         unknown = [name for name in attributes if not hasattr(cls, name)]
         if unknown:
             raise ValueError(f"there are no attributes {unknown} in {cls.__name__}")
