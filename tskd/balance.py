@@ -35,6 +35,9 @@ class FixedBalance(Balance):
 
     Args:
         value: α, 0 to 1.
+
+    Raises:
+        ValueError: it is not.
     """
 
     value: float = 0.5
@@ -56,6 +59,9 @@ class ScheduledBalance(Balance):
         hold: epochs at the height; None for all that remain.
         decay: epochs of the fall after `hold`; α is at its final value in the last of them.
         final: α after the fall, 0 to 1.
+
+    Raises:
+        ValueError: an argument out of its range, or a decay that never begins, with `hold=None`.
     """
 
     value: float = 0.5
@@ -106,6 +112,9 @@ class AutoBalance(Balance):
         folds: number of folds, at least 2; fewer where labels span too little time.
         bold: trust more, at more risk: α̂·max(0, 1 − V/2α̂²), without the limit for a single series; and entirely where
             labels cover the windows badly and a teacher explains more than .8 of held-out labels.
+
+    Raises:
+        TypeError, ValueError: bold is not a bool, or there are fewer than 2 folds.
     """
 
     folds: int = 5

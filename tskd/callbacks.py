@@ -14,8 +14,11 @@ __all__ = ["BestEpoch"]
 class BestEpoch(EarlyStopping):
     """Early stopping that ends with the parameters of the epoch whose `monitor` was best; they are kept in memory.
 
-    Arguments are those of Lightning's `EarlyStopping`. To train through all epochs and end with the best, give a
-    `patience` of as many.
+    To train through all epochs and end with the best, give a `patience` of as many.
+
+    Args:
+        monitor: name of a logged value, such as darts' `"val_loss"`, which needs `val_series` in `fit`.
+        kwargs: further arguments of Lightning's `EarlyStopping`; `mode="max"` for a value that is to be large.
     """
 
     def __init__(self, monitor: str = "val_loss", **kwargs: Any) -> None:

@@ -20,6 +20,15 @@ class ArchiveSeries:
     """Another series of the same kind (another station, another machine), for teachers fitted elsewhere.
 
     It has the same components as its data set in every slot. An experiment scales it by its own mean and deviation.
+
+    Attributes:
+        name: of the station or machine.
+        series: its target, in the units of its source.
+        privileged: its privileged series by name.
+        past_covariates, future_covariates: its deployable covariates.
+
+    Raises:
+        TypeError, ValueError: an argument is not such.
     """
 
     name: str
@@ -43,7 +52,7 @@ class DataSet:
 
     Attributes:
         name: its name in the catalogue, or its user's.
-        series: the target series.
+        series: the target series, in the units of its source.
         validation_start: time stamp of `series` at which the validation part begins, and before which training ends. It
             may be given as a date or a text such as "2018-08-01", or as the share of the rows before it, such as 0.7.
         test_start: time stamp of `series` at which the test part begins; may be given likewise.
@@ -52,6 +61,9 @@ class DataSet:
         filled: time stamps of `series` whose value is no measurement: models may read them, no error is counted there.
         archive: further series, whose targets end before `validation_start`.
         title, unit, source, licence, notes: texts for reports.
+
+    Raises:
+        TypeError, ValueError: an argument is not such, or the parts, covariates or archive do not fit the series.
     """
 
     name: str

@@ -15,6 +15,13 @@ def fill_from_past(values: np.ndarray, period: int) -> np.ndarray:
 
     A gap at i becomes x[i-period] + (x[j] - x[j-period]), j the last measured step before i that has a measured or
     filled value a period before it; as long as there is none, the last value is carried forward.
+
+    Args:
+        values: in any units.
+        period: steps after which the series is like itself, such as 24 for hours of a day.
+
+    Raises:
+        ValueError: the first value is NaN.
     """
     import numpy as np
 

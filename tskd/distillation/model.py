@@ -236,7 +236,7 @@ class DistilledModel(DartsSurface):
 
     @classmethod
     def load(cls, path: str | Path, trusted: Sequence[type] = ()) -> DistilledModel:
-        """Read a saved model, by darts' safe loading. ValueError for one that is damaged, or has classes of one's own
+        """Read the model in `path`, by darts' safe loading. ValueError if it is damaged, or has classes of one's own
         (models, losses, weightings, sources, teachers, callbacks) that are not `trusted`, whose code may be run."""
         saved = load(as_path(path, "path"), as_tuple(trusted, type, "trusted"))
         model = cls._of(saved.recipe)

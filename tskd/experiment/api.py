@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class Experiment(ExperimentConfig):
     """A comparison of arms on one data set: `Experiment(...)` or `Experiment.from_yaml(path)`, then `run()`.
 
-    The fields are those of `tskd.experiment.config.experiment.ExperimentConfig`. `controls` may be `"all"`.
+    The fields are those of `tskd.experiment.config.experiment.ExperimentConfig`. `controls` may be `"all"`. From Python
+    a mistake in them is a pydantic `ValidationError`, which is a ValueError; from a file it is a `ConfigError`.
     """
 
     @field_validator("controls", mode="before")
@@ -43,7 +44,7 @@ class Experiment(ExperimentConfig):
         return CONTROL_NAMES if "all" in names else tuple(dict.fromkeys(names))
 
     def control(self, arm: Arm) -> str | None:
-        """Which control an arm is by what it does; None for the student alone and for arms with privileged teachers."""
+        """Which control an `arm` is by what it does; None for the student alone and arms with privileged teachers."""
         return control_of(self, arm)
 
     @classmethod
@@ -101,6 +102,13 @@ class Study(StudyConfig):
     A YAML file with a `grid` holds an experiment and, for each axis, by a label, what of it is other there; an overlay
     is merged into the experiment key by key, and the product of all axes gives the cases. Their labels are those of the
     axes, joined by ' · '. A list of `labels` is an axis too.
+
+    Attributes:
+        name: of the study and, by default, of the folder of its run.
+        cases: at least one.
+
+    Raises:
+        ValueError: the name cannot be one of a folder, or there is no case.
     """
 
     cases: Mapping[str, Experiment]
@@ -109,7 +117,7 @@ class Study(StudyConfig):
     def from_yaml(cls, path: str | Path, allow_modules: Sequence[str] = ()) -> Study:
         """The study described by a YAML file; without a `grid` or several `labels`, one case that bears its name.
 
-        Arguments are those of `Experiment.from_yaml`.
+        Arguments are those of `Experiment.from_yaml`: `path` and `allow_modules`.
 
         Raises:
             ConfigError: the file cannot be read, or does not describe a study.

@@ -29,6 +29,9 @@ class AttentiveImitation(DistillationLoss):
 
     Args:
         weight: coefficient of the term.
+
+    Raises:
+        ValueError: weight is negative or not finite.
     """
 
     labelled = True

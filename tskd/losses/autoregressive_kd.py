@@ -27,6 +27,9 @@ class AutoregressiveKD(DistillationLoss):
             `output_chunk_length` of at least the student's plus `steps`.
         metric: `"mse"`, `"mae"` or `"huber"`, see `OutputKD`.
         weight: coefficient of the term.
+
+    Raises:
+        ValueError: an argument out of its range; (at the start of fit) a teacher whose horizon ends before.
     """
 
     def __init__(self, steps: int, metric: Metric = "mse", weight: float = 1.0) -> None:

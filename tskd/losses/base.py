@@ -96,6 +96,9 @@ class LossTerm(Described, nn.Module, ABC):
 
     Args:
         weight: coefficient of the term, at least 0.
+
+    Raises:
+        ValueError: weight is negative or not finite.
     """
 
     def __init__(self, weight: float = 1.0) -> None:
@@ -131,7 +134,7 @@ class DistillationLoss(LossTerm):
 
     A loss returns an unreduced term, `[B]` or `[B, H, C]`, and does not depend on the other teachers. Parts that are
     trained besides the student (projectors) are ordinary parameters, made in `set_up`; they belong to the distillation,
-    never to the student.
+    never to the student. Arguments and errors are those of `LossTerm`: `weight`.
 
     Attributes:
         least: number of a teacher's windows in a batch below which the loss has no term. The teacher's share in these
@@ -152,17 +155,18 @@ class DistillationLoss(LossTerm):
 
     @abstractmethod
     def forward(self, pair: StudentTeacherPair) -> Tensor:
-        """The term, unreduced."""
+        """The term of a `pair`, unreduced: `[B]` or `[B, H, C]`."""
 
     def parts(self, pair: StudentTeacherPair) -> dict[Aspect, Tensor]:
-        """The summands of the term by aspect, for weightings that have weights of their own for each."""
+        """The summands of the term of a `pair` by aspect, each of its shape, for weightings with weights of their own
+        for each."""
         (aspect,) = self.aspects
         return {aspect: self(pair)}
 
     def representations(self, pair: StudentTeacherPair) -> tuple[Tensor, Tensor]:
-        """Features of the student, in the teacher's space, and of the teacher `[B, T, D]`.
+        """Features of a `pair` `[B, T, D]`: the student's, in the teacher's space, and the teacher's.
 
-        These are what a term of the aspect `"features"` compares.
+        These are what a term of the aspect `"features"` compares; of others it raises a NotImplementedError.
         """
         raise NotImplementedError(f"{type(self).__name__} compares no features")
 
@@ -171,12 +175,12 @@ class LabelWeighting(LossTerm):
     """Weights each label, in the student's own loss, by one teacher's forecast.
 
     It acts in every step in which the teachers have a share; where the share is 0, training is darts' own. The weights
-    of several teachers are combined as their forecasts are.
+    of several teachers are combined as their forecasts are. Arguments and errors are those of `LossTerm`: `weight`.
     """
 
     @abstractmethod
     def forward(self, teacher: Tensor, target: Tensor) -> Tensor:
-        """Weights `[B, H, C]`, from 0 to 1, of the labels `target`, given the teacher's forecasts."""
+        """Weights `[B, H, C]`, from 0 to 1, of the labels `target [B, H, C]`, given forecasts `teacher [B, H, C]`."""
 
 
 def check_steps(steps: int, least: int, what: str) -> None:

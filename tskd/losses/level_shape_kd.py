@@ -24,6 +24,10 @@ class LevelShapeKD(DistillationLoss):
         level: share of the level, 0 or more.
         shape: share of the shape, 0 or more.
         weight: coefficient of the term.
+
+    Raises:
+        ValueError: a share is negative, or both are 0; (at the start of fit) `level=0`, and one step, which has no
+            shape.
     """
 
     def __init__(self, level: float = 1.0, shape: float = 1.0, weight: float = 1.0) -> None:

@@ -35,6 +35,9 @@ class OutlierRejection(LabelWeighting):
     Args:
         threshold: distance from the teacher, in robust standard deviations, up to which a label counts in full.
         weight: share of the rejection, 0 (none) to 1.
+
+    Raises:
+        ValueError: threshold is not above 0, or weight is not from 0 to 1.
     """
 
     limit: Tensor

@@ -46,6 +46,9 @@ class OutputKD(DistillationLoss):
     Args:
         metric: `"mse"`, `"mae"` or `"huber"`, in the units in which the model is trained (squared for `"mse"`).
         weight: coefficient of the term.
+
+    Raises:
+        ValueError: another metric, or a weight that is negative or not finite.
     """
 
     def __init__(self, metric: Metric = "mse", weight: float = 1.0) -> None:

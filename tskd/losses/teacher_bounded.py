@@ -31,6 +31,9 @@ class TeacherBounded(DistillationLoss):
         margin: by how much the student may be worse, 0 or more, in units of the metric.
         metric: `"mse"`, `"mae"` or `"huber"`, see `OutputKD`.
         weight: coefficient of the term.
+
+    Raises:
+        ValueError: another metric, or a margin that is negative or not finite.
     """
 
     labelled = True

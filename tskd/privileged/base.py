@@ -41,6 +41,9 @@ class Source(Described, ABC):
     Attributes:
         name: key of the series in `privileged={...}`; None for the target itself.
         slot: whether it becomes `"past"` or `"future"` covariates of the teacher.
+
+    Raises:
+        ValueError: the name is empty, or no text.
     """
 
     name: str | None
@@ -60,7 +63,7 @@ class Source(Described, ABC):
         """
 
     def check_horizon(self, horizon: range) -> None:
-        """Raise a ValueError if nothing can be read by a teacher that forecasts these steps after the origin."""
+        """Raise a ValueError if nothing can be read by a teacher of this `horizon`, a range of steps."""
 
     @abstractmethod
     def blocks(self, privileged: TimeSeries, series: TimeSeries, horizon: range) -> list[CovariateBlock]:
@@ -73,7 +76,7 @@ class Source(Described, ABC):
         """
 
     def labels(self, components: list[str]) -> list[str]:
-        """Names of the covariates made of these components."""
+        """Names of the covariates made of `components`, with the class and the name of the source before them."""
         prefix = type(self).__name__ if self.name is None else f"{type(self).__name__}:{self.name}"
         return [f"{prefix}:{component}" for component in components]
 

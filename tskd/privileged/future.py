@@ -33,6 +33,9 @@ class FutureHorizon(Source):
             one is not read.
         noise_variance: variance of Gaussian noise on the values read, in squared units of the series. The noise of a
             time stamp is always the same, for all teachers and seeds.
+
+    Raises:
+        ValueError: an argument out of its range; (at the start of fit) nothing of the horizon is read.
     """
 
     name: str | None = None
@@ -82,6 +85,9 @@ class WayPoint(Source):
     Args:
         name: key in `privileged`; None for the target itself.
         step: the step read, at least 1.
+
+    Raises:
+        ValueError: no such step; (at the start of fit) it lies before the teacher's horizon.
     """
 
     name: str | None = None

@@ -25,6 +25,9 @@ class CostlySensors(Source):
     Args:
         name: key in `privileged`.
         until: last step read, relative to the origin; above 0 the lookback window of the sensors ends that much later.
+
+    Raises:
+        ValueError: no name, or a step before the origin.
     """
 
     until: int = 0
@@ -62,6 +65,10 @@ class HighResolution(Source):
         name: key in `privileged`; a series whose step divides the target's, or that has samples in each of its steps
             where those of either are of unequal length.
         coarse: how the coarse series came from the fine one, `"point"`, `"mean"` or `"sum"`.
+
+    Raises:
+        ValueError: no name, or another `coarse`; (at the start of fit) steps that do not divide the target's, or data
+            that contradict `coarse`.
     """
 
     coarse: Coarse = "point"

@@ -33,6 +33,9 @@ class CrossFit(Described):
     Args:
         folds: number of models, each fitted on the blocks of the other folds; at least 2.
         block: steps in a block; None for five days, or the span of a window (lookback and horizon) if that is more.
+
+    Raises:
+        ValueError: an argument out of its range.
     """
 
     folds: int

@@ -152,7 +152,7 @@ class Reconstruction(BaseTeacher):
         ]
 
     def answers_on(self, inputs: ModelInputs) -> list[TimeSeries]:
-        """Answers for every step of the target series in the teacher's own inputs, NaN where there is none."""
+        """Answers for every step of the target series in the teacher's own `inputs`, NaN where there is none."""
         self.check_fitted(True)
         assert self._fit is not None and inputs.past_covariates is not None
         fitted = self._fit.inputs

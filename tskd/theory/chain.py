@@ -19,6 +19,9 @@ class Chain:
     Args:
         slope: a, between 0 and 1.
         horizon: H.
+
+    Raises:
+        ValueError: an argument out of its range.
     """
 
     slope: float
@@ -34,6 +37,12 @@ class Chain:
         """Rows of x_0, the way point x_h and the label x_H, from independent chains.
 
         r = a^h, σ² = 1 − a^{2(H − h)}: accuracy of the teacher rises with h, and its use does not.
+
+        Args:
+            step: h.
+
+        Raises:
+            ValueError: it is not below H.
         """
         if not 1 <= step < self.horizon:
             raise ValueError(f"step={step}: give one from 1 to {self.horizon - 1}")
@@ -46,11 +55,11 @@ class Chain:
         return self.slope**self.horizon
 
     def excess_risk(self, coefficient: float) -> float:
-        """E[(w·x_0 − E[x_H | x_0])²], exact."""
+        """E[(w·x_0 − E[x_H | x_0])²] of a forecast with the `coefficient` w, exact."""
         return float((coefficient - self.truth) ** 2)
 
     def sample(self, steps: int, seed: int | np.random.Generator) -> TimeSeries:
-        """One series of a number of steps, from the stationary distribution."""
+        """One series of so many `steps`, from the stationary distribution; `seed` may be a generator."""
         rng = np.random.default_rng(seed)
         values = rng.normal(size=steps)
         values[1:] *= np.sqrt(1 - self.slope**2)
@@ -63,6 +72,10 @@ def direct_variance(slope: float, horizon: int) -> float:
     """Variance of √n·(ŵ − a^H), leading order: least squares of x_{t+H} on x_t over one series of n steps.
 
     (1 − a^{2H}) + 2·[a²(1 − a^{2(H−1)})/(1 − a²) − (H − 1)·a^{2H}].
+
+    Args:
+        slope: a, of a `Chain`.
+        horizon: H.
     """
     a, h = slope, horizon
     overlap = a**2 * (1 - a ** (2 * (h - 1))) / (1 - a**2) - (h - 1) * a ** (2 * h)
@@ -70,5 +83,8 @@ def direct_variance(slope: float, horizon: int) -> float:
 
 
 def iterated_variance(slope: float, horizon: int) -> float:
-    """Variance of √n·(â^H − a^H), leading order: one-step least squares, iterated: H²·a^{2H−2}·(1 − a²)."""
+    """Variance of √n·(â^H − a^H), leading order: one-step least squares, iterated: H²·a^{2H−2}·(1 − a²).
+
+    Arguments are those of `direct_variance`: `slope` and `horizon`.
+    """
     return horizon**2 * slope ** (2 * horizon - 2) * (1 - slope**2)

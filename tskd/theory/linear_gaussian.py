@@ -23,6 +23,9 @@ class LinearGaussian:
         noise: σ², the variance of e.
         slope: |b|; of what the label is, as far as z tells it.
         direct: |c|; what x tells of the label directly and a teacher of z alone cannot know: a violated assumption.
+
+    Raises:
+        ValueError: an argument out of its range.
     """
 
     d: int
@@ -42,7 +45,7 @@ class LinearGaussian:
 
     @classmethod
     def noisy_proxy(cls, d: int, variance: float, noise: float) -> LinearGaussian:
-        """The student's sensors are cheap copies of the costly ones, z plus noise of a variance.
+        """The student's d sensors are cheap copies of the costly ones, z plus noise of a `variance`; `noise` is σ².
 
         x is scaled to variance 1, which changes neither a least-squares student nor its risk: r² = 1/(1 + variance).
         """
@@ -50,17 +53,21 @@ class LinearGaussian:
 
     @classmethod
     def noisy_labels(cls, d: int, rho: float, noise: float) -> LinearGaussian:
-        """Labels are noisy measurements, y = s + e, of a signal s = z that a teacher measures better: σ² ≫ τ²."""
+        """Labels are noisy measurements, y = s + e, of a signal s = z that a teacher measures better: σ² ≫ τ².
+
+        d, `rho` and `noise` are those of the class.
+        """
         return cls(d, 1, rho, noise)
 
     @classmethod
     def target_seen(cls, d: int, rho: float) -> LinearGaussian:
-        """The teacher sees the target: y = z."""
+        """The teacher sees the target: y = z; d and `rho` are those of the class."""
         return cls(d, 1, rho, 0.0)
 
     @classmethod
     def nested(cls, d: int, m: int, noise: float) -> LinearGaussian:
-        """x is a linear function of z, its first d of m values: a teacher on z alone equals labels alone, exactly."""
+        """x is a linear function of z, its first d of m values: a teacher on z alone equals labels alone, exactly.
+        ValueError for an m below d; `noise` is σ²."""
         if m < d:
             raise ValueError(f"d={d}, m={m}: z contains x, so give an m of d or more")
         return cls(d, m, 1.0, noise)
@@ -96,7 +103,7 @@ class LinearGaussian:
         return self.mixing @ self.slopes + self.direct_slopes
 
     def excess_risk(self, coefficients: np.ndarray) -> float:
-        """E[(w'x − E[y | x])²] of a linear student with coefficients w `[d]`, exact."""
+        """E[(w'x − E[y | x])²] of a linear student with `coefficients [d]` w, exact."""
         return float(np.square(coefficients - self.truth).sum())
 
     def sample(self, rows: int, seed: int | np.random.Generator, labelled: int | None = None) -> Rows:

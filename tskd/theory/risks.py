@@ -16,12 +16,27 @@ def labels_risk(world: LinearGaussian, rows: int) -> float:
 
     So are a student of a nested teacher on the same rows (on x and z, or of z that x is a linear function of), one of a
     teacher that sees the target, and linear self-training on any rows: they equal labels alone.
+
+    Args:
+        world: that the rows are drawn from.
+        rows: n.
+
+    Raises:
+        ValueError: there are too few rows; the risk is infinite.
     """
     return (world.noise + world.hidden) * _share(world.d, rows)
 
 
 def oracle_risk(world: LinearGaussian, rows: int) -> float:
-    """R_O = τ²·d/(n − d − 1), exact, n > d + 1: a teacher that knows E[y | z], where the label depends on z alone."""
+    """R_O = τ²·d/(n − d − 1), exact, n > d + 1: a teacher that knows E[y | z], where the label depends on z alone.
+
+    Args:
+        world: that the rows are drawn from.
+        rows: n.
+
+    Raises:
+        ValueError: there are too few rows, or the label depends on x directly.
+    """
     _check_that_z_suffices(world)
     return world.hidden * _share(world.d, rows)
 
@@ -32,6 +47,8 @@ def same_rows_risk(world: LinearGaussian, rows: int) -> float:
 
     d − S is Σ(1 − r_i²) over all d inputs: those beyond the min(d, m) canonical correlations have r_i = 0, and learn
     from the noise that the teacher fits as the others do.
+
+    Arguments and errors are those of `oracle_risk`: `world` and `rows`.
     """
     apart = world.d - world.shared
     return oracle_risk(world, rows) + world.noise * (world.shared + world.m / rows * apart) / rows
@@ -41,6 +58,11 @@ def same_rows_risk_of_one_input(world: LinearGaussian, rows: int) -> float:
     """R_P for d = 1, exact, n > m + 1: τ²/(n − 2) + σ²·q, q = E[(m + 2J)/((n + 2J)(n + 2J − 2))]/(1 − r²).
 
     J is negative binomial (n/2, 1 − r²), r the multiple correlation of x with z; q = 1/(n − 2) for r = 1.
+
+    Arguments are those of `oracle_risk`, `world` and `rows`.
+
+    Raises:
+        ValueError: as `oracle_risk`, or there are several inputs.
     """
     if world.d != 1:
         raise ValueError(f"d={world.d}: the exact form is for one input")
@@ -62,8 +84,12 @@ def archive_risk(world: LinearGaussian, fitted: int, rows: int) -> float:
     of the student, many of the archive) and that of few labels (few rows of the teacher, many without a label).
 
     Args:
+        world: that all rows are drawn from.
         fitted: N, rows of the teacher, all labelled.
         rows: n, other rows, on which the student learns its answers.
+
+    Raises:
+        ValueError: there are too few rows, or the label depends on x directly.
     """
     _check_that_z_suffices(world)
     noise, rest = world.noise * _inverse(world.m, fitted), _share(world.d, rows)
@@ -74,8 +100,12 @@ def nested_risk(world: LinearGaussian, fitted: int, rows: int) -> float:
     """R_XZ = σ²·d/(N − m − d − 1) + (τ² + σ²·m/(N − m − d − 1))·d/(n − d − 1), exact: a teacher on x and z.
 
     Args:
+        world: that all rows are drawn from.
         fitted: N, rows of the teacher, all labelled.
         rows: n, other rows, on which the student learns its answers.
+
+    Raises:
+        ValueError: there are too few rows.
     """
     noise = world.noise * _inverse(world.m + world.d, fitted)
     return noise * world.d + (world.hidden + noise * world.m) * _share(world.d, rows)
@@ -91,6 +121,14 @@ def one_fit_risk(world: LinearGaussian, labelled: int, rows: int) -> float:
     σ²·(I P)([X₁ U₁]'[X₁ U₁])⁻¹(I P)' = σ²·[G₁⁻¹ + (P − P₁)Q⁻¹(P − P₁)']. Q is Wishart with n − d degrees of freedom and
     independent of P − P₁, whose columns have, given X, covariances in proportion to G₁⁻¹ − G⁻¹.
     M = n gives R_C, as nesting says, M → ∞ R_XZ.
+
+    Args:
+        world: that all rows are drawn from.
+        labelled: n.
+        rows: M, with those.
+
+    Raises:
+        ValueError: there are too few rows.
     """
     few, every = _share(world.d, labelled), _share(world.d, rows)
     ratio = world.m * _inverse(world.m + world.d, labelled)
@@ -102,6 +140,13 @@ def expected_gain_of_privilege(world: LinearGaussian, rows: int) -> float:
 
     0 if the teacher sees the target (σ² = 0) or its privileged values contain x (r = 1); σ²·d·v/((1 + v)·n) for a
     noisy proxy of variance v.
+
+    Args:
+        world: that the rows are drawn from.
+        rows: n.
+
+    Raises:
+        ValueError: the label depends on x directly.
     """
     _check_that_z_suffices(world)
     return world.noise * (world.d - world.shared) / rows
@@ -109,7 +154,12 @@ def expected_gain_of_privilege(world: LinearGaussian, rows: int) -> float:
 
 def ceiling(d: int, rows: int) -> float:
     """d/(n − 1), exact: the largest cut of the test error that any teacher of an unbiased linear student can make, as a
-    share of the error of labels alone; the rest is what no student can know."""
+    share of the error of labels alone; the rest is what no student can know.
+
+    Args:
+        d: inputs of the student.
+        rows: n.
+    """
     return d / (rows - 1)
 
 
@@ -128,14 +178,22 @@ def balance_risk(labels: float, saved: float, squared_bias: float, balance: floa
 
 def best_balance(saved: float, squared_bias: float) -> float:
     """λ* = D/(D + B), exact where `balance_risk` is, whose least it gives: R_C − D + D·B/(D + B), never more than
-    labels alone or the teacher alone. 0 for a teacher that saves nothing."""
+    labels alone or the teacher alone. 0 for a teacher that saves nothing.
+
+    Arguments are those of `balance_risk`: `saved` and `squared_bias`.
+    """
     return saved / (saved + squared_bias) if saved > 0 else 0.0
 
 
 def probability_of_harm(harm: float, effective_blocks: float) -> float:
     """P(harm > h) = ½·P(χ²₁ > h·n_eff), leading order: that a share estimated by stacking makes a student worse by more
     than h of its error, if the teacher is worth nothing, whatever it is. Half of such shares come out negative, are 0
-    and do no harm: hence the ½, and a mean harm of 1/(2·n_eff)."""
+    and do no harm: hence the ½, and a mean harm of 1/(2·n_eff).
+
+    Args:
+        harm: h, as a share of the error.
+        effective_blocks: n_eff, see `BalanceChoice`.
+    """
     return float(0.5 * chi2.sf(harm * effective_blocks, 1)) if harm >= 0 else 1.0
 
 

@@ -27,6 +27,9 @@ class SeveralTeachers:
         noise: σ², the variance of e.
         known: of each teacher, the inputs whose coefficients it knows.
         biases: of each teacher, what it adds to each coefficient that it knows.
+
+    Raises:
+        ValueError: there is not one bias for each teacher.
     """
 
     d: int
@@ -44,7 +47,7 @@ class SeveralTeachers:
         return LinearGaussian(self.d, self.d, 1.0, self.noise, slope=SLOPE)
 
     def sample(self, rows: int, seed: int | np.random.Generator) -> Rows:
-        """Labelled rows; z is x."""
+        """So many labelled `rows`; z is x. `seed` may be a generator."""
         return self.world.sample(rows, seed)
 
     def answers(self, rows: Rows) -> np.ndarray:
@@ -58,11 +61,11 @@ class SeveralTeachers:
         return np.array(answers)
 
     def saved(self, rows: int) -> np.ndarray:
-        """D_k: variance that a student of teacher k saves `[K]`, exact."""
+        """D_k: variance that a student of teacher k, of n `rows`, saves `[K]`, exact."""
         return np.diag(self.overlap(rows)).copy()
 
     def overlap(self, rows: int) -> np.ndarray:
-        """Variance that two teachers both save `[K, K]`, exact."""
+        """Variance that two teachers both save, in students of n `rows`, `[K, K]`, exact."""
         each = self.noise / (rows - self.d - 1)
         return np.array([[each * len(set(a) & set(b)) for b in self.known] for a in self.known])
 
@@ -75,7 +78,8 @@ class SeveralTeachers:
         return vectors @ vectors.T
 
     def risk(self, rows: int, shares: Sequence[float]) -> float:
-        """Excess risk of a student that trusts the teachers with `shares [K]`, and labels with the rest, exact."""
+        """Excess risk of a student of n `rows` that trusts the teachers with `shares [K]`, and labels with the rest,
+        exact."""
         alone = self.noise * self.d / (rows - self.d - 1)
         return mixture_risk(alone, self.overlap(rows), self.bias_products, np.asarray(shares))
 
@@ -95,7 +99,10 @@ def mixture_risk(alone: float, overlap: np.ndarray, biases: np.ndarray, shares: 
 
 
 def best_shares(overlap: np.ndarray, biases: np.ndarray) -> np.ndarray:
-    """The shares w ≥ 0, Σw ≤ 1 `[K]` with the least `mixture_risk`: a small quadratic program, exact."""
+    """The shares w ≥ 0, Σw ≤ 1 `[K]` with the least `mixture_risk`: a small quadratic program, exact.
+
+    Arguments are those of `mixture_risk`: `overlap` and `biases`.
+    """
     count, scale = len(overlap), max(float(np.diag(overlap).max()), 1e-300)
     gram, saved = (overlap + biases) / scale, np.diag(overlap) / scale
     found = minimize(

@@ -84,31 +84,32 @@ class Weighting(Described, nn.Module, ABC):
         return "step"
 
     def set_up(self, names: list[str]) -> None:
-        """Take the teachers' names, in order, before anything else.
+        """Take the `names` of the teachers, in order, before anything else.
 
         Raises:
             ValueError: the weighting does not fit them.
         """
 
     def set_trust(self, trust: Sequence[float] | None) -> None:
-        """Multiply the weights of the teachers by a factor each, before they are normalised; None for none."""
+        """Multiply the weights by the `trust` in each teacher, before they are normalised; None for no factors."""
         self._trust = None if trust is None else tuple(trust)
 
     def calibrate(self, calibration: CalibrationSet) -> None:
-        """Compare the teachers with the labels, once before the training."""
+        """Compare the teachers with the labels of the `calibration` set, once before the training."""
 
     def start_epoch(self, epoch: int, calibration: CalibrationSet) -> None:
-        """Compare the student with the labels, before every epoch in which teachers have a share."""
+        """Compare the student with the labels of the `calibration` set, before every `epoch` in which teachers have a
+        share."""
 
     def meta_update(self, meta_step: MetaStep) -> None:
-        """Update the weighting's own parameters, before the weights of the step are computed."""
+        """Update the weighting's own parameters by a `meta_step`, before the weights of the step are computed."""
 
     @abstractmethod
     def scores(self, step: Step) -> Tensor:
-        """Non-negative scores `[K, B]`, or broadcastable to `[K, B, H, C]`, of which weights are the shares."""
+        """Non-negative scores of a `step` `[K, B]`, or broadcastable to `[K, B, H, C]`; weights are their shares."""
 
     def scores_of(self, step: Step, aspect: Aspect) -> Tensor:
-        """Scores for one of its `aspects`.
+        """Scores `[K, B]` or broadcastable, of a `step` for an `aspect`; NotImplementedError unless it is in `aspects`.
 
         Called only in steps in which a loss has a value for the aspect. Ranks without valid windows skip this, so no
         collective may run: here `step.context` is that of a single process, without `gram`.
@@ -116,12 +117,13 @@ class Weighting(Described, nn.Module, ABC):
         raise NotImplementedError(f"{type(self).__name__} has no scores for {aspect!r}")
 
     def forward(self, step: Step) -> Tensor:
-        """Weights of the shape of the scores."""
+        """Weights of a `step`, of the shape of the scores."""
         with torch.no_grad():
             return self._shares(self.scores(step), step)
 
     def weights_of(self, step: Step, aspect: Aspect) -> Tensor:
-        """Weights for an aspect; for one that is not among its `aspects`, those of the forecasts."""
+        """Weights of a `step` for an `aspect`, of the shape of its scores; for one that is not among `aspects`, those
+        of the forecasts."""
         if aspect not in self.aspects:
             return self(step)
         with torch.no_grad():

@@ -18,7 +18,10 @@ class Arm(Strict):
     """One way to train the student, run with every seed. Without `teachers` it is the student alone.
 
     Attributes:
+        name: of the arm in tables.
         teachers: names of teachers of the experiment.
+        losses: one or more, of `tskd.losses`; summed.
+        weighting: of several teachers, of `tskd.weighting`.
         balance: a number, a balance, or a list of candidates, of which the one with the lowest validation error (mean
             over the seeds; of equals the first) is used.
         placebo: whether the rows that the teachers' sources read are shuffled
@@ -69,7 +72,8 @@ class Arm(Strict):
         return {name: getattr(self, name) for name in names}
 
     def is_alone(self, candidate: int) -> bool:
-        """Whether a candidate is the student as it is configured, without teachers: a balance of 0, or no settings."""
+        """Whether the `candidate` of this number is the student as it is configured, without teachers: a balance of 0,
+        or no settings."""
         given = self.candidates[candidate]
         nothing = not given if isinstance(given, dict) else isinstance(given, float) and given == 0
         return nothing and self.archive is None and not self.oracle

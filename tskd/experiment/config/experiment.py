@@ -44,15 +44,17 @@ class ExperimentConfig(Strict):
     Models, losses and so on are given as `{"class": ..., "kwargs": {...}}`, as a class name, or as objects.
 
     Attributes:
+        name: of the experiment and, by default, of the folder of its run.
         data: name of a data set (`tskd.datasets.names()`), a `tskd.datasets.DataSet`, or a file of one's own
             (`tskd.experiment.config.own_data.OwnDataConfig`).
         student: a torch model of darts.
+        teachers: by name: darts models, or teachers from outside (`tskd.experiment.config.outside_teacher`).
         arms: the student alone is always run: an arm called 'alone' is put first if no arm is without teachers.
         seeds: a list, or how many to take from 0 on.
         soft_sensor: no student sees the target's past, in training or in use, and teachers only by their sources.
         scored: first and last step that are scored, by default the student's horizon; past its own horizon the student
             is rolled forward on its own forecasts.
-        lookback: of student and teachers whose arguments leave it out; so is `horizon`.
+        lookback, horizon: in steps, of student and teachers whose arguments leave them out.
         sizes: training sizes in windows of the student, None for all (`tskd.experiment.data.folds`).
         folds: number of chronological folds.
         labels: `"all"`, or which of them there are (`LabelsConfig`): the others are hidden from all that train and

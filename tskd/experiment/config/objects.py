@@ -65,6 +65,7 @@ class Spec(Strict):
     Attributes:
         class_: a public name; a class of the user's own; or a function that makes an object from a seed, of which
             `kwargs` are then the arguments that are to be others than in what it makes.
+        kwargs: its arguments.
     """
 
     class_: str | Callable[..., Any] = Field(alias="class")

@@ -46,7 +46,15 @@ class OwnDataConfig(Strict):
 
     Attributes:
         file: path of a CSV file (also .csv.gz) or a Parquet file, relative to the folder of the configuration.
+        time: column of the time stamps.
+        target: its columns.
+        past: columns of covariates that are known up to the forecast origin.
+        future: columns of covariates that are known ahead.
+        freq: step, as pandas calls it, if rows are missing.
         privileged: columns by the name of the series that they make, or a finer file.
+        series: where several series lie below one another, the column that names them and the one to read.
+        validation_start: first time stamp of the validation part, or the share of the rows before it.
+        test_start: likewise of the test part.
     """
 
     file: str

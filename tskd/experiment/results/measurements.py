@@ -56,10 +56,20 @@ class Measurements:
     def errors(
         self, name: str, kind: str = "student", metric: str = "mse", size: Size = ..., fold: int | None = None
     ) -> np.ndarray:
-        """Errors [seeds, W] of an arm, or with `kind="teacher"` of a teacher, windows in order of time.
+        """Errors `[seeds, W]` of an arm, or with `kind="teacher"` of a teacher, windows in order of time.
 
-        Those of all folds, one after the other, or of one `fold`; NaN where there is no result. `size` is one of the
-        training sizes, None for all windows; by default the largest.
+        Args:
+            name: of the arm or teacher.
+            kind: `"student"`, `"teacher"` or `"bound"`.
+            metric: `"mse"` or `"mae"`, on the z-scored scale.
+            size: one of the training sizes, None for all windows; by default the largest.
+            fold: from 1 on; None for all folds, one after the other.
+
+        Returns:
+            NaN where there is no result.
+
+        Raises:
+            ValueError: there is no such arm, teacher, size or fold.
         """
         self._check_known(name, kind)
         ran = self._of(size, fold)
@@ -79,6 +89,14 @@ class Measurements:
         """Error of an arm (or teacher) relative to the arm `baseline` (the student alone), with a 95 % interval.
 
         Compared are the seeds that both have in all folds. If there is none, all numbers are NaN.
+
+        Args:
+            arm: name of the arm, or of what `kind` says.
+            baseline: name of another arm; None for the student alone.
+            kind, metric, size, fold: as for `errors`.
+
+        Raises:
+            ValueError: as `errors`.
         """
         against = self.info.alone if baseline is None else baseline
         own, other = self.errors(arm, kind, metric, size, fold), self.errors(against, "student", metric, size, fold)
@@ -91,11 +109,11 @@ class Measurements:
         )
 
     def lift(self, arm: str, size: Size = ...) -> Comparison:
-        """Net privileged lift (`tskd.experiment.statistics.lift`): the arm against the best of the controls.
+        """Net privileged lift (`tskd.experiment.statistics.lift`) of an `arm`, against the best of the controls.
 
         Those count that might explain the gain without privileged information (`tskd.experiment.controls`), and the
         student alone; those, that is, that share a seed with the arm. What is missing for a gain to be put down to
-        privileged information is in `lacking`.
+        privileged information is in `lacking`. `size` is that of `errors`.
         """
         alone, controls, segments = self.info.alone, self.info.controls, self._segments(size, None)
         counting = [name for name, kind in controls.items() if kind in CONTROL_RULES.counting and name != arm]

@@ -18,7 +18,10 @@ INFO_FILE, STUDY_FILE = "facts.json", "study.json"
 
 @dataclass(frozen=True, eq=False)
 class Results(Measurements):
-    """What an experiment measured; `print(results)` shows a table and the verdict."""
+    """What an experiment measured; `print(results)` shows a table and the verdict.
+
+    The tables are those of `tskd.experiment.results.measurements.Measurements`, errors on the z-scored scale.
+    """
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -35,7 +38,7 @@ class Results(Measurements):
 
     @classmethod
     def load(cls, directory: str | Path) -> Results:
-        """The results that `save` wrote, also those in the folder of a run of one experiment.
+        """The results that `save` wrote into `directory`, also those in the folder of a run of one experiment.
 
         Raises:
             FileNotFoundError: there are none, or those of a study of several.

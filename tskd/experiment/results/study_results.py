@@ -39,7 +39,7 @@ class StudyResults:
         return self.info.to_json()
 
     def with_command(self, command: str) -> StudyResults:
-        """The same, with the command that gave them on record."""
+        """The same, with the `command` that gave them on record."""
         changes = {"command": command}
         cases = {
             case: replace(results, info=results.info.model_copy(update=changes)) for case, results in self.cases.items()
@@ -81,7 +81,7 @@ class StudyResults:
 
     @classmethod
     def load(cls, directory: str | Path) -> StudyResults:
-        """The results that `save` wrote: those in the folder of any run.
+        """The results that `save` wrote into `directory`: those in the folder of any run.
 
         Raises:
             FileNotFoundError: there are none.
