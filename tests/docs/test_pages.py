@@ -10,7 +10,7 @@ from tests.docs.run import differences, run
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
-SLOW: set[str] = set()
+SLOW = {"tutorials/few_labels.md", "tutorials/noisy_labels.md", "tutorials/own_file.md"}
 """Pages that take more than ten seconds of a processor."""
 
 
