@@ -4,7 +4,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all lint docs clean
 
 demo: $(READY)
 	$(BIN)/tskd run configs/demo.yaml --workers 2
@@ -21,6 +21,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+# the pages with their figures in site/; what their code prints is compared by the tests
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 # torch first and by its exact version, so that a CPU build can be found where there is one
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tskd needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -30,4 +34,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf .venv runs .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv runs site .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -42,7 +42,8 @@ class ExpectedGain:
         ceiling: largest cut of the error that any teacher can make for an unbiased linear student of labelled windows.
         coverage: L_S, leverage of windows without a label over that of those with one; 1 if all have labels.
         siblings: other target series of the same fit.
-        neighbour: largest squared correlation of a privileged component with the target, from step to step.
+        neighbour: largest squared correlation of a privileged component with the target, of changes from one label to
+            the next.
         teachers: one by one.
         change: predicted for all teachers together, at the model's balance; given shares if the weighting is `Fixed`,
             else equal ones, for a fixed or scheduled balance (of which the last epoch counts).

@@ -15,15 +15,20 @@ from tskd.distillation.recipe import Recipe
 
 
 def neighbour(prepared: PreparedFit) -> float:
-    """Largest squared correlation of a privileged component with a target's, from step to step."""
+    """Largest squared correlation of a privileged component with a target's, from one label to the next."""
     found = [0.0]
     for parts in (prepared.train.privileged or {}).values():
         for part, target in zip(parts, prepared.train.series, strict=True):
             if part.freq != target.freq:
                 continue
             shared = part.slice_intersect(target), target.slice_intersect(part)
-            if len(shared[0]) > 2 and len(shared[0]) == len(shared[1]):
-                found.append(float(squared_correlations(*(one.values(copy=False) for one in shared)).max()))
+            if len(shared[0]) == len(shared[1]):
+                values, labels = (one.values(copy=False) for one in shared)
+                # labels may be single, as one a day, with no change from step to step
+                for column in labels.T:
+                    known = np.isfinite(column)
+                    if known.sum() > 2:
+                        found.append(float(squared_correlations(values[known], column[known, None]).max()))
     return max(found)
 
 
