@@ -68,7 +68,8 @@ class StudentTeacherPair:
         within: for a teacher of a part of the student's horizon, the position of its first step there and the length of
             the whole horizon; None for a teacher of the whole.
         labelled: true where a label exists `[B, H, C]`; None if all do.
-        views: what `of_student` has computed; pairs of the same forecast of the student share it.
+        views: what `of_student` has computed, `[B, …]` or whatever shape a view has; pairs of the same forecast of the
+            student share it.
     """
 
     student: Tensor

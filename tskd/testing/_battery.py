@@ -21,6 +21,10 @@ class Battery(Generic[Part]):
     def of(cls, make: Callable[[], Part], **attributes: Any) -> type[Self]:
         """A subclass that tests the parts that `make` returns.
 
+        Args:
+            make: returns a fresh part.
+            attributes: of the battery, in place of its own.
+
         Raises:
             ValueError: an attribute is none of this battery.
         """
