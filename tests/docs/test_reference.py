@@ -111,6 +111,19 @@ def test_every_figure_is_one_of_the_benchmarks(page: str) -> None:
     assert not [figure for figure in figures if figure not in known]
 
 
+def test_figures_of_weightings_are_their_own() -> None:
+    known = (PAGES.parents[1] / "benchmarks" / "README.md").read_text(encoding="utf-8").replace("*", "").splitlines()
+    page = (PAGES / "methods.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| \[.+?\]\(#.+?\) \| [^|]+ \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", page, flags=re.MULTILINE)
+    rows = [row for row in found if re.fullmatch(r"`\w+`(?:, `\w+`)?", row[0]) and FIGURE.search(row[1])]
+    assert len(rows) == 6
+    for names, cases, real in rows:
+        each = zip(re.findall(r"\w+", names), FIGURE.findall(cases), FIGURE.findall(real), strict=True)
+        for name, of_cases, of_real in each:
+            assert [line for line in known if line.startswith(f"| `{name}` | {of_cases} |")], name
+            assert [line for line in known if line.startswith(f"| three, {name} |") and of_real in line], name
+
+
 def one(first: int, second: np.ndarray) -> np.ndarray:
     """Nothing of the second."""
     if first < 0:

@@ -40,7 +40,8 @@ class Control:
             teacher, and is not the student alone, at most one control matches.
         belongs_to: whether such an arm (given second) tells if a gain of another arm (given last) is due to privileged
             information.
-        counts: whether an arm must beat it before its gain is put down to privileged information.
+        counts: whether the net lift is measured against it, and its result is missing if there is none. Counting or
+            not, an arm must beat every control that has a result before its gain is put down to privileged information.
         required: whether no gain is put down to privileged information without it.
         bound: whether it is no control, but a bound on what can be reached, and shown beside the teachers.
     """

@@ -26,9 +26,9 @@ class ControlRules:
     """Which kinds of arms are controls, and what each of them is needed for.
 
     Attributes:
-        kinds: all kinds of controls. An arm of any other kind is compared, and explains nothing.
-        counting: those that an arm must beat, beside the student alone, before its gain is one by privileged
-            information.
+        kinds: all kinds of controls, of which an arm must beat all that have a result before its gain is one by
+            privileged information. An arm of any other kind is compared, and explains nothing.
+        counting: those that are missing if they have no result, and that a net lift is measured against.
         required: those without which its gain is put down to nothing.
     """
 
