@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -44,3 +46,35 @@ class Text(HTMLParser):
 
     def row(self, start: str) -> list[tuple[str, str]]:
         return next(row for row in self.rows if row and re.match(rf"{start}\b", row[0][0]))
+
+
+def breaches(html: str) -> list[str]:
+    """What a browser would not do, or should not have to refuse."""
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', html)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.replace("&#39;", "'").split(";"))
+    found = []
+    if rules.pop("style-src").split() != [f"'sha256-{digest}'" for digest in map(sha256, elements("style", html))]:
+        found.append("a style that does not match its hash")
+    strict = {"default-src": "'none'", "img-src": "data:", "base-uri": "'none'", "form-action": "'none'"}
+    if rules != strict:
+        found.append(f"the rules {rules}")
+    for tag, attributes in Text(html).tags:
+        if tag in ("script", "iframe", "object", "embed", "form", "base"):
+            found.append(f"<{tag}>")
+        for name, value in attributes.items():
+            if name.startswith("on") or name == "style":
+                found.append(f"<{tag} {name}>")
+            if name in ("href", "src", "xlink:href") and not (value or "").startswith(("#", "data:")):
+                found.append(f"<{tag} {name}={value}>")
+    # before anything that it should forbid
+    if html.index("Content-Security-Policy") > html.index("<style"):
+        found.append("the policy comes late")
+    return found
+
+
+def elements(tag: str, html: str) -> list[str]:
+    return re.findall(rf"<{tag}[^>]*>(.*?)</{tag}>", html, flags=re.DOTALL)
+
+
+def sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

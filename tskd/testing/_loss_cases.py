@@ -115,7 +115,6 @@ def random_case(
     *,
     dtype: torch.dtype = torch.float64,
     labels: Literal["all", "some"] = "all",
-    distribution: Callable[[Tensor, Tensor], Any] = Normal,
 ) -> LossCase:
     """A case of windows, steps and components, and of features in these shapes; it depends on the generator alone."""
     windows, steps, components = size
@@ -132,4 +131,4 @@ def random_case(
     if labels == "some":
         labelled = torch.rand(size, generator=generator) < 0.7
         labelled[0] = False
-    return LossCase(student, teacher, normal(steps, components), needs, distribution, labelled)
+    return LossCase(student, teacher, normal(steps, components), needs, labelled=labelled)

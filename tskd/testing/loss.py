@@ -54,15 +54,15 @@ class LossConformance(Battery[DistillationLoss]):
         for index in range(self.count):
             extra = torch.randint(0, 4, (3,), generator=generator).tolist()
             windows, steps, components = (fewest + more for fewest, more in zip(self.least, extra, strict=True))
-            yield random_case(
+            case = random_case(
                 generator,
                 (windows + 1, steps, components),
                 needs,
                 self.features(steps, components),
                 dtype=(torch.float64, torch.float32)[index // 2 % 2],
                 labels="some" if index % 2 else "all",
-                distribution=self.distribution,
             )
+            yield replace(case, distribution=self.distribution)
 
     def prepared(self, case: LossCase, loss: DistillationLoss | None = None, seed: int = 0) -> DistillationLoss:
         """A loss as it is at its first step: set up by a probe, and with statistics if it needs them."""

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.helpers.page import Text
+from tests.helpers.page import Text, breaches
 from tests.helpers.results import made_up_results, study_info
 from tskd.experiment.config.grid import axis_names
 from tskd.experiment.report import page, write_page
@@ -47,6 +47,10 @@ def folder(study: StudyResults, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def _html(folder: Path) -> str:
     return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_it_holds_nothing_that_its_policy_forbids(folder: Path) -> None:
+    assert breaches(_html(folder)) == []
 
 
 def test_what_the_cases_found_is_counted(study: StudyResults) -> None:

@@ -85,4 +85,14 @@ FAULTS = (
         ["test_callbacks"],
         ("pl_module.load_state_dict(self._best[1])", "pl_module.load_state_dict(pl_module.state_dict())"),
     ),
+    *faults_in(
+        "experiment/report/policy",
+        ["experiment/report/test_policy"],
+        ("sha256(style.encode())", "sha256(style.strip().encode())"),
+    ),
+    *faults_in(
+        "experiment/report/figures/style",
+        ["experiment/report/test_policy"],
+        ("lambda found: _attributes(found[1]), text)", "lambda found: found[0], text)"),
+    ),
 )

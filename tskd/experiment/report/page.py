@@ -21,6 +21,7 @@ from tskd.experiment.controls.registry import DESCRIPTIONS
 from tskd.experiment.report.exports import Export, exports
 from tskd.experiment.report.figures import Drawing, figures, overview_figures
 from tskd.experiment.report.figures.style import inline
+from tskd.experiment.report.policy import content_security_policy
 from tskd.experiment.report.significance import confidence, p_values
 from tskd.experiment.results.arm_table import STATES, by_size, lines, number
 from tskd.experiment.results.measurements import of_size
@@ -73,7 +74,10 @@ def render(results: Results | StudyResults) -> Page:
         loader=FunctionLoader(_part), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["inline"] = lambda drawn: Markup(inline(drawn))
+    style = _part("style.css")
     html = environment.get_template("page.html.j2").render(
+        style=Markup(style),
+        policy=content_security_policy(style),
         name=study.name if study else shown[0].info.name,
         info=study.info if study and many else shown[0].info,
         cases=shown,

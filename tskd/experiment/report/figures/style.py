@@ -170,6 +170,14 @@ def legend(axis: Axes) -> None:
 def inline(drawn: Drawing) -> str:
     """The `<svg>` for a page: as wide as it may be, its ink and its font those of the page, be it light or dark."""
     text = re.sub(r' (width|height|font-family|xmlns|version)="[^"]*"', "", drawn.svg[: drawn.svg.index(">")])
-    text += ' font-size="10px" aria-hidden="true"' + drawn.svg[drawn.svg.index(">") :]
+    text += ' font-size="10px" fill="currentColor" aria-hidden="true"' + drawn.svg[drawn.svg.index(">") :]
     text = re.sub(rf'(<text style="[^"]*); fill: {INK}"', r'\1"', text).replace("font-size: 10px; ", "")
-    return re.sub(f"(fill|stroke): {INK}", r"\1: currentColor", text)
+    text = re.sub(f"(fill|stroke): {INK}", r"\1: currentColor", text)
+    # as attributes of their own, which a page without inline styles may have
+    return re.sub(r' style="([^"]*)"', lambda found: _attributes(found[1]), text)
+
+
+def _attributes(style: str) -> str:
+    """The properties of a style as attributes of an SVG element."""
+    pairs = (part.split(":", 1) for part in style.split(";") if part.strip())
+    return "".join(f' {name.strip()}="{value.strip()}"' for name, value in pairs)
