@@ -37,8 +37,7 @@ FAULTS = (
         "privileged/alignment",
         ["privileged/test_calendar"],
         ("values[steps.starts + steps.counts - 1]", "values[steps.starts]"),
-        ('steps.equal or declared == "mean"', 'declared == "mean"'),
-        ("steps.equal or declared", "True or declared"),
+        ('mean if declared == "mean" else', "mean if declared else"),
         ("np.sqrt(steps.mean(squares))", "steps.mean(squares)"),
     ),
     *faults_in(
