@@ -64,8 +64,8 @@ FAULTS = (
     *faults_in(
         "experiment/controls/shuffling",
         ["experiment/config/test_experiment"],
-        ("+ detail - _level(detail, source)", "+ detail"),
-        ("original[drawn] - _level(original[other], source)", "original[drawn] - _level(original[own], source)"),
+        ("+ drawn - _level(drawn, source)", "+ drawn"),
+        ("len(own))[::-1] * len(other)", "len(own)) * len(other)"),
     ),
     *faults_in(
         "teachers/input_checks",
