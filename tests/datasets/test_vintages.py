@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from darts import TimeSeries
-from darts.models import DLinearModel, TiDEModel
+from darts.models import DLinearModel
 
 from tests.helpers.models import fast
 from tests.helpers.series import walk
@@ -100,7 +100,7 @@ def test_no_row_knows_of_a_later_issue_and_the_issue_of_its_own_time_counts() ->
 
 def fitted(covariates: dict[str, TimeSeries], until: int = 40) -> DistilledModel:
     settings = fast(n_epochs=2, batch_size=16, random_state=0)
-    teacher = Teacher(TiDEModel(L, H, hidden_size=8, **settings), FutureHorizon("wind"), name="weather")
+    teacher = Teacher(DLinearModel(L, H, kernel_size=3, **settings), FutureHorizon("wind"), name="weather")
     model = DistilledModel(DLinearModel(L, H, kernel_size=3, **settings), teacher, balance=0.5)
     return model.fit(TARGET[:until], privileged={"wind": MEASURED}, **covariates)
 

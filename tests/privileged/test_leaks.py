@@ -232,7 +232,6 @@ CASES = {
     ),
     "sensors alone": Case((CostlySensors("lab", until=1),), {"lab": 1}, blind=True, lengths=(14, 11)),
     "days of months": Case((HighResolution("minute"),), {"minute": 0}, lengths=(9,), freq=("MS", "D")),
-    "days of months that end": Case((HighResolution("minute"),), {"minute": 0}, lengths=(9,), freq=("ME", "D")),
     "days of months, means": Case(
         (HighResolution("minute", coarse="mean"),),
         {"minute": Fraction(30, 31)},
@@ -255,7 +254,6 @@ CASES = {
         freq=("B", "6h"),
         samples=12,
     ),
-    "days of weeks": Case((HighResolution("minute"),), {"minute": 0}, lengths=(9,), freq=("W-WED", "D")),
     "two sources on one series": Case((CostlySensors("lab"), FutureHorizon("lab", end=2)), {"lab": 2}),
 }
 

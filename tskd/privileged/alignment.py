@@ -115,6 +115,6 @@ def check_samples_agree(fine: TimeSeries, coarse: TimeSeries, declared: str) -> 
 
 
 def _aggregate(values: np.ndarray, steps: StepSamples, declared: str) -> np.ndarray:
-    """The mean of `values [T, C]` over each step `[n, C]`; the sum if it is declared and steps differ in number."""
+    """The mean or the sum of `values [T, C]` over each step: `[n, C]`."""
     mean = steps.mean(values)
-    return mean if steps.equal or declared == "mean" else mean * steps.counts[:, None]
+    return mean if declared == "mean" else mean * steps.counts[:, None]

@@ -37,8 +37,7 @@ FAULTS = (
         "privileged/alignment",
         ["privileged/test_calendar"],
         ("values[steps.starts + steps.counts - 1]", "values[steps.starts]"),
-        ('steps.equal or declared == "mean"', 'declared == "mean"'),
-        ("steps.equal or declared", "True or declared"),
+        ('mean if declared == "mean" else', "mean if declared else"),
         ("np.sqrt(steps.mean(squares))", "steps.mean(squares)"),
     ),
     *faults_in(
@@ -65,8 +64,8 @@ FAULTS = (
     *faults_in(
         "experiment/controls/shuffling",
         ["experiment/config/test_experiment"],
-        ("+ detail - _level(detail, source)", "+ detail"),
-        ("original[drawn] - _level(original[other], source)", "original[drawn] - _level(original[own], source)"),
+        ("+ drawn - _level(drawn, source)", "+ drawn"),
+        ("len(own))[::-1] * len(other)", "len(own)) * len(other)"),
     ),
     *faults_in(
         "teachers/input_checks",

@@ -91,9 +91,8 @@ def _shuffled_detail(
         parts = [np.arange(start, start + count) for start, count in zip(steps.starts, steps.counts, strict=True)]
         for own, other in zip(parts, (parts[donor] for donor in taken), strict=True):
             # of a longer or shorter step every so many samples, counted from its last
-            drawn = other[-1 - np.arange(len(own))[::-1] * len(other) // len(own)]
-            detail = original[drawn] - _level(original[other], source)
-            values[own] = _level(original[own], source) + detail - _level(detail, source)
+            drawn = original[other[-1 - np.arange(len(own))[::-1] * len(other) // len(own)]]
+            values[own] = _level(original[own], source) + drawn - _level(drawn, source)
         return fine.with_values(values)
     samples = original[steps.rows]
     level = _level(samples, source)
