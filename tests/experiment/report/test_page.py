@@ -66,7 +66,7 @@ def test_the_table_holds_the_means_over_seeds(results: Results) -> None:
     assert float(low.replace("−", "-")) < difference < float(high.replace("−", "-"))
 
 
-def test_the_best_arm_and_those_not_significantly_worse_are_marked() -> None:
+def test_the_best_arm_and_those_not_significantly_worse_are_marked(undrawn: Undrawn) -> None:
     effects = {"alone": 1.0, "future": 0.8, "both": 0.8, "placebo": 0.97}
     found = made_up_results(effects=effects, windows=360, seeds=2)
     windows = found.windows.copy()
@@ -80,6 +80,11 @@ def test_the_best_arm_and_those_not_significantly_worse_are_marked() -> None:
     assert [name for name, line in marked.items() if line.kept] == ["future", "both"]
     best = found.rows[found.rows.kind == "student"].groupby("name").mse.mean().idxmin()
     assert [name for name, line in marked.items() if line.best] == [best]
+    seen = Text(undrawn(found))
+    for name, line in marked.items():
+        if line.kind == "student":
+            classes = seen.row(name)[1][1].split()
+            assert ("kept" in classes, "best" in classes) == (line.kept, line.best), name
     values = p_values(found)
     assert values["future"] == "<\u20090.001" and "alone" not in values
 

@@ -81,6 +81,12 @@ FAULTS = (
         ("if plan.keys.isdisjoint(finished):", "if plan.keys <= finished:"),
     ),
     *faults_in(
+        "experiment/config/yaml_file",
+        [f"{X}/config/test_strange_files"],
+        ("sum(self._sizes[id(part)] for part in flat)", "sum(1 for part in flat)"),
+        ("            str(value)\n", ""),
+    ),
+    *faults_in(
         "callbacks",
         ["test_callbacks"],
         ("pl_module.load_state_dict(self._best[1])", "pl_module.load_state_dict(pl_module.state_dict())"),
