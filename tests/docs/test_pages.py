@@ -10,7 +10,9 @@ from tests.docs.run import differences, run
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
-SLOW = {"tutorials/few_labels.md", "tutorials/noisy_labels.md", "tutorials/own_file.md"}
+SLOW = {
+    f"tutorials/{name}.md" for name in ("few_labels", "noisy_labels", "own_file", "lupi_experiment", "multivariate")
+}
 """Pages that take more than ten seconds of a processor."""
 
 
