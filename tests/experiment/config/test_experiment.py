@@ -255,7 +255,7 @@ def _role(name: str) -> Any:
 
 def test_models_that_cannot_be_compared_are_refused() -> None:
     with pytest.raises(ValidationError, match="likelihood"):
-        Experiment(**toy_config(student={"class": "TFTModel", "kwargs": toy_model()["kwargs"] | {"const_init": None}}))
+        Experiment(**toy_config(student=toy_model(likelihood={"class": "PoissonLikelihood"}, normalize=False)))
     config = toy_config()
     config["teachers"]["equal"] = {"model": toy_model(output_chunk_length=3)}
     with pytest.raises(ValidationError, match="teacher 'equal': it forecasts 3 steps, the student 4"):

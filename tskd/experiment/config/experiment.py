@@ -23,6 +23,7 @@ from tskd.experiment.config.consistency import (
     check_soft_sensor,
     check_teachers,
 )
+from tskd.experiment.config.distribution import ForecastDistribution, forecast_distribution
 from tskd.experiment.config.errors import nearest
 from tskd.experiment.config.labels import ALL, Labels, parse_labels
 from tskd.experiment.config.model_arguments import is_whole
@@ -32,7 +33,7 @@ from tskd.experiment.config.own_data import OwnDataConfig, parse_own_data
 from tskd.experiment.config.plain import plain
 from tskd.experiment.config.roles import MODEL, TEACHER
 from tskd.experiment.config.seeds import parse_seeds
-from tskd.experiment.config.teacher import TeacherConfig, as_list, lookback_and_horizon, point_forecaster
+from tskd.experiment.config.teacher import TeacherConfig, as_list, lookback_and_horizon, scorable
 from tskd.experiment.config.yaml_file import to_yaml
 
 ALONE = "alone"
@@ -46,7 +47,9 @@ class ExperimentConfig(Strict):
     Attributes:
         data: name of a data set (`tskd.datasets.names()`), a `tskd.datasets.DataSet`, or a file of one's own
             (`tskd.experiment.config.own_data.OwnDataConfig`).
-        student: a torch model of darts.
+        student: a torch model of darts. One with a likelihood is scored as a distribution too
+            (`tskd.experiment.run.distribution_scoring`), if its quantiles are known for any value: quantile regression,
+            Gaussian, Laplace, Gumbel, Cauchy.
         arms: the student alone is always run: an arm called 'alone' is put first if no arm is without teachers.
         seeds: a list, or how many to take from 0 on.
         soft_sensor: no student sees the target's past, in training or in use, and teachers only by their sources.
@@ -116,7 +119,7 @@ class ExperimentConfig(Strict):
     @field_validator("student", mode="before")
     @classmethod
     def _student(cls, value: Any) -> Any:
-        return point_forecaster(parse_object(value, MODEL))
+        return scorable(parse_object(value, MODEL))
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -180,6 +183,12 @@ class ExperimentConfig(Strict):
     def steps(self) -> tuple[int, int]:
         """First and last step that are scored."""
         return self.scored or chunks(self.student)[1:]
+
+    @property
+    def distribution(self) -> ForecastDistribution | None:
+        """How the distribution that the student forecasts is scored; None if it forecasts points."""
+        with quiet():
+            return forecast_distribution(self.student.build(MODEL))
 
     @property
     def readable(self) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -25,7 +25,7 @@ class Line:
     """One arm, teacher or bound, as text; what is not known is empty.
 
     Attributes:
-        mse: mean error over the seeds; so is `mae`.
+        mse: mean error over the seeds; so are `mae`, and of a forecast distribution `crps`, `coverage` and `width`.
         relative: difference from the student alone, with its `interval`.
         p: Diebold and Mariano's p-value.
         balance: the one that was used.
@@ -46,6 +46,9 @@ class Line:
     best: bool = False
     kept: bool = False
     state: str = "finished"
+    crps: str = ""
+    coverage: str = ""
+    width: str = ""
 
 
 def lines(results: Measurements, kept: Collection[str] = (), p_values: Mapping[str, str] = NONE) -> list[Line]:
@@ -93,9 +96,24 @@ def lines(results: Measurements, kept: Collection[str] = (), p_values: Mapping[s
                     balance=_balance(balance[kind, name]),
                     best=kind == "student" and name in arms and errors is not None and errors.mse == best,
                     kept=kind == "student" and name in kept,
+                    **_distribution(errors, smallest),
                 )
             )
     return found
+
+
+def has_distribution(found: Iterable[Line]) -> bool:
+    """Whether some arm or teacher is scored as a distribution."""
+    return any(line.crps for line in found)
+
+
+def _distribution(errors: Any, smallest: pd.Series) -> dict[str, str]:
+    """Scores of a forecast distribution, as text; none of point forecasts."""
+    if errors is None or pd.isna(errors.crps):
+        return {}
+    share = f"{100 * errors.coverage:.0f}\u00a0%"
+    scores = {name: number(errors[name], smallest[name]) for name in ("crps", "width")}
+    return {**scores, "coverage": share}
 
 
 def by_size(results: Measurements) -> tuple[list[str], list[tuple[str, list[str]]]]:

@@ -89,6 +89,27 @@ class DataInfo(Info):
     incomplete: int = 0
 
 
+class DistributionInfo(Info):
+    """How forecast distributions are scored.
+
+    Attributes:
+        levels: of the quantiles.
+        nominal: share of a distribution that the interval is to hold.
+        point: what of the distribution is the point forecast.
+    """
+
+    levels: tuple[float, ...]
+    nominal: float
+    point: Literal["median", "mean"]
+
+    def __str__(self) -> str:
+        levels = ", ".join(f"{level:g}" for level in self.levels)
+        return (
+            f"MSE and MAE are of the {self.point}. CRPS: twice the mean pinball loss of the quantiles at {levels}. "
+            f"Coverage and width: of the central interval that is to hold {100 * self.nominal:g}\u00a0%."
+        )
+
+
 class CellCounts(Info):
     """How many cells there are, and how many of them are finished or failed."""
 
@@ -128,6 +149,7 @@ class ExperimentInfo(Info):
         versions: of packages that laid out the tables; so is `commit`, of tskd.
         fingerprint: of the data set.
         seconds: of all fits.
+        distribution: how the distribution that the student forecasts is scored; None of point forecasts.
     """
 
     name: str
@@ -159,6 +181,7 @@ class ExperimentInfo(Info):
     fingerprint: str
     seconds: float
     warnings: tuple[str, ...]
+    distribution: DistributionInfo | None = None
 
     @property
     def block(self) -> int:

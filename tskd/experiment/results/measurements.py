@@ -12,10 +12,10 @@ import pandas as pd
 
 from tskd.experiment.controls.registry import CONTROL_RULES
 from tskd.experiment.results.experiment_info import ExperimentInfo
-from tskd.experiment.results.tables import table
+from tskd.experiment.results.tables import SCORES, table
 from tskd.experiment.statistics.intervals import Comparison, compare, paired
 from tskd.experiment.statistics.lift import lift
-from tskd.experiment.statistics.verdict import Verdict, judge
+from tskd.experiment.statistics.verdict import Verdict, describe, judge
 
 Size = int | None | EllipsisType
 """A training size in windows, None for all; `...` for the largest that the experiment has."""
@@ -24,6 +24,10 @@ Size = int | None | EllipsisType
 @dataclass(frozen=True, eq=False)
 class Measurements:
     """Tables of an experiment; errors are on the z-scored scale, averaged over windows, horizon and components.
+
+    Of a student that forecasts a distribution `mse` and `mae` are those of its point forecast, its mean or the median
+    of its quantiles, and `pinball`, `crps`, `coverage` and `width` those of its quantiles (`info.distribution`,
+    `tskd.experiment.run.distribution_scoring`); of who forecasts points they are empty. Candidates are chosen by MSE.
 
     A row's `fold` counts from 1, the earliest; `size` is the number of training windows, <NA> for all there are. The
     columns are those of `tskd.experiment.results.tables.TABLES`.
@@ -59,9 +63,12 @@ class Measurements:
         """Errors [seeds, W] of an arm, or with `kind="teacher"` of a teacher, windows in order of time.
 
         Those of all folds, one after the other, or of one `fold`; NaN where there is no result. `size` is one of the
-        training sizes, None for all windows; by default the largest.
+        training sizes, None for all windows; by default the largest. `metric` is a column of `windows`: `"mse"`,
+        `"mae"`, or of a forecast distribution `"pinball"`, `"crps"`, `"coverage"` or `"width"`.
         """
         self._check_known(name, kind)
+        if metric not in SCORES:
+            raise ValueError(f"metric={metric!r}: give one of {', '.join(SCORES)}.")
         ran = self._of(size, fold)
         own = ran[(ran.kind == kind) & (ran.name == name)]
         wide = own.pivot(index="seed", columns=["fold", "start"], values=metric)
@@ -78,8 +85,11 @@ class Measurements:
     ) -> Comparison:
         """Error of an arm (or teacher) relative to the arm `baseline` (the student alone), with a 95 % interval.
 
-        Compared are the seeds that both have in all folds. If there is none, all numbers are NaN.
+        Compared are the seeds that both have in all folds. If there is none, all numbers are NaN; so they are by
+        `"pinball"` and `"crps"` where one of the two forecasts points.
         """
+        if metric in ("coverage", "width"):
+            raise ValueError(f"metric={metric!r}: less of it is not better; give mse, mae, pinball or crps.")
         against = self.info.alone if baseline is None else baseline
         own, other = self.errors(arm, kind, metric, size, fold), self.errors(against, "student", metric, size, fold)
         segments = self._segments(size, fold)
@@ -135,7 +145,9 @@ class Measurements:
             rules=CONTROL_RULES,
             own=self._own_controls,
         )
-        missing = [f"'{arm}' has no result to compare." for arm in arms if arm not in compared]
+        by_crps = [found for arm in arms if (found := self.compare(arm, metric="crps")).windows]
+        missing = [f"By CRPS: {describe(found)}" for found in by_crps]
+        missing += [f"'{arm}' has no result to compare." for arm in arms if arm not in compared]
         missing += [
             f"'{name}' lacks {_seeds(seeds)} in part or whole; it is compared on the seeds that both arms have."
             for name, seeds in self.lacking.items()

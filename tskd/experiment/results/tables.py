@@ -14,14 +14,17 @@ from tskd.experiment.run.files import write_atomically
 CELL = ("kind", "name", "fold", "size", "seed")
 VERSIONS = ("python", "tskd", "darts", "torch", "pytorch_lightning", "numpy", "pandas")
 """Columns of what a fit was made with."""
+DISTRIBUTION = ("pinball", "crps", "coverage", "width")
+"""Columns of scores of a forecast distribution, which are empty where points are forecast."""
+SCORES = ("mse", "mae", *DISTRIBUTION)
 TABLES = {
     "rows": (
-        *(*CELL, "key", "balance", "mse", "mae", "validation_mse", "seconds", "windows", "data", "commit"),
+        *(*CELL, "key", "balance", *SCORES, "validation_mse", "seconds", "windows", "data", "commit"),
         *VERSIONS,
     ),
     "candidates": ("arm", "fold", "size", "seed", "balance", "validation_mse"),
-    "windows": (*CELL, "start", "mse", "mae"),
-    "steps": (*CELL, "step", "mse", "mae"),
+    "windows": (*CELL, "start", *SCORES),
+    "steps": (*CELL, "step", *SCORES),
     "forecasts": ("line", "window", "time", "value"),
     "weights": ("arm", "fold", "size", "seed", "epoch", "by", "at", "teacher", "weight"),
     "failures": (*CELL, "candidate", "error", "traceback"),
@@ -32,14 +35,14 @@ ADDED = ("expected",)
 """Tables that earlier versions did not write."""
 
 INTEGERS = ("fold", "seed", "windows", "step", "window", "epoch", "at", "candidate")
-NUMBERS = ("mse", "mae", "validation_mse", "seconds", "value", "weight", "change", "low", "high")
+NUMBERS = (*SCORES, "validation_mse", "seconds", "value", "weight", "change", "low", "high")
 STAMPS = ("start", "time")
 
 
 def table(name: str, content: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
     """The table called `name`, its columns in order and of their kind; what it has no column for is left out."""
     columns = list(TABLES[name])
-    frame = pd.DataFrame(content) if len(content) else pd.DataFrame(columns=columns)
+    frame = _with_scores(name, pd.DataFrame(content) if len(content) else pd.DataFrame(columns=columns))
     return frame[columns].astype({column: _kind(column) for column in columns if column not in STAMPS})
 
 
@@ -60,7 +63,14 @@ def read(name: str, folder: Path) -> pd.DataFrame:
         keep_default_na=False,
         na_values={column: [""] for column in (*NUMBERS, "size")},
     )
-    return found.assign(**{column: _stamps(found[column]) for column in STAMPS if column in TABLES[name]})
+    found = found.assign(**{column: _stamps(found[column]) for column in STAMPS if column in TABLES[name]})
+    return _with_scores(name, found)[list(TABLES[name])]
+
+
+def _with_scores(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A table with empty scores of a distribution, where it has none."""
+    absent = [column for column in DISTRIBUTION if column in TABLES[name] and column not in frame]
+    return frame.assign(**dict.fromkeys(absent, float("nan")))
 
 
 def _stamps(texts: pd.Series) -> pd.Series:

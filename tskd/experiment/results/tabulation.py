@@ -17,6 +17,7 @@ from tskd.experiment.data.summary import DataSummary
 from tskd.experiment.results.describe import last_of
 from tskd.experiment.results.tables import table
 from tskd.experiment.run.cell import Cell, Kind
+from tskd.experiment.run.distribution_scoring import SCORES
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def _row(item: FinishedCell, balance: str, fingerprint: str) -> dict[str, Any]:
         "balance": balance,
         "mse": float(np.nanmean(cell.mse)),
         "mae": float(np.nanmean(cell.mae)),
+        **{name: float(np.nanmean(values)) for name, values in _distribution(cell.distribution).items()},
         "validation_mse": cell.validation_mse,
         "seconds": round(cell.seconds, 3),
         "windows": int((~np.isnan(cell.mse)).sum()),
@@ -120,12 +122,22 @@ def _row(item: FinishedCell, balance: str, fingerprint: str) -> dict[str, Any]:
 def _windows(cell: Cell, summary: DataSummary) -> pd.DataFrame:
     # a window without a single scored target has no error in any arm
     errors = {"start": summary.starts, "mse": cell.mse[summary.scored], "mae": cell.mae[summary.scored]}
+    errors |= {name: values[summary.scored] for name, values in _distribution(cell.distribution).items()}
     return pd.DataFrame({**_key(cell), **errors})
 
 
 def _steps(cell: Cell) -> pd.DataFrame:
     step = np.arange(1, len(cell.step_mse) + 1)
-    return pd.DataFrame({**_key(cell), "step": step, "mse": cell.step_mse, "mae": cell.step_mae})
+    errors = {"mse": cell.step_mse, "mae": cell.step_mae, **_distribution(cell.step_distribution)}
+    return pd.DataFrame({**_key(cell), "step": step, **errors})
+
+
+def _distribution(scores: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Columns of the scores of a distribution; none of point forecasts."""
+    if scores is None:
+        return {}
+    named = dict(zip(SCORES, scores, strict=True))
+    return {**named, "crps": 2 * named["pinball"]}
 
 
 def _weights(cell: Cell) -> Iterator[dict[str, Any]]:

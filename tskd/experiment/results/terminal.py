@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from tskd.experiment.config.labels import ALL, labels_text
-from tskd.experiment.results.arm_table import STATES, by_size, lines
+from tskd.experiment.results.arm_table import STATES, by_size, has_distribution, lines
 from tskd.experiment.results.measurements import Measurements
 from tskd.experiment.results.overview import overview
 
@@ -15,14 +15,19 @@ WORDS = {"privilege": "privilege", "gain": "gain", "none": "no gain", "plain": "
 
 
 def case_text(results: Measurements) -> str:
-    """Title, table and verdict of one case, at most 100 characters wide."""
+    """Title, table and verdict of one case, at most 100 characters wide; of a distribution with CRPS and coverage."""
     info = results.info
-    header = ["", "MSE", "MAE", "MSE against alone", "95 % interval", "balance"]
     found = lines(results)
+    header = ["", "MSE", "MAE", "MSE against alone", "95 % interval", "balance"]
+    wide = has_distribution(found)
+    name_width, balance_width = (20, 14) if wide else (34, 20)
+    if wide:
+        header = ["", "MSE", "MAE", "CRPS", "coverage", "against alone", "95 % interval", "balance"]
     rows = [
         [
-            _fit(f"teacher {x.name}" if x.kind == "teacher" else x.name, 34),
-            *(x.mse or STATES[x.state], x.mae, x.relative, x.interval, _fit(x.balance, 20)),
+            _fit(f"teacher {x.name}" if x.kind == "teacher" else x.name, name_width),
+            *(x.mse or STATES[x.state], x.mae, *((x.crps, x.coverage) if wide else ())),
+            *(x.relative, x.interval, _fit(x.balance, balance_width)),
         ]
         for x in found
     ]
@@ -33,7 +38,8 @@ def case_text(results: Measurements) -> str:
         f"{info.name}: {info.data.name}, {info.lookback} steps to {info.horizon}, "
         f"{len(info.seeds)} seeds{folds}, {info.data.windows.test} test windows{labels}"
     )
-    text = [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]
+    text = [str(info.distribution), ""] if wide else []
+    text += [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]
     text += [f"! {warning}" for warning in info.warnings]
     return "\n".join([*_wrapped([title]), "", *ruled(header, rows, students), *_sizes(results), "", *_wrapped(text)])
 

@@ -24,7 +24,7 @@ from tskd.experiment.data.complete_windows import with_complete_windows
 from tskd.experiment.data.fit_data import FitData
 from tskd.experiment.data.folds import cut
 from tskd.experiment.data.loading import LoadedData
-from tskd.experiment.data.preparation import DataPart, Prepared, prepare
+from tskd.experiment.data.preparation import Prepared, prepare
 from tskd.experiment.data.smoothing import moving_average
 from tskd.experiment.run.block_teachers import BlockTeachers
 from tskd.experiment.run.cell import Cell
@@ -158,7 +158,9 @@ class BlockRun:
     def _teacher_cell(self, planned: PlannedCell, variant: TeacherVariant) -> Cell:
         fitted = self.teachers.fitted(variant)
         with quiet() as warned:
-            scores = self._scores(lambda part: of_teacher(fitted.teacher, part, self.supply.covariates(part)))
+            scores = self._scores(
+                lambda part, *levels: of_teacher(fitted.teacher, part, self.supply.covariates(part), levels)
+            )
         return self._cell(planned, scores, fitted.seconds, [*fitted.warnings, *warned])
 
     def _student_cell(self, planned: PlannedCell, arm: Arm) -> Cell:
@@ -173,7 +175,9 @@ class BlockRun:
             fit = self.distilled if planned.distils else self.smoothed if arm.smoothing else self.plain
             model = fit(arm, planned.candidate)
             seconds = time.perf_counter() - began
-            scores = self._scores(lambda part: of_student(model, part, self.supply.covariates(part), blind))
+            scores = self._scores(
+                lambda part, *levels: of_student(model, part, self.supply.covariates(part), blind, levels)
+            )
         weights = tuple(model.history) if planned.distils else ()
         if not all(part.whole for part in scores):
             raise RunError("the student's forecasts are not all finite; lower its learning rate.")
@@ -189,15 +193,21 @@ class BlockRun:
         with quiet() as warned:
             ridge.fit(train, self.supply.covariates(train))
             seconds = time.perf_counter() - began
-            scores = self._scores(lambda part: ridge.forecasts(part, self.supply.covariates(part)))
+            scores = self._scores(lambda part, *_: ridge.forecasts(part, self.supply.covariates(part)))
         return self._cell(planned, scores, seconds, warned)
 
-    def _scores(self, forecasts: Callable[[DataPart], Forecasts]) -> tuple[Score, Score]:
-        """Of the validation and the test part."""
-        held_out, test = (
-            score(forecasts(part), part, self.first_step) for part in (self.prepared.validation, self.prepared.test)
+    def _scores(self, forecasts: Callable[..., Forecasts]) -> tuple[Score, Score]:
+        """Of the validation part, whose point forecasts alone are looked at, and of the test part.
+
+        Args:
+            forecasts: of a part, with quantiles of the levels that follow.
+        """
+        held_out, test, distribution = self.prepared.validation, self.prepared.test, self.block.distribution
+        levels = () if distribution is None else distribution.levels
+        return (
+            score(forecasts(held_out), held_out, self.first_step),
+            score(forecasts(test, *levels), test, self.first_step, distribution),
         )
-        return held_out, test
 
     def _cell(
         self,
@@ -225,6 +235,8 @@ class BlockRun:
             forecasts=test.forecasts,
             warnings=tuple(dict.fromkeys(warnings)),
             weights=weights,
+            distribution=test.distribution,
+            step_distribution=test.step_distribution,
         )
 
 
