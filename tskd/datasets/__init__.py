@@ -10,9 +10,10 @@ from __future__ import annotations
 from tskd._core.suggest import closest
 from tskd.datasets.base import ArchiveSeries, DataSet
 from tskd.datasets.catalogue import CATALOGUE
+from tskd.datasets.panel import Panel
 from tskd.datasets.transforms import carry_forward, fill_from_past
 
-__all__ = ["ArchiveSeries", "DataSet", "carry_forward", "fill_from_past", "load", "names"]
+__all__ = ["ArchiveSeries", "DataSet", "Panel", "carry_forward", "fill_from_past", "load", "names"]
 
 
 def names() -> list[str]:

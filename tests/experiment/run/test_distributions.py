@@ -79,7 +79,7 @@ def by_darts(student: Any, series: TimeSeries, start: Any) -> list[TimeSeries]:
 
 def test_a_students_scores_are_those_of_darts_own_forecasts(results: Results) -> None:
     run = run_of(quantile_experiment())
-    part = run.prepared.test
+    part = run.prepared[0].test
     with quiet():
         student = run.plain(run.experiment.alone)
     found = by_darts(student, part.series, part.starts[0])
@@ -105,7 +105,7 @@ def test_a_students_scores_are_those_of_darts_own_forecasts(results: Results) ->
 
 def test_quantiles_of_a_gaussian_are_those_of_its_mean_and_deviation() -> None:
     run = run_of(Experiment(**toy_config(student=GAUSSIAN, teachers={}, arms=[], seeds=[3])))
-    part = run.prepared.test
+    part = run.prepared[0].test
     with quiet():
         student = run.plain(run.experiment.alone)
     ((rows, values, first),) = of_student(student, part, {}, False, DECILES)
@@ -133,7 +133,7 @@ def test_a_teacher_of_the_same_levels_or_of_another_distribution_is_scored_at_th
         teachers={"gaussian": {"model": GAUSSIAN}, "future": {"model": QUANTILE, "privileged": FUTURE}}, arms=[]
     )
     run = run_of(experiment)
-    part = run.prepared.test
+    part = run.prepared[0].test
     for name in ("gaussian", "future"):
         with quiet():
             teacher = run.teacher(name)

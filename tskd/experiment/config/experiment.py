@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from tskd import datasets
 from tskd._core.checks import MOST
 from tskd._core.quiet_logs import quiet
+from tskd.datasets.panel import Data
 from tskd.experiment.config.any_teacher import AnyTeacherConfig, OneTeacher
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.chunk_lengths import chunks, with_default_lengths
@@ -45,8 +46,8 @@ class ExperimentConfig(Strict):
     Models, losses and so on are given as `{"class": ..., "kwargs": {...}}`, as a class name, or as objects.
 
     Attributes:
-        data: name of a data set (`tskd.datasets.names()`), a `tskd.datasets.DataSet`, or a file of one's own
-            (`tskd.experiment.config.own_data.OwnDataConfig`).
+        data: name of a data set (`tskd.datasets.names()`), a `tskd.datasets.DataSet`, a `tskd.datasets.Panel` of
+            several series, or a file of one's own (`tskd.experiment.config.own_data.OwnDataConfig`).
         student: a torch model of darts. One with a likelihood is scored as a distribution too
             (`tskd.experiment.run.distribution_scoring`), if its quantiles are known for any value: quantile regression,
             Gaussian, Laplace, Gumbel, Cauchy.
@@ -56,7 +57,7 @@ class ExperimentConfig(Strict):
         scored: first and last step that are scored, by default the student's horizon; past its own horizon the student
             is rolled forward on its own forecasts.
         lookback: of student and teachers whose arguments leave it out; so is `horizon`.
-        sizes: training sizes in windows of the student, None for all (`tskd.experiment.data.folds`).
+        sizes: training sizes in windows of the student, of each series, None for all (`tskd.experiment.data.folds`).
         folds: number of chronological folds.
         labels: `"all"`, or which of them there are (`LabelsConfig`): the others are hidden from all that train and
             select. A file may list several, each of which is a case of a study.
@@ -101,10 +102,10 @@ class ExperimentConfig(Strict):
             return parse_own_data(value, (info.context or {}).get("folder"))
         if isinstance(value, str) and value not in datasets.names():
             raise ValueError(f"there is no data set {value!r}. {nearest(value, datasets.names())}")
-        if not isinstance(value, str | datasets.DataSet):
+        if not isinstance(value, str | datasets.DataSet | datasets.Panel):
             raise ValueError(
-                f"give the name of a data set ({', '.join(datasets.names())}), a DataSet, or a file of your own, as in "
-                "{file: steel.csv, time: date, target: [load], validation_start: 0.7, test_start: 0.8}."
+                f"give the name of a data set ({', '.join(datasets.names())}), a DataSet, a Panel, or a file of your "
+                "own, as in {file: steel.csv, time: date, target: [load], validation_start: 0.7, test_start: 0.8}."
             )
         return value
 
@@ -202,7 +203,7 @@ class ExperimentConfig(Strict):
         """Name of the data set, which need not be loaded for it."""
         return self.data if isinstance(self.data, str) else self.data.name
 
-    def dataset(self) -> datasets.DataSet:
+    def dataset(self) -> Data:
         """The data set, loaded if it was given by name or as a file."""
         if isinstance(self.data, OwnDataConfig):
             return self.data.load()

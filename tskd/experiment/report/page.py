@@ -22,7 +22,7 @@ from tskd.experiment.report.exports import Export, exports
 from tskd.experiment.report.figures import Drawing, figures, overview_figures
 from tskd.experiment.report.figures.style import inline
 from tskd.experiment.report.significance import confidence, p_values
-from tskd.experiment.results.arm_table import STATES, by_size, has_distribution, lines, number
+from tskd.experiment.results.arm_table import STATES, by_series, by_size, has_distribution, lines, number
 from tskd.experiment.results.measurements import of_size
 from tskd.experiment.results.overview import OUTCOMES, Overview, overview
 from tskd.experiment.results.results import Results
@@ -100,6 +100,7 @@ class PageCase:
         self.lines = lines(results, self.kept, p_values(results))
         self.wide = has_distribution(self.lines)
         self.sizes, self.by_size = by_size(results)
+        self.series, self.by_series = by_series(results)
         self.drawings = figures(results, self.slug, brief)
         self.controls = set(results.info.controls.values())
         arms, seeds = on_a_par(results)
@@ -130,6 +131,12 @@ class PageCase:
         """The table by training size as files."""
         header = [f"MSE against {self.info.alone}", *self.sizes]
         return exports(f"sizes-{self.slug}", header, [[name, *cells] for name, cells in self.by_size])
+
+    @cached_property
+    def taken_by_series(self) -> list[Export]:
+        """The table by series as files."""
+        header = [f"MSE against {self.info.alone}", *self.series]
+        return exports(f"series-{self.slug}", header, [[name, *cells] for name, cells in self.by_series])
 
     @cached_property
     def failures(self) -> list[dict[Hashable, Any]]:

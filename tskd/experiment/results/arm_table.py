@@ -129,10 +129,27 @@ def by_size(results: Measurements) -> tuple[list[str], list[tuple[str, list[str]
     return ["all" if size is None else f"{size:,}".replace(",", "\u2009") for size in sizes], cells
 
 
+def by_series(results: Measurements) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Errors by series, where there are several, at the largest training size: the head, and each arm's cells, of the
+    student alone its MSE and of the others the difference from it, marked where the interval excludes zero."""
+    series, alone, size = list(results.info.data.series), results.info.alone, largest(results)
+    if not series:
+        return [], []
+    table = of_size(results.series, size)
+    own = table[(table.kind == "student") & (table.name == alone)].groupby("series").mse.mean()
+    cells = [(f"{alone}, MSE", [number(own[one], own.min()) if one in own else STATES["finished"] for one in series])]
+    each = [results.of_series(one) for one in series]
+    for name in (arm.name for arm in results.info.arms if arm.name != alone):
+        cells.append((name, [_against_alone(one, name, size) for one in each]))
+    return series, cells
+
+
 def _against_alone(results: Measurements, name: str, size: int | None) -> str:
     if name not in compared(results, size=size):
         return STATES[state(results, name, size=size)]
     found = results.compare(name, size=size)
+    if not found.windows:
+        return STATES["finished"]
     return f"{percent(found.relative)}{'*' * (found.lower or found.higher)}"
 
 

@@ -70,6 +70,8 @@ class DataInfo(Info):
             the last row.
         not_scored: targets of the test part that are not scored.
         incomplete: test windows in which inputs of the student are missing, which are not scored.
+        series: names of the series of a panel, of which the stamps are the earliest, and of the last rows the latest;
+            empty for a data set of one.
     """
 
     name: str
@@ -87,6 +89,7 @@ class DataInfo(Info):
     windows: WindowCounts
     not_scored: int
     incomplete: int = 0
+    series: tuple[str, ...] = ()
 
 
 class DistributionInfo(Info):
@@ -185,7 +188,7 @@ class ExperimentInfo(Info):
 
     @property
     def block(self) -> int:
-        """Test windows in a block of the bootstrap."""
+        """Steps of the test part in a block of the bootstrap: as many windows of each series."""
         return self.lookback + self.horizon
 
     @property

@@ -23,15 +23,16 @@ TABLES = {
         *VERSIONS,
     ),
     "candidates": ("arm", "fold", "size", "seed", "balance", "validation_mse"),
-    "windows": (*CELL, "start", *SCORES),
+    "windows": (*CELL, "series", "start", *SCORES),
     "steps": (*CELL, "step", *SCORES),
     "forecasts": ("line", "window", "time", "value"),
     "weights": ("arm", "fold", "size", "seed", "epoch", "by", "at", "teacher", "weight"),
     "failures": (*CELL, "candidate", "error", "traceback"),
     "expected": (*CELL, "change", "low", "high"),
+    "series": (*CELL, "series", "windows", *SCORES),
 }
 """Names of the tables, and their columns."""
-ADDED = ("expected",)
+ADDED = ("expected", "series")
 """Tables that earlier versions did not write."""
 
 INTEGERS = ("fold", "seed", "windows", "step", "window", "epoch", "at", "candidate")
@@ -42,7 +43,7 @@ STAMPS = ("start", "time")
 def table(name: str, content: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
     """The table called `name`, its columns in order and of their kind; what it has no column for is left out."""
     columns = list(TABLES[name])
-    frame = _with_scores(name, pd.DataFrame(content) if len(content) else pd.DataFrame(columns=columns))
+    frame = _with_added(name, pd.DataFrame(content) if len(content) else pd.DataFrame(columns=columns))
     return frame[columns].astype({column: _kind(column) for column in columns if column not in STAMPS})
 
 
@@ -64,13 +65,14 @@ def read(name: str, folder: Path) -> pd.DataFrame:
         na_values={column: [""] for column in (*NUMBERS, "size")},
     )
     found = found.assign(**{column: _stamps(found[column]) for column in STAMPS if column in TABLES[name]})
-    return _with_scores(name, found)[list(TABLES[name])]
+    return _with_added(name, found)[list(TABLES[name])]
 
 
-def _with_scores(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """A table with empty scores of a distribution, where it has none."""
-    absent = [column for column in DISTRIBUTION if column in TABLES[name] and column not in frame]
-    return frame.assign(**dict.fromkeys(absent, float("nan")))
+def _with_added(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A table with the columns that earlier versions did not write: empty scores of a distribution, and the name of
+    the series, which is empty where there is one."""
+    absent = [column for column in (*DISTRIBUTION, "series") if column in TABLES[name] and column not in frame]
+    return frame.assign(**{column: "" if column == "series" else float("nan") for column in absent})
 
 
 def _stamps(texts: pd.Series) -> pd.Series:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from tskd._core.quiet_logs import quiet
 from tskd._core.rng import isolated_randomness
 from tskd._core.window_keys import WindowSampling
-from tskd.datasets import DataSet
+from tskd.datasets.panel import Data
 from tskd.distillation.data_parts import Given, data_parts
 from tskd.distillation.fit_options import FitOptions
 from tskd.distillation.preflight import prepare
@@ -34,7 +34,7 @@ def rehearse(plan: CasePlan) -> None:
         ConfigError: one could be fitted in no cell; the message names it.
     """
     experiment, configured = plan.experiment, plan.configured
-    known = isinstance(experiment.data, DataSet)
+    known = isinstance(experiment.data, Data)
     loaded = LoadedData(experiment.data, plan.fingerprint) if known else load(experiment)
     smallest = min(experiment.sizes, key=lambda size: (size is None, size))
     with quiet():

@@ -3,8 +3,9 @@ there and was not filled."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Score:
         whole: whether there is a finite forecast of every complete window and step, from the first step that is scored.
         distribution: of the windows `[3, W]`, see `tskd.experiment.run.distribution_scoring.SCORES`; None of points. So
             is `step_distribution`, of the steps `[3, H]`.
+        targets: number of targets that the errors of the steps `[H]` are means of.
     """
 
     mse: np.ndarray
@@ -40,6 +42,7 @@ class Score:
     whole: bool
     distribution: np.ndarray | None = None
     step_distribution: np.ndarray | None = None
+    targets: np.ndarray = field(default_factory=lambda: np.ones(0))
 
 
 def score(forecasts: Forecasts, part: DataPart, first: int, distribution: ForecastDistribution | None = None) -> Score:
@@ -88,8 +91,42 @@ def score(forecasts: Forecasts, part: DataPart, first: int, distribution: Foreca
             counts += len(rows) * components if known is None else known.sum(axis=(0, 2))
     of_steps = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     whole = finite == part.complete.sum()
-    point = (of_windows[0], of_windows[1], of_steps[0], of_steps[1], kept, whole)
-    return Score(*point, of_windows[2:], of_steps[2:]) if has_quantiles else Score(*point)
+    return Score(
+        mse=of_windows[0],
+        mae=of_windows[1],
+        step_mse=of_steps[0],
+        step_mae=of_steps[1],
+        forecasts=kept,
+        whole=whole,
+        distribution=of_windows[2:] if has_quantiles else None,
+        step_distribution=of_steps[2:] if has_quantiles else None,
+        targets=counts,
+    )
+
+
+def pooled(scores: Sequence[Score]) -> Score:
+    """The scores of several series as one: their windows one after the other, and of steps means over all targets."""
+    if len(scores) == 1:
+        return scores[0]
+    targets = np.stack([one.targets for one in scores])
+
+    def of_steps(values: Sequence[np.ndarray]) -> np.ndarray:
+        # [S, ..., H], NaN for a series without a target at the step
+        sums = np.nansum([each * count for each, count in zip(values, targets, strict=True)], axis=0)
+        return np.where(targets.sum(axis=0) > 0, sums / np.maximum(targets.sum(axis=0), 1), np.nan)
+
+    found: dict[str, Any] = {
+        "mse": np.concatenate([one.mse for one in scores]),
+        "mae": np.concatenate([one.mae for one in scores]),
+        "step_mse": of_steps([one.step_mse for one in scores]),
+        "step_mae": of_steps([one.step_mae for one in scores]),
+        "forecasts": np.concatenate([one.forecasts for one in scores]),
+    }
+    windows = [one.distribution for one in scores if one.distribution is not None]
+    steps = [one.step_distribution for one in scores if one.step_distribution is not None]
+    if len(windows) == len(scores):
+        found |= {"distribution": np.concatenate(windows, axis=1), "step_distribution": of_steps(steps)}
+    return Score(**found, whole=all(one.whole for one in scores), targets=targets.sum(axis=0))
 
 
 def mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
