@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.helpers.experiments import data_of
 from tests.helpers.own_files import steel
 from tskd.cli import main
 from tskd.experiment import Experiment, Study
@@ -51,7 +52,7 @@ def test_odd_names_and_many_series(tmp_path: Path) -> None:
     one = one.assign(**{name: rng.normal(size=70) for name in names})
     pd.concat([one.assign(no=7), one.assign(no=3)]).to_csv(tmp_path / "odd & ends.csv", index=False)
     experiment = written(tmp_path / "odd & ends.csv")
-    data = experiment.dataset()
+    data = data_of(experiment)
     assert (experiment.name, data.name) == ("odd - ends 7", "odd & ends 7")
     assert list(data.series.components) == ["yes"] and data.series.freq_str == "ME"
     assert list(data.privileged["others"].components) == names[1:]

@@ -9,6 +9,7 @@ import pandas as pd
 from darts import TimeSeries
 
 from tskd.datasets import ArchiveSeries, DataSet
+from tskd.experiment import Experiment
 from tskd.experiment.config.any_teacher import AnyTeacherConfig
 from tskd.experiment.config.objects import Spec
 from tskd.experiment.config.teacher import TeacherConfig
@@ -89,6 +90,13 @@ def toy_stations(target: float = 0.0, elsewhere: float = 0.0) -> DataSet:
 def toy_model(**kwargs: Any) -> dict[str, Any]:
     settings = {"input_chunk_length": LOOKBACK, "output_chunk_length": HORIZON, "n_epochs": 2, "const_init": False}
     return {"class": "NLinearModel", "kwargs": settings | kwargs}
+
+
+def data_of(experiment: Experiment) -> DataSet:
+    """The data set of an experiment on one series."""
+    data = experiment.dataset()
+    assert isinstance(data, DataSet)
+    return data
 
 
 def darts_model(teacher: AnyTeacherConfig) -> Spec:

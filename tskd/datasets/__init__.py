@@ -10,10 +10,11 @@ from __future__ import annotations
 from tskd._core.suggest import closest
 from tskd.datasets.base import ArchiveSeries, DataSet
 from tskd.datasets.catalogue import CATALOGUE
+from tskd.datasets.panel import Panel
 from tskd.datasets.transforms import carry_forward, fill_from_past
 from tskd.datasets.vintages import as_issued
 
-__all__ = ["ArchiveSeries", "DataSet", "as_issued", "carry_forward", "fill_from_past", "load", "names"]
+__all__ = ["ArchiveSeries", "DataSet", "Panel", "as_issued", "carry_forward", "fill_from_past", "load", "names"]
 
 
 def names() -> list[str]:

@@ -223,7 +223,7 @@ def _check_series(item: DataSet | ArchiveSeries, where: str) -> None:
         if not isinstance(series, TimeSeries):
             given, several = type(series).__name__, ""
             if isinstance(series, list | tuple):
-                several = " A data set has one target series: give each its own, as cases of a Study."
+                several = " A data set has one target series: give each its own, as members of a Panel."
             raise TypeError(
                 f"{where}: {what} must be a TimeSeries (see TimeSeries.from_dataframe), got {given}.{several}"
             )

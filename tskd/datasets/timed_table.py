@@ -133,6 +133,32 @@ class TimedTable:
         return found
 
 
+def series_in(path: Path, series: str | Mapping[str, Any]) -> tuple[str, list[str]]:
+    """The column of a file that names its series, and the names of those to read, in the order of the file or as given.
+
+    Args:
+        path: of the file.
+        series: that column; or that column and a list of names.
+
+    Raises:
+        FileNotFoundError, ImportError, ValueError: see `read_table`; or there is no such column or series.
+    """
+    table = read_table(path)
+    table.columns = table.columns.map(str)
+    if not isinstance(series, str):
+        if not isinstance(series, Mapping) or len(series) != 1 or isinstance(next(iter(series.values())), str):
+            raise ValueError(f"series={series!r}: give a column, or one and a list, as in {{station: [north, south]}}.")
+        ((column, names),) = series.items()
+        given = [str(name) for name in names]
+        if not given or len(set(given)) < len(given):
+            raise ValueError(f"series={series!r}: give at least one series of column {column!r}, none twice.")
+        for name in given:
+            _chosen({column: name}, table, path)
+        return column, given
+    check_column(series, table, path, "series")
+    return series, list(dict.fromkeys(table[series].dropna().astype(str)))
+
+
 def column_names(columns: str | Sequence[str], role: str) -> list[str]:
     """One name or several as a list. Raises TypeError for anything else."""
     names = [columns] if isinstance(columns, str) else columns
@@ -165,8 +191,9 @@ def _chosen(series: Mapping[str, Any], table: pd.DataFrame, path: Path) -> tuple
         check_column(series, table, path, "series")
         names = table[series].astype(str).unique()
         raise ValueError(
-            f"series={series!r}: column {series!r} of {path.name} names {len(names)} series, and an experiment has one "
-            f"target series; choose it, as in series: {{{series}: {names[0]}}}. There are: {listed(names)}."
+            f"series={series!r}: column {series!r} of {path.name} names {len(names)} series, and a DataSet has one: "
+            f"choose it, as in series: {{{series}: {names[0]}}}, or read them all by Panel.from_file. There are: "
+            f"{listed(names)}."
         )
     if not isinstance(series, Mapping) or len(series) != 1:
         raise ValueError(f"series={series!r}: give one column and the series to read, as in {{station: north}}.")

@@ -212,9 +212,9 @@ def test_origins_of_another_zone_are_never_joined(tmp_path: Path, zone: str) -> 
 def test_a_placebo_reads_rows_of_the_same_hour_of_the_same_part(teacher: dict[str, Any]) -> None:
     experiment = expanded(experiment_of(teacher, controls=["placebo"])).experiment
     run = run_of(experiment)
-    (name,) = [name for name in run.prepared.test.privileged if name.startswith("placebo of")]
+    (name,) = [name for name in run.prepared[0].test.privileged if name.startswith("placebo of")]
     own, shuffled = (
-        run.prepared.test.privileged[key].values()[:, 0] for key in (*experiment.teachers["it"].series_names, name)
+        run.prepared[0].test.privileged[key].values()[:, 0] for key in (*experiment.teachers["it"].series_names, name)
     )
     assert (own != shuffled).all()
     for first, end in ((0, VALIDATION), (VALIDATION, TEST), (TEST, STEPS)):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.helpers.experiments import data_of
 from tests.helpers.own_files import own_data, steel, write_config
 from tskd.cli import main
 from tskd.experiment import ConfigError, Experiment, Study
@@ -35,7 +36,7 @@ def test_the_file_lies_beside_the_configuration(config: Path, monkeypatch: pytes
     monkeypatch.chdir(config.parent / "elsewhere")
     experiment = Experiment.from_yaml("../own.yaml")
     assert experiment.dataset_name == "steel"
-    data = experiment.dataset()
+    data = data_of(experiment)
     assert list(data.series.components) == ["Usage (kWh)"] and len(data.series) == 161
     assert data.past_covariates is not None and list(data.past_covariates.components) == ["outside"]
     # 0.6 of 161 rows are 96.6, 0.8 of them 128.8
@@ -51,7 +52,7 @@ def test_dates_and_a_finer_file(config: Path) -> None:
     write_config(config, **changed)
     with pytest.raises(ConfigError, match="no privileged series 'costly'"):
         plan_study(Study.from_yaml(config))
-    data = Experiment.from_yaml(config).dataset()
+    data = data_of(Experiment.from_yaml(config))
     assert data.privileged["fine"].freq_str == "15min" and len(data.privileged["same"]) == 161
     assert data.validation_start == pd.Timestamp("2018-01-05")
 
@@ -111,7 +112,8 @@ def test_a_worker_that_finds_another_content_says_so(config: Path) -> None:
         ({"file": "steal.csv"}, "steal.csv. Did you mean 'steel.csv'?"),
         ({"past": ["kind"]}, "past: column 'kind' of steel.csv holds 'light', which is no number"),
         ({"validation_start": 3}, "validation_start=3, test_start=Timestamp('2018-01-06 08:00:00'): give time stamps"),
-        ({"series": "kind"}, "column 'kind' of steel.csv names 2 series"),
+        ({"series": {"kind": ["light", "haevy"]}}, "no rows whose 'kind' is 'haevy'. Did you mean 'heavy'?"),
+        ({"series": "knid"}, "steel.csv has no column 'knid', given as series. Did you mean 'kind'?"),
         ({"file": "http://localhost/steel.csv"}, "there is no file"),
     ],
 )
@@ -138,6 +140,6 @@ def test_from_python_the_file_is_sought_in_the_working_folder(config: Path, monk
     monkeypatch.chdir(config.parent)
     content = yaml.safe_load(config.read_text())
     experiment = Experiment(**content | {"data": own_data(series={"kind": "heavy"}, freq="h")})
-    assert experiment.dataset_name == experiment.dataset().name == "steel heavy"
+    assert experiment.dataset_name == data_of(experiment).name == "steel heavy"
     # every seventh row is another series
-    assert np.isnan(experiment.dataset().series.values()).sum() == 22
+    assert np.isnan(data_of(experiment).series.values()).sum() == 22

@@ -26,6 +26,7 @@ from tests.helpers.experiments import (
     toy_model,
     toy_stations,
 )
+from tests.helpers.series import single
 from tskd import Teacher
 from tskd._core.quiet_logs import quiet
 from tskd.datasets import DataSet
@@ -194,7 +195,8 @@ def test_a_teacher_is_asked_once_for_all_candidates(monkeypatch: pytest.MonkeyPa
     arms = [{"name": "linear", "teachers": "linear", "balance": [0.25, 0.5, 1]}]
     run = run_of(Experiment(**toy_config(teachers={"linear": {"model": LINEAR}}, arms=arms, seeds=[3])))
     assert [cell.candidate for cell in cells_of(run) if cell.name == "linear" and cell.kind == "student"] == [0, 1, 2]
-    assert asked == [len(part.series) for part in (run.prepared.validation, run.prepared.test, run.prepared.train)]
+    (parts,) = run.prepared
+    assert asked == [len(part.series) for part in (parts.validation, parts.test, parts.train)]
 
 
 def test_a_teacher_with_other_windows_is_scored_on_the_students() -> None:
@@ -205,7 +207,7 @@ def test_a_teacher_with_other_windows_is_scored_on_the_students() -> None:
     run = run_of(experiment)
     cells = {(cell.kind, cell.name): cell for cell in cells_of(run)}
     cell = cells["teacher", "long"]
-    data = run.prepared
+    data = run.prepared[0]
     series = data.test.series
     assert data.test.reach == data.validation.reach == 20 and series.time_index[20] == toy_data().test_start
     with quiet():
@@ -223,7 +225,7 @@ def test_a_student_is_watched_on_its_own_windows_alone() -> None:
     student = toy_model(pl_trainer_kwargs={"callbacks": [stop]})
     teachers = {"long": {"model": toy_model(input_chunk_length=20)}}
     run = run_of(Experiment(**toy_config(student=student, teachers=teachers, arms=[])))
-    watched = run.supply.training(run.experiment.student)["val_series"]
+    watched = single(run.supply.training(run.experiment.student)["val_series"])
     times = toy_data().series.time_index
     assert watched.start_time() == times[VALIDATION - LOOKBACK] and watched.end_time() == times[TEST - 1]
 
@@ -233,8 +235,8 @@ def test_a_tuned_student_is_watched_on_the_same_windows() -> None:
     student = toy_model(pl_trainer_kwargs={"callbacks": [stop]})
     run = run_of(Experiment(**toy_config(student=student, teachers={}, arms=[])))
     (rows,) = run.supply.rows(with_settings(run.experiment.student, {"input_chunk_length": 3}), None)
-    assert rows["val_series"].start_time() == toy_data().series.time_index[VALIDATION - 3]
-    assert rows["series"] == run.prepared.train.series
+    assert single(rows["val_series"]).start_time() == toy_data().series.time_index[VALIDATION - 3]
+    assert rows["series"] == run.prepared[0].train.series
 
 
 @pytest.mark.parametrize("back", [3, 20])
@@ -263,7 +265,7 @@ def test_a_teacher_is_watched_on_the_whole_validation_part_and_no_more(
     run.teacher("watched")
     times, watched = toy_data().series.time_index, given["val_series"]
     assert watched.time_index[back] == times[VALIDATION] and watched.end_time() == times[TEST - 1]
-    assert given["series"] == run.prepared.train.series
+    assert given["series"] == run.prepared[0].train.series
 
 
 def test_a_watched_teacher_may_look_back_further_than_the_validation_part_is_long() -> None:

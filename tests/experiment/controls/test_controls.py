@@ -221,7 +221,7 @@ def test_a_shorter_lookback_is_scored_on_the_same_windows() -> None:
     with quiet():
         student = run.plain(arm, 1)
     assert student.input_chunk_length == 2 == arm.students[1]["input_chunk_length"]
-    part = run.prepared.test
+    part = run.prepared[0].test
     for window in (0, 40):
         end = part.reach + window
         with quiet():
@@ -357,7 +357,7 @@ def test_the_iterated_student_is_rolled_forward_as_darts_does_it() -> None:
     arm, run = arm_of(found, "iterated"), run_of(found.experiment)
     assert arm.students[0] == {"output_chunk_length": 1} and all(s["output_chunk_length"] == 1 for s in arm.students)
     cell = cell_of(run, "iterated")
-    part = run.prepared.test
+    part = run.prepared[0].test
     with quiet():
         student = run.plain(arm)
         assert student.output_chunk_length == 1
@@ -403,13 +403,13 @@ def test_the_multi_horizon_student_learns_all_steps_up_to_the_last_that_is_score
     assert found.experiment.steps == (4, 4)
     arm, run = arm_of(found, "multi-horizon"), run_of(found.experiment)
     assert arm.students[0] == {"output_chunk_length": 4, "output_chunk_shift": 0}
-    part = run.prepared.test
+    part = run.prepared[0].test
     cells = [cell_of(run, name) for name in ("alone", "multi-horizon")]
     with quiet():
         alone, whole = run.plain(found.experiment.alone), run.plain(arm)
         settings: dict[str, Any] = {"n_epochs": 2, "const_init": False, "random_state": 3}
         trainer = {"accelerator": "cpu", "logger": False}
-        plain = NLinearModel(LOOKBACK, 4, **settings, pl_trainer_kwargs=trainer).fit(run.prepared.train.series)
+        plain = NLinearModel(LOOKBACK, 4, **settings, pl_trainer_kwargs=trainer).fit(run.prepared[0].train.series)
     assert same(weights(whole), weights(plain)) and alone.output_chunk_shift == 3
     for cell, student in zip(cells, (alone, whole), strict=True):
         for window in (0, 50):
@@ -443,7 +443,7 @@ def plain_model() -> NLinearModel:
 
 def test_pooled_is_one_darts_fit_on_all_series() -> None:
     found, run = archived()
-    target, elsewhere = run.prepared.train.series, [item.series for item in run.prepared.archive]
+    target, elsewhere = run.prepared[0].train.series, [item.series for item in run.prepared[0].archive]
     with quiet():
         student = run.plain(arm_of(found, "pooled"))
         plain = plain_model().fit([target, *elsewhere])
@@ -455,9 +455,9 @@ def test_pre_trained_is_two_darts_fits_the_archive_first() -> None:
     found, run = archived()
     with quiet():
         student = run.plain(arm_of(found, "pre-trained"))
-        plain = plain_model().fit([item.series for item in run.prepared.archive])
+        plain = plain_model().fit([item.series for item in run.prepared[0].archive])
         before = {name: values.clone() for name, values in weights(plain).items()}
-        plain.fit(run.prepared.train.series)
+        plain.fit(run.prepared[0].train.series)
     assert same(weights(student), weights(plain)) and not same(weights(student), before)
 
 

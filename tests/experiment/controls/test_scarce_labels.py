@@ -162,7 +162,7 @@ def test_a_ridge_is_the_least_squares_solution_of_its_penalty() -> None:
         )
     )
     run = run_of(experiment)
-    train, test = run.prepared.train, run.prepared.test
+    train, test = run.prepared[0].train, run.prepared[0].test
     covariates = train.past_covariates
     assert covariates is not None and test.past_covariates is not None
     starts = np.arange(LOOKBACK, VALIDATION - HORIZON + 1)
@@ -178,7 +178,7 @@ def test_a_ridge_is_the_least_squares_solution_of_its_penalty() -> None:
         gram = (x[known] - mean_x).T @ (x[known] - mean_x) + 0.3 * known.sum() * np.eye(x.shape[1])
         solution = np.linalg.solve(gram, (x[known] - mean_x).T @ (y[known] - mean_y))
         expected.append((seen - mean_x) @ solution + mean_y)
-    ridge = Ridge(LOOKBACK, (1, HORIZON), True, 0.3).fit(train, run.supply.covariates(train))
+    ridge = Ridge(LOOKBACK, (1, HORIZON), True, 0.3).fit([(train, run.supply.covariates(train))])
     (rows, found, start), *_ = ridge.forecasts(test, run.supply.covariates(test))
     assert start == 1 and len(rows) == STEPS - TEST - HORIZON + 1
     np.testing.assert_allclose(found[5, :, 0], expected, rtol=1e-3, atol=1e-4)

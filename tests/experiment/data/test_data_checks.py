@@ -35,7 +35,7 @@ NUMBERED = TimeSeries.from_values(SENSOR.values())
             TypeError,
             "'toy': privileged series 'sensor' must be a TimeSeries .*, got DataFrame",
         ),
-        ({"series": [DATA.series] * 2}, TypeError, "got list. A data set has one target series: .* cases of a Study"),
+        ({"series": [DATA.series] * 2}, TypeError, "got list. A data set has one target series: .* members of a Panel"),
         ({"privileged": SENSOR}, TypeError, "privileged must be a dict of series by name, got TimeSeries"),
         ({"past_covariates": 3}, TypeError, "'toy': past_covariates must be a TimeSeries .*, got int"),
         (

@@ -232,8 +232,8 @@ def test_older_rows_do_not_exist_for_anybody() -> None:
         np.testing.assert_array_equal(cell.mse, other.mse)
     with pytest.raises(AssertionError):
         np.testing.assert_array_equal(
-            run_of(experiment_of(before(toy_data()))).prepared.train.series.values(),
-            run_of(experiment_of(toy_data())).prepared.train.series.values(),
+            run_of(experiment_of(before(toy_data()))).prepared[0].train.series.values(),
+            run_of(experiment_of(toy_data())).prepared[0].train.series.values(),
         )
 
 

@@ -42,13 +42,17 @@ CELL = Cell(
     ),
 )
 EXAMPLES = tuple(
-    ExampleWindow(TIMES[first : first + LOOKBACK + HORIZON], np.arange(first, first + LOOKBACK + HORIZON, dtype=float))
+    ExampleWindow(
+        TIMES[first : first + LOOKBACK + HORIZON],
+        np.arange(first, first + LOOKBACK + HORIZON, dtype=float),
+        Scale(np.array([10.0, 0.0]), np.array([2.0, 1.0])),
+    )
     for first in (2, 9)
 )
 
 
 def summary(**given: Any) -> Any:
-    return SimpleNamespace(examples=EXAMPLES, scale=Scale(np.array([10.0, 0.0]), np.array([2.0, 1.0])), **given)
+    return SimpleNamespace(examples=EXAMPLES, **given)
 
 
 def test_each_example_has_its_own_forecasts() -> None:
@@ -71,7 +75,7 @@ def test_each_example_has_its_own_forecasts() -> None:
 
 
 def test_windows_that_are_scored_and_steps_from_one_on() -> None:
-    windows = _windows(CELL, summary(starts=TIMES[[4, 6, 7]], scored=np.array([0, 2, 3])))
+    windows = _windows(CELL, summary(starts=TIMES[[4, 6, 7]], scored=np.array([0, 2, 3]), series=np.full(3, "")))
     assert windows["mse"].tolist() == [1, 3, 8] and windows["mae"].tolist() == [0.1, 0.3, 0.8]
     assert windows["start"].tolist() == [TIMES[4], TIMES[6], TIMES[7]]
     steps = _steps(CELL)

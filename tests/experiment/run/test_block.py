@@ -304,7 +304,7 @@ def test_forecasts_of_many_windows_are_those_of_darts(
     horizon = 8 if rolled else HORIZON
     experiment = Experiment(**toy_config(data=data, student=spec, teachers={}, arms=[], scored=[1, horizon]))
     run = run_of(experiment)
-    part, covariates = run.prepared.test, run.supply.covariates(run.prepared.test)
+    part, covariates = run.prepared[0].test, run.supply.covariates(run.prepared[0].test)
     with quiet():
         student = run.plain(experiment.alone)
     found = whole(of_student(student, part, covariates, False), part)
@@ -316,7 +316,7 @@ def test_forecasts_of_a_soft_sensor_and_of_teachers_are_those_of_darts() -> None
     run = run_of(
         Experiment(**toy_config(data=toy_stations(), student=toy_model(), teachers=teachers, arms=[], soft_sensor=True))
     )
-    for part in (run.prepared.validation, run.prepared.test):
+    for part in (run.prepared[0].validation, run.prepared[0].test):
         covariates = run.supply.covariates(part)
         with quiet():
             sensor, teacher = run.plain(run.experiment.alone), run.teacher("own")
@@ -391,7 +391,7 @@ def test_the_standard_benchmark_is_scored_as_darts_would() -> None:
     student = {"class": "DLinearModel", "kwargs": {"n_epochs": 1, "shared_weights": True, "batch_size": 512}}
     experiment = Experiment(name="e", data="etth1", student=student, lookback=96, horizon=720, sizes=[200], seeds=[3])
     run = BlockRun(Block("e", experiment, 1, 200, 3), load(experiment))
-    part = run.prepared.test
+    part = run.prepared[0].test
     with quiet():
         model = run.plain(experiment.alone)
     found = score(of_student(model, part, {}, False), part, 1)
@@ -424,7 +424,7 @@ def test_an_automatic_balance_knows_nothing_of_later_parts_and_that_its_teachers
     with quiet():
         chosen = [run.distilled(run.experiment.arms[-1], 0).chosen_balance for run in runs]
     assert chosen[0] == chosen[1] and chosen[0] is not None and set(chosen[0].shares) == set(teachers)
-    assert all(runs[0].teacher(name).was_fitted_on([runs[0].prepared.train.series]) for name in teachers)
+    assert all(runs[0].teacher(name).was_fitted_on([runs[0].prepared[0].train.series]) for name in teachers)
     one = next(cell for cell in plans_of(runs[0]) if cell.name == "trusting")
     with quiet():
         computed = runs[0].cell(one)

@@ -10,8 +10,7 @@ import pytest
 
 from tests.helpers.experiments import toy_config, toy_data, toy_model
 from tskd.experiment import Experiment, Study
-from tskd.experiment.data import folds, loading
-from tskd.experiment.run import block
+from tskd.experiment.data import fit_data, folds, loading
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     monkeypatch.setattr(loading, "fingerprint", counted("fingerprint", loading.fingerprint))
     monkeypatch.setattr(folds, "prepare", counted("checked", folds.prepare))
-    monkeypatch.setattr(block, "prepare", counted("block", block.prepare))
+    monkeypatch.setattr(fit_data, "prepare", counted("block", fit_data.prepare))
     return counts
 
 

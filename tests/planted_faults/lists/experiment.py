@@ -49,6 +49,38 @@ FAULTS = (
         ('{"labels": canonical(experiment.labels)}', "{}"),
     ),
     *faults_in(
+        "experiment/run/plan",
+        [f"{X}/run/test_distributions"],
+        ('{"levels": list(block.distribution.levels)}', "{}"),
+    ),
+    *faults_in(
+        "experiment/run/distribution_scoring",
+        [f"{X}/run/test_distribution_scoring"],
+        ("(np.asarray(levels) - 1) * above", "-np.asarray(levels) * above"),
+        ("(low <= truth) & (truth <= high)", "(low < truth) & (truth < high)"),
+    ),
+    *faults_in(
+        "experiment/run/rehearsal",
+        [f"{X}/config/test_distribution"],
+        ("for candidate in candidates:", "for candidate in candidates[:1]:"),
+    ),
+    *faults_in(
+        "experiment/run/scoring",
+        [f"{X}/run/test_distribution_scoring", f"{X}/run/test_panels"],
+        ("error[~counted] = np.nan", "error[~counted] = 0"),
+        ("each * count for each, count in", "each for each, count in"),
+    ),
+    *faults_in(
+        "experiment/data/fit_data",
+        [f"{X}/run/test_panels"],
+        ("[value[label] for value in values] for label", "[values[0][label] for value in values] for label"),
+    ),
+    *faults_in(
+        "experiment/results/measurements",
+        [f"{X}/run/test_panels"],
+        ("return steps * int(at_once.max())", "return steps * min(1, int(at_once.max()))"),
+    ),
+    *faults_in(
         "experiment/run/cell_store",
         [f"{X}/run/test_cell_store", f"{X}/run/test_strange_cells"],
         ("found[stored.key].failed > stored.failed", "found[stored.key].failed < stored.failed"),

@@ -10,11 +10,12 @@ from tskd._core.quiet_logs import quiet
 from tskd.experiment.config.any_teacher import AnyTeacherConfig
 from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.chunk_lengths import chunks
+from tskd.experiment.config.distribution import ForecastDistribution, forecast_distribution
 from tskd.experiment.config.errors import nearest
 from tskd.experiment.config.names import TEACHER_LINE, TRUTH
 from tskd.experiment.config.objects import Spec
 from tskd.experiment.config.roles import MODEL, TEACHER
-from tskd.experiment.config.teacher import TeacherConfig, lookback_and_horizon, point_forecaster
+from tskd.experiment.config.teacher import TeacherConfig, lookback_and_horizon, scorable
 
 
 def check_names(arms: Sequence[Arm], teachers: Mapping[str, AnyTeacherConfig]) -> None:
@@ -72,10 +73,16 @@ def check_scored(student: Spec, steps: tuple[int, int], soft_sensor: bool) -> No
 
 def check_settings(arm: Arm, student: Spec, steps: tuple[int, int], soft_sensor: bool) -> None:
     """Raise a ValueError, which names the arm, for candidate settings with which the student cannot be used."""
+    if arm.smoothing and _distribution(student) is not None:
+        raise ValueError(
+            f"arm {arm.name!r}: smoothing: averages are all that it learns, and they would train no spread of the "
+            "student's distribution; leave the arm out, or give the student `likelihood: null`."
+        )
     for settings in arm.students:
         try:
-            tuned = point_forecaster(with_settings(student, settings))
+            tuned = scorable(with_settings(student, settings))
             _check_forecasts(tuned, steps, soft_sensor)
+            _check_scored_alike(tuned, student)
         except ValueError as error:
             raise ValueError(f"arm {arm.name!r}: students: {error}") from error
         if chunks(tuned)[0] > chunks(student)[0]:
@@ -102,10 +109,27 @@ def _check_forecasts(student: Spec, steps: tuple[int, int], soft_sensor: bool) -
     start, end = steps
     if first > start or (first > 1 and last < end):
         raise ValueError(f"it forecasts steps {first} to {last}, and {start} to {end} are scored.")
+    if last < end and _distribution(student) is not None:
+        raise ValueError(
+            f"a distribution is not rolled forward: it forecasts {last} steps, and step {end} is scored; give "
+            "`likelihood: null`, or a longer output_chunk_length."
+        )
     if soft_sensor and last < end:
         raise ValueError(
             f"a soft sensor cannot go on from its own forecasts: it forecasts {last} steps, and step {end} is scored."
         )
+
+
+def _check_scored_alike(tuned: Spec, student: Spec) -> None:
+    own, others = _distribution(tuned), _distribution(student)
+    if own != others:
+        texts = ["points" if one is None else f"the {one.point} and levels {list(one.levels)}" for one in (own, others)]
+        raise ValueError(f"it would be scored by {texts[0]}, and the student by {texts[1]}: give both one likelihood.")
+
+
+def _distribution(spec: Spec) -> ForecastDistribution | None:
+    with quiet():
+        return forecast_distribution(spec.build(MODEL))
 
 
 def _check_taught_by(teachers: Mapping[str, Any], name: str) -> None:

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from tskd import datasets
 from tskd._core.checks import MOST
 from tskd._core.quiet_logs import quiet
+from tskd.datasets.panel import Data
 from tskd.experiment.config.any_teacher import AnyTeacherConfig, OneTeacher
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.chunk_lengths import chunks, with_default_lengths
@@ -23,6 +24,7 @@ from tskd.experiment.config.consistency import (
     check_soft_sensor,
     check_teachers,
 )
+from tskd.experiment.config.distribution import ForecastDistribution, forecast_distribution
 from tskd.experiment.config.errors import nearest
 from tskd.experiment.config.labels import ALL, Labels, parse_labels
 from tskd.experiment.config.model_arguments import is_whole
@@ -32,7 +34,7 @@ from tskd.experiment.config.own_data import OwnDataConfig, parse_own_data
 from tskd.experiment.config.plain import plain
 from tskd.experiment.config.roles import MODEL, TEACHER
 from tskd.experiment.config.seeds import parse_seeds
-from tskd.experiment.config.teacher import TeacherConfig, as_list, lookback_and_horizon, point_forecaster
+from tskd.experiment.config.teacher import TeacherConfig, as_list, lookback_and_horizon, scorable
 from tskd.experiment.config.yaml_file import to_yaml
 
 ALONE = "alone"
@@ -45,9 +47,11 @@ class ExperimentConfig(Strict):
 
     Attributes:
         name: of the experiment and, by default, of the folder of its run.
-        data: name of a data set (`tskd.datasets.names()`), a `tskd.datasets.DataSet`, or a file of one's own
-            (`tskd.experiment.config.own_data.OwnDataConfig`).
-        student: a torch model of darts.
+        data: name of a data set (`tskd.datasets.names()`), a `tskd.datasets.DataSet`, a `tskd.datasets.Panel` of
+            several series, or a file of one's own (`tskd.experiment.config.own_data.OwnDataConfig`).
+        student: a torch model of darts. One with a likelihood is scored as a distribution too
+            (`tskd.experiment.run.distribution_scoring`), if its quantiles are known for any value: quantile regression,
+            Gaussian, Laplace, Gumbel, Cauchy.
         teachers: by name: darts models, or teachers from outside (`tskd.experiment.config.outside_teacher`).
         arms: the student alone is always run: an arm called 'alone' is put first if no arm is without teachers.
         seeds: a list, or how many to take from 0 on.
@@ -55,7 +59,7 @@ class ExperimentConfig(Strict):
         scored: first and last step that are scored, by default the student's horizon; past its own horizon the student
             is rolled forward on its own forecasts.
         lookback, horizon: in steps, of student and teachers whose arguments leave them out.
-        sizes: training sizes in windows of the student, None for all (`tskd.experiment.data.folds`).
+        sizes: training sizes in windows of the student, of each series, None for all (`tskd.experiment.data.folds`).
         folds: number of chronological folds.
         labels: `"all"`, or which of them there are (`LabelsConfig`): the others are hidden from all that train and
             select. A file may list several, each of which is a case of a study.
@@ -100,10 +104,10 @@ class ExperimentConfig(Strict):
             return parse_own_data(value, (info.context or {}).get("folder"))
         if isinstance(value, str) and value not in datasets.names():
             raise ValueError(f"there is no data set {value!r}. {nearest(value, datasets.names())}")
-        if not isinstance(value, str | datasets.DataSet):
+        if not isinstance(value, str | datasets.DataSet | datasets.Panel):
             raise ValueError(
-                f"give the name of a data set ({', '.join(datasets.names())}), a DataSet, or a file of your own, as in "
-                "{file: steel.csv, time: date, target: [load], validation_start: 0.7, test_start: 0.8}."
+                f"give the name of a data set ({', '.join(datasets.names())}), a DataSet, a Panel, or a file of your "
+                "own, as in {file: steel.csv, time: date, target: [load], validation_start: 0.7, test_start: 0.8}."
             )
         return value
 
@@ -118,7 +122,7 @@ class ExperimentConfig(Strict):
     @field_validator("student", mode="before")
     @classmethod
     def _student(cls, value: Any) -> Any:
-        return point_forecaster(parse_object(value, MODEL))
+        return scorable(parse_object(value, MODEL))
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -184,6 +188,12 @@ class ExperimentConfig(Strict):
         return self.scored or chunks(self.student)[1:]
 
     @property
+    def distribution(self) -> ForecastDistribution | None:
+        """How the distribution that the student forecasts is scored; None if it forecasts points."""
+        with quiet():
+            return forecast_distribution(self.student.build(MODEL))
+
+    @property
     def readable(self) -> list[str]:
         """Slots of covariates, `"past"` and `"future"`, that the student's class reads."""
         with quiet():
@@ -195,7 +205,7 @@ class ExperimentConfig(Strict):
         """Name of the data set, which need not be loaded for it."""
         return self.data if isinstance(self.data, str) else self.data.name
 
-    def dataset(self) -> datasets.DataSet:
+    def dataset(self) -> Data:
         """The data set, loaded if it was given by name or as a file."""
         if isinstance(self.data, OwnDataConfig):
             return self.data.load()

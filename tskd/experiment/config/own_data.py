@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
-from tskd.datasets import DataSet
+from tskd.datasets import DataSet, Panel
+from tskd.datasets.panel import Data
 from tskd.datasets.tables import check_ending, stem
 from tskd.experiment.config.errors import explain
 from tskd.experiment.config.objects import Strict
@@ -42,7 +43,7 @@ class FinerFileConfig(Strict):
 
 
 class OwnDataConfig(Strict):
-    """The arguments of `tskd.datasets.DataSet.from_file`.
+    """The arguments of `tskd.datasets.DataSet.from_file`; or of `Panel.from_file`, if `series` names several.
 
     Attributes:
         file: path of a CSV file (also .csv.gz) or a Parquet file, relative to the folder of the configuration.
@@ -52,7 +53,7 @@ class OwnDataConfig(Strict):
         future: columns of covariates that are known ahead.
         freq: step, as pandas calls it, if rows are missing.
         privileged: columns by the name of the series that they make, or a finer file.
-        series: where several series lie below one another, the column that names them and the one to read.
+        series: a column and the series that is read; a column and a list of them; or the column alone, for all.
         validation_start: first time stamp of the validation part, or the share of the rows before it.
         test_start: likewise of the test part.
     """
@@ -64,7 +65,7 @@ class OwnDataConfig(Strict):
     past: Columns = ()
     future: Columns = ()
     privileged: dict[str, Columns | FinerFileConfig] = Field(default_factory=dict)
-    series: dict[str, str | int | float] | str | None = None
+    series: dict[str, str | int | float | list[str | int | float]] | str | None = None
     validation_start: str | int | float
     test_start: str | int | float
 
@@ -90,7 +91,7 @@ class OwnDataConfig(Strict):
     @property
     def name(self) -> str:
         """The name of the data set."""
-        chosen = self.series.values() if isinstance(self.series, dict) else ()
+        chosen = () if not isinstance(self.series, dict) or self._several else self.series.values()
         return " ".join([stem(Path(self.file)), *map(str, chosen)])
 
     @property
@@ -101,10 +102,16 @@ class OwnDataConfig(Strict):
         states = (path.stat() for path in paths if path.exists())
         return tuple((state.st_mtime_ns, state.st_size) for state in states)
 
-    def load(self) -> DataSet:
+    @property
+    def _several(self) -> bool:
+        values = self.series.values() if isinstance(self.series, dict) else ()
+        return isinstance(self.series, str) or any(isinstance(value, list) for value in values)
+
+    def load(self) -> Data:
         """Read the data set. Raises what `DataSet.from_file` raises, with ValueError in place of TypeError."""
+        kind = Panel if self._several else DataSet
         try:
-            return DataSet.from_file(self.file, **self.model_dump(exclude={"file"}))
+            return kind.from_file(self.file, **self.model_dump(exclude={"file"}))
         except TypeError as error:
             raise ValueError(str(error)) from error
 

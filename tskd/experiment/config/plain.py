@@ -6,7 +6,7 @@ from types import FunctionType
 from typing import Any
 
 from tskd._core.object_spec import dotted
-from tskd.datasets import DataSet
+from tskd.datasets import DataSet, Panel
 from tskd.experiment.config.objects import Spec, Strict
 from tskd.experiment.config.own_classes import can_be_named
 
@@ -22,7 +22,7 @@ def plain(value: Any) -> Any:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, DataSet):
+    if isinstance(value, DataSet | Panel):
         return value.name
     if isinstance(value, type | FunctionType):
         return dotted(value)

@@ -92,7 +92,9 @@ def starter(profile: FileProfile) -> str:
             f"  freq: {inline_yaml(profile.freq)}    # the step; rows are missing, and count as missing values\n"
         )
     if profile.series is not None:
-        optional += f"  series: {inline_yaml(dict(profile.series))}    # there are {profile.others} more in the file\n"
+        (column,) = profile.series
+        more = f"there are {profile.others} more in the file; the column alone, {inline_yaml(column)}, reads them all"
+        optional += f"  series: {inline_yaml(dict(profile.series))}    # {more}\n"
     return TEMPLATE.format(
         about="\n".join(line for text in _about(profile) for line in _comment(text)),
         name=inline_yaml(folder_name_of(table.name)),

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tskd._core.quiet_logs import quiet
 from tskd.datasets import DataSet
+from tskd.experiment.config.distribution import forecast_distribution
 from tskd.experiment.config.objects import Spec, Strict, Whole, build_object, parse_object
 from tskd.experiment.config.roles import MODEL, PRIVILEGED, TEACHER, Role
 from tskd.experiment.config.training_arguments import check_training
@@ -85,7 +86,7 @@ class TeacherConfig(Strict):
     @field_validator("model", mode="before")
     @classmethod
     def _model(cls, value: Any) -> Any:
-        return point_forecaster(parse_object(value, TEACHER), TEACHER)
+        return scorable(parse_object(value, TEACHER), TEACHER)
 
     @field_validator("privileged", mode="before")
     @classmethod
@@ -181,15 +182,15 @@ def lookback_and_horizon(spec: Spec, role: Role) -> tuple[int, int]:
     return lookback_of(model), horizon_of(model)[-1]
 
 
-def point_forecaster(spec: Spec, role: Role = MODEL) -> Spec:
-    """The model if its point forecasts can be scored; ValueError with the reason if not. A teacher may forecast a
-    distribution, of which its mean is used, or the median of its quantiles."""
+def scorable(spec: Spec, role: Role = MODEL) -> Spec:
+    """The model if its forecasts can be scored; ValueError with the reason if not. Of a distribution the point forecast
+    is its mean, or the median of its quantiles."""
     if spec.kwargs.get("random_state") is not None:
         raise ValueError("random_state is set by the experiment, from `seeds`; leave it out.")
     with quiet():
         model = spec.build(role)
-    if role is MODEL and getattr(model, "likelihood", None) is not None:
-        raise ValueError(f"{spec.name} has a likelihood; point forecasts are scored: give `likelihood: null`.")
+    if role is MODEL:
+        forecast_distribution(model)
     if hasattr(model, "pl_module_params"):
         check_training(model)
     if role is TEACHER and model.output_chunk_shift:

@@ -9,6 +9,8 @@ from tskd.datasets import DataSet
 from tskd.experiment.config.any_teacher import AnyTeacherConfig
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.experiment import ExperimentConfig
+from tskd.experiment.config.objects import build_object
+from tskd.experiment.config.roles import LOSS
 
 
 class NotApplicable(Exception):
@@ -54,6 +56,13 @@ class Control:
     counts: bool = True
     required: bool = False
     bound: bool = False
+
+
+def check_compares_points(arm: Arm, teacher: str) -> None:
+    """Raise `NotApplicable` if a loss of the arm compares distributions, of which a teacher forecasts none."""
+    for loss in arm.losses:
+        if build_object(loss, LOSS).needs.likelihood:
+            raise NotApplicable(f"{loss} compares distributions, and {teacher} forecast points")
 
 
 def first_privileged_arm(experiment: ExperimentConfig) -> Arm:

@@ -35,6 +35,8 @@ def _iterated(experiment: ExperimentConfig, data: DataSet) -> ControlArm:
     _, first, last = chunks(experiment.student)
     if experiment.soft_sensor:
         raise NotApplicable("a soft sensor does not see the target, and cannot go on from its own forecasts")
+    if experiment.distribution is not None:
+        raise NotApplicable("the student forecasts a distribution, which is not rolled forward")
     if experiment.steps[1] == 1:
         raise NotApplicable("one step ahead is forecast: there is nothing to go on to")
     if (first, last) == (1, 1):

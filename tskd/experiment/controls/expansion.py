@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from tskd.datasets import DataSet
+from tskd.datasets.panel import Data, members_of
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.controls.base import Control, NotApplicable
 from tskd.experiment.controls.registry import CONTROLS, control_of
@@ -28,14 +31,15 @@ def _by_name(name: str) -> Control:
     return next(control for control in CONTROLS if control.name == name)
 
 
-def expanded(experiment: ExperimentConfig, data: DataSet | None = None) -> Expanded:
+def expanded(experiment: ExperimentConfig, data: Data | None = None) -> Expanded:
     """The experiment with the arms that its `controls` name.
 
     An arm that bears the name of a control already is that control, or the reason why there is none.
 
     Args:
         experiment: as it is configured.
-        data: its data set; loaded by default if a control is to be added.
+        data: its data set; loaded by default if a control is to be added. Of a panel, whose series are alike, the one
+            that lacks most labels stands for all.
     """
     arms, teachers = list(experiment.arms), dict(experiment.teachers)
     named = {arm.name: arm for arm in arms}
@@ -49,9 +53,10 @@ def expanded(experiment: ExperimentConfig, data: DataSet | None = None) -> Expan
         return Expanded(experiment, reasons)
     if data is None:
         data = experiment.dataset()
+    shown = max(members_of(data).values(), key=_share_missing)
     for control in wanted:
         try:
-            built = control.build(experiment, data)
+            built = control.build(experiment, shown)
         except NotApplicable as reason:
             reasons[control.name] = str(reason)
             continue
@@ -61,3 +66,8 @@ def expanded(experiment: ExperimentConfig, data: DataSet | None = None) -> Expan
     fields = {name: getattr(experiment, name) for name in type(experiment).model_fields}
     changes = {"arms": tuple(arms), "teachers": teachers, "controls": ()}
     return Expanded(type(experiment).model_validate({**fields, **changes}), reasons)
+
+
+def _share_missing(data: DataSet) -> float:
+    """Share of the labels of the training part that there are not."""
+    return float((~np.isfinite(data.series.drop_after(data.validation_start).values(copy=False))).mean())

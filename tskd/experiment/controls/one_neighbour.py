@@ -11,7 +11,13 @@ from tskd.datasets import DataSet
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.outside_teacher import ReconstructionConfig
-from tskd.experiment.controls.base import Control, ControlArm, NotApplicable, first_privileged_arm
+from tskd.experiment.controls.base import (
+    Control,
+    ControlArm,
+    NotApplicable,
+    check_compares_points,
+    first_privileged_arm,
+)
 from tskd.experiment.controls.student_settings import largest_balances
 
 NAME = "one-neighbour"
@@ -19,6 +25,7 @@ NAME = "one-neighbour"
 
 def _build(experiment: ExperimentConfig, data: DataSet) -> ControlArm:
     arm = first_privileged_arm(experiment)
+    check_compares_points(arm, "reconstructions")
     if NAME in experiment.teachers:
         raise NotApplicable(f"there is a teacher named {NAME!r} already: give that another name")
     links = dict.fromkeys(link for name in arm.teachers for link in experiment.chain(name))

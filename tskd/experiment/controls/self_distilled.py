@@ -9,7 +9,7 @@ from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.objects import Spec, build_object
 from tskd.experiment.config.roles import TEACHER, WEIGHTING
-from tskd.experiment.config.teacher import TeacherConfig, lookback_and_horizon, point_forecaster
+from tskd.experiment.config.teacher import TeacherConfig, lookback_and_horizon, scorable
 from tskd.experiment.controls import self_trained_trees
 from tskd.experiment.controls.base import Control, ControlArm, NotApplicable, first_privileged_arm
 from tskd.experiment.controls.student_settings import largest_balances
@@ -67,7 +67,7 @@ def _without_privilege(experiment: ExperimentConfig, data: DataSet) -> TeacherCo
     empty = [slot for slot, given in (("past", past), ("future", "future" in slots)) if not given]
     model = reading_less(teacher.model, empty)
     try:
-        point_forecaster(model, TEACHER)
+        scorable(model, TEACHER)
     except ValueError as error:
         raise NotApplicable(f"without its privilege, teacher {name!r} reads nothing: {error}") from error
     return teacher.model_copy(update={"model": model, "privileged": (), "sees_inputs": True, "taught_by": None})

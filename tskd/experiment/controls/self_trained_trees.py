@@ -17,7 +17,13 @@ from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.labels import ALL
 from tskd.experiment.config.objects import Spec
 from tskd.experiment.config.teacher import TeacherConfig
-from tskd.experiment.controls.base import Control, ControlArm, NotApplicable, first_privileged_arm
+from tskd.experiment.controls.base import (
+    Control,
+    ControlArm,
+    NotApplicable,
+    check_compares_points,
+    first_privileged_arm,
+)
 from tskd.experiment.controls.student_settings import largest_balances
 
 NAME = "self-trained-trees"
@@ -29,6 +35,7 @@ def _build(experiment: ExperimentConfig, data: DataSet) -> ControlArm:
     arm = first_privileged_arm(experiment)
     if experiment.labels == ALL and np.isfinite(data.series.drop_after(data.validation_start).values()).all():
         raise NotApplicable("no label is missing: `self-distilled` is the control")
+    check_compares_points(arm, "trees")
     if TEACHER_NAME in experiment.teachers:
         raise NotApplicable(f"there is a teacher named {TEACHER_NAME!r} already: give that another name")
     if not isinstance(experiment.labels, str) and experiment.labels.last_days is None and experiment.steps[1] > 1:

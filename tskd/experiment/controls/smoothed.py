@@ -8,7 +8,7 @@ from __future__ import annotations
 from tskd.datasets import DataSet
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.experiment import ExperimentConfig
-from tskd.experiment.controls.base import Control, ControlArm
+from tskd.experiment.controls.base import Control, ControlArm, NotApplicable
 from tskd.experiment.controls.student_settings import largest_balances
 
 WIDTHS = (1, 3, 7, 25, 5, 13)
@@ -19,6 +19,8 @@ LEAST = 4
 
 
 def _build(experiment: ExperimentConfig, data: DataSet) -> ControlArm:
+    if experiment.distribution is not None:
+        raise NotApplicable("the student forecasts a distribution, and averages alone would train no spread")
     budget = max(LEAST, len(largest_balances(experiment)))
     return ControlArm(Arm(name="smoothed", smoothing=WIDTHS[:budget]))
 

@@ -18,7 +18,7 @@ from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.merge import deep_merge
 from tskd.experiment.config.own_classes import initialiser
 from tskd.experiment.config.roles import MODEL, OPTIMIZER
-from tskd.experiment.config.teacher import point_forecaster
+from tskd.experiment.config.teacher import scorable
 
 LOOKBACK_DIVISORS = (4, 2, 8)
 WEIGHT_DECAYS = (1.0, 0.1, 10.0, 0.3, 3.0, 15.0)
@@ -91,7 +91,7 @@ def _dropouts(experiment: ExperimentConfig) -> list[dict[str, Any]]:
 
 def _can_be_made(experiment: ExperimentConfig, settings: dict[str, Any]) -> bool:
     try:
-        point_forecaster(with_settings(experiment.student, settings))
+        scorable(with_settings(experiment.student, settings))
     except ValueError:
         return False
     return True

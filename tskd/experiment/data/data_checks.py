@@ -4,29 +4,48 @@ from __future__ import annotations
 
 from tskd._core.series import as_list
 from tskd.datasets import ArchiveSeries, DataSet
+from tskd.datasets.panel import Data, members_of
 from tskd.experiment.config.arm import with_settings
 from tskd.experiment.config.chunk_lengths import chunks
 from tskd.experiment.config.errors import ConfigError, nearest
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.labels import labels_text
-from tskd.experiment.config.outside_teacher import GivenSeriesConfig
+from tskd.experiment.config.outside_teacher import GivenForecastsConfig, GivenSeriesConfig
 from tskd.experiment.data.folds import FoldSize, cut, prepared
 from tskd.experiment.data.outside import with_given_series
 from tskd.experiment.data.preparation import Prepared
-from tskd.experiment.data.summary import DataSummary, summarize
+from tskd.experiment.data.summary import DataSummary, summarize, together
 
 
-def check_data(experiment: ExperimentConfig, data: DataSet) -> dict[FoldSize, DataSummary]:
+def check_data(experiment: ExperimentConfig, data: Data) -> dict[FoldSize, DataSummary]:
     """Check that every fold and size of an experiment can be trained and scored, and summarize their data.
 
     Args:
         experiment: with its controls among its arms.
-        data: its data set, whole.
+        data: its data set, whole; of a panel, each series is checked.
 
     Raises:
         ConfigError: the data lack what a model reads, or some fold or size is left without a window to train on or a
             target that is scored.
     """
+    members = members_of(data)
+    if len(members) > 1:
+        _check_of_any_series(experiment, data.name)
+    each = [_check_series(experiment, member, label) for label, member in members.items()]
+    return {place: together([one[place] for one in each]) for place in each[0]}
+
+
+def _check_of_any_series(experiment: ExperimentConfig, name: str) -> None:
+    """Raise a ConfigError for teachers that answer for one series."""
+    for teacher, config in experiment.teachers.items():
+        if isinstance(config, GivenSeriesConfig | GivenForecastsConfig):
+            raise ConfigError(
+                f"teacher {teacher!r}: {config} is of one series, and panel {name!r} has several; give each series an "
+                "experiment of its own, as cases of a Study, or show the values to a model as a privileged series."
+            )
+
+
+def _check_series(experiment: ExperimentConfig, data: DataSet, label: str) -> dict[FoldSize, DataSummary]:
     try:
         whole = with_given_series(experiment, data)
     except ValueError as error:
@@ -45,7 +64,9 @@ def check_data(experiment: ExperimentConfig, data: DataSet) -> dict[FoldSize, Da
                 parts = prepared(experiment, data, fold, size)
             except ValueError as error:
                 raise ConfigError(str(error)) from error
-            found[FoldSize(fold, size)] = summary = summarize(parts, chunks(experiment.student), experiment.steps)
+            found[FoldSize(fold, size)] = summary = summarize(
+                parts, chunks(experiment.student), experiment.steps, label
+            )
             _check_labelled(experiment, parts, summary, where)
         _check_scored(parts, where)
     _check_fold_counts(experiment, data, min(summary.training for summary in found.values()))

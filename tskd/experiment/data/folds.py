@@ -2,7 +2,8 @@
 
 The newest of F folds has the data set's own split. Fold k has the same split moved back by F - k lengths of the test
 part, and ends where the test part of fold k + 1 begins: test parts do not overlap, and nothing after its end exists in
-a fold. Of a training size n the newest n windows of the student are left: older rows do not exist for anybody.
+a fold. Of a training size n the newest n windows of the student are left: older rows do not exist for anybody. Of
+several series each has folds and sizes of its own.
 Some labels of what is left may be hidden (`tskd.experiment.data.thinning`).
 """
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tskd import datasets
+from tskd.datasets.panel import Data
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.own_data import OwnDataConfig
 from tskd.experiment.data.preparation import fingerprint
@@ -16,7 +17,7 @@ from tskd.experiment.data.preparation import fingerprint
 class LoadedData:
     """A data set, whole, and its fingerprint."""
 
-    data: datasets.DataSet
+    data: Data
     fingerprint: str
 
 
@@ -37,7 +38,7 @@ class DataLoader:
 
     def load(self, experiment: ExperimentConfig) -> LoadedData:
         """As the function `load`."""
-        if not isinstance(experiment.data, datasets.DataSet):
+        if not isinstance(experiment.data, Data):
             return load(experiment)
         key = id(experiment.data)
         if key not in self._objects:

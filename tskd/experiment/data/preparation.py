@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from darts import TimeSeries
 
-from tskd.datasets import ArchiveSeries, DataSet
+from tskd.datasets import ArchiveSeries, DataSet, Panel
+from tskd.datasets.panel import Data
 
 EXAMPLES = 3
 """Test windows whose forecasts are kept for the figures: evenly spaced, never picked by how they look."""
@@ -146,8 +147,14 @@ def prepare(
     return Prepared(data, scale, parts["training"], parts["validation"], parts["test"], missing, archive, labels)
 
 
-def fingerprint(data: DataSet) -> str:
-    """16 hexadecimal digits that change with any value, time stamp, the split of a data set, and what is not scored."""
+def fingerprint(data: Data) -> str:
+    """16 hexadecimal digits that change with any value, time stamp, the split of a data set, and what is not scored; of
+    a panel also with the names of its series."""
+    if isinstance(data, Panel):
+        digest = hashlib.sha256()
+        for label, member in data.members.items():
+            digest.update(f"series {label!r} {fingerprint(member)}".encode())
+        return digest.hexdigest()[:16]
     digest = hashlib.sha256(f"{data.validation_start} {data.test_start}".encode())
     if data.filled:
         digest.update(f"filled {sorted(data.filled)}".encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +14,16 @@ from tskd.experiment.data.preparation import Prepared, Scale
 @dataclass(frozen=True, eq=False)
 class ExampleWindow:
     """A test window whose forecasts are kept: time stamps of lookback and horizon, and scaled values of the first
-    target component, both `[L + H]`."""
+    target component, both `[L + H]`; and how they were scaled."""
 
     times: pd.Index
     values: np.ndarray
+    scale: Scale
 
 
 @dataclass(frozen=True, eq=False)
 class DataSummary:
-    """Windows of the three parts, and what tables show of the test part.
+    """Windows of the three parts, and what tables show of the test part; of several series one after the other.
 
     Attributes:
         training: number of windows; so are `validation` and `test`.
@@ -31,7 +33,7 @@ class DataSummary:
         scored: positions `[M]` of the test windows that have a target that is scored.
         starts: time stamps `[M]` of their first targets.
         examples: test windows whose forecasts are kept.
-        scale: how the target was scaled.
+        series: name of the series of each of the `[M]` scored windows, empty where there is one.
     """
 
     training: int
@@ -43,16 +45,36 @@ class DataSummary:
     scored: np.ndarray
     starts: pd.Index
     examples: tuple[ExampleWindow, ...]
-    scale: Scale
+    series: np.ndarray
 
 
-def summarize(prepared: Prepared, student: tuple[int, int, int], steps: tuple[int, int]) -> DataSummary:
+def together(summaries: Sequence[DataSummary]) -> DataSummary:
+    """The summaries of several series as one."""
+    if len(summaries) == 1:
+        return summaries[0]
+    counted = ("training", "validation", "test", "labelled", "not_scored", "incomplete")
+    counts = {name: sum(getattr(one, name) for one in summaries) for name in counted}
+    before = np.cumsum([0, *(one.test for one in summaries)])
+    starts = summaries[0].starts
+    return DataSummary(
+        **counts,
+        scored=np.concatenate([one.scored + first for one, first in zip(summaries, before, strict=False)]),
+        starts=starts.append([one.starts for one in summaries[1:]]),
+        examples=tuple(example for one in summaries for example in one.examples),
+        series=np.concatenate([one.series for one in summaries]),
+    )
+
+
+def summarize(
+    prepared: Prepared, student: tuple[int, int, int], steps: tuple[int, int], label: str = ""
+) -> DataSummary:
     """The summary of prepared data.
 
     Args:
         prepared: of one fold and size, with its complete windows.
         student: its lookback, and first and last step of its horizon.
         steps: first and last step that are scored.
+        label: name of the series, if it is one of several.
     """
     part, (lookback, *learnt) = prepared.test, student
     labelled = np.isfinite(prepared.train.truth[:, learnt[0] - 1 : learnt[1]]).any(axis=(1, 2))
@@ -67,14 +89,14 @@ def summarize(prepared: Prepared, student: tuple[int, int, int], steps: tuple[in
         scored=scored,
         starts=part.starts[scored],
         examples=tuple(_example(prepared, window, lookback, steps[1]) for window in part.examples),
-        scale=prepared.scale,
+        series=np.full(len(scored), label, dtype=object),
     )
 
 
 def _example(prepared: Prepared, window: int, lookback: int, horizon: int) -> ExampleWindow:
     part = prepared.test
     rows = slice(window + part.reach - lookback, window + part.reach + horizon)
-    return ExampleWindow(part.series.time_index[rows], part.series.values(copy=False)[rows, 0].copy())
+    return ExampleWindow(part.series.time_index[rows], part.series.values(copy=False)[rows, 0].copy(), prepared.scale)
 
 
 def _not_scored(scored: np.ndarray) -> int:

@@ -23,7 +23,7 @@ from tskd.experiment.report.figures import Drawing, figures, overview_figures
 from tskd.experiment.report.figures.style import inline
 from tskd.experiment.report.policy import content_security_policy
 from tskd.experiment.report.significance import confidence, p_values
-from tskd.experiment.results.arm_table import STATES, by_size, lines, number
+from tskd.experiment.results.arm_table import STATES, by_series, by_size, has_distribution, lines, number
 from tskd.experiment.results.measurements import of_size
 from tskd.experiment.results.overview import OUTCOMES, Overview, overview
 from tskd.experiment.results.results import Results
@@ -102,7 +102,9 @@ class PageCase:
         self.info, self.verdict = results.info, results.verdict
         self.kept, self.no_set = confidence(results)
         self.lines = lines(results, self.kept, p_values(results))
+        self.wide = has_distribution(self.lines)
         self.sizes, self.by_size = by_size(results)
+        self.series, self.by_series = by_series(results)
         self.drawings = figures(results, self.slug, brief)
         self.controls = set(results.info.controls.values())
         arms, seeds = on_a_par(results)
@@ -116,11 +118,13 @@ class PageCase:
     @cached_property
     def taken(self) -> list[Export]:
         """The table of errors as files."""
-        header = ["Arm", "MSE", "MAE", f"MSE against {self.info.alone}", "95 % interval", "p", "Balance"]
+        wide = ["CRPS", "Coverage", "Width"] if self.wide else []
+        header = ["Arm", "MSE", "MAE", *wide, f"MSE against {self.info.alone}", "95 % interval", "p", "Balance"]
         rows = [
             [
                 f"teacher {x.name}" if x.kind == "teacher" else x.name,
-                *(x.mse or STATES[x.state], x.mae, x.relative, x.interval, x.p, x.balance),
+                *(x.mse or STATES[x.state], x.mae, *((x.crps, x.coverage, x.width) if wide else ())),
+                *(x.relative, x.interval, x.p, x.balance),
             ]
             for x in self.lines
         ]
@@ -131,6 +135,12 @@ class PageCase:
         """The table by training size as files."""
         header = [f"MSE against {self.info.alone}", *self.sizes]
         return exports(f"sizes-{self.slug}", header, [[name, *cells] for name, cells in self.by_size])
+
+    @cached_property
+    def taken_by_series(self) -> list[Export]:
+        """The table by series as files."""
+        header = [f"MSE against {self.info.alone}", *self.series]
+        return exports(f"series-{self.slug}", header, [[name, *cells] for name, cells in self.by_series])
 
     @cached_property
     def failures(self) -> list[dict[Hashable, Any]]:

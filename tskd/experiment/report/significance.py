@@ -40,8 +40,9 @@ def p_values(results: Measurements) -> dict[str, str]:
 
 
 def _by_window(results: Measurements, names: list[str]) -> pd.DataFrame:
-    """Errors [W, arms] at the largest training size, mean over the seeds that all of these arms have in a fold."""
+    """Errors [W, arms] at the largest training size, mean over the seeds that all of these arms have in a fold,
+    and over the series that have a window there: errors at one time are one observation, however dependent they are."""
     table = of_size(results.windows, largest(results))
     table = table[(table.kind == "student") & table.name.isin(names)]
-    wide = table.pivot(index=["fold", "seed", "start"], columns="name", values="mse")[names]
+    wide = table.pivot(index=["fold", "seed", "start", "series"], columns="name", values="mse")[names]
     return wide.dropna().groupby(["fold", "start"]).mean()

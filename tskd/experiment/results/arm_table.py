@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -25,7 +25,7 @@ class Line:
     """One arm, teacher or bound, as text; what is not known is empty.
 
     Attributes:
-        mse: mean error over the seeds; so is `mae`.
+        mse: mean error over the seeds; so are `mae`, and of a forecast distribution `crps`, `coverage` and `width`.
         relative: difference from the student alone, with its `interval`.
         p: Diebold and Mariano's p-value.
         balance: the one that was used.
@@ -46,6 +46,9 @@ class Line:
     best: bool = False
     kept: bool = False
     state: str = "finished"
+    crps: str = ""
+    coverage: str = ""
+    width: str = ""
 
 
 def lines(results: Measurements, kept: Collection[str] = (), p_values: Mapping[str, str] = NONE) -> list[Line]:
@@ -93,9 +96,24 @@ def lines(results: Measurements, kept: Collection[str] = (), p_values: Mapping[s
                     balance=_balance(balance[kind, name]),
                     best=kind == "student" and name in arms and errors is not None and errors.mse == best,
                     kept=kind == "student" and name in kept,
+                    **_distribution(errors, smallest),
                 )
             )
     return found
+
+
+def has_distribution(found: Iterable[Line]) -> bool:
+    """Whether some arm or teacher is scored as a distribution."""
+    return any(line.crps for line in found)
+
+
+def _distribution(errors: Any, smallest: pd.Series) -> dict[str, str]:
+    """Scores of a forecast distribution, as text; none of point forecasts."""
+    if errors is None or pd.isna(errors.crps):
+        return {}
+    share = f"{100 * errors.coverage:.0f}\u00a0%"
+    scores = {name: number(errors[name], smallest[name]) for name in ("crps", "width")}
+    return {**scores, "coverage": share}
 
 
 def by_size(results: Measurements) -> tuple[list[str], list[tuple[str, list[str]]]]:
@@ -111,10 +129,27 @@ def by_size(results: Measurements) -> tuple[list[str], list[tuple[str, list[str]
     return ["all" if size is None else f"{size:,}".replace(",", "\u2009") for size in sizes], cells
 
 
+def by_series(results: Measurements) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Errors by series, where there are several, at the largest training size: the head, and each arm's cells, of the
+    student alone its MSE and of the others the difference from it, marked where the interval excludes zero."""
+    series, alone, size = list(results.info.data.series), results.info.alone, largest(results)
+    if not series:
+        return [], []
+    table = of_size(results.series, size)
+    own = table[(table.kind == "student") & (table.name == alone)].groupby("series").mse.mean()
+    cells = [(f"{alone}, MSE", [number(own[one], own.min()) if one in own else STATES["finished"] for one in series])]
+    each = [results.of_series(one) for one in series]
+    for name in (arm.name for arm in results.info.arms if arm.name != alone):
+        cells.append((name, [_against_alone(one, name, size) for one in each]))
+    return series, cells
+
+
 def _against_alone(results: Measurements, name: str, size: int | None) -> str:
     if name not in compared(results, size=size):
         return STATES[state(results, name, size=size)]
     found = results.compare(name, size=size)
+    if not found.windows:
+        return STATES["finished"]
     return f"{percent(found.relative)}{'*' * (found.lower or found.higher)}"
 
 

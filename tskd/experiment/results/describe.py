@@ -9,6 +9,7 @@ import numpy as np
 
 from tskd.experiment.config.any_teacher import AnyTeacherConfig
 from tskd.experiment.config.arm import Arm, candidate_label
+from tskd.experiment.config.distribution import ForecastDistribution
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.labels import labels_text
 from tskd.experiment.config.plain import reproducible
@@ -20,6 +21,7 @@ from tskd.experiment.results.experiment_info import (
     ArmInfo,
     CellCounts,
     DataInfo,
+    DistributionInfo,
     ExperimentInfo,
     PendingCell,
     TeacherInfo,
@@ -84,8 +86,15 @@ def describe_case(
         commit=commit(),
         fingerprint=plan.fingerprint,
         seconds=round(sum({cell.key: cell.seconds for cell in found}.values()), 1),
+        distribution=_scored(experiment.distribution),
         warnings=tuple(dict.fromkeys(warning for cell in used for warning in _warnings(cell))),
     )
+
+
+def _scored(found: ForecastDistribution | None) -> DistributionInfo | None:
+    if found is None:
+        return None
+    return DistributionInfo(levels=found.levels, nominal=found.nominal, point=found.point)
 
 
 def _teacher(name: str, teacher: AnyTeacherConfig) -> TeacherInfo:

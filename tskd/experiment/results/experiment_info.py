@@ -70,6 +70,8 @@ class DataInfo(Info):
             the last row.
         not_scored: targets of the test part that are not scored.
         incomplete: test windows in which inputs of the student are missing, which are not scored.
+        series: names of the series of a panel, of which the stamps are the earliest, and of the last rows the latest;
+            empty for a data set of one.
     """
 
     name: str
@@ -87,6 +89,28 @@ class DataInfo(Info):
     windows: WindowCounts
     not_scored: int
     incomplete: int = 0
+    series: tuple[str, ...] = ()
+
+
+class DistributionInfo(Info):
+    """How forecast distributions are scored.
+
+    Attributes:
+        levels: of the quantiles.
+        nominal: share of a distribution that the interval is to hold.
+        point: what of the distribution is the point forecast.
+    """
+
+    levels: tuple[float, ...]
+    nominal: float
+    point: Literal["median", "mean"]
+
+    def __str__(self) -> str:
+        levels = ", ".join(f"{level:g}" for level in self.levels)
+        return (
+            f"MSE and MAE are of the {self.point}. CRPS: twice the mean pinball loss of the quantiles at {levels}. "
+            f"Coverage and width: of the central interval that is to hold {100 * self.nominal:g}\u00a0%."
+        )
 
 
 class CellCounts(Info):
@@ -128,6 +152,7 @@ class ExperimentInfo(Info):
         versions: of packages that laid out the tables; so is `commit`, of tskd.
         fingerprint: of the data set.
         seconds: of all fits.
+        distribution: how the distribution that the student forecasts is scored; None of point forecasts.
     """
 
     name: str
@@ -159,10 +184,11 @@ class ExperimentInfo(Info):
     fingerprint: str
     seconds: float
     warnings: tuple[str, ...]
+    distribution: DistributionInfo | None = None
 
     @property
     def block(self) -> int:
-        """Test windows in a block of the bootstrap."""
+        """Steps of the test part in a block of the bootstrap: as many windows of each series."""
         return self.lookback + self.horizon
 
     @property

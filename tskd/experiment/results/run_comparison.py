@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 
 from tskd.experiment.results.experiment_info import ExperimentInfo
-from tskd.experiment.results.measurements import of_size
+from tskd.experiment.results.measurements import WINDOW, of_size, windows_in_block
 from tskd.experiment.results.results import Results
 from tskd.experiment.results.study_results import StudyResults
 from tskd.experiment.results.terminal import ruled
@@ -92,13 +92,14 @@ def _errors(results: Results, name: str) -> pd.DataFrame:
     """Squared errors of an arm at the largest size: a row a seed, a column a fold and window."""
     own = of_size(results.windows, _largest(results.info))
     own = own[(own.kind == "student") & (own.name == name)]
-    return own.pivot(index="seed", columns=["fold", "start"], values="mse").sort_index(axis=1)
+    return own.pivot(index="seed", columns=WINDOW, values="mse").sort_index(axis=1)
 
 
-def _paired(one: pd.DataFrame, other: pd.DataFrame, block: int) -> Comparison | None:
+def _paired(one: pd.DataFrame, other: pd.DataFrame, steps: int) -> Comparison | None:
     seeds, windows = one.index.intersection(other.index), one.columns.intersection(other.columns).sort_values()
     if not len(seeds) or not len(windows):
         return None
+    block = windows_in_block(windows, steps)
     segments = np.unique(windows.get_level_values("fold"), return_counts=True)[1].tolist()
     base, own = (frame.loc[seeds, windows].to_numpy("float64") for frame in (one, other))
     try:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tskd.experiment.results.measurements import Measurements, of_size
+from tskd.experiment.results.tables import SCORES
 
 
 def largest(results: Measurements) -> int | None:
@@ -60,7 +61,7 @@ def on_a_par(results: Measurements) -> tuple[list[str], list[int]]:
 
 
 def mean_errors(results: Measurements, kind: str = "student") -> pd.DataFrame:
-    """Mean `mse` and `mae` by arm (or teacher) at the largest training size, of results in all folds.
+    """Mean scores by arm (or teacher) at the largest training size, of results in all folds.
 
     Of arms on a par, over the seeds that makes them so; of others over those they have. Whoever misses a fold with
     every seed is not in it.
@@ -73,7 +74,7 @@ def mean_errors(results: Measurements, kind: str = "student") -> pd.DataFrame:
         seed in (seeds if kind == "student" and name in arms else whole.get(name, ()))
         for name, seed in zip(rows.name, rows.seed, strict=True)
     ]
-    return rows[np.array(kept, dtype=bool)].groupby("name")[["mse", "mae"]].mean()
+    return rows[np.array(kept, dtype=bool)].groupby("name")[list(SCORES)].mean()
 
 
 def state(

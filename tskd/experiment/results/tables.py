@@ -14,32 +14,36 @@ from tskd.experiment.run.files import write_atomically
 CELL = ("kind", "name", "fold", "size", "seed")
 VERSIONS = ("python", "tskd", "darts", "torch", "pytorch_lightning", "numpy", "pandas")
 """Columns of what a fit was made with."""
+DISTRIBUTION = ("pinball", "crps", "coverage", "width")
+"""Columns of scores of a forecast distribution, which are empty where points are forecast."""
+SCORES = ("mse", "mae", *DISTRIBUTION)
 TABLES = {
     "rows": (
-        *(*CELL, "key", "balance", "mse", "mae", "validation_mse", "seconds", "windows", "data", "commit"),
+        *(*CELL, "key", "balance", *SCORES, "validation_mse", "seconds", "windows", "data", "commit"),
         *VERSIONS,
     ),
     "candidates": ("arm", "fold", "size", "seed", "balance", "validation_mse"),
-    "windows": (*CELL, "start", "mse", "mae"),
-    "steps": (*CELL, "step", "mse", "mae"),
+    "windows": (*CELL, "series", "start", *SCORES),
+    "steps": (*CELL, "step", *SCORES),
     "forecasts": ("line", "window", "time", "value"),
     "weights": ("arm", "fold", "size", "seed", "epoch", "by", "at", "teacher", "weight"),
     "failures": (*CELL, "candidate", "error", "traceback"),
     "expected": (*CELL, "change", "low", "high"),
+    "series": (*CELL, "series", "windows", *SCORES),
 }
 """Names of the tables, and their columns."""
-ADDED = ("expected",)
+ADDED = ("expected", "series")
 """Tables that earlier versions did not write."""
 
 INTEGERS = ("fold", "seed", "windows", "step", "window", "epoch", "at", "candidate")
-NUMBERS = ("mse", "mae", "validation_mse", "seconds", "value", "weight", "change", "low", "high")
+NUMBERS = (*SCORES, "validation_mse", "seconds", "value", "weight", "change", "low", "high")
 STAMPS = ("start", "time")
 
 
 def table(name: str, content: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
     """The table called `name`, its columns in order and of their kind; what it has no column for is left out."""
     columns = list(TABLES[name])
-    frame = pd.DataFrame(content) if len(content) else pd.DataFrame(columns=columns)
+    frame = _with_added(name, pd.DataFrame(content) if len(content) else pd.DataFrame(columns=columns))
     return frame[columns].astype({column: _kind(column) for column in columns if column not in STAMPS})
 
 
@@ -60,7 +64,15 @@ def read(name: str, folder: Path) -> pd.DataFrame:
         keep_default_na=False,
         na_values={column: [""] for column in (*NUMBERS, "size")},
     )
-    return found.assign(**{column: _stamps(found[column]) for column in STAMPS if column in TABLES[name]})
+    found = found.assign(**{column: _stamps(found[column]) for column in STAMPS if column in TABLES[name]})
+    return _with_added(name, found)[list(TABLES[name])]
+
+
+def _with_added(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A table with the columns that earlier versions did not write: empty scores of a distribution, and the name of
+    the series, which is empty where there is one."""
+    absent = [column for column in (*DISTRIBUTION, "series") if column in TABLES[name] and column not in frame]
+    return frame.assign(**{column: "" if column == "series" else float("nan") for column in absent})
 
 
 def _stamps(texts: pd.Series) -> pd.Series:

@@ -15,8 +15,9 @@ from tskd.experiment.config.names import TEACHER_LINE, TRUTH
 from tskd.experiment.data.folds import FoldSize
 from tskd.experiment.data.summary import DataSummary
 from tskd.experiment.results.describe import last_of
-from tskd.experiment.results.tables import table
+from tskd.experiment.results.tables import SCORES, table
 from tskd.experiment.run.cell import Cell, Kind
+from tskd.experiment.run.distribution_scoring import SCORES as DISTRIBUTION
 
 
 @dataclass(frozen=True)
@@ -87,17 +88,22 @@ def tables_of(
                 for cell in choices
             ],
         ),
-        "windows": _stacked("windows", (_windows(i.cell, summaries[FoldSize(i.cell.fold, i.cell.size)]) for i in used)),
+        "windows": _stacked("windows", (_windows(i.cell, summaries[_place(i.cell)]) for i in used)),
         "steps": _stacked("steps", (_steps(item.cell) for item in used)),
         "forecasts": _forecasts(experiment, [item.cell for item in used], summaries),
         "weights": table("weights", [row for item in used for row in _weights(item.cell)]),
         "failures": table("failures", [asdict(failure) for failure in cells.failures]),
+        "series": table("series", [row for i in used for row in _series(i.cell, summaries[_place(i.cell)])]),
         "expected": table("expected", [row for item in used for row in _expected(item.cell)]),
     }
 
 
 def _key(cell: Cell) -> dict[str, Any]:
     return {"kind": cell.kind, "name": cell.name, "fold": cell.fold, "size": cell.size, "seed": cell.seed}
+
+
+def _place(cell: Cell) -> FoldSize:
+    return FoldSize(cell.fold, cell.size)
 
 
 def _row(item: FinishedCell, balance: str, fingerprint: str) -> dict[str, Any]:
@@ -108,6 +114,7 @@ def _row(item: FinishedCell, balance: str, fingerprint: str) -> dict[str, Any]:
         "balance": balance,
         "mse": float(np.nanmean(cell.mse)),
         "mae": float(np.nanmean(cell.mae)),
+        **{name: float(np.nanmean(values)) for name, values in _distribution(cell.distribution).items()},
         "validation_mse": cell.validation_mse,
         "seconds": round(cell.seconds, 3),
         "windows": int((~np.isnan(cell.mse)).sum()),
@@ -119,13 +126,38 @@ def _row(item: FinishedCell, balance: str, fingerprint: str) -> dict[str, Any]:
 
 def _windows(cell: Cell, summary: DataSummary) -> pd.DataFrame:
     # a window without a single scored target has no error in any arm
-    errors = {"start": summary.starts, "mse": cell.mse[summary.scored], "mae": cell.mae[summary.scored]}
+    errors = {
+        "series": summary.series,
+        "start": summary.starts,
+        "mse": cell.mse[summary.scored],
+        "mae": cell.mae[summary.scored],
+    }
+    errors |= {name: values[summary.scored] for name, values in _distribution(cell.distribution).items()}
     return pd.DataFrame({**_key(cell), **errors})
+
+
+def _series(cell: Cell, summary: DataSummary) -> list[dict[str, Any]]:
+    """A row for each series of several: means over its windows."""
+    names = [name for name in dict.fromkeys(summary.series) if name]
+    frame = _windows(cell, summary)
+    of_windows = [name for name in SCORES if name in frame]
+    means = frame.groupby("series", sort=False)[of_windows].mean()
+    counts = frame.groupby("series", sort=False).mse.count()
+    return [{**_key(cell), "series": name, "windows": int(counts[name]), **means.loc[name]} for name in names]
 
 
 def _steps(cell: Cell) -> pd.DataFrame:
     step = np.arange(1, len(cell.step_mse) + 1)
-    return pd.DataFrame({**_key(cell), "step": step, "mse": cell.step_mse, "mae": cell.step_mae})
+    errors = {"mse": cell.step_mse, "mae": cell.step_mae, **_distribution(cell.step_distribution)}
+    return pd.DataFrame({**_key(cell), "step": step, **errors})
+
+
+def _distribution(scores: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Columns of the scores of a distribution; none of point forecasts."""
+    if scores is None:
+        return {}
+    named = dict(zip(DISTRIBUTION, scores, strict=True))
+    return {**named, "crps": 2 * named["pinball"]}
 
 
 def _weights(cell: Cell) -> Iterator[dict[str, Any]]:
@@ -163,7 +195,7 @@ def _forecasts(
             line = f"{TEACHER_LINE}{cell.name}" if cell.kind == "teacher" else cell.name
             lines[line] = (window.times[lookback:], cell.forecasts[number])
         frames += [
-            pd.DataFrame({"line": line, "window": number, "time": at, "value": summary.scale.undo(values)})
+            pd.DataFrame({"line": line, "window": number, "time": at, "value": window.scale.undo(values)})
             for line, (at, values) in lines.items()
         ]
     return pd.concat(frames, ignore_index=True)

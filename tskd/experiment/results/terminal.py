@@ -6,47 +6,65 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from tskd.experiment.config.labels import ALL, labels_text
-from tskd.experiment.results.arm_table import STATES, by_size, lines
+from tskd.experiment.results.arm_table import STATES, by_series, by_size, has_distribution, lines
 from tskd.experiment.results.measurements import Measurements
 from tskd.experiment.results.overview import overview
 
 WIDTH = 100
+MOST_SERIES = 12
+"""Series that are shown one by one."""
 WORDS = {"privilege": "privilege", "gain": "gain", "none": "no gain", "plain": "–", "unknown": "unknown"}
 
 
 def case_text(results: Measurements) -> str:
-    """Title, table and verdict of one case, at most 100 characters wide."""
+    """Title, table and verdict of one case, at most 100 characters wide; of a distribution with CRPS and coverage."""
     info = results.info
-    header = ["", "MSE", "MAE", "MSE against alone", "95 % interval", "balance"]
     found = lines(results)
+    header = ["", "MSE", "MAE", "MSE against alone", "95 % interval", "balance"]
+    wide = has_distribution(found)
+    name_width, balance_width = (20, 14) if wide else (34, 20)
+    if wide:
+        header = ["", "MSE", "MAE", "CRPS", "coverage", "against alone", "95 % interval", "balance"]
     rows = [
         [
-            _fit(f"teacher {x.name}" if x.kind == "teacher" else x.name, 34),
-            *(x.mse or STATES[x.state], x.mae, x.relative, x.interval, _fit(x.balance, 20)),
+            _fit(f"teacher {x.name}" if x.kind == "teacher" else x.name, name_width),
+            *(x.mse or STATES[x.state], x.mae, *((x.crps, x.coverage) if wide else ())),
+            *(x.relative, x.interval, _fit(x.balance, balance_width)),
         ]
         for x in found
     ]
     students = sum(x.kind == "student" for x in found)
     folds = f", {info.folds} folds" if info.folds > 1 else ""
     labels = f", {info.labels}" if info.labels != labels_text(ALL) else ""
+    several = f", {len(info.data.series)} series" if info.data.series else ""
     title = (
-        f"{info.name}: {info.data.name}, {info.lookback} steps to {info.horizon}, "
+        f"{info.name}: {info.data.name}{several}, {info.lookback} steps to {info.horizon}, "
         f"{len(info.seeds)} seeds{folds}, {info.data.windows.test} test windows{labels}"
     )
-    text = [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]
+    text = [str(info.distribution), ""] if wide else []
+    text += [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]
     text += [f"! {warning}" for warning in info.warnings]
-    return "\n".join([*_wrapped([title]), "", *ruled(header, rows, students), *_sizes(results), "", *_wrapped(text)])
+    excludes = "* the 95 % interval excludes zero"
+    below = _in_columns("MSE against alone at", *by_size(results), f"training windows; {excludes}")
+    below += _by_series(results, excludes)
+    return "\n".join([*_wrapped([title]), "", *ruled(header, rows, students), *below, "", *_wrapped(text)])
 
 
-def _sizes(results: Measurements) -> list[str]:
-    head, cells = by_size(results)
+def _by_series(results: Measurements, note: str) -> list[str]:
+    series = results.info.data.series
+    if len(series) > MOST_SERIES:
+        return ["", f"By series: see the page, or series.csv; there are {len(series)}."]
+    return _in_columns("MSE against alone of", *by_series(results), note)
+
+
+def _in_columns(title: str, head: Sequence[str], cells: Sequence[tuple[str, list[str]]], note: str) -> list[str]:
     text: list[str] = []
-    # as many sizes beside each other as fit, the rest below
+    # as many columns beside each other as fit, the rest below
     for first in range(0, len(head), 6):
         part = slice(first, first + 6)
         rows = [[_fit(name, 26), *found[part]] for name, found in cells]
-        text += ["", *ruled(["MSE against alone at", *head[part]], rows, len(rows))]
-    return [*text, "training windows; * the 95 % interval excludes zero"] if head else []
+        text += ["", *ruled([title, *(_fit(one, 10) for one in head[part])], rows, len(rows))]
+    return [*text, note] if head else []
 
 
 def study_text(name: str, cases: Mapping[str, Measurements], left_out: Sequence[str]) -> str:

@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tskd._core.quiet_logs import quiet
+from tskd.datasets import DataSet
 from tskd.distillation.expected.expected_gain import ExpectedGain, expected_gain
 from tskd.distillation.model import DistilledModel
 from tskd.experiment.config.arm import Arm, with_settings
 from tskd.experiment.config.errors import RunError
-from tskd.experiment.config.labels import ALL
 from tskd.experiment.config.objects import build_object, seeded_model
 from tskd.experiment.config.roles import BALANCE, LOSS, WEIGHTING
-from tskd.experiment.config.teacher import with_inputs
-from tskd.experiment.controls.teacher_variants import TeacherVariant, with_placebo_series
-from tskd.experiment.data.complete_windows import with_complete_windows
-from tskd.experiment.data.fit_data import FitData
-from tskd.experiment.data.folds import cut
+from tskd.experiment.controls.teacher_variants import TeacherVariant
+from tskd.experiment.data.fit_data import FitData, prepared_for_fits
+from tskd.experiment.data.folds import FoldSize
 from tskd.experiment.data.loading import LoadedData
-from tskd.experiment.data.preparation import DataPart, Prepared, prepare
 from tskd.experiment.data.smoothing import moving_average
 from tskd.experiment.run.block_teachers import BlockTeachers
 from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.forecast import Forecasts, of_student, of_teacher
 from tskd.experiment.run.plan import Block, PlannedCell
-from tskd.experiment.run.scoring import Score, mean, score
-from tskd.privileged import Source
+from tskd.experiment.run.scoring import Score, mean, pooled, score
 from tskd.teachers.base import BaseTeacher
 from tskd.teachers.teacher import Teacher
 
@@ -54,23 +50,14 @@ class BlockRun:
         self.experiment = experiment = block.experiment
         # all candidates of an arm learn from the same teacher outputs, and some teachers are slow to forecast
         self._outputs = tempfile.TemporaryDirectory(prefix="tskd-")
-        data, readable = cut(experiment, loaded.data, block.fold, block.size), block.readable
-        if experiment.soft_sensor:
-            data = with_inputs(data, readable)
-        self._placebo_sources: Mapping[TeacherVariant, Sequence[Source]] = {}
-        if any(arm.placebo for arm in experiment.arms):
-            data, self._placebo_sources = with_placebo_series(experiment, data, block.seed)
-        lookback, _ = experiment.chunk_lengths(experiment.student)
-        every_label = None
-        if any(arm.oracle for arm in experiment.arms):
-            whole = experiment.model_copy(update={"labels": ALL})
-            every_label = cut(whole, loaded.data, block.fold, block.size).series
+        members = [loaded.data] if isinstance(loaded.data, DataSet) else [*loaded.data.members.values()]
+        place, slots = FoldSize(block.fold, block.size), block.readable
+        each = [prepared_for_fits(experiment, one, place, block.seed, slots, block.longest) for one in members]
+        self.prepared = tuple(prepared for prepared, _ in each)
+        # they are named by what they shuffle, which is the same in all series
+        self._placebo_sources = each[0][1]
         self.first_step, _ = experiment.steps
-        prepared = prepare(data, lookback, experiment.steps, block.longest, every_label)
-        self.prepared: Prepared = (
-            with_complete_windows(experiment, prepared, readable) if prepared.missing else prepared
-        )
-        self.supply = FitData(self.prepared, readable, lookback)
+        self.supply = FitData(self.prepared, slots, experiment.chunk_lengths(experiment.student)[0])
         self._models = models or Path(self._outputs.name) / "models"
         self._fingerprint = loaded.fingerprint
 
@@ -97,7 +84,7 @@ class BlockRun:
             spec = with_settings(spec, arm.students[candidate])
         student: Any = seeded_model(spec, self.block.seed)
         # of a missing value, darts itself would learn that all is NaN
-        if self.experiment.soft_sensor or self.prepared.missing:
+        if self.experiment.soft_sensor or self.supply.missing:
             student = DistilledModel(student, soft_sensor=self.experiment.soft_sensor)
         for number, rows in enumerate(
             [self.supply.oracle(spec)] if arm.oracle else self.supply.rows(spec, arm.archive)
@@ -141,7 +128,7 @@ class BlockRun:
 
     def smoothed(self, arm: Arm, candidate: int) -> DistilledModel:
         """The student of an arm that learns averages of labels, with one candidate for the width."""
-        labels = moving_average(self.prepared.train.series, arm.smoothing[candidate])
+        labels = [moving_average(one.train.series, arm.smoothing[candidate]) for one in self.prepared]
         model = DistilledModel(
             student=seeded_model(self.experiment.student, self.block.seed),
             teachers=Teacher.from_series(labels, name="average"),
@@ -158,7 +145,9 @@ class BlockRun:
     def _teacher_cell(self, planned: PlannedCell, variant: TeacherVariant) -> Cell:
         fitted = self.teachers.fitted(variant)
         with quiet() as warned:
-            scores = self._scores(lambda part: of_teacher(fitted.teacher, part, self.supply.covariates(part)))
+            scores = self._scores(
+                lambda part, *levels: of_teacher(fitted.teacher, part, self.supply.covariates(part), levels)
+            )
         return self._cell(planned, scores, fitted.seconds, [*fitted.warnings, *warned])
 
     def _student_cell(self, planned: PlannedCell, arm: Arm) -> Cell:
@@ -173,7 +162,9 @@ class BlockRun:
             fit = self.distilled if planned.distils else self.smoothed if arm.smoothing else self.plain
             model = fit(arm, planned.candidate)
             seconds = time.perf_counter() - began
-            scores = self._scores(lambda part: of_student(model, part, self.supply.covariates(part), blind))
+            scores = self._scores(
+                lambda part, *levels: of_student(model, part, self.supply.covariates(part), blind, levels)
+            )
         weights = tuple(model.history) if planned.distils else ()
         if not all(part.whole for part in scores):
             raise RunError("the student's forecasts are not all finite; lower its learning rate.")
@@ -185,19 +176,24 @@ class BlockRun:
         experiment, began = self.experiment, time.perf_counter()
         lookback, _ = experiment.chunk_lengths(experiment.student)
         ridge = Ridge(lookback, experiment.steps, experiment.soft_sensor, arm.penalties[planned.candidate])
-        train = self.prepared.train
         with quiet() as warned:
-            ridge.fit(train, self.supply.covariates(train))
+            ridge.fit([(one.train, self.supply.covariates(one.train)) for one in self.prepared])
             seconds = time.perf_counter() - began
-            scores = self._scores(lambda part: ridge.forecasts(part, self.supply.covariates(part)))
+            scores = self._scores(lambda part, *_: ridge.forecasts(part, self.supply.covariates(part)))
         return self._cell(planned, scores, seconds, warned)
 
-    def _scores(self, forecasts: Callable[[DataPart], Forecasts]) -> tuple[Score, Score]:
-        """Of the validation and the test part."""
-        held_out, test = (
-            score(forecasts(part), part, self.first_step) for part in (self.prepared.validation, self.prepared.test)
+    def _scores(self, forecasts: Callable[..., Forecasts]) -> tuple[Score, Score]:
+        """Of the validation part, whose point forecasts alone are looked at, and of the test part; of all series.
+
+        Args:
+            forecasts: of a part, with quantiles of the levels that follow.
+        """
+        distribution, first = self.block.distribution, self.first_step
+        levels = () if distribution is None else distribution.levels
+        return (
+            pooled([score(forecasts(one.validation), one.validation, first) for one in self.prepared]),
+            pooled([score(forecasts(one.test, *levels), one.test, first, distribution) for one in self.prepared]),
         )
-        return held_out, test
 
     def _cell(
         self,
@@ -225,6 +221,8 @@ class BlockRun:
             forecasts=test.forecasts,
             warnings=tuple(dict.fromkeys(warnings)),
             weights=weights,
+            distribution=test.distribution,
+            step_distribution=test.step_distribution,
         )
 
 

@@ -69,13 +69,12 @@ class BlockTeachers:
 
     def _outside(self, variant: TeacherVariant, config: OutsideTeacherConfig) -> FittedTeacher:
         """A teacher that is no darts model: it is made in no time, and not kept."""
-        began, prepared = time.perf_counter(), self.supply.prepared
+        began, prepared = time.perf_counter(), self.supply.prepared[0]
         names = [source.name for source in self._sources(variant, config) if source.name is not None]
         with quiet() as warned:
             teacher: BaseTeacher
             if isinstance(config, ReconstructionConfig):
-                privileged = {name: prepared.train.privileged[name] for name in names}
-                teacher = config.made(variant.name, names).fit(prepared.train.series, privileged)
+                teacher = config.made(variant.name, names).fit(**self.supply.labels(names))
             elif isinstance(config, GivenForecastsConfig):
                 target = [str(component) for component in prepared.train.series.components]
                 frame = given_forecasts(config.forecasts, target, prepared.scale)
@@ -101,8 +100,7 @@ class BlockTeachers:
             unfitted = self.unfitted(variant, config)
             data = self.supply.training(config.model, unfitted.names, lookback=unfitted.lookback)
             if by is not None and by.names:
-                theirs = {label: self.supply.prepared.train.privileged[label] for label in by.names}
-                data["privileged"] = data.get("privileged", {}) | theirs
+                data["privileged"] = data.get("privileged", {}) | self.supply.labels(by.names)["privileged"]
             if config.archive:
                 data |= self.supply.archive(unfitted.names)
             teacher = unfitted.fit(**data, taught_by=by)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from tskd.datasets import DataSet
+from tskd.datasets.panel import Data, members_of
 from tskd.experiment.config.errors import ConfigError
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.study import StudyConfig
@@ -19,7 +20,8 @@ from tskd.experiment.run.plan import Block, PlannedCell, blocks_of, planned
 
 @dataclass(frozen=True)
 class DataDescription:
-    """A data set, as a report describes it."""
+    """A data set, as a report describes it; of several series, whose names are in `series`, the earliest stamp of each
+    kind, and the latest of the last rows."""
 
     name: str
     title: str
@@ -33,10 +35,14 @@ class DataDescription:
     validation_start: str
     test_start: str
     last: str
+    series: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, data: DataSet) -> DataDescription:
+    def of(cls, data: Data) -> DataDescription:
         """The description of a data set."""
+        members = members_of(data)
+        items: list[Any] = list(members.values())
+        shown = items[0].series
         return cls(
             name=data.name,
             title=data.title,
@@ -44,12 +50,13 @@ class DataDescription:
             source=data.source,
             licence=data.licence,
             notes=data.notes,
-            components=tuple(data.series.components),
-            step=data.series.freq_str,
-            first=str(data.series.start_time()),
-            validation_start=str(data.validation_start),
-            test_start=str(data.test_start),
-            last=str(data.series.end_time()),
+            components=tuple(shown.components),
+            step=shown.freq_str,
+            first=str(min(item.series.start_time() for item in items)),
+            validation_start=str(min(item.validation_start for item in items)),
+            test_start=str(min(item.test_start for item in items)),
+            last=str(max(item.series.end_time() for item in items)),
+            series=tuple(name for name in members if name),
         )
 
 

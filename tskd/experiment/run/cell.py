@@ -26,6 +26,8 @@ class Cell:
         weights: `DistilledModel.history`: one entry an epoch, none for other models.
         expected: change of the squared error that an automatic balance expected before the training, and its interval;
             None for other balances.
+        distribution: of the test windows `[3, W]`, see `tskd.experiment.run.distribution_scoring.SCORES`; None of point
+            forecasts. So is `step_distribution`, of the steps `[3, H]`.
     """
 
     key: str
@@ -45,3 +47,9 @@ class Cell:
     warnings: tuple[str, ...] = ()
     weights: tuple[dict[str, Any], ...] = ()
     expected: tuple[float, float, float] | None = None
+    distribution: np.ndarray | None = None
+    step_distribution: np.ndarray | None = None
+
+
+DISTRIBUTION = ("distribution", "step_distribution")
+"""Arrays that only the cells of forecast distributions have."""

@@ -11,22 +11,26 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tskd.experiment.run.case_plan import CasePlan
+from tskd.experiment.run.cell import DISTRIBUTION
 from tskd.experiment.run.cell_record import StoredCell
 from tskd.experiment.run.cell_store import CellStore
+from tskd.experiment.run.distribution_scoring import SCORES
 from tskd.experiment.run.folder import CELLS
 
 
 @dataclass(frozen=True)
 class CellShape:
-    """The lengths of the arrays of a cell: test windows, steps, and windows whose forecasts are kept."""
+    """The lengths of the arrays of a cell: test windows, steps, and windows whose forecasts are kept; and whether the
+    student forecasts a distribution, as teachers and controls of its experiment may, or not."""
 
     windows: int
     steps: int
     examples: int
+    distribution: bool = False
 
     @property
     def arrays(self) -> dict[str, tuple[int, ...]]:
-        """The shape of every array."""
+        """The shape of every array that all cells have."""
         windows, steps = (self.windows,), (self.steps,)
         return {
             "mse": windows,
@@ -35,6 +39,12 @@ class CellShape:
             "step_mae": steps,
             "forecasts": (self.examples, self.steps),
         }
+
+    @property
+    def possible(self) -> list[dict[str, tuple[int, ...]]]:
+        """The shapes of arrays that a cell can have."""
+        scores = dict(zip(DISTRIBUTION, ((len(SCORES), self.windows), (len(SCORES), self.steps)), strict=True))
+        return [self.arrays, *([self.arrays | scores] if self.distribution else [])]
 
 
 class _Row(BaseModel):
@@ -84,9 +94,10 @@ def shapes_of(plans: Iterable[CasePlan]) -> dict[str, CellShape]:
     """The shapes of all cells of some plans, by key."""
     shapes: dict[str, CellShape] = {}
     for plan in plans:
+        distribution = plan.experiment.distribution is not None
         for block, cells in plan.blocks:
             summary = plan.summaries[block.fold_size]
-            shape = CellShape(summary.test, plan.experiment.steps[1], len(summary.examples))
+            shape = CellShape(summary.test, plan.experiment.steps[1], len(summary.examples), distribution)
             shapes |= {cell.key: shape for cell in cells}
     return shapes
 
@@ -95,13 +106,13 @@ def check_cell(stored: StoredCell, shape: CellShape) -> None:
     """Raise a ValueError for a stored cell that is no finished cell of this shape, and no record of a failure."""
     if stored.failed:
         _Failed.model_validate(stored.row)
-        expected: dict[str, tuple[int, ...]] = {}
+        possible: list[dict[str, tuple[int, ...]]] = [{}]
     else:
         _Finished.model_validate(stored.row)
-        expected = shape.arrays
+        possible = shape.possible
     found = {name: array.shape for name, array in stored.arrays.items()}
-    if found != expected:
-        raise ValueError(f"it has arrays of shapes {found}, not {expected}")
+    if found not in possible:
+        raise ValueError(f"it has arrays of shapes {found}, not {' or '.join(map(str, possible))}")
     for name, array in stored.arrays.items():
         if array.dtype != np.float32:
             raise ValueError(f"{name} is of type {array.dtype}")

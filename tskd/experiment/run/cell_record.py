@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from tskd.experiment.run.cell import Cell
+from tskd.experiment.run.cell import DISTRIBUTION, Cell
 from tskd.experiment.run.cell_archive import read_archive
 from tskd.experiment.run.provenance import commit, versions
 
@@ -57,7 +57,7 @@ class StoredCell:
         """A finished cell under a key; its arrays in single precision, which is that of the networks."""
         values = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
         arrays = {name: value.astype("float32") for name, value in values.items() if isinstance(value, np.ndarray)}
-        row = {name: value for name, value in values.items() if name not in arrays}
+        row = {name: value for name, value in values.items() if name not in (*arrays, *DISTRIBUTION)}
         return cls({**row, "key": key, **_stamp()}, arrays)  # type: ignore[typeddict-item]
 
     @classmethod

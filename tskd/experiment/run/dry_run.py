@@ -10,6 +10,7 @@ from pathlib import Path
 from darts import TimeSeries
 
 from tskd.datasets import DataSet
+from tskd.datasets.panel import members_of
 from tskd.datasets.tables import listed
 from tskd.experiment.config.study import StudyConfig
 from tskd.experiment.data.loading import load
@@ -20,7 +21,7 @@ from tskd.experiment.run.engines.base import cores
 from tskd.experiment.run.rehearsal import rehearse
 
 MOST_CASES = 4
-"""Cases whose data are described."""
+"""Cases, and series of each, whose data are described."""
 WIDTH = 100
 LABEL = 12
 
@@ -52,16 +53,23 @@ def dry_run(study: StudyConfig, folder: Path, options: EngineOptions) -> str:
 
 
 def _case(plan: CasePlan) -> Iterator[str]:
-    experiment, data = plan.experiment, load(plan.experiment).data
-    about = plan.data
-    yield from _line("data", f"{about.name}, {_span(data.series)}, {about.first} to {about.last}")
-    yield from _line("target", listed(data.series.components))
+    experiment, about = plan.experiment, plan.data
+    members = members_of(load(experiment).data)
+    first = next(iter(members.values()))
+    several = f"{about.name}, {len(members)} series of {about.step}, {about.first} to {about.last}: {listed(members)}"
+    span = f"{about.name}, {_span(first.series)}, {about.first} to {about.last}"
+    yield from _line("data", several if about.series else span)
+    yield from _line("target", listed(first.series.components))
     for slot, label in (("past_covariates", "past"), ("future_covariates", "future")):
-        if getattr(data, slot) is not None:
-            yield from _line(label, listed(getattr(data, slot).components))
-    for name, series in data.privileged.items():
-        yield from _line("privileged", f"{name}: {listed(series.components)}; {_span(series)}")
-    yield from _line("parts", _parts(data))
+        if getattr(first, slot) is not None:
+            yield from _line(label, listed(getattr(first, slot).components))
+    for name, series in first.privileged.items():
+        length = f"a step of {series.freq_str}" if about.series else _span(series)
+        yield from _line("privileged", f"{name}: {listed(series.components)}; {length}")
+    for number, (label, member) in enumerate([*members.items()][:MOST_CASES]):
+        yield from _line("" if number else "parts", f"{label}: {_parts(member)}" if label else _parts(member))
+    if len(members) > MOST_CASES:
+        yield from _line("", f"… and {len(members) - MOST_CASES} more series")
     lookback, _ = experiment.chunk_lengths(experiment.student)
     for place, summary in plan.summaries.items():
         if place.fold < experiment.folds:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from tskd.experiment.config.arm import Arm, with_settings
+from tskd.experiment.config.distribution import ForecastDistribution
 from tskd.experiment.config.experiment import ExperimentConfig
 from tskd.experiment.config.labels import ALL
 from tskd.experiment.config.teacher import TeacherConfig
@@ -50,6 +51,11 @@ class Block:
     def longest(self) -> int:
         """The longest lookback of student and teachers, found out once."""
         return self.experiment.longest
+
+    @cached_property
+    def distribution(self) -> ForecastDistribution | None:
+        """How the distribution that the student forecasts is scored, if it forecasts one; found out once."""
+        return self.experiment.distribution
 
     @property
     def fold_size(self) -> FoldSize:
@@ -134,6 +140,7 @@ def _common(block: Block, fingerprint: str) -> dict[str, Any]:
         "seed": block.seed,
         # cells from before there were others have no such entry
         **({} if experiment.labels == ALL else {"labels": canonical(experiment.labels)}),
+        **({} if block.distribution is None else {"levels": list(block.distribution.levels)}),
     }
 
 

@@ -3,14 +3,17 @@ the data of its newest fold, as its fit would be before it trains anything."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 from tskd._core.quiet_logs import quiet
+from tskd._core.rng import isolated_randomness
 from tskd._core.window_keys import WindowSampling
-from tskd.datasets import DataSet
+from tskd.datasets.panel import Data
 from tskd.distillation.data_parts import Given, data_parts
 from tskd.distillation.fit_options import FitOptions
 from tskd.distillation.preflight import prepare
+from tskd.distillation.untrained_outputs import check_outputs_trained
 from tskd.experiment.config.arm import Arm
 from tskd.experiment.config.errors import ConfigError
 from tskd.experiment.config.teacher import TeacherConfig
@@ -31,7 +34,7 @@ def rehearse(plan: CasePlan) -> None:
         ConfigError: one could be fitted in no cell; the message names it.
     """
     experiment, configured = plan.experiment, plan.configured
-    known = isinstance(experiment.data, DataSet)
+    known = isinstance(experiment.data, Data)
     loaded = LoadedData(experiment.data, plan.fingerprint) if known else load(experiment)
     smallest = min(experiment.sizes, key=lambda size: (size is None, size))
     with quiet():
@@ -61,14 +64,18 @@ def _check_teacher(run: BlockRun, name: str, config: TeacherConfig) -> None:
 
 
 def _check_arm(run: BlockRun, arm: Arm) -> None:
-    candidate = next((number for number in range(len(arm.balance)) if not arm.is_alone(number)), None)
-    if candidate is None:
+    candidates = [number for number in range(len(arm.balance)) if not arm.is_alone(number)]
+    if not candidates:
         return
     teachers = [run.teachers.before_training(TeacherVariant(name, arm.placebo)) for name in arm.teachers]
-    model, data = run.recipe(arm, candidate, teachers)
+    model, data = run.recipe(arm, candidates[0], teachers)
     train, validation = (tuple(data.get(f"{prefix}{slot}") for slot in SLOTS) for prefix in ("", "val_"))
     recipe = model._recipe()
-    prepare(recipe, *data_parts(recipe, cast("Given", train), cast("Given", validation)), FitOptions(), {})
+    prepared = prepare(recipe, *data_parts(recipe, cast("Given", train), cast("Given", validation)), FitOptions(), {})
+    for candidate in candidates:
+        balance = run.recipe(arm, candidate, teachers)[0].balance
+        with isolated_randomness():
+            check_outputs_trained(replace(prepared, recipe=replace(recipe, balance=balance)))
 
 
 def _named(who: str, error: Exception) -> str:

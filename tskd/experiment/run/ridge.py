@@ -6,7 +6,7 @@ the windows that have the label of that step: labels need not come in whole hori
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,29 +36,28 @@ class Ridge:
         self.soft_sensor, self.penalty = soft_sensor, penalty
         self._fitted: list[tuple[np.ndarray, Any]] = []
 
-    def fit(self, part: DataPart, covariates: Mapping[str, TimeSeries]) -> Ridge:
-        """Fit to the windows of the training part that have all inputs.
+    def fit(self, parts: Sequence[tuple[DataPart, Mapping[str, TimeSeries]]]) -> Ridge:
+        """Fit to the windows of the training parts of all series that have all inputs.
+
+        Args:
+            parts: of each series, with its covariates.
 
         Raises:
             ValueError: some step has no label.
         """
         from sklearn.linear_model import Ridge as Regression
 
-        windows = self._windows(part, covariates)
-        keys = torch.from_numpy(part.keys)
-        keys = keys[windows.covers(keys)]
-        inputs = np.concatenate([self._inputs(windows, some) for some in keys.split(CHUNK)])
-        labels = part.truth[keys[:, 1].numpy() - part.reach + 1, self.span.output_shift :]
-        labels = labels.reshape(len(labels), -1)
+        each = [self._rows(part, covariates) for part, covariates in parts]
+        inputs, labels = (np.concatenate(both) for both in zip(*each, strict=True))
         known = np.isfinite(labels)
         if not known.any(axis=0).all():
             raise ValueError("some step has no label in any window that has all inputs")
         # outputs whose labels are in the same windows are fitted as one
         patterns, which = np.unique(known, axis=1, return_inverse=True)
-        for number, rows in enumerate(patterns.T):
+        for number, chosen in enumerate(patterns.T):
             outputs = np.flatnonzero(which.ravel() == number)
-            regression = Regression(alpha=self.penalty * int(rows.sum()))
-            self._fitted.append((outputs, regression.fit(inputs[rows], labels[rows][:, outputs])))
+            regression = Regression(alpha=self.penalty * int(chosen.sum()))
+            self._fitted.append((outputs, regression.fit(inputs[chosen], labels[chosen][:, outputs])))
         return self
 
     def forecasts(self, part: DataPart, covariates: Mapping[str, TimeSeries]) -> Forecasts:
@@ -72,6 +71,15 @@ class Ridge:
             for outputs, regression in self._fitted:
                 values[:, outputs] = regression.predict(inputs).reshape(len(some), -1)
             yield some.numpy(), values.reshape(len(some), self.span.horizon, -1), self.span.output_shift + 1
+
+    def _rows(self, part: DataPart, covariates: Mapping[str, TimeSeries]) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs [N, D] and labels [N, Q] of the windows of a part that have all inputs."""
+        windows = self._windows(part, covariates)
+        keys = torch.from_numpy(part.keys)
+        keys = keys[windows.covers(keys)]
+        inputs = np.concatenate([self._inputs(windows, some) for some in keys.split(CHUNK)])
+        labels = part.truth[keys[:, 1].numpy() - part.reach + 1, self.span.output_shift :]
+        return inputs, labels.reshape(len(labels), -1)
 
     def _windows(self, part: DataPart, covariates: Mapping[str, TimeSeries]) -> Windows:
         given: dict[str, Any] = {slot: [series] for slot, series in covariates.items()}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tskd.datasets import DataSet
+from tskd.datasets.panel import Data
 from tskd.experiment.data.loading import LoadedData, load
 from tskd.experiment.run.cell_record import StoredCell
 from tskd.experiment.run.plan import Block, PlannedCell
@@ -70,7 +70,7 @@ def _data(task: Task) -> LoadedData:
     """The data of a task. Raises ValueError for a data set that is named or in a file, and another one in this
     process."""
     data = task.block.experiment.data
-    if isinstance(data, DataSet):
+    if isinstance(data, Data):
         # it came with the task
         return LoadedData(data, task.fingerprint)
     found = load(task.block.experiment)
