@@ -25,6 +25,9 @@ class Panel:
         name: its name in reports.
         members: a data set for each series, by the name of the series; none with an archive.
         title, unit, source, licence, notes: texts for reports.
+
+    Raises:
+        TypeError, ValueError: a member is no data set, has an archive, or is not of the others' kind.
     """
 
     name: str
