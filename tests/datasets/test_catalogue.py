@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from statsmodels.datasets import co2
 
-from tests.helpers.batteries import names_of_tests
+from tests.helpers.batteries import checks_of
 from tskd import datasets
 from tskd.datasets import DataSet, carry_forward, fill_from_past, names
 from tskd.datasets.air_quality import AIR
@@ -133,8 +133,7 @@ def battery(name: str) -> type[DataSetConformance]:
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 @pytest.mark.parametrize(
-    "test",
-    [pytest.param(test, marks=[pytest.mark.slow] * (test == TWICE)) for test in names_of_tests(DataSetConformance)],
+    "test", [pytest.param(test, marks=[pytest.mark.slow] * (test == TWICE)) for test in checks_of(DataSetConformance)]
 )
 def test_every_data_set_conforms(name: str, test: str, request: pytest.FixtureRequest) -> None:
     if package := CATALOGUE[name].package:

@@ -63,7 +63,7 @@ class TestOfGivenAnswers(DistilledModelConformance):
 
 TestOfOneTeacher = DistilledModelConformance.of(of_one_teacher)
 # a reconstruction is fitted on labels of steps, whatever the weights of windows
-TestOfReconstruction = DistilledModelConformance.of(of_reconstruction, weighs_windows=False)
+TestOfReconstruction = pytest.mark.slow(DistilledModelConformance.of(of_reconstruction, weighs_windows=False))
 TestSoftSensor = DistilledModelConformance.of(sensor, weighs_windows=False, covariates=["past_covariates"])
 # a linear regression in darts weighs no windows here, and is fitted on all
 TestOfSeveral = pytest.mark.slow(DistilledModelConformance.of(of_several, weighs_windows=False, strides=False))

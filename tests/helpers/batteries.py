@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 
 
-def names_of_tests(battery: type) -> list[str]:
+def checks_of(battery: type) -> list[str]:
     return [name for name, _ in inspect.getmembers(battery, inspect.isfunction) if name.startswith("test_")]
 
 
 def failures(battery: type) -> dict[str, str]:
     """Tests that a part fails, and what they say."""
     found = {}
-    for name in names_of_tests(battery):
+    for name in checks_of(battery):
         try:
             getattr(battery(), name)()
         except Exception as error:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.distributions import Cauchy, Laplace, LogNormal, Normal
 
 import tskd.losses
-from tests.helpers.batteries import names_of_tests
+from tests.helpers.batteries import checks_of
 from tskd.losses import (
     AttentionTransfer,
     AttentiveImitation,
@@ -518,7 +518,7 @@ def battery(case: Case) -> type[LossConformance]:
 
 
 @EVERY
-@pytest.mark.parametrize("test", names_of_tests(LossConformance))
+@pytest.mark.parametrize("test", checks_of(LossConformance))
 def test_it_conforms(case: Case, test: str) -> None:
     getattr(battery(case)(), test)()
 

@@ -42,7 +42,7 @@ class LossConformance(Battery[DistillationLoss]):
     saved = True
     distribution: Callable[[Tensor, Tensor], Any] = staticmethod(Normal)
     tolerance = 1e-6
-    count = 8
+    count = 6
 
     def features(self, steps: int, components: int) -> Shapes:
         """Shapes of a window's hidden representation in the student and in the teacher."""
