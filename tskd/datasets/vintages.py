@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from tskd._core.checks import check_known, type_name
-
 if TYPE_CHECKING:
     import pandas as pd
     from darts import TimeSeries
@@ -83,6 +81,8 @@ def _checked(
     import pandas as pd
     from darts import TimeSeries
     from pandas.api import types
+
+    from tskd._core.checks import check_known, type_name
 
     if not isinstance(series, TimeSeries):
         raise TypeError(f"series must be a TimeSeries, got {type_name(series)}")
