@@ -55,6 +55,13 @@ STUDENTS: dict[str, dict[str, Any]] = {
     "learning rate": {"optimizer_kwargs": {"lr": -1}},
     "callable": {"loss_fn": 3},
 }
+LOSSES: dict[str, tuple[Callable[..., Any], str]] = {
+    "unreduced": (torch.nn.MSELoss(reduction="none"), r"a tensor of shape \(1, 3, 2\)"),
+    "a number of Python": (lambda forecast, labels: 1.5, "float"),
+    "nothing": (lambda forecast, labels: None, "NoneType"),
+    "a constant": (lambda forecast, labels: labels.mean(), "a constant"),
+    "without gradient": (lambda forecast, labels: (forecast - labels).abs().mean().detach(), "without its gradient"),
+}
 TEACHERS: dict[str, Callable[[], BaseTeacher]] = {
     "nope": lambda: Teacher(linear(pl_trainer_kwargs=QUIET | {"nope": 1}), name="b"),
     "learning rate": lambda: Teacher(linear(optimizer_kwargs={"lr": -1}), name="b"),
@@ -81,6 +88,25 @@ def test_settings_of_the_student(message: str, steps: list[str]) -> None:
     with untouched(model), pytest.raises((TypeError, ValueError), match=message):
         model.fit(Y)
     assert not steps
+
+
+@pytest.mark.parametrize("whose", ["student", "teacher"])
+@pytest.mark.parametrize("case", list(LOSSES))
+def test_a_loss_that_cannot_be_followed(case: str, whose: str, steps: list[str]) -> None:
+    """With half the weight on teachers, a constant loss of the labels would train in silence."""
+    loss, found = LOSSES[case]
+    bad, good = NLinearModel(L, H, **fast(loss_fn=loss)), NLinearModel(L, H, **fast())
+    student, last = (bad, good) if whose == "student" else (good, bad)
+    model = DistilledModel(student, [Teacher(linear(), name="a"), Teacher(last, name="b")], balance=0.5)
+    with untouched(model), pytest.raises(ValueError, match=rf"^loss_fn=.* must give one number .*{found}"):
+        model.fit(Y)
+    assert not steps
+
+
+def test_weights_of_the_validation_part_alone_are_no_fault_of_the_loss() -> None:
+    DistilledModel(NLinearModel(L, H, **fast()), Teacher(linear())).fit(
+        Y, val_series=Y, val_sample_weight=walk(40, 1, seed=5).map(np.abs)
+    )
 
 
 @pytest.mark.parametrize("message", list(TEACHERS))
