@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +22,13 @@ from tskd import DistilledModel, Teacher
 from tskd._core.quiet_logs import quiet
 from tskd.datasets import DataSet
 from tskd.experiment import Experiment
+from tskd.experiment.controls.teacher_variants import TeacherVariant
 from tskd.experiment.data.folds import prepared
 from tskd.experiment.data.loading import load
 from tskd.experiment.data.preparation import DataPart, fingerprint
 from tskd.experiment.run import teacher_store as models
 from tskd.experiment.run.block import BlockRun
+from tskd.experiment.run.block_teachers import BlockTeachers
 from tskd.experiment.run.cell import Cell
 from tskd.experiment.run.cell_record import StoredCell
 from tskd.experiment.run.forecast import of_student, of_teacher
@@ -153,6 +158,33 @@ def test_teachers_are_loaded_instead_of_fitted_and_answer_bit_identically(
         one, other = again.teacher("cross"), run.teacher("cross")
     assert len(one.models) == 3 and one.folds is not None and other.folds is not None
     assert one.folds.description() == other.folds.description()
+
+
+def test_who_needs_a_teacher_that_is_being_fitted_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two parts of a block at once; two teachers are no reason to wait."""
+    equal, other = {"model": toy_model()}, {"model": toy_model(batch_size=5)}
+    experiment = Experiment(**toy_config(teachers={"equal": equal, "other": other}, arms=[], seeds=[3]))
+    both = threading.Barrier(2, timeout=60)
+    fits: list[str] = []
+    kept: dict[TeacherVariant, Any] = {}
+
+    def slow(self: BlockTeachers, variant: TeacherVariant, config: Any) -> Any:
+        fits.append(variant.name)
+        if case == "two teachers":
+            both.wait()
+        time.sleep(0.3)
+        kept[variant] = variant.name
+        return variant.name
+
+    monkeypatch.setattr(BlockTeachers, "_fit", slow)
+    monkeypatch.setattr(BlockTeachers, "_saved", lambda self, variant, config: kept.get(variant))
+    for case, names in {"one teacher": ["equal", "equal"], "two teachers": ["equal", "other"]}.items():
+        fits.clear()
+        kept.clear()
+        runs = [run_of(experiment, tmp_path / case / "models") for _ in names]
+        with ThreadPoolExecutor(2) as pool:
+            got = list(pool.map(lambda run, name: run.teachers.fitted(TeacherVariant(name)), runs, names))
+        assert got == names and sorted(fits) == sorted(set(names))
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,17 @@ def test_cells_of_one_teacher_stay_together_also_by_way_of_a_third() -> None:
     """a and c share no teacher, but b has those of both; a placebo is another teacher."""
     cells = [cell("a", "x"), cell("c", "y"), cell("p", "x", placebo=True), cell("b", "x", "y"), cell("q"), cell("r")]
     assert keys(split(cells, 2)) == ["acb", "pqr"]
-    assert keys(split(cells, 4)) == ["acb", "p", "q", "r"]
-    assert keys(split(cells, 9)) == ["acb", "p", "q", "r"]
     assert keys(split(cells, 1)) == ["acpbqr"]
+
+
+def test_a_part_is_no_larger_than_its_share_though_a_teacher_is_then_needed_twice() -> None:
+    """Eleven cells of one teacher, its own among them, and one without: six in each of two parts."""
+    itself = PlannedCell("t", "teacher", "x", TeacherVariant("x"), 0, False, {})
+    cells = [itself, *(cell(key, "x") for key in "abcdefghij"), cell("q")]
+    assert keys(split(cells, 2)) == ["tabcde", "fghijq"]
+    assert [len(part) for part in split(cells, 5)] == [3, 3, 3, 2, 1]
+    assert [len(part) for part in split(cells, 9)] == [2, 2, 2, 2, 2, 1, 1]
+    assert sorted(key for part in keys(split(cells, 7)) for key in part) == sorted("tabcdefghijq")
 
 
 def test_the_teacher_itself_is_with_its_students() -> None:

@@ -16,6 +16,7 @@ from tskd.experiment.config.teacher import TeacherConfig, inputs_of
 from tskd.experiment.controls.teacher_variants import TeacherVariant
 from tskd.experiment.data.fit_data import FitData
 from tskd.experiment.data.outside import given_forecasts
+from tskd.experiment.run.folder import LOCKS, lock_of
 from tskd.experiment.run.plan import Block, teacher_key
 from tskd.experiment.run.teacher_store import FittedTeacher, load_teacher, save_teacher
 from tskd.privileged import Source
@@ -53,7 +54,9 @@ class BlockTeachers:
         if variant not in self._fitted:
             config = self.experiment.teachers[variant.name]
             if isinstance(config, TeacherConfig):
-                self._fitted[variant] = self._saved(variant, config) or self._fit(variant, config)
+                # a process that needs the same teacher waits, and then reads what this one has kept
+                with lock_of(self.folder.parent / LOCKS / self._key(variant)):
+                    self._fitted[variant] = self._saved(variant, config) or self._fit(variant, config)
             else:
                 self._fitted[variant] = self._outside(variant, config)
         return self._fitted[variant]

@@ -34,12 +34,16 @@ def run_folder(folder: str | Path | None) -> Iterator[Path]:
     yield place
 
 
-def take_lock(path: Path) -> FileLock | None:
-    """A lock between processes, which is released when its holder dies, however it dies; None while another one holds
-    it."""
+def lock_of(path: Path) -> FileLock:
+    """A lock between processes, to be waited for; it is released when its holder dies, however it dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # runs of several users may share a folder
-    lock = FileLock(path, mode=0o666)
+    return FileLock(path, mode=0o666)
+
+
+def take_lock(path: Path) -> FileLock | None:
+    """A `lock_of` a path that is held; None while another one holds it."""
+    lock = lock_of(path)
     try:
         lock.acquire(blocking=False)
     except Timeout:
