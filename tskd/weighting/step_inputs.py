@@ -74,7 +74,7 @@ class Step(Comparisons):
     """A batch of B windows with the forecasts of K teachers and of the student.
 
     Attributes:
-        forecasts: teachers' forecasts `[K, B, H, C]`, 0 where not valid.
+        forecasts: teachers' forecasts `[K, B, H, C]`; where not `present` they mean nothing, and may be NaN.
         valid: which windows each teacher forecasts `[K, B]`.
         student: the student's forecast `[B, H, C]`, detached.
         target: the labels `[B, H, C]`; missing ones are finite, and mean nothing.

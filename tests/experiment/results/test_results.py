@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.helpers.experiments import toy_config, toy_data, toy_model
 from tests.helpers.results import experiment_info, made_up_study, study_info, with_info
+from tskd.experiment import Experiment
 from tskd.experiment.results import tables
+from tskd.experiment.results.arm_table import lines
 from tskd.experiment.results.measurements import of_size
 from tskd.experiment.results.results import Results
 from tskd.experiment.results.study_results import StudyResults
@@ -300,3 +303,19 @@ def test_a_folder_without_results_says_how_to_get_them(tmp_path: Path) -> None:
     cases = StudyResults.load(tmp_path).cases.values()
     below = [Results.load(folder) for folder in (tmp_path / "cases").iterdir()]
     assert {results.info.case for results in below} == {results.info.case for results in cases}
+
+
+@pytest.mark.filterwarnings("error:Mean of empty slice")
+def test_a_teacher_whose_sensors_are_gone_in_the_test_part_is_told_so() -> None:
+    data = toy_data()
+    gone = data.privileged["sensor"].all_values().copy()
+    gone[data.series.get_index_at_point(data.test_start) - 1 :] = np.nan
+    privileged = {**data.privileged, "sensor": data.privileged["sensor"].with_values(gone)}
+    sensor = {"model": toy_model(), "privileged": {"class": "CostlySensors", "kwargs": {"name": "sensor"}}}
+    arms = [{"name": "alone"}, {"name": "taught", "teachers": "sensor"}]
+    config = toy_config(data=replace(data, privileged=privileged), teachers={"sensor": sensor}, arms=arms, seeds=[3])
+    results = Experiment(**config).run(progress=False)
+    assert np.isnan(results.rows.set_index("name").mse["sensor"]) and results.rows.mse.notna().sum() == 2
+    line = next(one for one in lines(results) if one.kind == "teacher")
+    assert (line.mse, line.relative, line.interval, line.note) == ("", "", "", "no answer in the test part")
+    assert "nan" not in str(results)

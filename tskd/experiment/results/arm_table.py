@@ -83,6 +83,9 @@ def lines(results: Measurements, kept: Collection[str] = (), p_values: Mapping[s
                 note = f"{note}; {groups.size()[kind, name]} of {fits} fits".removeprefix("; ")
             errors: Any = means[kind].loc[name] if name in means[kind].index else None
             comparison = results.compare(name, kind=kind) if name in comparable else None
+            if errors is not None and math.isnan(errors.mse):
+                errors = comparison = None
+                note = f"{note}; no answer in the test part".removeprefix("; ")
             found.append(
                 Line(
                     kind=kind,

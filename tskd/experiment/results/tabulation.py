@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -112,9 +113,9 @@ def _row(item: FinishedCell, balance: str, fingerprint: str) -> dict[str, Any]:
         **_key(cell),
         "key": cell.key,
         "balance": balance,
-        "mse": float(np.nanmean(cell.mse)),
-        "mae": float(np.nanmean(cell.mae)),
-        **{name: float(np.nanmean(values)) for name, values in _distribution(cell.distribution).items()},
+        "mse": _mean(cell.mse),
+        "mae": _mean(cell.mae),
+        **{name: _mean(values) for name, values in _distribution(cell.distribution).items()},
         "validation_mse": cell.validation_mse,
         "seconds": round(cell.seconds, 3),
         "windows": int((~np.isnan(cell.mse)).sum()),
@@ -122,6 +123,11 @@ def _row(item: FinishedCell, balance: str, fingerprint: str) -> dict[str, Any]:
         "commit": item.commit,
         **{name.replace("-", "_"): version for name, version in item.versions.items()},
     }
+
+
+def _mean(values: np.ndarray) -> float:
+    """Over what there is; NaN where there is nothing, as of a teacher whose sensors have gone before the test part."""
+    return math.nan if np.isnan(values).all() else float(np.nanmean(values))
 
 
 def _windows(cell: Cell, summary: DataSummary) -> pd.DataFrame:
