@@ -45,7 +45,7 @@ TITLES = {
     "evaluation": "Forecasts of 2,785 windows and both errors, by experiments and users, over the forward pass",
     "batches": "A shuffled batch of 256 windows and three teachers, over `index_select` of each",
     "experiment": "An experiment over a plain loop of as many fits and forecasts of darts; wall time",
-    "workers": "Two workers, how many times as fast as one; wall time, 18 fits of six seeds, or 12 of one whose arms share a teacher",
+    "workers": "Two workers, how many times as fast as one; wall time; one seed: arms that share a teacher",
     "start-up": "Start-up of a command, seconds of wall time, and of importing darts",
     "gpu": "On a GPU: a fit over darts' own, wall time, by a teacher of Chronos-2's size with random weights",
     "growth": "Exponents of time and memory of a distilled fit, of the two largest of three sizes",
