@@ -115,3 +115,28 @@ def test_some_series_of_a_file_in_the_order_in_which_they_are_given(path: Path) 
             Panel.from_file(path, series=series, validation_start=0.5, test_start=0.8, **GIVEN)
     with pytest.raises(ValueError, match=r"names 2 series, and a DataSet has one: .*read them all by Panel.from_file"):
         DataSet.from_file(path, series="station", validation_start=0.5, test_start=0.8, **GIVEN)  # type: ignore[arg-type]
+
+
+def test_a_file_is_read_once_for_all_its_series_and_anew_the_next_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is a finer file; a file that has changed since is read as it is now."""
+    frame = pd.read_csv(path)
+    frame.assign(y=-frame.y).to_csv(path.parent / "fine.csv", index=False)
+    read: list[str] = []
+
+    def counted(place: Path) -> pd.DataFrame:
+        read.append(place.name)
+        return pd.read_csv(place)
+
+    monkeypatch.setattr("tskd.datasets.tables._read", counted)
+    given = GIVEN | {"privileged": {"fine": {"file": "fine.csv", "columns": ["y"]}}}
+    panel = Panel.from_file(path, series="station", validation_start=0.5, test_start=0.8, **given)
+    assert sorted(read) == ["fine.csv", "many.csv"]
+    for one in panel.members.values():
+        np.testing.assert_array_equal(one.privileged["fine"].values(), -one.series.values())
+    frame.assign(y=frame.y + 1).to_csv(path, index=False)
+    again = Panel.from_file(path, series="station", validation_start=0.5, test_start=0.8, **given)
+    assert read.count("many.csv") == 2
+    north = (one.members["north"].series.values() for one in (again, panel))
+    np.testing.assert_array_equal(next(north) - next(north), 1)

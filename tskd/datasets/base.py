@@ -39,7 +39,7 @@ class ArchiveSeries:
 
     def __post_init__(self) -> None:
         where = f"archive series {self.name!r}"
-        _check_texts(self, where)
+        check_texts(self, where)
         _check_series(self, where)
 
 
@@ -83,7 +83,7 @@ class DataSet:
 
     def __post_init__(self) -> None:
         where = f"data set {self.name!r}"
-        _check_texts(self, where)
+        check_texts(self, where)
         _check_series(self, where)
         if not isinstance(self.archive, list | tuple):
             raise TypeError(f"{where}: archive must be a list of ArchiveSeries, got {type(self.archive).__name__}.")
@@ -111,7 +111,7 @@ class DataSet:
                     f"validation part, {self.validation_start}."
                 )
             for slot in ("series", "past_covariates", "future_covariates"):
-                own, found = _components(getattr(self, slot)), _components(getattr(other, slot))
+                own, found = components_of(getattr(self, slot)), components_of(getattr(other, slot))
                 if own != found:
                     raise ValueError(
                         f"{where}: {slot} of archive series {other.name!r} has components {found}, the "
@@ -208,7 +208,8 @@ def benchmark_split(series: TimeSeries) -> tuple[pd.Timestamp, pd.Timestamp]:
     return times[int(n * 0.7)], times[n - int(n * 0.2)]
 
 
-def _check_texts(item: DataSet | ArchiveSeries, where: str) -> None:
+def check_texts(item: Any, where: str) -> None:
+    """Raise a TypeError for a field of a dataclass that is declared as a text, and is none."""
     for one in fields(item):
         if one.type == "str" and not isinstance(getattr(item, one.name), str):
             raise TypeError(f"{where}: {one.name} must be a text, got {type(getattr(item, one.name)).__name__}.")
@@ -238,5 +239,6 @@ def _check_stamps(series: TimeSeries, target: TimeSeries, what: str) -> None:
         raise TypeError(f"{what} is indexed by {own}, the series that it belongs to by {theirs}; give the same.")
 
 
-def _components(series: TimeSeries | None) -> list[str]:
+def components_of(series: TimeSeries | None) -> list[str]:
+    """The names of the components of a series; none of no series."""
     return [] if series is None else [str(component) for component in series.components]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tskd.datasets.base import DataSet, other_series
+from tskd.datasets.base import DataSet, check_texts, components_of, other_series
+from tskd.datasets.tables import read_once
 from tskd.datasets.timed_table import series_in
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ class Panel:
 
     def __post_init__(self) -> None:
         where = f"panel {self.name!r}"
-        for one in fields(self):
-            if one.type == "str" and not isinstance(getattr(self, one.name), str):
-                raise TypeError(f"{where}: {one.name} must be a text, got {type(getattr(self, one.name)).__name__}.")
+        check_texts(self, where)
         if not isinstance(self.members, Mapping) or not self.members:
             raise TypeError(f"{where}: members must be a dict of data sets by the name of their series.")
         for name, item in self.members.items():
@@ -74,10 +73,9 @@ class Panel:
         from tskd._core.checks import as_path
 
         place = as_path(path, "path")
-        column, names = series_in(place, series)
-        members = {}
-        for name in names:
-            members[name] = DataSet.from_file(place, time=time, series={column: name}, **options)
+        with read_once():
+            column, names = series_in(place, series)
+            members = {name: DataSet.from_file(place, time=time, series={column: name}, **options) for name in names}
         stem = members[names[0]].name.removesuffix(f" {names[0]}")
         return cls(name=stem, members=members, source=place.name)
 
@@ -99,16 +97,12 @@ def _check_alike(first: tuple[str, DataSet], other: tuple[str, DataSet], where: 
         has, lacks = (name, another) if lacking in own else (another, name)
         raise ValueError(f"{where}: series {has!r} has {lacking}, and {lacks!r} has none; give all the same.")
     for what, series in own.items():
-        for label, read in (("components", _components), ("a step of", _step)):
+        for label, read in (("components", components_of), ("a step of", _step)):
             if read(series) != read(theirs[what]):
                 raise ValueError(
                     f"{where}: {what} of {another!r} has {label} {read(theirs[what])}, that of {name!r} "
                     f"{read(series)}; they must be the same."
                 )
-
-
-def _components(series: TimeSeries) -> list[str]:
-    return [str(component) for component in series.components]
 
 
 def _step(series: TimeSeries) -> str:

@@ -8,7 +8,9 @@ import io
 import re
 import warnings
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,19 @@ def stem(path: Path) -> str:
     return path.name[: len(path.name) - len(ending)]
 
 
+_KEPT: ContextVar[dict[Path, pd.DataFrame] | None] = ContextVar("_KEPT", default=None)
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Within this, `read_table` reads each file once, and then gives its table again."""
+    token = _KEPT.set({})
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
 def read_table(path: Path) -> pd.DataFrame:
     """The table in a file [T, C], columns in the order of the file.
 
@@ -47,6 +62,16 @@ def read_table(path: Path) -> pd.DataFrame:
         ImportError: a Parquet file, and pyarrow is not installed.
         ValueError: it is none of these files, is damaged, or names a column twice.
     """
+    kept = _KEPT.get()
+    if kept is None:
+        return _read(path)
+    if path not in kept:
+        kept[path] = _read(path)
+    # whoever renames its columns renames their own
+    return kept[path].copy(deep=False)
+
+
+def _read(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     check_ending(path.name)
