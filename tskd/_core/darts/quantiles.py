@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints
+from torch.distributions import Distribution, constraints
 
 from tskd._core.darts.forward import predictive_distribution
 
@@ -21,8 +21,7 @@ def check_any_value(likelihood: Any) -> None:
     """Raise a ValueError for a distribution of values of some kind only, or whose quantiles have no closed form."""
     if own_levels(likelihood) is not None:
         return
-    distribution = predictive_distribution(likelihood, torch.zeros(1, 1, 1, likelihood.num_parameters))[0]
-    assert distribution is not None
+    distribution = _some_distribution(likelihood)
     kind = type(distribution).__name__
     if distribution.support is not constraints.real:
         raise ValueError(f"a {kind} is not a distribution of any value, below 0 and above 1")
@@ -35,9 +34,7 @@ def has_quantiles(likelihood: Any, levels: Sequence[float]) -> bool:
     own = own_levels(likelihood)
     if likelihood is None or own is not None:
         return own is not None and set(levels) <= set(own)
-    distribution = predictive_distribution(likelihood, torch.zeros(1, 1, 1, likelihood.num_parameters))[0]
-    assert distribution is not None
-    return _quantiles(distribution, levels) is not None
+    return _quantiles(_some_distribution(likelihood), levels) is not None
 
 
 def forecast_quantiles(likelihood: Any, output: Tensor, levels: Sequence[float]) -> Tensor:
@@ -45,14 +42,24 @@ def forecast_quantiles(likelihood: Any, output: Tensor, levels: Sequence[float])
     own = own_levels(likelihood)
     if own is not None:
         return output[..., [own.index(level) for level in levels]]
-    distribution = predictive_distribution(likelihood, output)[0]
-    assert distribution is not None
-    found = _quantiles(distribution, levels)
+    found = _quantiles(_distribution(likelihood, output), levels)
     assert found is not None
     return found
 
 
-def _quantiles(distribution: torch.distributions.Distribution, levels: Sequence[float]) -> Tensor | None:
+def _distribution(likelihood: Any, output: Tensor) -> Distribution:
+    """The distribution in an output of a likelihood that is no quantile regression."""
+    found = predictive_distribution(likelihood, output)[0]
+    assert found is not None
+    return found
+
+
+def _some_distribution(likelihood: Any) -> Distribution:
+    """One of its kind, whatever its parameters."""
+    return _distribution(likelihood, torch.zeros(1, 1, 1, likelihood.num_parameters))
+
+
+def _quantiles(distribution: Distribution, levels: Sequence[float]) -> Tensor | None:
     try:
         return torch.stack([distribution.icdf(torch.tensor(level)) for level in levels], dim=-1)
     except NotImplementedError:
