@@ -21,6 +21,7 @@ from tests.helpers.panels import SERIES, member, panel_experiment, toy_panel
 from tskd._core.quiet_logs import quiet
 from tskd.datasets import Panel
 from tskd.experiment import Arm, ConfigError, Experiment, Results, Study
+from tskd.experiment.controls.expansion import expanded
 from tskd.experiment.data.loading import load
 from tskd.experiment.data.preparation import fingerprint
 from tskd.experiment.report import page
@@ -326,6 +327,18 @@ def test_what_one_series_lacks_is_told_of_it() -> None:
         plan_study(Study("s", {"s": panel_experiment(student=toy_model(output_chunk_length=4), scored=[1, 25])}))
     with pytest.raises(ConfigError, match="data set 'stations north': fold 1 of 4 lacks training rows"):
         plan_study(Study("s", {"s": panel_experiment(folds=4)}))
+
+
+@pytest.mark.parametrize("incomplete", SERIES)
+def test_a_control_for_missing_labels_is_there_if_any_series_lacks_some(incomplete: str) -> None:
+    gaps = member(incomplete).series.values(copy=True)
+    gaps[[5, 40]] = np.nan
+    data = toy_panel(**{incomplete: replace(member(incomplete), series=member(incomplete).series.with_values(gaps))})
+    with_gaps, whole = (
+        expanded(panel_experiment(data=one, controls=["self-trained-trees"])) for one in (data, toy_panel())
+    )
+    assert not with_gaps.not_applicable and with_gaps.controls["self-trained-trees"] == "self-trained-trees"
+    assert whole.not_applicable["self-trained-trees"].startswith("no label is missing")
 
 
 def test_distributions_and_gaps_of_several_series() -> None:
