@@ -138,5 +138,8 @@ def test_a_file_is_read_once_for_all_its_series_and_anew_the_next_time(
     frame.assign(y=frame.y + 1).to_csv(path, index=False)
     again = Panel.from_file(path, series="station", validation_start=0.5, test_start=0.8, **given)
     assert read.count("many.csv") == 2
-    north = (one.members["north"].series.values() for one in (again, panel))
-    np.testing.assert_array_equal(next(north) - next(north), 1)
+    own, former = (one.members["north"].series.values() for one in (again, panel))
+    np.testing.assert_array_equal(own - former, 1)
+    frame.assign(y=frame.y + 2).to_csv(path, index=False)
+    alone = DataSet.from_file(path, series={"station": "north"}, validation_start=0.5, test_start=0.8, **GIVEN)
+    np.testing.assert_array_equal(alone.series.values() - former, 2)

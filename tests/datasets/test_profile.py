@@ -29,6 +29,20 @@ def test_a_file_of_measurements(tmp_path: Path) -> None:
     }
 
 
+def test_a_file_is_read_once_to_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows are first tried as they are, and then on the grid of their likely step."""
+    steel(50).drop(index=[7, 8]).to_csv(tmp_path / "steel.csv", index=False)
+    read: list[Path] = []
+
+    def counted(path: Path) -> pd.DataFrame:
+        read.append(path)
+        return pd.read_csv(path)
+
+    monkeypatch.setattr("tskd.datasets.tables._read", counted)
+    assert profile(tmp_path / "steel.csv").absent == 2
+    assert read == [tmp_path / "steel.csv"]
+
+
 def test_a_file_without_gaps_needs_no_step_and_its_index_is_no_measurement(tmp_path: Path) -> None:
     steel(90).to_csv(tmp_path / "steel.csv.gz")
     found = profile(tmp_path / "steel.csv.gz")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tskd._core.checks import as_path
-from tskd.datasets.tables import read_table
+from tskd.datasets.tables import read_once, read_table
 from tskd.datasets.time_stamps import likely_freq, parsed_stamps
 from tskd.datasets.timed_table import TimedTable
 
@@ -51,6 +51,7 @@ class FileProfile:
     left_out: Mapping[str, str]
 
 
+@read_once()
 def profile(path: str | os.PathLike[str]) -> FileProfile:
     """Look at a file.
 
@@ -62,7 +63,6 @@ def profile(path: str | os.PathLike[str]) -> FileProfile:
 
     place = as_path(path, "path")
     whole = read_table(place)
-    whole.columns = whole.columns.map(str)
     time = _time_column(whole, place.name)
     series, others, rows = _first_series(whole, time)
     where = f"{place.name}, column {time!r}"

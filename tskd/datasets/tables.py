@@ -52,7 +52,7 @@ def read_once() -> Iterator[None]:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """The table in a file [T, C], columns in the order of the file.
+    """The table in a file [T, C], columns in the order of the file, named by texts; not to be changed.
 
     The separator of a CSV file is the most frequent of comma, semicolon and tab in its first line; with semicolons, a
     decimal comma is known by the first row. Rows without any value are left out.
@@ -63,12 +63,13 @@ def read_table(path: Path) -> pd.DataFrame:
         ValueError: it is none of these files, is damaged, or names a column twice.
     """
     kept = _KEPT.get()
-    if kept is None:
-        return _read(path)
-    if path not in kept:
-        kept[path] = _read(path)
-    # whoever renames its columns renames their own
-    return kept[path].copy(deep=False)
+    if kept is not None and path in kept:
+        return kept[path]
+    table = _read(path)
+    table.columns = table.columns.map(str)
+    if kept is not None:
+        kept[path] = table
+    return table
 
 
 def _read(path: Path) -> pd.DataFrame:

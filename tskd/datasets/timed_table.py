@@ -55,7 +55,6 @@ class TimedTable:
 
         place = as_path(path, "path")
         table = read_table(place)
-        table.columns = table.columns.map(str)
         check_column(time, table, place, "time")
         name = stem(place)
         if series is not None:
@@ -144,7 +143,6 @@ def series_in(path: Path, series: str | Mapping[str, Any]) -> tuple[str, list[st
         FileNotFoundError, ImportError, ValueError: see `read_table`; or there is no such column or series.
     """
     table = read_table(path)
-    table.columns = table.columns.map(str)
     if not isinstance(series, str):
         if not isinstance(series, Mapping) or len(series) != 1 or isinstance(next(iter(series.values())), str):
             raise ValueError(f"series={series!r}: give a column, or one and a list, as in {{station: [north, south]}}.")
