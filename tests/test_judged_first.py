@@ -10,7 +10,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from darts import TimeSeries
-from darts.models import DLinearModel, LinearRegressionModel, NLinearModel
+from darts.models import DLinearModel, LinearRegressionModel, NLinearModel, TiDEModel
 
 from tests.helpers.models import fast
 from tests.helpers.refusals import refused, untouched
@@ -80,6 +80,25 @@ def test_an_argument_of_a_fit(case: str, steps: list[str]) -> None:
     with untouched(model):
         refused(lambda: model.fit(Y, **given), kind, message)
     assert not steps
+
+
+@pytest.mark.parametrize("method", ["historical_forecasts", "backtest", "residuals"])
+@pytest.mark.parametrize(
+    "given", [{"num_samples": 3}, {"predict_likelihood_parameters": True}], ids=["samples", "parameters"]
+)
+def test_forecasts_that_a_refitted_student_could_not_give(method: str, given: dict[str, Any], steps: list[str]) -> None:
+    model = DistilledModel(linear(), Teacher(linear(), name="a"))
+    with untouched(model), pytest.raises(ValueError, match=f"{next(iter(given))}.*likelihood"):
+        getattr(model, method)(Y, start=-5, start_format="position", **given)
+    assert not steps
+
+
+def test_samples_of_a_student_with_dropout_are_no_fault() -> None:
+    model = DistilledModel(TiDEModel(L, H, **fast(), hidden_size=4, dropout=0.5), Teacher(linear(), name="a"))
+    rolled = model.historical_forecasts(
+        Y, start=-5, start_format="position", num_samples=3, predict_kwargs={"mc_dropout": True}
+    )
+    assert rolled.n_samples == 3
 
 
 @pytest.mark.parametrize("message", list(STUDENTS))

@@ -153,7 +153,10 @@ def _sealed(folder: Path) -> Path:
 def changed(config: Any, changes: Mapping[str, Any]) -> Any:
     """A copy of nested dicts and lists with other values at dotted paths; `...` for none."""
     config = copy.deepcopy(config)
-    for path, value in changes.items():
+    # what is removed last and from behind, so that positions in lists stay what they are
+    removed = sorted((path for path in changes if changes[path] is ...), reverse=True)
+    for path in [*(path for path in changes if path not in removed), *removed]:
+        value = changes[path]
         *above, last = (int(part) if part.isdigit() else part for part in path.split("."))
         inner = config
         for part in above:

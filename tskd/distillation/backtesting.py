@@ -12,7 +12,7 @@ from darts import TimeSeries
 from darts.models.forecasting.forecasting_model import ForecastingModel
 
 from tskd._core.checks import type_name
-from tskd._core.darts.arguments import check_roll, plain_arguments
+from tskd._core.darts.arguments import check_roll, check_samples, plain_arguments
 from tskd._core.darts.backtesting_view import rolling_view
 from tskd._core.darts.transformers import check_transformers
 from tskd._core.series import SeriesLike, as_list, for_each, only_read, without_gaps
@@ -68,6 +68,7 @@ class Backtester:
         check_roll(
             self.student, kwargs.get("forecast_horizon", 1), (kwargs.get("predict_kwargs") or {}).get("roll_size")
         )
+        check_samples(self.student, kwargs.get("num_samples", 1))
         if series is None:
             raise ValueError("series is None: give the series to forecast")
         for name in GIVEN_BY_DARTS:

@@ -162,6 +162,15 @@ def check_roll(model: TorchForecastingModel, n: int, roll_size: int | None) -> N
             )
 
 
+def check_samples(model: TorchForecastingModel, num_samples: int) -> None:
+    """Raise a ValueError for samples of a model that can give none, which darts tells of a fitted model only."""
+    settings = model.model_params
+    if num_samples > 1 and settings.get("likelihood") is None and not settings.get("dropout"):
+        raise ValueError(
+            f"num_samples={num_samples}: the student forecasts no distribution; give it a likelihood, or leave this out"
+        )
+
+
 def _check_seed(value: Any) -> None:
     if value is not None and not isinstance(value, np.random.RandomState):
         check_whole(value, 0, "random_state", "None, or a whole number", SEEDS - 1)
