@@ -14,7 +14,7 @@ from darts.models import TiDEModel
 from tests.helpers.models import fast
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
-from tskd.distillation.module import Distillation
+from tskd.distillation.student_step import StudentStep
 from tskd.losses import FeatureKD, OutputKD
 from tskd.privileged import FutureHorizon
 
@@ -58,14 +58,14 @@ def same(one: DistilledModel, other: DistilledModel) -> bool:
 
 def main(folder: Path, pause: float) -> None:
     """Train slowly, and say every step of the student before it is taken."""
-    step = Distillation.training_step
+    loss = StudentStep.loss
 
-    def slow(self: Distillation, *args: Any, **kwargs: Any) -> Any:
+    def slow(self: StudentStep, *args: Any, **kwargs: Any) -> Any:
         print("step", flush=True)
         time.sleep(pause)
-        return step(self, *args, **kwargs)
+        return loss(self, *args, **kwargs)
 
-    Distillation.training_step = slow  # type: ignore[method-assign]
+    StudentStep.loss = slow  # type: ignore[method-assign]
     torch.set_num_threads(1)
     trained(folder)
 
