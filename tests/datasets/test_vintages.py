@@ -178,7 +178,12 @@ REFUSED: dict[str, tuple[pd.DataFrame | Any, dict[str, Any], type[Exception], st
     "no table": (MEASURED, {}, TypeError, "table must be a pandas DataFrame, got TimeSeries"),
     "no series": (TABLE, {"series": TABLE}, TypeError, "series must be a TimeSeries"),
     "unknown column": (TABLE, {"issued": "isued"}, ValueError, "unknown column of the table 'isued'.*'issued'"),
-    "texts as times": (TABLE.astype({"issued": str}), {}, TypeError, "'issued' holds str.*pandas.to_datetime"),
+    "texts as times": (
+        TABLE.astype({"issued": str}),
+        {},
+        TypeError,
+        r"'issued' holds (str|object).*pandas.to_datetime",
+    ),
     "a time zone": (ZONED, {}, TypeError, r"'issued' holds datetime64.*UTC.*without a time zone"),
     "numbers as times": (TABLE.assign(valid=1), {}, TypeError, "'valid' holds int64"),
     "times of a series of numbers": (

@@ -146,7 +146,7 @@ def _grid(stamps: pd.DatetimeIndex, freq: str, where: str) -> pd.DatetimeIndex:
     try:
         offset: Any = pd.tseries.frequencies.to_offset(freq)
         first = pd.date_range(stamps[0], periods=2, freq=offset)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ZeroDivisionError) as error:
         raise ValueError(
             f"{where}: freq={freq!r} is no frequency of pandas, such as 15min, h, D, W-SUN, MS."
         ) from error

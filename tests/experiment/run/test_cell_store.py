@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import multiprocessing
 import os
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,15 @@ def test_a_part_reads_back_as_it_was(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read.arrays[name], array)
         assert read.arrays[name].dtype == array.dtype
     assert parts.read(["bb11"]) == {} and parts.finished(KEYS) == {"aa00"}
+
+
+def test_a_part_holds_nothing_beside_its_row_and_arrays_and_no_objects() -> None:
+    content = StoredCell({"key": "a"}, {"mse": np.arange(3.0), "mae": np.arange(2.0)}).to_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert sorted(archive.namelist()) == ["mae.npy", "mse.npy", "row.npy"]
+    assert content == StoredCell({"key": "a"}, {"mse": np.arange(3.0), "mae": np.arange(2.0)}).to_bytes()
+    with pytest.raises(ValueError, match=r"[Oo]bject arrays"):
+        StoredCell({"key": "a"}, {"mse": np.array([{}, None])}).to_bytes()
 
 
 def test_the_name_is_key_and_hash_of_the_bytes(tmp_path: Path) -> None:

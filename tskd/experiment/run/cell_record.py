@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import time
 import traceback
@@ -13,7 +12,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from tskd.experiment.run.cell import DISTRIBUTION, Cell
-from tskd.experiment.run.cell_archive import read_archive
+from tskd.experiment.run.cell_archive import read_archive, write_archive
 from tskd.experiment.run.provenance import commit, versions
 
 
@@ -86,10 +85,8 @@ class StoredCell:
 
     def to_bytes(self) -> bytes:
         """The content of the file."""
-        stream = io.BytesIO()
         text = json.dumps(self.row, ensure_ascii=False).encode()
-        np.savez_compressed(stream, allow_pickle=False, row=np.frombuffer(text, dtype=np.uint8), **self.arrays)
-        return stream.getvalue()
+        return write_archive({"row": np.frombuffer(text, dtype=np.uint8), **self.arrays})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> StoredCell:
