@@ -181,7 +181,7 @@ def test_a_split_that_cannot_be(folder: Path, change: dict[str, Any], message: s
         ({"future": [NAMES[0]]}, r"future: 'Usage \(kWh\)' is a target"),
         ({"target": []}, "target: give at least one column of steel.csv"),
         ({"target": "date"}, "target: column 'date' holds the time stamps"),
-        ({"freq": "15?"}, "freq='15\?' is no frequency of pandas, such as 15min"),
+        ({"freq": "15?"}, r"freq='15\?' is no frequency of pandas, such as 15min"),
         ({"freq": "min"}, "freq='min' is not the step of the rows, most of which lie 00:15:00 apart"),
         ({"freq": "30min"}, r"2018-01-01 00:15:00 \(row 2\) is not on the grid of freq='30min'"),
         ({"series": "day"}, "'day' of steel.csv names 1 series.*series: {day: Monday}"),
