@@ -84,7 +84,9 @@ def test_of_two_the_first_with_labels_everywhere_is_the_target(tmp_path: Path) -
     frame["ash"] = 2 * frame["purity, %"] + 1
     experiment, text = written(tmp_path / "plant.csv", frame)
     assert list(data_of(experiment).series.components) == ["purity, %"]
-    assert "Mostly empty, and not used: 'old' (20 values), 'ash' (40 values)." in " ".join(text.replace("#", "").split())
+    assert "Mostly empty, and not used: 'old' (20 values), 'ash' (40 values)." in " ".join(
+        text.replace("#", "").split()
+    )
 
 
 def test_a_file_of_sparse_columns_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

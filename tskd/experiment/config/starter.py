@@ -27,13 +27,14 @@ BLOCKS = 6
 WIDTH = 110
 DAY = pd.Timedelta(days=1)
 
+
 def starter(profile: FileProfile) -> str:
     """The text of a configuration for the file that was looked at, which is to lie beside it.
 
-    A column that is mostly empty beside full ones, with some labels in each part, is taken for a target with few labels:
-    a soft sensor estimates it from the full columns, but for the last, which is privileged. Else the first column of
-    numbers is the target, all others are privileged; without others, the teacher sees the first half of what is to be
-    forecast.
+    A column that is mostly empty beside full ones, with some labels in each part, is taken for a target with few
+    labels. A soft sensor estimates it from the full columns but the last, which is privileged. Otherwise the first
+    column of numbers is the target, and all others are privileged; if there are none, the teacher sees the first half
+    of what is to be forecast.
 
     Raises:
         ValueError: the file has no column of numbers that vary at most steps, or too few rows.
@@ -166,8 +167,8 @@ def _about(profile: FileProfile, scarce: str | None) -> list[str]:
     labels = {name: f"{name!r} ({len(index) - count:,} values)" for name, count in profile.sparse.items()}
     if scarce is not None:
         texts.append(
-            f"Mostly empty, and taken for a target with few labels: {labels.pop(scarce)}. A soft sensor is to estimate it "
-            "from columns that are there. To forecast one of these instead, leave that column out of the file."
+            f"Mostly empty, and taken for a target with few labels: {labels.pop(scarce)}. A soft sensor is to estimate "
+            "it from columns that are there. To forecast one of these instead, leave that column out of the file."
         )
     if labels:
         texts.append(
