@@ -20,13 +20,26 @@ def test_a_file_of_measurements(tmp_path: Path) -> None:
     found = profile(tmp_path / "steel.csv")
     assert (found.time, found.freq, found.series, found.absent) == ("date", "h", None, 3)
     assert found.numbers == {"Usage (kWh)": 3, "outside": 5, "power factor": 3}
+    assert found.sparse == {"rare": 82}
     assert found.left_out == {
         "kind": "texts",
         "always": "always the same value",
         "row": "counts the rows",
-        "rare": "82 of 100 values are missing",
-        "none": "100 of 100 values are missing",
+        "none": "empty",
     }
+
+
+def test_columns_that_are_mostly_missing(tmp_path: Path) -> None:
+    """Sparse are those of which more than half is missing, and that vary where they are there."""
+    frame = steel(80)[["date"]].assign(full=np.arange(80) ** 2)
+    for name, known in (("half", 40), ("less", 39), ("two", 2)):
+        frame[name] = np.where(np.arange(80) < known, frame["full"], np.nan)
+    frame["same"] = np.where(frame["full"] % 9 == 4, 5.0, np.nan)
+    frame["counts"] = np.where(frame["full"] % 9 == 4, np.arange(80), np.nan)
+    frame.to_csv(tmp_path / "steel.csv", index=False)
+    found = profile(tmp_path / "steel.csv")
+    assert found.numbers == {"full": 0, "half": 40} and found.sparse == {"less": 41, "two": 78}
+    assert found.left_out == {"same": "always the same value", "counts": "counts the rows"}
 
 
 def test_a_file_is_read_once_to_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ TIME_OF_DAY = r"\d{1,2}[:.]\d{2}([:.]\d{2})?"
 FEWEST = 3
 """Rows that make a series."""
 MOSTLY = 0.5
-"""Share of missing values from which a column is left out."""
+"""Share of missing values above which a column counts as sparse."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class FileProfile:
         others: number of the other series.
         absent: number of steps without a row.
         numbers: columns of numbers that vary, in the order of the file, and how many of their values are missing.
+        sparse: the same for those that are mostly missing: labels that were seldom taken, or a sensor that failed.
         left_out: the other columns, each with the reason.
     """
 
@@ -48,6 +49,7 @@ class FileProfile:
     others: int
     absent: int
     numbers: Mapping[str, int]
+    sparse: Mapping[str, int]
     left_out: Mapping[str, str]
 
 
@@ -79,6 +81,7 @@ def profile(path: str | os.PathLike[str]) -> FileProfile:
         table = TimedTable.read(place, time, freq, series)
     values = table.values.drop(columns=list(series or ()))
     reasons = {str(name): _reason(values[name], str(name)) for name in values}
+    missing = {name: int(values[name].isna().sum()) for name, reason in reasons.items() if not reason}
     return FileProfile(
         table=table,
         time=time,
@@ -86,7 +89,8 @@ def profile(path: str | os.PathLike[str]) -> FileProfile:
         series=series,
         others=others,
         absent=len(values) - len(rows),
-        numbers={name: int(values[name].isna().sum()) for name, reason in reasons.items() if not reason},
+        numbers={name: count for name, count in missing.items() if count <= MOSTLY * len(values)},
+        sparse={name: count for name, count in missing.items() if count > MOSTLY * len(values)},
         left_out={name: reason for name, reason in reasons.items() if reason},
     )
 
@@ -146,10 +150,10 @@ def _reason(column: pd.Series, name: str) -> str:
         return "texts" if len(known) else "empty"
     if name.casefold() in CALENDAR:
         return "part of the date"
-    if len(known) < (1 - MOSTLY) * len(column):
-        return f"{len(column) - len(known):,} of {len(column):,} values are missing"
+    if known.empty:
+        return "empty"
     if known.nunique() == 1:
         return "always the same value"
     rows = np.flatnonzero(column.notna())
     slopes = np.diff(known.to_numpy("float64")) / np.diff(rows)
-    return "counts the rows" if np.ptp(slopes) == 0 else ""
+    return "counts the rows" if len(slopes) > 1 and np.ptp(slopes) == 0 else ""

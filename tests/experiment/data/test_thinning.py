@@ -103,13 +103,15 @@ def test_windows_without_a_label_select_nothing_and_every_test_window_is_scored(
     (summary,) = check_data(experiment, experiment.data).values()
     training = np.arange(LOOKBACK, VALIDATION - HORIZON + 1)
     expected = sum(any(row % 25 == 3 for row in range(start, start + HORIZON)) for start in training)
-    assert (summary.training, summary.labelled, summary.incomplete) == (len(training), expected, 0)
+    assert (summary.training, summary.training_labelled, summary.incomplete) == (len(training), expected, 0)
+    assert (summary.validation, summary.validation_labelled) == (len(starts), sum(labelled))
 
 
 def test_a_student_that_reads_the_target_learns_where_it_is_whole() -> None:
     experiment = Experiment(**toy_config(labels={"last_days": 1}, teachers={}, arms=[]))
     summary = check_data(experiment, toy_data())[FoldSize(1, None)]
-    assert (summary.training, summary.labelled) == (VALIDATION - LOOKBACK - HORIZON + 1, 24 - LOOKBACK - HORIZON + 1)
+    fewer = LOOKBACK + HORIZON - 1
+    assert (summary.training, summary.training_labelled) == (VALIDATION - fewer, 24 - fewer)
     scattered = Experiment(**toy_config(labels={"every": 5}, teachers={}, arms=[]))
     with pytest.raises(ConfigError, match=r"no training window has all inputs .* \(a label every 5 steps\)"):
         check_data(scattered, toy_data())

@@ -104,7 +104,7 @@ def _check_scored(known: Prepared, where: str) -> None:
 
 def _check_labelled(experiment: ExperimentConfig, known: Prepared, summary: DataSummary, where: str) -> None:
     """Without a window that has inputs and a label, the student alone cannot be trained."""
-    if summary.labelled:
+    if summary.training_labelled:
         return
     lacking = int((~known.train.complete).sum())
     blind = "" if experiment.soft_sensor else "; with `soft_sensor: true` it does not read the past of the target"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tskd.experiment.data.preparation import Prepared, Scale
+from tskd.experiment.data.preparation import DataPart, Prepared, Scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +26,9 @@ class DataSummary:
     """Windows of the three parts, and what tables show of the test part; of several series one after the other.
 
     Attributes:
-        training: number of windows; so are `validation` and `test`.
-        labelled: number of training windows that have all inputs of the student, and a label.
+        training: number of windows, with and without labels; so are `validation` and `test`.
+        training_labelled: number of those that have all inputs of the student and a label; so is `validation_labelled`.
+            Those of the test part are `scored`.
         not_scored: number of targets of the test part that are not scored.
         incomplete: number of test windows in which inputs of the student are missing, which are not scored.
         scored: positions `[M]` of the test windows that have a target that is scored.
@@ -39,7 +40,8 @@ class DataSummary:
     training: int
     validation: int
     test: int
-    labelled: int
+    training_labelled: int
+    validation_labelled: int
     not_scored: int
     incomplete: int
     scored: np.ndarray
@@ -52,7 +54,7 @@ def together(summaries: Sequence[DataSummary]) -> DataSummary:
     """The summaries of several series as one."""
     if len(summaries) == 1:
         return summaries[0]
-    counted = ("training", "validation", "test", "labelled", "not_scored", "incomplete")
+    counted = ("training", "validation", "test", "training_labelled", "validation_labelled", "not_scored", "incomplete")
     counts = {name: sum(getattr(one, name) for one in summaries) for name in counted}
     before = np.cumsum([0, *(one.test for one in summaries)])
     starts = summaries[0].starts
@@ -77,13 +79,13 @@ def summarize(
         label: name of the series, if it is one of several.
     """
     part, (lookback, *learnt) = prepared.test, student
-    labelled = np.isfinite(prepared.train.truth[:, learnt[0] - 1 : learnt[1]]).any(axis=(1, 2))
     scored = np.flatnonzero(part.counts)
     return DataSummary(
         training=len(prepared.train.truth),
         validation=len(prepared.validation.truth),
         test=len(part.truth),
-        labelled=int((labelled & prepared.train.complete).sum()),
+        training_labelled=_labelled(prepared.train, learnt),
+        validation_labelled=_labelled(prepared.validation, learnt),
         incomplete=int((~part.complete).sum()),
         not_scored=_not_scored(part.scored[:, steps[0] - 1 :]),
         scored=scored,
@@ -91,6 +93,13 @@ def summarize(
         examples=tuple(_example(prepared, window, lookback, steps[1]) for window in part.examples),
         series=np.full(len(scored), label, dtype=object),
     )
+
+
+def _labelled(part: DataPart, learnt: Sequence[int]) -> int:
+    """Number of windows with all inputs, and a label at a step that the student learns."""
+    first, last = learnt
+    known = np.isfinite(part.truth[:, first - 1 : last]).any(axis=(1, 2))
+    return int((known & part.complete).sum())
 
 
 def _example(prepared: Prepared, window: int, lookback: int, horizon: int) -> ExampleWindow:

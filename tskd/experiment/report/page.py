@@ -17,6 +17,7 @@ from markupsafe import Markup
 from tqdm import tqdm
 
 from tskd.experiment.config.grid import axis_names
+from tskd.experiment.config.labels import ALL, labels_text
 from tskd.experiment.controls.registry import DESCRIPTIONS
 from tskd.experiment.report.exports import Export, exports
 from tskd.experiment.report.figures import Drawing, figures, overview_figures
@@ -114,6 +115,7 @@ class PageCase:
         self.commits = _values(results, "commit")
         self.mixed = any(results.rows[name].nunique() > 1 for name in ("commit", *VERSIONS))
         self.block = results.info.block
+        self.hidden = results.info.labels != labels_text(ALL)
 
     @cached_property
     def taken(self) -> list[Export]:

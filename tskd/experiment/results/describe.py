@@ -124,7 +124,14 @@ def _arm(experiment: ExperimentConfig, arm: Arm) -> ArmInfo:
 
 
 def _data(description: DataDescription, last: DataSummary) -> DataInfo:
-    windows = WindowCounts(training=last.training, validation=last.validation, test=last.test, labelled=last.labelled)
+    windows = WindowCounts(
+        training=last.training,
+        validation=last.validation,
+        test=last.test,
+        labelled=last.training_labelled,
+        validation_labelled=last.validation_labelled,
+        scored=len(last.scored),
+    )
     counts = {"not_scored": last.not_scored, "incomplete": last.incomplete}
     return DataInfo(**dataclasses.asdict(description), windows=windows, **counts)
 

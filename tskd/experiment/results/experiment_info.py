@@ -49,16 +49,40 @@ class ArmInfo(Info):
 
 
 class WindowCounts(Info):
-    """Windows of each part, in the last fold at the largest size.
+    """Windows of each part, with and without labels, in the last fold at the largest size.
 
     Attributes:
-        labelled: those of the training part that have all inputs of the student, and a label; None: all.
+        labelled: those of the training part that have all inputs of the student and a label; None: all.
+        validation_labelled: the same of the validation part.
+        scored: the same of the test part, but for targets that rest on filled values.
     """
 
     training: int
     validation: int
     test: int
     labelled: int | None = None
+    validation_labelled: int | None = None
+    scored: int | None = None
+
+    @property
+    def labelled_text(self) -> str:
+        """How many windows of each part have all inputs of the student and a label; empty if all have."""
+        counts = (
+            ("training", self.labelled, self.training),
+            ("validation", self.validation_labelled, self.validation),
+            ("test", self.scored, self.test),
+        )
+        known = [(part, count, whole) for part, count, whole in counts if count is not None]
+        if all(count == whole for _, count, whole in known):
+            return ""
+        return ", ".join(f"{count} of {whole} {part} windows" for part, count, whole in known)
+
+    @property
+    def scored_text(self) -> str:
+        """The test windows that errors are means over, and all there are, in words."""
+        if self.scored is None or self.scored == self.test:
+            return f"{self.test} test windows"
+        return f"{self.scored} of {self.test} test windows"
 
 
 class DataInfo(Info):

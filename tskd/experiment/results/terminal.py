@@ -39,7 +39,7 @@ def case_text(results: Measurements) -> str:
     several = f", {len(info.data.series)} series" if info.data.series else ""
     title = (
         f"{info.name}: {info.data.name}{several}, {info.lookback} steps to {info.horizon}, "
-        f"{len(info.seeds)} seeds{folds}, {info.data.windows.test} test windows{labels}"
+        f"{len(info.seeds)} seeds{folds}, {info.data.windows.scored_text}{labels}"
     )
     text = [str(info.distribution), ""] if wide else []
     text += [results.verdict.headline, "", *(f"• {sentence}" for sentence in results.verdict.sentences)]

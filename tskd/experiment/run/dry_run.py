@@ -75,12 +75,13 @@ def _case(plan: CasePlan) -> Iterator[str]:
         if place.fold < experiment.folds:
             continue
         fold = f"in the last of {experiment.folds} folds " if experiment.folds > 1 else ""
-        labelled = "" if summary.labelled == summary.training else f" ({summary.labelled:,} with inputs and a label)"
-        yield from _line(
-            "windows",
-            f"of {lookback} steps to {experiment.steps[1]}: {fold}{summary.training:,} to train{labelled}, "
-            f"{summary.validation:,} to validate, {len(summary.scored):,} to test",
+        windows_of = (
+            ("train", summary.training, summary.training_labelled),
+            ("validate", summary.validation, summary.validation_labelled),
+            ("test", summary.test, len(summary.scored)),
         )
+        windows = ", ".join(f"{whole:,} to {use}{_with_label(whole, known)}" for use, whole, known in windows_of)
+        yield from _line("windows", f"of {lookback} steps to {experiment.steps[1]}: {fold}{windows}")
     arms = [f"{arm.name} ({_count(len(arm.candidates), 'candidate')})" for arm in experiment.arms]
     yield from _line("arms", ", ".join(arms))
     for control, reason in plan.expanded.not_applicable.items():
@@ -89,6 +90,10 @@ def _case(plan: CasePlan) -> Iterator[str]:
     seeds = f"{_count(len(experiment.seeds), 'seed')}, {_count(experiment.folds, 'fold')}"
     fits = ", ".join(f"{number:,} of {kind}s" for kind, number in sorted(counts.items()))
     yield from _line("fits", f"{seeds}, {_count(len(experiment.sizes), 'size')}: {fits}")
+
+
+def _with_label(whole: int, known: int) -> str:
+    return "" if known == whole else f" ({known:,} with inputs and a label)"
 
 
 def _time(plans: Sequence[CasePlan], left: int, options: EngineOptions) -> str:
