@@ -4,7 +4,8 @@
 
 Goes on with the runs of `configs/benchmark/` for as many minutes as are given, ETTh1 and exchange before the others,
 from the finished parts that are kept in `benchmarks/runs/`. Then writes `benchmarks/results/multivariate.csv` (one row
-a fit that was used) and its section in `benchmarks/README.md`, of those cases of which every cell is finished.
+a fit that was used) and, of those cases of which every cell is finished, `benchmarks/results/multivariate_fev.csv` (as
+rows of fev, to be put beside those of others) and its section in `benchmarks/README.md`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tables import markdown, ratio, write_section
 
 from tskd.experiment import Results, RunError, Study
 from tskd.experiment.results.collect import collect, counts
+from tskd.experiment.results.fev_table import fev_rows_of_cases
 from tskd.experiment.run.case_plan import plan_study
 from tskd.experiment.run.cell_store import CellStore
 
@@ -79,6 +81,7 @@ def main() -> None:
     if not cases:
         sys.exit(f"no case is finished in {options.runs}; give --minutes")
     rows.to_csv(HERE / "results" / "multivariate.csv", index=False, float_format="%.6f")
+    fev_rows_of_cases(cases).to_csv(HERE / "results" / "multivariate_fev.csv", index=False, float_format="%.6f")
     lookbacks = sorted({(results.info.data.name, results.info.lookback) for results in cases.values()})
     said = ", ".join(f"{lookback} ({name})" for name, lookback in lookbacks)
     students = [name for name in STUDENTS if any(label.endswith(f" · {name}") for label in cases)]
