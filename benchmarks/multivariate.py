@@ -2,15 +2,16 @@
 
     TSKD_DATA=folder/of/data python benchmarks/multivariate.py [--minutes 60]
 
-Goes on with the runs of `configs/benchmark/` for as many minutes as are given, from the finished parts that are kept in
-`benchmarks/runs/`, then writes `benchmarks/results/multivariate.csv` (one row a fit that was used) and its section in
-`benchmarks/README.md`, of those cases of which every cell is finished.
+Goes on with the runs of `configs/benchmark/` for as many minutes as are given, ETTh1 and exchange before the others,
+from the finished parts that are kept in `benchmarks/runs/`. Then writes `benchmarks/results/multivariate.csv` (one row
+a fit that was used) and, of those cases of which every cell is finished, `benchmarks/results/multivariate_fev.csv` (as
+rows of fev, to be put beside those of others) and its section in `benchmarks/README.md`.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
+import multiprocessing
 import sys
 import time
 from collections import Counter
@@ -22,13 +23,16 @@ from tables import markdown, ratio, write_section
 
 from tskd.experiment import Results, RunError, Study
 from tskd.experiment.results.collect import collect, counts
+from tskd.experiment.results.fev_table import fev_rows_of_cases
 from tskd.experiment.run.case_plan import plan_study
 from tskd.experiment.run.cell_store import CellStore
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parent / "configs" / "benchmark"
-# in the order in which they are run
+# in the order of their tables
 STUDIES = ("ett", "illness", "exchange", "weather")
+# in the order in which they are run: a study, and how the labels of those of its cases begin
+STAGES = (("ett", "etth1 · "), ("exchange", ""), ("ett", ""), ("illness", ""), ("weather", ""))
 STUDENTS = ("DLinear", "NLinear", "TiDE", "TSMixer", "NHiTS")
 RIVALS = ("DLinear", "PatchTST", "iTransformer", "DUET")
 # MSE at H = 96, each method's lookback searched on validation, every test window counted: TFB/OpenTS leaderboard
@@ -70,13 +74,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=0.0, help="how long to go on with the runs")
     options = parser.parse_args()
     end = time.monotonic() + 60 * options.minutes
-    for name in STUDIES:
+    for name, beginning in STAGES:
         if time.monotonic() < end:
-            go_on(name, options.runs, end - time.monotonic())
+            go_on(name, beginning, options.runs, end - time.monotonic())
     cases, rows, cells = finished(options.runs)
     if not cases:
         sys.exit(f"no case is finished in {options.runs}; give --minutes")
     rows.to_csv(HERE / "results" / "multivariate.csv", index=False, float_format="%.6f")
+    fev_rows_of_cases(cases).to_csv(HERE / "results" / "multivariate_fev.csv", index=False, float_format="%.6f")
     lookbacks = sorted({(results.info.data.name, results.info.lookback) for results in cases.values()})
     said = ", ".join(f"{lookback} ({name})" for name, lookback in lookbacks)
     students = [name for name in STUDENTS if any(label.endswith(f" · {name}") for label in cases)]
@@ -90,15 +95,24 @@ def main() -> None:
     write_section(HERE / "README.md", "multivariate", "\n\n".join(parts))
 
 
-def go_on(name: str, runs: Path, seconds: float) -> None:
-    """Go on with a run for some seconds; it may be ended at any moment."""
-    command = [sys.executable, "-m", "tskd", "run", str(CONFIGS / f"{name}.yaml"), "--out", str(place(name, runs))]
-    process = subprocess.Popen(command)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.terminate()
-        process.wait()
+def go_on(name: str, beginning: str, runs: Path, seconds: float) -> None:
+    """Go on with cases of a study for some seconds; the process that computes them may be ended at any moment."""
+    process = multiprocessing.get_context("spawn").Process(target=compute, args=(name, beginning, runs))
+    process.start()
+    process.join(seconds)
+    process.terminate()
+    process.join()
+
+
+def compute(name: str, beginning: str, runs: Path) -> None:
+    """Compute what is missing of those cases of a study whose labels begin so."""
+    some_cases(name, beginning).run(place(name, runs))
+
+
+def some_cases(name: str, beginning: str) -> Study:
+    """A study of those cases whose labels begin so."""
+    study = Study.from_yaml(CONFIGS / f"{name}.yaml")
+    return Study(study.name, {label: case for label, case in study.cases.items() if label.startswith(beginning)})
 
 
 def place(name: str, runs: Path) -> Path:

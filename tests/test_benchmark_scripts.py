@@ -11,6 +11,8 @@ import pytest
 from tests.helpers.experiments import toy_config, toy_model
 from tests.helpers.results import made_up_results, with_info
 from tskd.experiment import Experiment, Study
+from tskd.experiment.config.grid import expand_grid
+from tskd.experiment.config.yaml_file import read_yaml
 
 
 @pytest.mark.parametrize("script", ["multivariate"], indirect=True)
@@ -31,6 +33,39 @@ def test_cells_of_studies_that_were_not_begun_are_planned(
     # the student alone, its teacher, and two candidates
     assert cells == {"planned": 8, "finished": 4, "failed": 0}
     assert list(cases) == ["toy · 96 · NLinear"] and len(rows) == 3
+
+
+@pytest.mark.parametrize("script", ["multivariate"], indirect=True)
+def test_all_horizons_of_etth1_and_of_exchange_are_run_first(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = {}
+    for name in script.STUDIES:
+        config = read_yaml(script.CONFIGS / f"{name}.yaml")
+        labels[name] = list(expand_grid({}, config["grid"]))
+    case = Experiment(**toy_config())
+    studies = {name: Study(name, dict.fromkeys(of_study, case)) for name, of_study in labels.items()}
+    monkeypatch.setattr(script.Study, "from_yaml", lambda path: studies[path.stem])
+    run = [(name, label) for name, start in script.STAGES for label in script.some_cases(name, start).cases]
+    assert set(run) == {(name, label) for name, of_study in labels.items() for label in of_study}
+    places = list(dict.fromkeys((name, label.rpartition(" · ")[0]) for name, label in run))
+    horizons = (96, 192, 336, 720)
+    assert places[:8] == [
+        *(("ett", f"etth1 · {horizon}") for horizon in horizons),
+        *(("exchange", str(horizon)) for horizon in horizons),
+    ]
+
+
+@pytest.mark.parametrize("script", ["multivariate"], indirect=True)
+def test_what_is_run_of_a_study_is_kept_where_its_results_are_read(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = {f"{seed} · NLinear": Experiment(**toy_config(seeds=[seed], teachers={}, arms=[])) for seed in (2, 3)}
+    monkeypatch.setattr(script, "STUDIES", ("one",))
+    monkeypatch.setattr(script.Study, "from_yaml", lambda path: Study("one", cases))
+    script.compute("one", "3 ·", tmp_path)
+    found, _, cells = script.finished(tmp_path)
+    assert list(found) == ["toy · 3 · NLinear"] and cells == {"planned": 2, "finished": 1, "failed": 0}
 
 
 @pytest.mark.parametrize("script", ["neighbours"], indirect=True)

@@ -18,6 +18,7 @@ from tskd.experiment import Experiment, Study
 from tskd.experiment.config.objects import Spec
 from tskd.experiment.config.roles import MODEL
 from tskd.experiment.report import write_page
+from tskd.experiment.results.fev_table import COLUMNS
 from tskd.experiment.results.tables import TABLES
 
 TEXT = (PAGES / "outputs.md").read_text(encoding="utf-8")
@@ -80,6 +81,12 @@ def test_every_column_is_told(table: str, folder: Path) -> None:
     written = list(pd.read_csv(folder / "one" / f"{table}.csv").columns)
     assert names(f"{table}.csv") == written == list(TABLES[table])
     assert list(pd.read_csv(folder / "cases" / "first" / f"{table}.csv").columns) == written
+
+
+def test_every_column_of_the_rows_for_fev_is_told(folder: Path) -> None:
+    for run in (folder, folder / "one"):
+        written = list(pd.read_csv(run / "fev.csv").columns)
+        assert sorted(names("fev.csv")) == sorted(written) == sorted(COLUMNS)
 
 
 @pytest.mark.parametrize("table", sorted(set(TABLES) - {"failures", "series"}))

@@ -101,6 +101,8 @@ STRANGE: dict[str, Callable[[StoredCell], bytes]] = {
     "texts": with_array("mse", lambda values: values.astype("U8")),
     "complex numbers": with_array("mse", lambda values: values.astype("complex64")),
     "a text for seconds": lambda part: with_row(part, seconds="1"),
+    "inference in words": lambda part: with_row(part, inference_seconds="a second"),
+    "inference that ended before it began": lambda part: with_row(part, inference_seconds=-0.5),
     "no versions": lambda part: with_row(part, versions=None),
     "weights of another kind": lambda part: with_row(part, weights=[{"epoch": 0}]),
     "an expectation without its interval": lambda part: with_row(part, expected=[-0.1]),

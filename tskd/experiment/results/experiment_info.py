@@ -96,6 +96,8 @@ class DataInfo(Info):
         incomplete: test windows in which inputs of the student are missing, which are not scored.
         series: names of the series of a panel, of which the stamps are the earliest, and of the last rows the latest;
             empty for a data set of one.
+        past_covariates: names of their components, whether or not the student reads them, and so `future_covariates`;
+            None where an earlier version wrote the file.
     """
 
     name: str
@@ -114,6 +116,8 @@ class DataInfo(Info):
     not_scored: int
     incomplete: int = 0
     series: tuple[str, ...] = ()
+    past_covariates: tuple[str, ...] | None = None
+    future_covariates: tuple[str, ...] | None = None
 
 
 class DistributionInfo(Info):

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from tskd.experiment.results import tables
 from tskd.experiment.results.experiment_info import ExperimentInfo, Info
+from tskd.experiment.results.fev_table import fev_rows
 from tskd.experiment.results.measurements import Measurements
 from tskd.experiment.results.terminal import case_text
 from tskd.experiment.run.files import write_atomically
@@ -27,6 +30,15 @@ class Results(Measurements):
     def facts(self) -> dict[str, Any]:
         """`info` as its file holds it."""
         return self.info.to_json()
+
+    def fev_rows(self) -> pd.DataFrame:
+        """One row for each arm and fold and training size, in the columns of fev (`Task.evaluation_summary`).
+
+        `pd.concat` with other such rows of the same tasks gives a table for `fev.leaderboard`. `test_error`, and the
+        seconds `training_time_s` (of the chosen fit alone, without those of its teachers and of other candidates) and
+        `inference_time_s` (of all test windows), are means over seeds. See `tskd.experiment.results.fev_table`.
+        """
+        return fev_rows(self)
 
     def save(self, directory: str | Path) -> None:
         """Write the tables as CSV and the information as JSON into `directory`, which is made if need be."""

@@ -10,10 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from tskd.experiment.results import tables
 from tskd.experiment.results.experiment_info import StudyInfo
+from tskd.experiment.results.fev_table import FEV_FILE, fev_rows_of_cases
 from tskd.experiment.results.results import INFO_FILE, STUDY_FILE, Results, check_folder, write_json
 from tskd.experiment.results.terminal import case_text, study_text
+from tskd.experiment.run.files import write_atomically
 
 NAMED = 3
 """Cases that are named in a sentence on many."""
@@ -59,8 +63,16 @@ class StudyResults:
             sentences.append(f"{listed}{more} {'has' if len(cases) == 1 else 'have'} no results: {reason}")
         return sentences
 
+    def fev_rows(self) -> pd.DataFrame:
+        """The rows of all cases as `Results.fev_rows` gives them, each model once on each task.
+
+        Models of several cases that would have one name on one task also bear what is other in their cases' labels.
+        """
+        return fev_rows_of_cases(self.cases)
+
     def save(self, directory: str | Path) -> None:
-        """Write the tables of one case into `directory`, those of several into folders below `directory/cases`.
+        """Write the tables of one case into `directory`, those of several into folders below `directory/cases`, and
+        into `directory` one file of rows for fev.
 
         Tables that other cases have left in these places are removed.
         """
@@ -70,6 +82,7 @@ class StudyResults:
             results.save(folder / places[case])
         found = {case: places[case] for case in self.cases}
         write_json(folder / STUDY_FILE, {"name": self.name, "cases": found, "facts": self.facts})
+        write_atomically(folder / FEV_FILE, self.fev_rows().to_csv(index=False).encode())
         kept = {folder / place for place in found.values()}
         for place in {folder, *folder.glob("cases/*")} - kept:
             for name in [*(f"{table}.csv" for table in tables.TABLES), INFO_FILE]:

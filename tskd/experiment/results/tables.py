@@ -19,8 +19,8 @@ DISTRIBUTION = ("pinball", "crps", "coverage", "width")
 SCORES = ("mse", "mae", *DISTRIBUTION)
 TABLES = {
     "rows": (
-        *(*CELL, "key", "balance", *SCORES, "validation_mse", "seconds", "windows", "data", "commit"),
-        *VERSIONS,
+        *(*CELL, "key", "balance", *SCORES, "validation_mse", "seconds", "inference_seconds", "windows"),
+        *("data", "commit", *VERSIONS),
     ),
     "candidates": ("arm", "fold", "size", "seed", "balance", "validation_mse"),
     "windows": (*CELL, "series", "start", *SCORES),
@@ -36,7 +36,7 @@ ADDED = ("expected", "series")
 """Tables that earlier versions did not write."""
 
 INTEGERS = ("fold", "seed", "windows", "step", "window", "epoch", "at", "candidate")
-NUMBERS = (*SCORES, "validation_mse", "seconds", "value", "weight", "change", "low", "high")
+NUMBERS = (*SCORES, *("validation_mse", "seconds", "inference_seconds", "value", "weight", "change", "low", "high"))
 STAMPS = ("start", "time")
 
 
@@ -69,9 +69,10 @@ def read(name: str, folder: Path) -> pd.DataFrame:
 
 
 def _with_added(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """A table with the columns that earlier versions did not write: empty scores of a distribution, and the name of
-    the series, which is empty where there is one."""
-    absent = [column for column in (*DISTRIBUTION, "series") if column in TABLES[name] and column not in frame]
+    """A table with the columns that earlier versions did not write: empty scores of a distribution and seconds of
+    inference, and the name of the series, which is empty where there is one."""
+    added = (*DISTRIBUTION, "inference_seconds", "series")
+    absent = [column for column in added if column in TABLES[name] and column not in frame]
     return frame.assign(**{column: "" if column == "series" else float("nan") for column in absent})
 
 

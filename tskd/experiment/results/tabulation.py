@@ -118,6 +118,7 @@ def _row(item: FinishedCell, balance: str, fingerprint: str) -> dict[str, Any]:
         **{name: _mean(values) for name, values in _distribution(cell.distribution).items()},
         "validation_mse": cell.validation_mse,
         "seconds": round(cell.seconds, 3),
+        "inference_seconds": None if cell.inference_seconds is None else round(cell.inference_seconds, 4),
         "windows": int((~np.isnan(cell.mse)).sum()),
         "data": fingerprint,
         "commit": item.commit,

@@ -222,6 +222,7 @@ class BlockRun:
             warnings=tuple(dict.fromkeys(warnings)),
             weights=weights,
             distribution=test.distribution,
+            inference_seconds=test.seconds,
             step_distribution=test.step_distribution,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tskd.datasets.panel import Data, members_of
 from tskd.experiment.config.errors import ConfigError
@@ -17,11 +17,14 @@ from tskd.experiment.data.loading import DataLoader
 from tskd.experiment.data.summary import DataSummary
 from tskd.experiment.run.plan import Block, PlannedCell, blocks_of, planned
 
+if TYPE_CHECKING:
+    from darts import TimeSeries
+
 
 @dataclass(frozen=True)
 class DataDescription:
     """A data set, as a report describes it; of several series, whose names are in `series`, the earliest stamp of each
-    kind, and the latest of the last rows."""
+    kind, and the latest of the last rows. Of targets and covariates the names of their components."""
 
     name: str
     title: str
@@ -36,6 +39,8 @@ class DataDescription:
     test_start: str
     last: str
     series: tuple[str, ...] = ()
+    past_covariates: tuple[str, ...] = ()
+    future_covariates: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, data: Data) -> DataDescription:
@@ -57,7 +62,13 @@ class DataDescription:
             test_start=str(min(item.test_start for item in items)),
             last=str(max(item.series.end_time() for item in items)),
             series=tuple(name for name in members if name),
+            past_covariates=_names(items[0].past_covariates),
+            future_covariates=_names(items[0].future_covariates),
         )
+
+
+def _names(series: TimeSeries | None) -> tuple[str, ...]:
+    return () if series is None else tuple(series.components)
 
 
 @dataclass(frozen=True)

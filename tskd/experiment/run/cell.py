@@ -28,6 +28,7 @@ class Cell:
             None for other balances.
         distribution: of the test windows `[3, W]`, see `tskd.experiment.run.distribution_scoring.SCORES`; None of point
             forecasts. So is `step_distribution`, of the steps `[3, H]`.
+        inference_seconds: of the forecasts of all test windows; None in cells from before it was measured.
     """
 
     key: str
@@ -49,6 +50,7 @@ class Cell:
     expected: tuple[float, float, float] | None = None
     distribution: np.ndarray | None = None
     step_distribution: np.ndarray | None = None
+    inference_seconds: float | None = None
 
 
 DISTRIBUTION = ("distribution", "step_distribution")

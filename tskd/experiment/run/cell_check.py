@@ -78,6 +78,7 @@ class _Finished(_Stamped):
     warnings: list[str]
     weights: list[_Epoch]
     expected: Annotated[list[float], Field(min_length=3, max_length=3)] | None = None
+    inference_seconds: Annotated[float, Field(ge=0)] | None = None
 
 
 class _Failure(_Row):

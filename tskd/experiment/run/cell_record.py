@@ -35,6 +35,7 @@ class CellRow(TypedDict, total=False):
     seed: int
     candidate: int
     seconds: float
+    inference_seconds: float | None
     validation_mse: float
     warnings: list[str]
     weights: list[dict[str, Any]]

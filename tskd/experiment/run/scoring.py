@@ -3,6 +3,7 @@ there and was not filled."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ class Score:
         distribution: of the windows `[3, W]`, see `tskd.experiment.run.distribution_scoring.SCORES`; None of points. So
             is `step_distribution`, of the steps `[3, H]`.
         targets: number of targets that the errors of the steps `[H]` are means of.
+        seconds: that the forecasts took, without their errors.
     """
 
     mse: np.ndarray
@@ -43,6 +45,7 @@ class Score:
     distribution: np.ndarray | None = None
     step_distribution: np.ndarray | None = None
     targets: np.ndarray = field(default_factory=lambda: np.ones(0))
+    seconds: float = 0.0
 
 
 def score(forecasts: Forecasts, part: DataPart, first: int, distribution: ForecastDistribution | None = None) -> Score:
@@ -61,7 +64,8 @@ def score(forecasts: Forecasts, part: DataPart, first: int, distribution: Foreca
     examples = part.examples
     kept = np.full((len(examples), horizon), np.nan)
     finite, has_quantiles = 0, False
-    for positions, values, start in forecasts:
+    timed = _Timed(forecasts)
+    for positions, values, start in timed:
         steps = slice(start - 1, min(start - 1 + values.shape[1], horizon))
         # the point forecast, and quantiles if there are any
         numbers = values[..., None] if values.ndim == 3 else values
@@ -101,6 +105,7 @@ def score(forecasts: Forecasts, part: DataPart, first: int, distribution: Foreca
         distribution=of_windows[2:] if has_quantiles else None,
         step_distribution=of_steps[2:] if has_quantiles else None,
         targets=counts,
+        seconds=timed.seconds,
     )
 
 
@@ -126,7 +131,25 @@ def pooled(scores: Sequence[Score]) -> Score:
     steps = [one.step_distribution for one in scores if one.step_distribution is not None]
     if len(windows) == len(scores):
         found |= {"distribution": np.concatenate(windows, axis=1), "step_distribution": of_steps(steps)}
-    return Score(**found, whole=all(one.whole for one in scores), targets=targets.sum(axis=0))
+    whole, seconds = all(one.whole for one in scores), sum(one.seconds for one in scores)
+    return Score(**found, whole=whole, targets=targets.sum(axis=0), seconds=seconds)
+
+
+class _Timed:
+    """Forecasts as they come, and how many seconds one has waited for them."""
+
+    def __init__(self, forecasts: Forecasts) -> None:
+        self._forecasts = forecasts
+        self.seconds = 0.0
+
+    def __iter__(self) -> Forecasts:
+        while True:
+            began = time.perf_counter()
+            found = next(self._forecasts, None)
+            self.seconds += time.perf_counter() - began
+            if found is None:
+                return
+            yield found
 
 
 def mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
