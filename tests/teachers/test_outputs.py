@@ -218,3 +218,23 @@ def test_wide_windows_are_forecast_in_smaller_batches(monkeypatch: pytest.Monkey
     torch.testing.assert_close(found, whole[0][1]["forecasts"])
     monkeypatch.setattr("tskd.teachers.network.VALUES", 1)
     assert len(list(predictor.outputs(0, keys))) == 34
+
+
+def test_a_network_is_left_in_its_modes_whether_all_its_outputs_are_read_or_some() -> None:
+    """Of its modules, one is in evaluation mode before; another keeps dropping out if it is not put into it."""
+    series = walk(40)
+    model = TiDEModel(5, 3, dropout=0.5, hidden_size=8, **fast()).fit(series, verbose=False)
+    network = model.model
+    network.train()
+    still = next(module for module in network.modules() if isinstance(module, torch.nn.Dropout))
+    still.eval()
+    before = [module.training for module in network.modules()]
+    predictor = NetworkPredictor([model], model_windows(model, ModelInputs([series])))
+    keys = training_keys([len(series)], WindowSpan(5, 3)).repeat(20, 1)
+    read = predictor.outputs(0, keys)
+    _, once = next(read)
+    del read
+    assert [module.training for module in network.modules()] == before
+    again = torch.cat([outputs["forecasts"] for _, outputs in predictor.outputs(0, keys)])
+    assert torch.equal(again[: len(once["forecasts"])], once["forecasts"])
+    assert [module.training for module in network.modules()] == before and any(before) and not all(before)

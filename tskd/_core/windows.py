@@ -90,7 +90,7 @@ class Slot:
 
     def rows(self, keys: Tensor) -> Tensor:
         """First rows in the table `[N]` of the windows `keys [N, 2]`."""
-        return self.zero[keys[:, 0]] + keys[:, 1] + self.first
+        return self.zero.index_select(0, keys[:, 0]) + keys[:, 1] + self.first
 
     def covers(self, keys: Tensor) -> Tensor:
         """`[N]`, true where every visible step exists and is finite."""

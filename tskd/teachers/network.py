@@ -13,7 +13,7 @@ from tskd._core.darts.bulk_steps import BulkStep
 from tskd._core.darts.capabilities import max_batch_size, uses_static_covariates, window_span
 from tskd._core.darts.dataset import WindowData, dataset_windows, datasets_of
 from tskd._core.darts.fit import fit_through, forget_gradients, train_on
-from tskd._core.darts.forward import ModuleStage, model_outputs
+from tskd._core.darts.forward import ModuleStage, evaluation_mode, model_outputs
 from tskd._core.darts.inspect import encoded_covariates, hidden_layers, input_shapes
 from tskd._core.darts.progress import named_bar
 from tskd._core.darts.rehearsal import rehearse
@@ -149,11 +149,13 @@ class NetworkPredictor:
         layers = {path: self._layers[path] for path in paths}
         values = sum(slot.length * slot.table.shape[1] for slot in self.windows.slots.values())
         size = max_batch_size(self.models[model], max(1, min(BATCH, VALUES // max(1, values))))
-        for start in range(0, len(keys), size):
-            part = keys[start : start + size]
-            slots = self.windows.gather(part, labels=False)
-            outputs = model_outputs(self.models[model], slots, layers, parameters=PARAMETERS in fields)
-            yield slice(start, start + len(part)), outputs
+        # for all batches: it costs a look at every module
+        with evaluation_mode(self.models[model].model):
+            for start in range(0, len(keys), size):
+                part = keys[start : start + size]
+                slots = self.windows.gather(part, labels=False)
+                outputs = model_outputs(self.models[model], slots, layers, parameters=PARAMETERS in fields)
+                yield slice(start, start + len(part)), outputs
 
     @cached_property
     def _layers(self) -> dict[str, Layer]:

@@ -218,9 +218,10 @@ def collect(
             entry.write(COVERED, torch.arange(len(keys)), covered)
             bar = tqdm(total=len(at), desc=f"teacher {name}", unit="window", disable=not progress, delay=2, leave=False)
             for rows, outputs in predictor.outputs(keys[covered], request.fields):
+                own = at.index_select(0, rows)
                 for field, values in outputs.items():
                     part = values if "." in field else values[:, request.steps]
-                    entry.write(field, at[rows], part.to(request.dtype))
+                    entry.write(field, own, part.to(request.dtype))
                 bar.update(len(rows))
             bar.close()
         fields = entry.read()

@@ -214,14 +214,18 @@ def _historical(model: Any, inputs: ModelInputs) -> tuple[Tensor, Tensor, Tensor
         show_warnings=False,
         **settings,
     )
-    keys, values = [], []
+    codes, values = [torch.zeros(0, dtype=torch.long)], []
     for index, series, forecasts in zip(long, arguments["series"], by_series, strict=True):
-        steps = series.time_index.get_indexer([forecast.start_time() for forecast in forecasts])
-        keys += [(index, step - model.output_chunk_shift - 1) for step in steps.tolist()]
+        if not forecasts:
+            continue
+        # one for every step from the first on
+        first = series.time_index.get_loc(forecasts[0].start_time()) - model.output_chunk_shift - 1
+        origins = torch.arange(first, first + len(forecasts))
+        codes.append(encode(torch.stack([torch.full_like(origins, index), origins], dim=1)))
         values += [forecast.all_values(copy=False) for forecast in forecasts]
-    if not keys:
+    if not values:
         width = inputs.series[0].n_components
-        return torch.zeros(0, dtype=torch.long), torch.zeros(0, len(horizon_of(model)), width), None
-    codes, order = encode(torch.tensor(keys)).sort()
-    samples = torch.from_numpy(np.stack([values[row] for row in order.tolist()]))
-    return (codes, samples.mean(-1), samples.std(-1)) if spreads else (codes, samples.squeeze(-1), None)
+        return codes[0], torch.zeros(0, len(horizon_of(model)), width), None
+    samples = torch.from_numpy(np.stack(values))
+    found = torch.cat(codes)
+    return (found, samples.mean(-1), samples.std(-1)) if spreads else (found, samples.squeeze(-1), None)

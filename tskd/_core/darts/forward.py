@@ -92,7 +92,8 @@ def model_outputs(
     outputs |= {FEATURES + path: values for path, values in features.items()}
     outputs |= {} if deviation is None else {"spread": deviation}
     outputs |= {"parameters": prediction} if parameters else {}
-    return {name: values.clone().cpu() for name, values in outputs.items()}
+    # networks that put steps last give transposed views, slow to read
+    return {name: values.clone(memory_format=torch.contiguous_format).cpu() for name, values in outputs.items()}
 
 
 def network_forecast(network: PLForecastingModule, slots: Mapping[str, Tensor]) -> Tensor:
@@ -130,12 +131,13 @@ def evaluating(network: PLForecastingModule) -> Iterator[None]:
 @contextmanager
 def evaluation_mode(network: PLForecastingModule) -> Iterator[None]:
     """Evaluation mode; each module's mode is put back at the end."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
+    training = [(module, True) for module in network.modules() if module.training]
+    if training:
+        network.eval()
     try:
         yield
     finally:
-        restore_modes(modes)
+        restore_modes(training)
 
 
 def restore_modes(modes: list[tuple[torch.nn.Module, bool]]) -> None:

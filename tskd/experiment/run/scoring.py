@@ -66,33 +66,32 @@ def score(forecasts: Forecasts, part: DataPart, first: int, distribution: Foreca
     finite, has_quantiles = 0, False
     timed = _Timed(forecasts)
     for positions, values, start in timed:
-        steps = slice(start - 1, min(start - 1 + values.shape[1], horizon))
         # the point forecast, and quantiles if there are any
         numbers = values[..., None] if values.ndim == 3 else values
         size = max(1, AT_ONCE // (horizon * components * numbers.shape[-1]))
         for begin in range(0, len(positions), size):
             rows = positions[begin : begin + size]
-            some = np.full((len(rows), horizon, *numbers.shape[2:]), np.nan)
-            some[:, steps] = numbers[begin : begin + size, : steps.stop - steps.start]
+            some = _over_horizon(numbers[begin : begin + size], start, horizon)
             complete = part.complete[rows]
-            finite += int((np.isfinite(some[:, first - 1 :]).all(axis=(1, 2, 3)) & complete).sum())
+            finite += int((np.isfinite(some[:, first - 1 :]).reshape(len(rows), -1).all(axis=1) & complete).sum())
             chosen, where = np.nonzero(rows[:, None] == examples)
             kept[where] = some[chosen, :, 0, 0]
-            error = some[..., 0] - part.truth[rows]
+            truth = part.truth[rows]
+            error = some[..., 0].astype(float, order="C")
+            error -= truth
             counted = part.scored[rows] & complete[:, None]
             if not counted.all():
                 error[~counted] = np.nan
-            # a sum is quicker than a look at every value, and NaN if one of them is
-            known = None if not np.isnan(error.sum()) else ~np.isnan(error)
             measured = [np.square(error), np.abs(error)]
             if distribution is not None and numbers.shape[-1] > 1:
                 has_quantiles = True
-                truth = part.truth[rows] if known is None else np.where(known, part.truth[rows], np.nan)
-                measured += [*distribution_scores(some[..., 1:], truth, distribution.levels, distribution.interval)]
-            for number, each in enumerate(measured):
-                of_windows[number, rows] = each.mean(axis=(1, 2)) if known is None else mean(each, axis=(1, 2))
-                sums[number] += each.sum(axis=(0, 2)) if known is None else np.nansum(each, axis=(0, 2))
-            counts += len(rows) * components if known is None else known.sum(axis=(0, 2))
+                known, quantiles = np.where(np.isnan(error), np.nan, truth), some[..., 1:].astype(float)
+                measured += [*distribution_scores(quantiles, known, distribution.levels, distribution.interval)]
+            summed = [_summed(each) for each in measured]
+            for number, (means, totals, _) in enumerate(summed):
+                of_windows[number, rows] = means
+                sums[number] += totals
+            counts += summed[0][2]
     of_steps = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     whole = finite == part.complete.sum()
     return Score(
@@ -107,6 +106,29 @@ def score(forecasts: Forecasts, part: DataPart, first: int, distribution: Foreca
         targets=counts,
         seconds=timed.seconds,
     )
+
+
+def _over_horizon(values: np.ndarray, start: int, horizon: int) -> np.ndarray:
+    """Values `[N, …]` of steps from `start` on as `[N, H, …]`, NaN where there are none."""
+    if start == 1 and values.shape[1] == horizon:
+        return values
+    found = np.full((len(values), horizon, *values.shape[2:]), np.nan)
+    steps = slice(start - 1, min(start - 1 + values.shape[1], horizon))
+    found[:, steps] = values[:, : steps.stop - steps.start]
+    return found
+
+
+def _summed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of those of the values `[N, H, C]` that are not NaN: means of the windows `[N]`, sums of the steps `[H]`, and how
+    many they are sums of `[H]`."""
+    size, horizon, components = values.shape
+    flat = values.reshape(size, -1)
+    totals = flat.sum(axis=0)
+    # NaN if one of them is
+    if not np.isnan(totals).any():
+        return flat.mean(axis=1), totals.reshape(horizon, components).sum(axis=1), np.full(horizon, size * components)
+    known = ~np.isnan(values)
+    return mean(values, axis=(1, 2)), np.nansum(values, axis=(0, 2)), known.sum(axis=(0, 2))
 
 
 def pooled(scores: Sequence[Score]) -> Score:
