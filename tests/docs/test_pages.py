@@ -11,7 +11,16 @@ from tests.docs.run import differences, run
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 SLOW = {
-    f"tutorials/{name}.md" for name in ("few_labels", "noisy_labels", "own_file", "lupi_experiment", "multivariate")
+    f"tutorials/{name}.md"
+    for name in (
+        "few_labels",
+        "noisy_labels",
+        "several_series",
+        "distributions",
+        "own_file",
+        "lupi_experiment",
+        "multivariate",
+    )
 }
 """Pages that take more than ten seconds of a processor."""
 
