@@ -1,30 +1,15 @@
-"""NumPy archives of plain numbers, without pickles. One that is read may be by anybody, and is bounded in size."""
+"""Reading a NumPy archive that anybody may have written: bounded in size, and of plain numbers only."""
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.lib import format as npy
 
 MOST_BYTES = 2**29
 """Of a file, and of all that it unpacks to: half a gigabyte; a test window is a few bytes."""
-
-
-def write_archive(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """The content of an archive, compressed.
-
-    Raises:
-        ValueError: an array holds objects.
-    """
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                npy.write_array(file, np.asanyarray(array), allow_pickle=False)
-    return stream.getvalue()
 
 
 def read_archive(content: bytes) -> dict[str, np.ndarray]:

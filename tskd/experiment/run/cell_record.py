@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import time
 import traceback
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import numpy as np
 
 from tskd.experiment.run.cell import DISTRIBUTION, Cell
-from tskd.experiment.run.cell_archive import read_archive, write_archive
+from tskd.experiment.run.cell_archive import read_archive
 from tskd.experiment.run.provenance import commit, versions
 
 
@@ -87,7 +90,7 @@ class StoredCell:
     def to_bytes(self) -> bytes:
         """The content of the file."""
         text = json.dumps(self.row, ensure_ascii=False).encode()
-        return write_archive({"row": np.frombuffer(text, dtype=np.uint8), **self.arrays})
+        return _archive({"row": np.frombuffer(text, dtype=np.uint8), **self.arrays})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> StoredCell:
@@ -98,6 +101,16 @@ class StoredCell:
             return cls({**row, "key": row["key"]}, arrays)
         except (KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"this is no stored cell: {error}") from error
+
+
+def _archive(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """As NumPy's `savez_compressed` without pickles, which before 2.1 writes `allow_pickle` as an array."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+    return stream.getvalue()
 
 
 class _Stamp(TypedDict):
