@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.helpers.extras import needs_statistics
 from tests.helpers.results import TEACHERS, made_up_results, with_info
 from tskd.experiment import Results
 from tskd.experiment.report.figures import Drawing, cases, figures
@@ -36,6 +37,7 @@ def names(results: Results) -> list[str]:
     return [drawing.name for drawing in figures(results)]
 
 
+@needs_statistics
 def test_all_that_has_something_to_say_is_drawn(drawn: dict[str, Drawing]) -> None:
     assert list(drawn) == ["arms", "lift", "sizes", "steps", "forecasts", "weights", "profiles"]
     for drawing in drawn.values():

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.helpers.extras import needs_statistics
 from tests.helpers.page import Text, breaches
 from tests.helpers.results import made_up_results, study_info
 from tskd.experiment.config.grid import axis_names
@@ -75,6 +76,7 @@ def test_cases_by_arms_with_the_best_one_marked(study: StudyResults) -> None:
     assert float(found.rows[0].entries[1].mse) == pytest.approx(mean, abs=0.0005)
 
 
+@needs_statistics
 def test_ranks_are_of_the_cases_where_every_arm_has_a_result(study: StudyResults, folder: Path) -> None:
     found = overview(study.cases, study.left_out)
     assert found.complete == ("ETTh1 · 96", "ETTh1 / 96")
@@ -91,6 +93,7 @@ def test_ranks_are_of_the_cases_where_every_arm_has_a_result(study: StudyResults
     assert [text for text, _ in Text(_html(folder)).row("Mean rank")][2:] == [f"{ranks[arm]:.2f}" for arm in found.arms]
 
 
+@needs_statistics
 def test_an_arm_that_failed_in_a_hard_fold_is_neither_best_nor_ranked() -> None:
     effects = {"alone": 1.0, "future": 0.8, "self-distilled": 0.97, "placebo": 0.98}
     cases = {str(i): made_up_results(effects=effects, folds=2, seeds=2, windows=300, random=i) for i in range(3)}
@@ -124,6 +127,7 @@ def test_labels_that_differ_have_anchors_that_differ(folder: Path) -> None:
     assert {"etth1-96", "etth1-96-2", "ettm1"} <= set(ids)
 
 
+@needs_statistics
 def test_the_page_has_all_cases_one_below_the_other(folder: Path, study: StudyResults) -> None:
     html = _html(folder)
     seen = Text(html)
@@ -182,6 +186,7 @@ SMALL: dict[str, Any] = {"windows": 600, "seeds": 3}
 EFFECTS = [("a · 24", 0.8, 0.9), ("b · 24", 0.7, 1.0), ("b · 96", 0.99, 0.6)]
 
 
+@needs_statistics
 def test_plain_arms_are_told_in_their_own_terms(plain: StudyResults) -> None:
     found = overview(plain.cases, [])
     assert {row.outcome for row in found.rows} == {"plain"} and found.outcome == "plain"
@@ -196,6 +201,7 @@ def test_plain_arms_are_told_in_their_own_terms(plain: StudyResults) -> None:
     assert "concluded" not in str(plain) and "unknown" not in str(plain)
 
 
+@needs_statistics
 def test_the_page_of_plain_arms(plain: StudyResults, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "figures", lambda *_: [])
     shown = page.render(plain).html

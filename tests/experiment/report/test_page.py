@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.helpers.experiments import HORIZON, LOOKBACK, toy_config, toy_data
+from tests.helpers.extras import needs_statistics
 from tests.helpers.page import Text, plain
 from tests.helpers.results import made_up_results, with_info
 from tskd.experiment import Experiment, Results
@@ -66,6 +67,7 @@ def test_the_table_holds_the_means_over_seeds(results: Results) -> None:
     assert float(low.replace("−", "-")) < difference < float(high.replace("−", "-"))
 
 
+@needs_statistics
 def test_the_best_arm_and_those_not_significantly_worse_are_marked(undrawn: Undrawn) -> None:
     effects = {"alone": 1.0, "future": 0.8, "both": 0.8, "placebo": 0.97}
     found = made_up_results(effects=effects, windows=360, seeds=2)

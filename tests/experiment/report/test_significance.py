@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.helpers.extras import needs_statistics
 from tests.helpers.results import made_up_results, with_info
 from tskd.experiment import Results
 from tskd.experiment.report.significance import confidence, p_values
@@ -44,6 +45,7 @@ def by_window(results: Results, arm: str, seeds: list[int]) -> pd.Series:
     return own.groupby(["fold", "start"]).mse.mean()
 
 
+@needs_statistics
 def test_p_values_are_of_errors_over_the_seeds_in_common(results: Results) -> None:
     lost = {name: table[(table.name != "both") | (table.seed == 1)] for name, table in _tables(results).items()}
     found = p_values(replace(results, **lost))  # type: ignore[arg-type]
