@@ -115,6 +115,7 @@ def test_a_run_ends_with_table_and_page_and_does_not_depend_on_workers(
         "config.yaml",
         "facts.json",
         "study.json",
+        "fev.csv",
         "report.html",
     }
     assert f"tskd run {path} --out {out} --workers 2" in (out / "report.html").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import same_color, to_hex
 from matplotlib.figure import Figure
 
-from tests.helpers.results import TEACHERS, made_up_results
+from tests.helpers.results import TEACHERS, made_up_results, with_info
 from tskd.experiment import Results
 from tskd.experiment.report import figures
 from tskd.experiment.report.colours import CONTROL, PRIVILEGED, TEACHER, colours
@@ -173,6 +173,26 @@ def test_forecasts_begin_behind_the_dotted_line(results: Results, drawn: Drawn, 
         last_seen = own[own.line == "alone"].time.min() - pd.Timedelta(hours=1)
         place: Any = np.asarray(origin.get_xdata())[0]
         assert pd.Timestamp(place if not isinstance(place, float) else matplotlib.dates.num2date(place)) == last_seen
+
+
+@pytest.mark.parametrize(
+    ("most", "windows"),
+    [(3, {1: "north", 3: "_$a$ & co", 4: "x"}), (2, {1: "north", 3: "_$a$ & co"})],
+)
+def test_of_several_series_a_window_of_each_is_drawn_and_named(
+    results: Results, drawn: Drawn, most: int, windows: dict[int, str]
+) -> None:
+    """Of three windows the second, of two the second, and of one that."""
+    of_series = {0: "north", 1: "north", 5: "north", 2: "_$a$ & co", 3: "_$a$ & co", 4: "x"}
+    one = results.forecasts[results.forecasts.window == 0]
+    parts = [one.assign(window=n, series=name, value=one.value + 100 * n) for n, name in of_series.items()]
+    data = results.facts["data"] | {"series": ["north", "_$a$ & co", "x"]}
+    several = with_info(replace(results, forecasts=pd.concat(parts, ignore_index=True)), data=data)
+    axes = drawn("forecasts", "forecasts", several, "", most).axes
+    for axis, (window, name) in zip(axes, windows.items(), strict=True):
+        assert [text.get_text() for text in axis.texts] == [name]
+        expected = one[one.line == "both"].value + 100 * window
+        assert list(line(axis, "both")[1]) == list(expected)
 
 
 def test_lifts_beyond_doubt_are_filled_and_coloured(drawn: Drawn) -> None:

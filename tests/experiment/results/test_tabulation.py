@@ -51,6 +51,17 @@ EXAMPLES = tuple(
 )
 
 
+def test_each_example_is_of_a_series() -> None:
+    experiment: Any = SimpleNamespace(chunk_lengths=lambda _: (LOOKBACK, HORIZON), student=None, seeds=[7])
+    examples = tuple(replace(one, series=name) for one, name in zip(EXAMPLES, ("north", "east"), strict=True))
+    frame = _forecasts(experiment, [CELL], {FoldSize(2, None): SimpleNamespace(examples=examples)})  # type: ignore[dict-item]
+    found = frame.drop_duplicates(["line", "window"])[["line", "window", "series"]]
+    assert found.to_numpy().tolist() == [
+        *(["truth", 0, "north"], ["a", 0, "north"]),
+        *(["truth", 1, "east"], ["a", 1, "east"]),
+    ]
+
+
 def summary(**given: Any) -> Any:
     return SimpleNamespace(examples=EXAMPLES, **given)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +26,8 @@ from tskd.experiment.controls.expansion import expanded
 from tskd.experiment.data.loading import load
 from tskd.experiment.data.preparation import fingerprint
 from tskd.experiment.report import page
+from tskd.experiment.report.figures.forecasts import forecasts
+from tskd.experiment.report.figures.style import STYLE
 from tskd.experiment.results import terminal
 from tskd.experiment.run.block import BlockRun
 from tskd.experiment.run.case_plan import plan_study
@@ -184,6 +187,21 @@ def test_every_arm_and_teacher_is_scored_on_every_series(results: Results) -> No
         results.of_series("west")
 
 
+def test_examples_are_of_every_series_and_named(results: Results) -> None:
+    shown = results.forecasts[results.forecasts.line == "truth"]
+    assert list(dict.fromkeys(shown.series)) == [*SERIES] and shown.window.nunique() == 3 * len(SERIES)
+    for name, own in shown.groupby("series"):
+        assert own.window.nunique() == 3
+        values = member(str(name)).series.to_series(copy=True)
+        np.testing.assert_allclose(own.value, values[own.time], rtol=1e-5)
+    with matplotlib.rc_context(STYLE):
+        drawn, two = forecasts(results, ""), forecasts(results, "", 2)
+    assert drawn is not None and drawn.alt.endswith("for 3 test windows, north, east, south.")
+    assert drawn.caption.startswith("Windows of the test part, one of each series, forecast")
+    assert all(f">{name}<" in drawn.svg for name in SERIES)
+    assert two is not None and "one of each of 2 of 3 series" in two.caption and ">south<" not in two.svg
+
+
 def test_a_teacher_reads_the_privilege_of_the_series_that_it_forecasts(run: BlockRun) -> None:
     with quiet():
         teacher = run.teacher("sensor")
@@ -299,6 +317,9 @@ def test_a_file_of_several_series_is_run_and_told(
     html = page.render(results).html
     assert '<th scope="row">south</th>' in html and "Each of 3 series is cut in order of time by itself" in html
     assert "all series of the same time together" in html
+    count, words = results.info.data.windows.test, " ".join(html.split())
+    assert f" {count} test windows of all series together, of 4 steps" in words
+    assert "(of all series together " in words and f"and {count} windows of 8 + 4 steps" in words
 
 
 def test_some_series_of_a_file_and_one(config: Path) -> None:

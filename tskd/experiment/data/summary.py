@@ -14,11 +14,12 @@ from tskd.experiment.data.preparation import DataPart, Prepared, Scale
 @dataclass(frozen=True, eq=False)
 class ExampleWindow:
     """A test window whose forecasts are kept: time stamps of lookback and horizon, and scaled values of the first
-    target component, both `[L + H]`; and how they were scaled."""
+    target component, both `[L + H]`; how they were scaled; and the name of the series, empty where there is one."""
 
     times: pd.Index
     values: np.ndarray
     scale: Scale
+    series: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ def summarize(
         not_scored=_not_scored(part.scored[:, steps[0] - 1 :]),
         scored=scored,
         starts=part.starts[scored],
-        examples=tuple(_example(prepared, window, lookback, steps[1]) for window in part.examples),
+        examples=tuple(_example(prepared, window, lookback, steps[1], label) for window in part.examples),
         series=np.full(len(scored), label, dtype=object),
     )
 
@@ -102,10 +103,11 @@ def _labelled(part: DataPart, learnt: Sequence[int]) -> int:
     return int((known & part.complete).sum())
 
 
-def _example(prepared: Prepared, window: int, lookback: int, horizon: int) -> ExampleWindow:
+def _example(prepared: Prepared, window: int, lookback: int, horizon: int, label: str) -> ExampleWindow:
     part = prepared.test
     rows = slice(window + part.reach - lookback, window + part.reach + horizon)
-    return ExampleWindow(part.series.time_index[rows], part.series.values(copy=False)[rows, 0].copy(), prepared.scale)
+    values = part.series.values(copy=False)[rows, 0].copy()
+    return ExampleWindow(part.series.time_index[rows], values, prepared.scale, label)
 
 
 def _not_scored(scored: np.ndarray) -> int:

@@ -25,7 +25,7 @@ TABLES = {
     "candidates": ("arm", "fold", "size", "seed", "balance", "validation_mse"),
     "windows": (*CELL, "series", "start", *SCORES),
     "steps": (*CELL, "step", *SCORES),
-    "forecasts": ("line", "window", "time", "value"),
+    "forecasts": ("line", "window", "series", "time", "value"),
     "weights": ("arm", "fold", "size", "seed", "epoch", "by", "at", "teacher", "weight"),
     "failures": (*CELL, "candidate", "error", "traceback"),
     "expected": (*CELL, "change", "low", "high"),

@@ -201,11 +201,12 @@ def _forecasts(
         for cell in shown:
             line = f"{TEACHER_LINE}{cell.name}" if cell.kind == "teacher" else cell.name
             lines[line] = (window.times[lookback:], cell.forecasts[number])
+        about = {"window": number, "series": window.series}
         frames += [
-            pd.DataFrame({"line": line, "window": number, "time": at, "value": window.scale.undo(values)})
+            pd.DataFrame({**about, "line": line, "time": at, "value": window.scale.undo(values)})
             for line, (at, values) in lines.items()
         ]
-    return pd.concat(frames, ignore_index=True)
+    return table("forecasts", pd.concat(frames, ignore_index=True))
 
 
 def _stacked(name: str, frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
