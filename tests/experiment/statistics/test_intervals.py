@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
@@ -277,19 +278,9 @@ def test_a_comparison_in_words(comparison: Comparison, expected: str) -> None:
     assert plain(describe(comparison)) == expected
 
 
-def test_why_an_arm_is_the_same_is_told_of_that_arm() -> None:
-    even = said(0.0, 0.0, 0.0)
-    assert (
-        plain(describe(even, "its teachers are silent"))
-        == "'a' is the same as 'alone': its teachers are silent. No gain."
-    )
-    found = judge(
-        table(p_alone=(0, 0), c_alone=(0, 0)), ["p"], {"c": "placebo"}, "alone", same={"p": "of p", "c": "of c"}
-    )
-    assert [plain(one) for one in found.sentences] == [
-        "'p' is the same as 'alone': of p. No gain.",
-        "Control: 'c' is the same as 'alone': of c. No gain.",
-    ]
+def test_why_an_arm_is_the_same_is_told() -> None:
+    even = replace(said(0.0, 0.0, 0.0), same="for a reason")
+    assert plain(describe(even)) == "'a' is the same as 'alone': for a reason. No gain."
 
 
 def table(**bounds: tuple[float, float]) -> Callable[[str, str], Comparison]:

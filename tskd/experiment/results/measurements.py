@@ -176,16 +176,15 @@ class Measurements:
         arms = [arm.name for arm in self.info.arms if arm.name != alone]
         compared = [arm for arm in arms if self.compare(arm).windows > 0]
         verdict = judge(
-            self.compare,
+            lambda arm, other: replace(self.compare(arm, other), same=same[arm]),
             privileged=[arm for arm in arms if arm in self.info.privileged],
             controls=self.info.controls,
             alone=alone,
             rules=CONTROL_RULES,
             own=self._own_controls,
-            same=same,
         )
         by_crps = [found for arm in arms if (found := self.compare(arm, metric="crps")).windows]
-        missing = [f"By CRPS: {describe(found, same[found.arm])}" for found in by_crps]
+        missing = [f"By CRPS: {describe(replace(found, same=same[found.arm]))}" for found in by_crps]
         missing += [f"'{arm}' has no result to compare." for arm in arms if arm not in compared]
         missing += [
             f"'{name}' lacks {_seeds(seeds)} in part or whole; it is compared on the seeds that both arms have."

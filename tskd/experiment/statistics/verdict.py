@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Literal
 
 from tskd.experiment.statistics.best_arm import best_arm, best_in_words
@@ -88,7 +87,6 @@ def judge(
     alone: str,
     rules: ControlRules,
     own: Mapping[str, Collection[str]] | None = None,
-    same: Mapping[str, str] = MappingProxyType({}),
 ) -> Verdict:
     """Judge the arms whose teachers saw privileged information, then the others, against the student alone.
 
@@ -102,7 +100,6 @@ def judge(
         rules: which kinds of controls there are.
         own: of each privileged arm those controls that have its teachers and its losses, by default all of them: the
             placebo of another arm may explain a gain of this one, but cannot rule it out.
-        same: why an arm is the same as the student alone, if it is, in words.
     """
     compared = {arm: gain for arm in (*privileged, *controls) if (gain := compare(arm, alone)).windows}
     found = _Findings(
@@ -111,7 +108,7 @@ def judge(
     judged = {name: kind for name, kind in controls.items() if kind in rules.kinds}
     sentences: list[str] = []
     for arm in found.measured:
-        sentence = describe(compared[arm], same.get(arm, ""))
+        sentence = describe(compared[arm])
         if compared[arm].lower:
             found.gaining.append(arm)
             against = [one for name in judged if (one := compare(arm, name)).windows]
@@ -124,8 +121,7 @@ def judge(
         sentences.append(sentence)
     for arm, kind in controls.items():
         if arm in compared:
-            what = "Control" if kind in rules.kinds else "Ordinary teacher"
-            sentences.append(f"{what}: {describe(compared[arm], same.get(arm, ''))}")
+            sentences.append(f"{'Control' if kind in rules.kinds else 'Ordinary teacher'}: {describe(compared[arm])}")
     outcome: Conclusion = "none"
     too_few = _too_few(compared.values())
     if compared and not privileged and not too_few:
@@ -138,9 +134,8 @@ def judge(
     return Verdict(outcome, _headline(outcome, too_few, found), tuple(sentences))
 
 
-def describe(comparison: Comparison, same: str = "") -> str:
-    """One sentence: the arm's error is lower, higher, or not distinguishable, with percentage and interval; of an arm
-    that is the same as the other, why it is, as `same` has it."""
+def describe(comparison: Comparison) -> str:
+    """One sentence: the arm's error is lower, higher, or not distinguishable, with percentage and interval."""
     c = comparison
     by = f"{percent(c.relative)} {interval(c)}".strip()
     if not c.enough:
@@ -149,7 +144,7 @@ def describe(comparison: Comparison, same: str = "") -> str:
             f"{c.blocks:.1f} independent blocks of {c.block}, and {MINIMUM_BLOCKS} are the least."
         )
     if c.relative == 0 and c.low == c.high == 0:
-        return f"'{c.arm}' is the same as '{c.baseline}'{f': {same}' if same else ''}. No gain."
+        return f"'{c.arm}' is the same as '{c.baseline}'{f': {c.same}' if c.same else ''}. No gain."
     if c.seeds < 2:
         return f"'{c.arm}' against '{c.baseline}': {by}, but a single seed does not tell a gain from luck."
     if c.lower:
