@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -161,6 +162,21 @@ class ForgetsAnArgument(OutputKD):
         super().__init__(weight=weight)
 
 
+class HasNoValueAlone(OutputKD):
+    """NaN where a window is by itself."""
+
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
+        values = super().forward(pair)
+        return values if len(values) > 1 else values * torch.nan
+
+
+class RootOfNegative(OutputKD):
+    """NaN where the student is below the teacher, but for a forecast of both."""
+
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
+        return (pair.student - pair.teacher).sqrt()
+
+
 FAULTS = [
     (Reduced, "test_terms_are_of_windows_or_of_their_steps", "return \\[B\\] or \\[B, H, C\\]"),
     (Narrow, "test_terms_are_of_windows_or_of_their_steps", "keep that of the forecasts"),
@@ -170,6 +186,8 @@ FAULTS = [
     (Detached, "test_gradients_are_finite_and_reach_the_student", "do not detach"),
     (CountsPositions, "test_the_order_of_windows_does_not_matter", "in another order"),
     (MixesWindows, "test_other_windows_do_not_matter", "declare `least`"),
+    (HasNoValueAlone, "test_other_windows_do_not_matter", "by itself has another term.*: a term is not finite"),
+    (RootOfNegative, "test_the_order_of_windows_does_not_matter", "a term is not finite: guard roots"),
     (ReadsLabels, "test_labels_are_read_as_it_says", "declare labelled = True"),
     (ReadsMissingLabels, "test_labels_are_read_as_it_says", "read `pair.labelled`"),
     (SpeaksWithoutLabel, "test_labels_are_read_as_it_says", "a term where no label is"),
@@ -192,3 +210,12 @@ def test_an_honest_loss_passes(kind: type[DistillationLoss], least: tuple[int, i
 def test_a_faulty_loss_is_found_out(faulty: type[DistillationLoss], test: str, message: str) -> None:
     with pytest.raises(AssertionError, match=f"(?s){message}"):
         getattr(LossConformance.of(faulty)(), test)()
+
+
+@pytest.mark.parametrize("least", [2, "121", (1, 2), (1, 2, 0), (1, 2.0, 1), (1, True, 1), None], ids=repr)
+def test_a_least_that_is_no_three_whole_numbers_is_refused_where_it_is_given(least: Any) -> None:
+    message = f"least={re.escape(repr(least))} must be three whole numbers of 1 or more, the fewest windows, steps"
+    with pytest.raises(ValueError, match=message):
+        LossConformance.of(OutputKD, least=least)
+    with pytest.raises(ValueError, match=message):
+        type("TestMine", (LossConformance,), {"least": least})

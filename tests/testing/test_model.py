@@ -124,7 +124,20 @@ class TeachesAlways(DistilledModel):
         return super().fit(*args, **kwargs)
 
 
+class ForecastsNothing(DistilledModel):
+    """Two fits are equal, and equally missing."""
+
+    def historical_forecasts(self, *args: Any, **kwargs: Any) -> Any:
+        found: Any = super().historical_forecasts(*args, **kwargs)
+        return [[one * np.nan for one in forecasts] for forecasts in found]
+
+
 FAULTS = [
+    (
+        ForecastsNothing,
+        "test_fitted_twice_it_gives_the_same",
+        "fitted twice.*: a forecast is missing or infinite, before",
+    ),
     (OneStepShort, "test_it_forecasts_on_every_time_grid", "2 steps from .*, not 3 from"),
     (TrainsLonger, "test_fitted_twice_it_gives_the_same", "take a seed"),
     (Overwrites, "test_what_is_handed_in_is_unchanged", "'series' that was handed in is changed"),

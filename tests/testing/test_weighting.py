@@ -232,8 +232,8 @@ class TrustsLearnedNaN(Taught):
 FAULTS = [
     (NotNormalised, "test_weights_are_shares_of_the_valid_teachers", "sum over K"),
     (LeaksGradient, "test_no_gradient_goes_into_weights_or_teachers", "the weights have a gradient"),
-    (ReadsNaN, "test_what_is_not_valid_is_not_read", "nan where nobody"),
-    (HasUnits, "test_units_do_not_matter", "in other units"),
+    (ReadsNaN, "test_what_is_not_valid_is_not_read", "nan where nobody is valid: a weight is not finite"),
+    (HasUnits, "test_units_do_not_matter", r"in other units \(if they matter: scale_free=False\)"),
     (SaysThatItNeverVaries, "test_weights_vary_as_it_says", "other forecasts"),
     (SaysThatItVariesByWindow, "test_weights_vary_as_it_says", "another student"),
     (CountsPositions, "test_the_order_of_windows_does_not_matter", "windows in another order"),

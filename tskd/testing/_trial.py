@@ -69,7 +69,9 @@ class Trial(Battery[Weighting]):
         return whole(self.weights_of(self.prepared(case), case.step), case)
 
     def close(self, found: Tensor, expected: Tensor, case: WeightingCase, what: str) -> None:
-        """Raise an AssertionError where weights differ."""
+        """Raise an AssertionError where weights differ, or one is not finite."""
+        finite = bool(found.isfinite().all()) and bool(expected.isfinite().all())
+        require(finite, f"{what}: a weight is not finite: guard roots, logarithms and divisions")
         tolerance = self.tolerance if case.step.target.dtype == torch.float64 else max(self.tolerance, 1e-4)
         torch.testing.assert_close(found, expected, rtol=0, atol=tolerance, msg=lambda text: f"{what}: {text}")
 

@@ -44,6 +44,16 @@ class LossConformance(Battery[DistillationLoss]):
     tolerance = 1e-6
     count = 6
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        given: Any = cls.least
+        whole = isinstance(given, tuple | list) and [type(number) for number in given] == [int, int, int]
+        if not whole or min(given) < 1:
+            raise ValueError(
+                f"least={given!r} must be three whole numbers of 1 or more, the fewest windows, steps and components "
+                "for which the loss is defined, such as least=(1, 2, 1)."
+            )
+
     def features(self, steps: int, components: int) -> Shapes:
         """Shapes of a window's hidden representation in the student and in the teacher."""
         return (steps, components), (steps, components)
@@ -75,7 +85,9 @@ class LossConformance(Battery[DistillationLoss]):
         return loss
 
     def close(self, found: Tensor, expected: Tensor, what: str) -> None:
-        """Raise an AssertionError where terms differ."""
+        """Raise an AssertionError where terms differ, or one is not finite."""
+        finite = bool(found.isfinite().all()) and bool(expected.isfinite().all())
+        require(finite, f"{what}: a term is not finite: guard roots, logarithms and divisions, in every window")
         tolerance = self.tolerance if expected.dtype == torch.float64 else max(self.tolerance, 1e-4)
         atol = tolerance * max(1.0, float(expected.detach().abs().max()))
         torch.testing.assert_close(found, expected, rtol=0, atol=atol, msg=lambda text: f"{what}: {text}")

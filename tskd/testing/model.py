@@ -69,8 +69,13 @@ class DistilledModelConformance(Battery[DistilledModel]):
         return [np.stack([one.values() for one in forecasts]) for forecasts in rolled]
 
     def compare(self, model: DistilledModel, other: DistilledModel, rounding: float, what: str) -> None:
-        """Raise an AssertionError where two fitted models forecast otherwise."""
+        """Raise an AssertionError where two fitted models forecast otherwise, or not at all."""
         case = self.case()
+        for one in (model, other):
+            known = all(np.isfinite(forecasts).all() for forecasts in self.forecasts(one, case))
+            require(
+                known, f"{what}: a forecast is missing or infinite, before any is compared: look for it in training"
+            )
         for found, expected in zip(self.forecasts(model, case), self.forecasts(other, case), strict=True):
             require_close(found, expected, rounding, what)
 

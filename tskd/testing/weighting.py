@@ -94,7 +94,12 @@ class WeightingConformance(StateTrial):
     @for_each(dtype=torch.float64)
     def test_units_do_not_matter(self, case: WeightingCase) -> None:
         if self.scale_free:
-            self.close(self.weights(case.in_units(1e6, 3e6)), self.weights(case), case, "in other units")
+            self.close(
+                self.weights(case.in_units(1e6, 3e6)),
+                self.weights(case),
+                case,
+                "in other units (if they matter: scale_free=False)",
+            )
 
     @for_each(agree=True)
     def test_equal_teachers_have_equal_weights(self, case: WeightingCase) -> None:
@@ -102,7 +107,9 @@ class WeightingConformance(StateTrial):
             weights = self.weights(case)
             even = whole(case.usable / len(case.names), case)
             expected = even if self.renormalised else weights[:1].expand_as(weights)
-            self.close(weights, expected, case, "teachers that say the same")
+            self.close(
+                weights, expected, case, "teachers that say the same (if they need not be even: even_for_equal=False)"
+            )
 
     @for_each()
     def test_a_perfect_teacher_leaves_weights_shares(self, case: WeightingCase) -> None:

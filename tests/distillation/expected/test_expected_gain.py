@@ -179,14 +179,30 @@ def test_canonical_correlations_are_those_of_statsmodels() -> None:
     assert len(canonical_correlations(a, b, 2)) == 2
 
 
-def test_the_ceiling_and_the_rows_are_those_of_a_tuned_regression() -> None:
+def test_the_share_of_estimation_and_the_rows_are_those_of_a_tuned_regression() -> None:
     found = expected_gain(DistilledModel(student(), given(SIGNAL)), Y)
     assert found.windows == found.labelled == N - L - H + 1
     assert 1 < found.parameters <= L + 1
     assert found.windows / 12 < found.effective_windows < found.windows
-    assert found.ceiling == pytest.approx((found.parameters - 1) / (found.effective_windows - 1))
+    assert found.estimation_share == pytest.approx((found.parameters - 1) / (found.effective_windows - 1))
     # noise of the label, 1.5² of 1.5² + 1/(1 − .81), and what a step or four take from the signal
     assert 0.3 < found.unexplained < 0.9
+
+
+@pytest.mark.parametrize(("every", "noise"), [(5, 0.1), (15, 1.5)], ids=["folds have fewer labels", "shrunken student"])
+def test_what_estimation_costs_in_theory_is_not_told_as_a_bound(every: int, noise: float) -> None:
+    """It is of all labels and of a student without bias; held-out errors are of fewer labels, and of a shrunken one."""
+    draws, row = np.random.default_rng(4), np.arange(N)
+    inputs = walk(N, 2, name="x", dtype="float64").with_values(draws.normal(size=(N, 2)))
+    clean = sum(np.roll(inputs.values()[:, 0], lag) * 0.8**lag for lag in range(1, 9))
+    labels = np.where(row % every == 4, clean + noise * draws.normal(size=N), np.nan)
+    model = DistilledModel(NLinearModel(8, 1, **fast()), given(clean), balance=0.9, soft_sensor=True)
+    found = expected_gain(model, Y.with_values(labels[:, None]), past_covariates=inputs)
+    assert 0 < found.estimation_share < -found.change.change
+    assert found.estimation_share == found.table().estimation_share.item()
+    text = " ".join(str(found).split())
+    assert f"in theory, {found.estimation_share:.0%} of that comes from estimating so many." in text
+    assert "at most" not in text
 
 
 def test_few_labels_of_one_stretch() -> None:
@@ -210,7 +226,6 @@ def test_series_of_several_targets_are_siblings() -> None:
 FACTS = Facts(
     change=PredictedChange(-0.05, -0.08, -0.02),
     rows_per_parameter=8,
-    ceiling=0.1,
     coverage=1,
     siblings=0,
     neighbour=0.1,

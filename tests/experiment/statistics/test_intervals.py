@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
@@ -265,7 +266,7 @@ def test_percentages_read_well() -> None:
         (said(-0.03, -0.05, -0.01), "'a' has a lower test error than 'alone': −3.0 % [−5.0, −1.0]."),
         (said(0.03, 0.01, 0.05), "'a' has a higher test error than 'alone': +3.0 % [+1.0, +5.0]. Distilling did harm."),
         (said(-0.03, -0.07, 0.01), "'a' cannot be distinguished from 'alone': −3.0 % [−7.0, +1.0]. No gain is shown."),
-        (said(0.0, 0.0, 0.0), "'a' is the same as 'alone': validation chose what that is. No gain."),
+        (said(0.0, 0.0, 0.0), "'a' is the same as 'alone'. No gain."),
         (
             said(-0.03, math.nan, math.nan, windows=79),
             "'a' against 'alone': −3.0 %, but nothing can be concluded: 79 test windows make 4.0 independent blocks of "
@@ -275,6 +276,11 @@ def test_percentages_read_well() -> None:
 )
 def test_a_comparison_in_words(comparison: Comparison, expected: str) -> None:
     assert plain(describe(comparison)) == expected
+
+
+def test_why_an_arm_is_the_same_is_told() -> None:
+    even = replace(said(0.0, 0.0, 0.0), same="for a reason")
+    assert plain(describe(even)) == "'a' is the same as 'alone': for a reason. No gain."
 
 
 def table(**bounds: tuple[float, float]) -> Callable[[str, str], Comparison]:

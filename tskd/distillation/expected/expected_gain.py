@@ -39,7 +39,10 @@ class ExpectedGain:
         effective_windows: independent windows that the labelled ones are worth.
         parameters: effective number of a tuned ridge regression in the student's place.
         unexplained: share of the variance of held-out labels that this regression of labels alone leaves.
-        ceiling: largest cut of the error that any teacher can make for an unbiased linear student of labelled windows.
+        estimation_share: share of the error of labels alone that comes from estimating d slopes from n independent
+            windows, d/(n − 1): what the best of teachers saves on average if the student is linear and unbiased and all
+            windows are like the labelled ones. It is no bound: a student that is shrunk, not linear or badly covered
+            can gain more, and the held-out errors below are of models that were fitted to fewer labels.
         coverage: L_S, leverage of windows without a label over that of those with one; 1 if all have labels.
         siblings: other target series of the same fit.
         neighbour: largest squared correlation of a privileged component with the target, of changes from one label to
@@ -57,7 +60,7 @@ class ExpectedGain:
     effective_windows: float
     parameters: float
     unexplained: float
-    ceiling: float
+    estimation_share: float
     coverage: float
     siblings: int
     neighbour: float
@@ -80,7 +83,7 @@ class ExpectedGain:
             "effective_windows": self.effective_windows,
             "rows_per_parameter": self.rows_per_parameter,
             "unexplained_by_labels": self.unexplained,
-            "ceiling": self.ceiling,
+            "estimation_share": self.estimation_share,
             "coverage": self.coverage,
             "siblings": self.siblings,
             "neighbour": self.neighbour,
@@ -115,8 +118,8 @@ class ExpectedGain:
             *paragraphs(
                 f"{self.labelled} of {self.windows} windows have labels, worth {self.effective_windows:.0f} "
                 f"independent ones: {self.rows_per_parameter:.1f} for each of {self.parameters:.0f} parameters.",
-                f"Labels alone leave {self.unexplained:.0%} of the variance; a teacher can cut at most "
-                f"{self.ceiling:.0%} of the error. Leverage of unlabelled windows: {self.coverage:.1f} times. "
+                f"Labels alone leave {self.unexplained:.0%} of the variance; in theory, {self.estimation_share:.0%} of "
+                f"that comes from estimating so many. Leverage of unlabelled windows: {self.coverage:.1f} times. "
                 f"Best neighbour: R\u00b2 {self.neighbour:.2f}. Other series: {self.siblings}.",
             ),
             "",
@@ -188,7 +191,6 @@ def gain_of(held_out: HeldOut, prepared: PreparedFit) -> ExpectedGain:
     facts = Facts(
         change=PredictedChange.of(sums, shares),
         rows_per_parameter=worth / spent,
-        ceiling=float(np.clip((spent - 1) / max(worth - 1, 1e-9), 0, 1)),
         coverage=coverage(held_out.inputs, labelled, held_out.penalty),
         siblings=len(prepared.student.series) - 1,
         neighbour=neighbour(prepared),
@@ -208,7 +210,7 @@ def gain_of(held_out: HeldOut, prepared: PreparedFit) -> ExpectedGain:
         effective_windows=worth,
         parameters=spent,
         unexplained=float(left),
-        ceiling=facts.ceiling,
+        estimation_share=float(np.clip((spent - 1) / max(worth - 1, 1e-9), 0, 1)),
         coverage=facts.coverage,
         siblings=facts.siblings,
         neighbour=facts.neighbour,

@@ -13,7 +13,7 @@ from tskd.distillation.expected.stacking import FEW_BLOCKS
 ACCURATE = 0.7
 # squared correlation from which on one neighbour tells most of what a teacher can
 NEIGHBOUR = 0.5
-# windows per parameter from which on privilege cuts next to nothing (a ceiling of 2 %)
+# windows per parameter from which on privilege cuts next to nothing (2 % in theory)
 PLENTY = 50.0
 # share of the variance of the student's inputs that is linear in the teacher's from which on the teacher contains them
 CONTAINS = 0.999
@@ -34,7 +34,6 @@ class Facts:
 
     change: PredictedChange
     rows_per_parameter: float
-    ceiling: float
     coverage: float
     siblings: int
     neighbour: float

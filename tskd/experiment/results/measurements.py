@@ -14,6 +14,7 @@ import pandas as pd
 from tskd.experiment.controls.registry import CONTROL_RULES
 from tskd.experiment.results.experiment_info import ExperimentInfo
 from tskd.experiment.results.tables import CELL, SCORES, table
+from tskd.experiment.results.what_chose import why_the_same
 from tskd.experiment.statistics.intervals import Comparison, compare, paired
 from tskd.experiment.statistics.lift import lift
 from tskd.experiment.statistics.verdict import Verdict, describe, judge
@@ -162,23 +163,20 @@ class Measurements:
     def lacking(self) -> dict[str, list[int]]:
         """Seeds that an arm has no result of in some fold or size, for arms that lack any."""
         places = self.info.folds * len(self.info.sizes)
-        own = self.rows[self.rows.kind == "student"]
-        found: dict[str, list[int]] = {}
-        for arm in self.info.arms:
-            mine = own[own.name == arm.name]
-            for seed in self.info.seeds:
-                if len(mine[mine.seed == seed]) < places:
-                    found.setdefault(arm.name, []).append(seed)
-        return found
+        counts = self.rows[self.rows.kind == "student"].groupby(["name", "seed"]).size()
+        names, seeds = [arm.name for arm in self.info.arms], self.info.seeds
+        lacking = {name: [seed for seed in seeds if counts.get((name, seed), 0) < places] for name in names}
+        return {name: missing for name, missing in lacking.items() if missing}
 
     @cached_property
     def verdict(self) -> Verdict:
         """What was found, in words; with what failed, and how that bears on it."""
-        alone = self.info.alone
+        alone, balances = self.info.alone, self.rows[self.rows.kind == "student"].groupby("name").balance.agg(set)
+        same = {arm.name: why_the_same(arm.candidates, balances.get(arm.name, ())) for arm in self.info.arms}
         arms = [arm.name for arm in self.info.arms if arm.name != alone]
         compared = [arm for arm in arms if self.compare(arm).windows > 0]
         verdict = judge(
-            self.compare,
+            lambda arm, other: replace(self.compare(arm, other), same=same[arm]),
             privileged=[arm for arm in arms if arm in self.info.privileged],
             controls=self.info.controls,
             alone=alone,
@@ -186,7 +184,7 @@ class Measurements:
             own=self._own_controls,
         )
         by_crps = [found for arm in arms if (found := self.compare(arm, metric="crps")).windows]
-        missing = [f"By CRPS: {describe(found)}" for found in by_crps]
+        missing = [f"By CRPS: {describe(replace(found, same=same[found.arm]))}" for found in by_crps]
         missing += [f"'{arm}' has no result to compare." for arm in arms if arm not in compared]
         missing += [
             f"'{name}' lacks {_seeds(seeds)} in part or whole; it is compared on the seeds that both arms have."

@@ -30,6 +30,7 @@ class Comparison:
         block: windows in a block.
         seeds: how many were compared.
         lacking: of a lift, controls that count and have no result.
+        same: why the arm is the same as the baseline, if it is, in words; empty if that is not known.
     """
 
     arm: str
@@ -41,6 +42,7 @@ class Comparison:
     block: int
     seeds: int = 1
     lacking: tuple[str, ...] = ()
+    same: str = ""
 
     @property
     def blocks(self) -> float:

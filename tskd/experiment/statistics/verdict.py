@@ -144,7 +144,7 @@ def describe(comparison: Comparison) -> str:
             f"{c.blocks:.1f} independent blocks of {c.block}, and {MINIMUM_BLOCKS} are the least."
         )
     if c.relative == 0 and c.low == c.high == 0:
-        return f"'{c.arm}' is the same as '{c.baseline}': validation chose what that is. No gain."
+        return f"'{c.arm}' is the same as '{c.baseline}'{f': {c.same}' if c.same else ''}. No gain."
     if c.seeds < 2:
         return f"'{c.arm}' against '{c.baseline}': {by}, but a single seed does not tell a gain from luck."
     if c.lower:
