@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 
 from torch import Tensor
 
 from tskd.distillation.paired_loss import PairedLoss, StudentOutput, Take
 from tskd.distillation.weighted_sum import AspectWeights, of_steps, reduced
-from tskd.losses import DistillationLoss
+from tskd.losses import DistillationLoss, Needs, StudentTeacherPair
 from tskd.weighting import Step
+
+# most values of all teachers that are compared at once: more leave the caches, and take longer than one by one
+AT_ONCE = 2**17
 
 
 def sum_of_losses(
@@ -23,7 +28,7 @@ def sum_of_losses(
     """The weighted losses summed over the windows; None if no loss has a value in any.
 
     Args:
-        pairs: of losses and teachers.
+        pairs: of losses and teachers, those of one loss in sequence.
         output: the student's.
         step: teacher forecasts and labels.
         details: for each teacher, its further outputs.
@@ -31,26 +36,104 @@ def sum_of_losses(
         weights: of the teachers, for each aspect of the losses.
     """
     total: Tensor | None = None
-    for pair in pairs:
-        loss, k = pair.loss, pair.teacher
+    every: EveryTeacher | None = None
+    for number, group in groupby(pairs, lambda pair: pair.number):
+        own = list(group)
+        loss = own[0].loss
         if not isinstance(loss, DistillationLoss):
             continue
-        ahead = bool(loss.needs.ahead)
-        usable = step.valid[k] if output.rolled is None or not ahead else step.valid[k] & output.rolled
-        every = (step.whole and not ahead) or bool(usable.all())
-        if (len(usable) if every else int(usable.sum())) < max(loss.least, 1):
-            continue
-        # invalid windows must not enter: 0 · NaN is NaN, and a relational loss would mix them with the others
-        take = _rows(usable, every)
-        # steps past the horizon have the weights of its last step, which every teacher that forecasts them covers
-        span = slice(-1, None) if ahead else pair.span
-        label_weight = None if sample_weight is None else take(sample_weight)[:, span]
-        # a teacher that forecasts a part of the horizon counts in that part only
-        share = 1.0 if ahead else (span.stop - span.start) / step.target.shape[1]
-        for chosen, values in weights.parts(loss, pair.pair(output, step, details, take), pair.number):
-            part = loss.weight * share * reduced(values, take(of_steps(chosen[k], span)), label_weight).sum()
+        if comparable_at_once(own, step):
+            every = EveryTeacher.of(output, step) if every is None else every
+            label_weight = None if sample_weight is None else _for_each(sample_weight, len(own))
+            found = [
+                loss.weight * reduced(values, chosen.flatten(0, 1), label_weight).sum()
+                for chosen, values in weights.parts(loss, every, number)
+            ]
+        else:
+            found = [part for pair in own for part in _of_one(pair, output, step, details, sample_weight, weights)]
+        for part in found:
             total = part if total is None else total + part
     return total
+
+
+def comparable_at_once(pairs: Sequence[PairedLoss], step: Step) -> bool:
+    """Whether a loss can be asked for all its teachers at once, their windows one after the other.
+
+    So it is where all are there, and the term of a window depends on two forecasts and labels: not on other windows,
+    nor on what a teacher's copy of the loss has learnt.
+    """
+    loss = pairs[0].loss
+    assert isinstance(loss, DistillationLoss)
+    whole = step.whole and all(pair.span == slice(0, step.target.shape[1]) for pair in pairs)
+    by_window = loss.least <= 1 and loss.needs == Needs() and not loss.state_dict()
+    return whole and by_window and len(pairs) > 1 and step.forecasts.numel() <= AT_ONCE
+
+
+@dataclass(frozen=True)
+class EveryTeacher(StudentTeacherPair):
+    """The student beside each of K teachers, whose windows follow one another: `[K·B, H, C]`.
+
+    Attributes:
+        once: the student's forecast `[B, H, C]`, and the same for every teacher `[K·B, H, C]`.
+    """
+
+    once: tuple[Tensor, Tensor] = field(kw_only=True)
+
+    @classmethod
+    def of(cls, output: StudentOutput, step: Step) -> EveryTeacher:
+        """Those of a step."""
+        teachers = len(step.forecasts)
+        student = _for_each(output.forecast, teachers)
+        return cls(
+            student,
+            step.forecasts.flatten(0, 1),
+            _for_each(step.target, teachers),
+            labelled=None if step.labelled is None else _for_each(step.labelled, teachers),
+            views=output.views,
+            once=(output.forecast, student),
+        )
+
+    def of_student(self, view: Callable[..., Tensor], *arguments: Hashable) -> Tensor:
+        """See `StudentTeacherPair.of_student`."""
+        once, student = self.once
+        # a loss may put something else in its place
+        if self.student is not student:
+            return super().of_student(view, *arguments)
+        found = StudentTeacherPair(once, once, once, views=self.views).of_student(view, *arguments)
+        return _for_each(found, len(student) // len(once))
+
+
+def _for_each(values: Tensor, teachers: int) -> Tensor:
+    return values.repeat(teachers, *[1] * (values.dim() - 1))
+
+
+def _of_one(
+    pair: PairedLoss,
+    output: StudentOutput,
+    step: Step,
+    details: Sequence[Mapping[str, Tensor]],
+    sample_weight: Tensor | None,
+    weights: AspectWeights,
+) -> list[Tensor]:
+    """The parts of a loss against one teacher, weighted and summed over its windows; none if these are too few."""
+    loss, k = pair.loss, pair.teacher
+    assert isinstance(loss, DistillationLoss)
+    ahead = bool(loss.needs.ahead)
+    usable = step.valid[k] if output.rolled is None or not ahead else step.valid[k] & output.rolled
+    every = (step.whole and not ahead) or bool(usable.all())
+    if (len(usable) if every else int(usable.sum())) < max(loss.least, 1):
+        return []
+    # invalid windows must not enter: 0 · NaN is NaN, and a relational loss would mix them with the others
+    take = _rows(usable, every)
+    # steps past the horizon have the weights of its last step, which every teacher that forecasts them covers
+    span = slice(-1, None) if ahead else pair.span
+    label_weight = None if sample_weight is None else take(sample_weight)[:, span]
+    # a teacher that forecasts a part of the horizon counts in that part only
+    share = 1.0 if ahead else (span.stop - span.start) / step.target.shape[1]
+    return [
+        loss.weight * share * reduced(values, take(of_steps(chosen[k], span)), label_weight).sum()
+        for chosen, values in weights.parts(loss, pair.pair(output, step, details, take), pair.number)
+    ]
 
 
 def _rows(usable: Tensor, every: bool) -> Take:

@@ -139,7 +139,8 @@ class DistillationLoss(LossTerm):
 
     Attributes:
         least: number of a teacher's windows in a batch below which the loss has no term. The teacher's share in these
-            windows is then left out of this loss, not given to the other teachers.
+            windows is then left out of this loss, not given to the other teachers. With 1, the term of a window depends
+            on no other window: those of several teachers may be compared in one call.
         relates: whether it compares relations within the student with relations within the teacher, so that the two may
             differ in shape.
         labelled: whether it reads the labels; where they are missing, it has no term, or says what it does instead.

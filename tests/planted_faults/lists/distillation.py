@@ -24,6 +24,14 @@ FAULTS = (
         ("step.valid[k] & output.rolled", "step.valid[k]"),
     ),
     *faults_in(
+        "distillation/loss_sum",
+        ["distillation/test_teachers_at_once"],
+        ("loss.least <= 1 and", "True and"),
+        ("if self.student is not student:", "if False:"),
+        ("values.repeat(teachers,", "values.repeat_interleave(teachers, 0).repeat(1,"),
+        ("None if sample_weight is None else _for_each", "None if sample_weight is not None else _for_each"),
+    ),
+    *faults_in(
         "distillation/squared_errors",
         ["distillation/test_blend"],
         ("(away * weights[:, :, None, None]).sum(0)", "away.mean(0)"),
