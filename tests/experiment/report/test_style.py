@@ -28,8 +28,10 @@ def rules(style: str, selector: str) -> dict[str, str]:
         (SCREEN, ".scroll", {"overflow-x": "auto", "max-width": "max-content"}),
         # on paper nothing can be scrolled: a table is shown whole
         (PAPER, ".scroll", {"overflow": "visible", "max-width": "none"}),
+        # means stand below all cases, and not below those of each sheet
+        (PAPER, "tfoot", {"display": "table-row-group"}),
     ],
-    ids=["long", "scroll", "scroll on paper"],
+    ids=["long", "scroll", "scroll on paper", "means on paper"],
 )
 def test_what_is_wide_or_long_is_broken_scrolled_or_shown_whole(
     style: str, selector: str, said: dict[str, str]
