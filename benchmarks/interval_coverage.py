@@ -278,8 +278,9 @@ def summary(rows: list[dict[str, Any]]) -> str:
     coverage = (
         f"Of students against students the least is {100 * least.least:.1f} %, {least.data} at {least.blocks} blocks."
         f" Of all pairs it is {100 * table.least.min():.1f} %. Below 90 % in any of the three columns:"
-        f" {where or 'nothing'}. The interval of a teacher has a degree of freedom less (`compare(kin=False)`): its"
-        " error, unlike a taught student's, may be quite another in one half of the series than in the other."
+        f" {where or 'nothing'}. The interval of a teacher has a degree of freedom less"
+        " (`compare(same_model_class=False)`): its error, unlike a taught student's, may be quite another in one half"
+        " of the series than in the other."
     )
     power = (
         "Power: with 20 to 60 blocks a taught student's gain is found in 80 % of repetitions from"

@@ -14,6 +14,7 @@ from darts.models.forecasting.torch_forecasting_model import TorchForecastingMod
 
 import tskd
 import tskd.balance
+import tskd.experiment
 import tskd.losses
 import tskd.privileged
 import tskd.weighting
@@ -23,10 +24,13 @@ MODULES = [path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE / "_
 
 
 def test_public_names() -> None:
-    classes = ["DistilledModel", "ExpectedGain", "Reconstruction", "Teacher"]
-    assert tskd.__all__ == [*classes, "__version__", "audit", "expected_gain"]
+    classes = ["CrossFit", "DistilledModel", "Reconstruction", "Teacher"]
+    returned = ["Audit", "BalanceChoice", "EpochRecords", "ExpectedGain", "Finding", "WindowCounts"]
+    assert tskd.__all__ == [*sorted(classes + returned), "__version__", "audit", "expected_gain"]
     assert callable(tskd.audit) and callable(tskd.expected_gain)
     assert all(hasattr(tskd, name) for name in tskd.__all__)
+    assert {"Comparison", "Results", "StudyResults", "Verdict"} <= set(tskd.experiment.__all__)
+    assert all(hasattr(tskd.experiment, name) for name in tskd.experiment.__all__)
     assert {"CostlySensors", "FutureHorizon", "HighResolution"} <= set(tskd.privileged.__all__)
     assert "OutputKD" in tskd.losses.__all__
     assert {"Fixed", "Uniform"} <= set(tskd.weighting.__all__)

@@ -14,11 +14,37 @@ from darts.models import DLinearModel, LinearRegressionModel, NLinearModel
 from torch import Tensor
 
 import tskd
-from tskd import DistilledModel, ExpectedGain, Reconstruction, Teacher, audit, datasets, expected_gain, theory
+from tskd import (
+    Audit,
+    BalanceChoice,
+    CrossFit,
+    DistilledModel,
+    EpochRecords,
+    ExpectedGain,
+    Finding,
+    Reconstruction,
+    Teacher,
+    WindowCounts,
+    audit,
+    datasets,
+    expected_gain,
+    theory,
+)
 from tskd.balance import AutoBalance, Balance, FixedBalance, ScheduledBalance
 from tskd.callbacks import BestEpoch
 from tskd.datasets import ArchiveSeries, DataSet
-from tskd.experiment import Arm, ConfigError, Experiment, Results, RunError, Study, StudyResults, TeacherConfig
+from tskd.experiment import (
+    Arm,
+    Comparison,
+    ConfigError,
+    Experiment,
+    Results,
+    RunError,
+    Study,
+    StudyResults,
+    TeacherConfig,
+    Verdict,
+)
 from tskd.losses import DistillationLoss, LevelShapeKD, Needs, OutlierRejection, OutputKD, StudentTeacherPair
 from tskd.privileged import CostlySensors, CovariateBlock, FutureHorizon, HighResolution, Source, WayPoint
 from tskd.testing import (
@@ -105,7 +131,12 @@ def train(folder: Path) -> float:
     target, lab = series("load"), series("lab")
     sources: list[Source] = [FutureHorizon("lab", start=1, end=4), CostlySensors("lab"), WayPoint("lab", 2)]
     teachers = [
-        Teacher(DLinearModel(24, 12, pl_trainer_kwargs={"callbacks": [BestEpoch()]}), sources, name="a", cross_fit=4),
+        Teacher(
+            DLinearModel(24, 12, pl_trainer_kwargs={"callbacks": [BestEpoch()]}),
+            sources,
+            name="a",
+            cross_fit=CrossFit(4, block=48),
+        ),
         Teacher(LinearRegressionModel(lags=24, output_chunk_length=12), HighResolution("minute"), sees_inputs=False),
         Reconstruction(["lab"], "ridge", steps=3),
     ]
@@ -124,9 +155,13 @@ def train(folder: Path) -> float:
     error = fitted.backtest(target, retrain=False)
     fitted.save(folder / "model")
     again: DistilledModel = DistilledModel.load(folder / "model", trusted=[Quartic])
-    history: pd.DataFrame = again.history.to_dataframe()
-    passed: bool = audit(again, target, privileged={"lab": lab}, test_start="2024-01-20").passed
-    print(forecast, rolled, error, history, passed, again.windows, again.chosen_balance, again.student)
+    records: EpochRecords = again.history
+    history: pd.DataFrame = records.to_dataframe()
+    report: Audit = audit(again, target, privileged={"lab": lab}, test_start="2024-01-20")
+    leaks: list[Finding] = [finding for finding in report.findings if not finding.passed]
+    windows: WindowCounts | None = again.windows
+    chosen: BalanceChoice | None = again.chosen_balance
+    print(forecast, rolled, error, history, report.passed, leaks, windows, chosen, again.student)
     again.student.save(str(folder / "student.pt"))
     fresh: DistilledModel = again.untrained_model()
     return AutoBalance().alpha(0) + FixedBalance(0.3).alpha(1) + len(fresh.teachers)
@@ -157,6 +192,9 @@ def experiment(path: Path) -> str:
         results: Results = Experiment.from_yaml(path, allow_modules=["mine"]).run(path.parent, workers=2)
     except (ConfigError, RunError) as error:
         return str(error)
+    found: Comparison = results.compare("taught")
+    verdict: Verdict = results.verdict
+    print(found.enough, verdict.headline)
     study: StudyResults = Study.from_yaml(path).run(path.parent)
     loaded = Results.load(path.parent), StudyResults.load(path.parent)
     print(data, made, teacher, study, loaded)

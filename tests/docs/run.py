@@ -3,7 +3,8 @@
 All blocks of a page are run in order, in one namespace and one empty folder:
 
 - of Python, and of `console`, whose lines that begin with `$ ` are commands;
-- a `text` block right after one is what it prints to the standard output, where `...` on a line stands for any lines;
+- a `text` block right after one is what it prints to the standard output, where `...` on a line stands for any lines,
+  and a measured number may differ by one in its last digit: another processor rounds otherwise;
 - a block whose first line is `# file: name` is written to that file before anything is run, and not run itself;
 - a block with `no-run` after its language is for reading alone.
 
@@ -23,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import zip_longest
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +35,8 @@ FENCE = re.compile(
 FILE = re.compile(r"\A# file: (\S+)\n")
 AFTER = re.compile(r"\s*```\s*```text\n")
 """From the end of what is run to what it prints, with nothing between."""
+MEASURED = re.compile(r"(?<![\w.,])[-+−]?\d+\.\d+(?!\w|\.\d)")
+"""A number with decimals; none of a version, a name or a list of whole numbers."""
 RUN = ("python", "console")
 ANY = "..."
 COLUMNS = "100"
@@ -119,9 +123,8 @@ def run(path: Path, folder: Path) -> list[Printed]:
 
 
 def matches(shown: str, printed: str) -> bool:
-    """Whether a page shows what was printed, but for blanks at the ends of lines."""
-    lines = [r"(?:.*\n)*?" if line == ANY else re.escape(line) + r"\n" for line in _lines(shown)]
-    return re.fullmatch("".join(lines), "".join(f"{line}\n" for line in _lines(printed))) is not None
+    """Whether a page shows what was printed, but for blanks at ends of lines and last digits of measured numbers."""
+    return _lines_match(_lines(shown), _lines(printed))
 
 
 def rewritten(page: str, printed: list[Printed]) -> str:
@@ -142,6 +145,35 @@ def differences(path: Path, printed: list[Printed]) -> str:
         for each in printed
         if not each.as_shown
     )
+
+
+def _lines_match(shown: list[str], printed: list[str]) -> bool:
+    if not shown:
+        return not printed
+    if shown[0] == ANY:
+        return any(_lines_match(shown[1:], printed[skipped:]) for skipped in range(len(printed) + 1))
+    return bool(printed) and _line_matches(shown[0], printed[0]) and _lines_match(shown[1:], printed[1:])
+
+
+def _line_matches(shown: str, printed: str) -> bool:
+    if shown == printed:
+        return True
+    numbers = MEASURED.findall(shown), MEASURED.findall(printed)
+    # a number of another width moves what stands beside it
+    texts = [re.sub(" +", " ", MEASURED.sub("#", line)) for line in (shown, printed)]
+    return numbers[0] != numbers[1] and texts[0] == texts[1] and all(map(_close, *numbers))
+
+
+def _close(shown: str, printed: str) -> bool:
+    """Whether two numbers are the same but for one in the last digit, if they are of three digits, or have a sign: such
+    are errors and their changes, and 0.5 is a setting."""
+    if shown == printed:
+        return True
+    if any(text[0].isdigit() and len(text.removeprefix("0.").replace(".", "")) < 3 for text in (shown, printed)):
+        return False
+    values = [Decimal(text.replace("−", "-")) for text in (shown, printed)]
+    last = max(10 ** Decimal(value.as_tuple().exponent) for value in values)
+    return abs(values[0] - values[1]) <= last
 
 
 def _lines(text: str) -> list[str]:

@@ -136,6 +136,48 @@ def test_what_counts_as_shown(shown: str, printed: str, same: bool) -> None:
     assert matches(shown, printed) == same
 
 
+@pytest.mark.parametrize(
+    ("shown", "printed", "same"),
+    [
+        ("alone  0.683  −0.04 %  [−2.5, +2.4]", "alone  0.684  +0.06 %  [−2.6, +2.4]", False),
+        ("alone  0.683  −0.04 %  [−2.5, +2.4]", "alone  0.684  −0.03 %  [−2.6, +2.4]", True),
+        ("alone  0.683  −0.00 %  [−2.5, +2.4]", "alone  0.683  +0.01 %  [−2.5, +2.4]", True),
+        ("taught  0.683", "taught  0.685", False),
+        ("taught  0.683  +1.2", "taught  0.684  +1.4", False),
+        # digits that are dropped are those of the coarser number
+        ("a  9.99  b", "a  10.0  b", True),
+        ("a  −9.96 %  b", "a  −10.0 %  b", True),
+        ("a  9.98  b", "a  10.1  b", False),
+        ("a  0.999  b", "a  1.00  b", True),
+        ("mse 1.000\n...\nmse 2.000", "mse 1.001\nmse 3.000\nmse 2.001", True),
+        ("mse 1.000\n...\nmse 2.000", "mse 1.001\nmse 2.001\nmse 2.002", False),
+        # settings, counts, dates, versions and words are as they are
+        ("balance 0.5", "balance 0.6", False),
+        ("levels 0.25", "levels 0.26", False),
+        ("penalty=10.0", "penalty=10.1", True),
+        ("261 windows", "262 windows", False),
+        ("1,635", "1,636", False),
+        ("tskd 0.2.00", "tskd 0.2.01", False),
+        ("v1.234", "v1.235", False),
+        ("alone 0.683", "taught 0.684", False),
+        ("0.683 0.684", "0.683", False),
+        ("a  b 0.683", "a b 0.683", False),
+        ("at 0.683", "at 0.683.", False),
+    ],
+)
+def test_a_measured_number_may_differ_in_its_last_digit(shown: str, printed: str, same: bool) -> None:
+    assert matches(shown, printed) == same
+
+
+def test_a_real_difference_is_noticed_and_last_digits_are_left_as_they_are(tmp_path: Path) -> None:
+    text = "~~~python\nprint('mse', 0.6832)\n~~~\n~~~text\nmse 0.6833\n~~~\n"
+    path, printed = printed_by(tmp_path, text)
+    assert not differences(path, printed) and rewritten(path.read_text(), printed) == path.read_text()
+    (tmp_path / "other").mkdir()
+    path, printed = printed_by(tmp_path / "other", text.replace("0.6833", "0.6835"))
+    assert "0.6832" in differences(path, printed) and "0.6832\n```\n" in rewritten(path.read_text(), printed)
+
+
 def test_writing_keeps_what_is_right_and_the_indentation(tmp_path: Path) -> None:
     text = """\
 ~~~python

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import matplotlib
@@ -193,6 +194,17 @@ def test_of_several_series_a_window_of_each_is_drawn_and_named(
         assert [text.get_text() for text in axis.texts] == [name]
         expected = one[one.line == "both"].value + 100 * window
         assert list(line(axis, "both")[1]) == list(expected)
+
+
+@pytest.mark.parametrize("horizon", ["12", "12 · DLinear", "12 · DLinear · labels of the last 5 days"])
+def test_labels_of_cases_do_not_overlap(drawn: Drawn, horizon: str) -> None:
+    """Of one, two and three lines."""
+    found = Comparison("taught", "alone", -0.1, -0.2, -0.05, windows=200, block=10, seeds=2)
+    figure = drawn("cases", "lifts", {f"{plant} plant · {horizon}": found for plant in ("north", "east", "south")})
+    figure.canvas.draw()
+    (axis,) = figure.axes
+    boxes = [label.get_window_extent() for label in axis.get_yticklabels()]
+    assert all(above.y0 >= below.y1 for above, below in pairwise(boxes))
 
 
 def test_lifts_beyond_doubt_are_filled_and_coloured(drawn: Drawn) -> None:

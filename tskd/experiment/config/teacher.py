@@ -25,7 +25,7 @@ INPUTS = {"past": "the student's past covariates", "future": "the student's futu
 
 
 class CrossFitConfig(Strict):
-    """Cross-fitting of a teacher, see `tskd.teachers.crossfit.CrossFit`.
+    """Cross-fitting of a teacher, see `tskd.CrossFit`.
 
     Attributes:
         folds: how many.

@@ -80,7 +80,9 @@ def critical_difference(ranks: RankTest, cases: int) -> Drawing:
 
 def lifts(found: Mapping[str, Comparison]) -> Drawing:
     """Net privileged lift of the arm that validation prefers, by case."""
-    figure = canvas(0.6 + 0.3 * len(found), "Net privileged lift in every case")
+    # inches: labels of several lines need higher rows
+    row_height = max(0.3, 0.05 + 0.17 * max(len(wrapped(label)) for label in found))
+    figure = canvas(0.6 + row_height * len(found), "Net privileged lift in every case")
     axis = figure.subplots()
     for row, comparison in enumerate(found.values()):
         colour = PRIVILEGED[0] if comparison.lower else CONTROL[0] if comparison.higher else QUIET
