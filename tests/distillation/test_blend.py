@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from darts import TimeSeries
-from darts.models import NLinearModel
+from darts.models import NLinearModel, TCNModel
+from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
+from darts.utils.likelihood_models.torch import GaussianLikelihood
+from torch import nn
 
 from tests.helpers.models import fast
 from tests.helpers.series import walk
@@ -114,12 +118,11 @@ def test_a_blend_by_the_formula(shape: tuple[int, ...], ones: bool, teachers: in
     interface = ModelInterface("model", range(1, 1 + HORIZON))
     objective = Objective([OutputKD()], weighting, interface, dict.fromkeys("abc"[:teachers], interface), nothing[:1])
     term = objective.blended(student, taken)
-    assert term.term is not None
-    assert float(term.term) == pytest.approx(float(expected), rel=1e-12)
-    wanted, got = (torch.autograd.grad(value, student)[0] for value in (expected, term.term))
+    assert float(term) == pytest.approx(float(expected), rel=1e-12)
+    wanted, got = (torch.autograd.grad(value, student)[0] for value in (expected, term))
     torch.testing.assert_close(got, wanted)
     steps = by_cell.mean(3)
-    torch.testing.assert_close(term.weights.reshape(teachers, len(rows), -1), steps)
+    torch.testing.assert_close(taken.weights.reshape(teachers, len(rows), -1), steps)
 
 
 def network(**kwargs: Any) -> Any:
@@ -193,6 +196,46 @@ def test_it_trains_as_several_teachers_do(case: str, monkeypatch: pytest.MonkeyP
     )
 
 
+class Doubled(nn.MSELoss):
+    def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(input, target)
+
+
+STUDENTS: dict[str, Callable[[], Any]] = {
+    "absolute errors": lambda: network(loss_fn=nn.L1Loss(), n_epochs=2),
+    "summed squares": lambda: network(loss_fn=nn.MSELoss(reduction="sum"), n_epochs=2),
+    "twice the squares": lambda: network(loss_fn=Doubled(), n_epochs=2),
+    "a likelihood": lambda: network(likelihood=GaussianLikelihood(), normalize=False, n_epochs=2),
+    "labels in its lookback": lambda: TCNModel(LOOKBACK, HORIZON, **fast(n_epochs=2, num_filters=2, dropout=0.0)),
+}
+
+
+@pytest.mark.parametrize("case", STUDENTS)
+def test_the_loss_of_labels_is_the_students_own(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = blends(monkeypatch)
+    blended = fitted(student=STUDENTS[case]())
+    monkeypatch.setattr(Blender, "of", lambda *_: None)
+    several = fitted(student=STUDENTS[case]())
+    assert used == [True]
+    losses = [dict(one.student.trainer.callback_metrics) for one in (blended, several)]
+    for name in ("train_label_loss", "train_distillation_loss", "train_loss"):
+        assert float(losses[0][name]) == pytest.approx(float(losses[1][name]), rel=1e-9), name
+    for value, twin in zip(
+        blended.student.model.state_dict().values(), several.student.model.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(value, twin, rtol=1e-9, atol=1e-11)
+
+
+def test_what_a_network_makes_of_its_loss_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As foundation models, which compare on a scale of their own."""
+    kind, original = type(fitted().student.model), PLForecastingModule._compute_loss
+    plain = fitted()
+    monkeypatch.setattr(kind, "_compute_loss", lambda *args: 3 * original(*args))
+    tripled = fitted()
+    first, second = (one.student.trainer.callback_metrics["train_label_loss"] for one in (plain, tripled))
+    assert float(second) > 2 * float(first)
+
+
 def flat(value: Any) -> list[float]:
     """All numbers in an entry of the history."""
     if isinstance(value, dict):
@@ -233,7 +276,7 @@ def test_one_teacher_is_not_copied(weighting: Weighting, windows: Windows) -> No
     weighting.set_up(["a"])
     blend = Blender(data, weighting).blend(0, torch.device("cpu"))
     assert blend.forecasts.data_ptr() == answers.data_ptr()
-    assert not blend.scatter.any() and blend.total is None
+    assert blend.scatter is None and blend.total is None
     # the teachers' own arrays are no longer held
     assert data.outputs is None
 

@@ -18,7 +18,7 @@ from tskd.weighting import Step, Weighting
 # of the blended forecasts, which are in memory
 LARGEST = 2**30
 # windows that are blended at once
-PART = 128
+PART = 256
 # of sums of shares, in units of the precision
 ROUNDING = 8
 
@@ -29,28 +29,31 @@ class Blend:
 
     Attributes:
         forecasts: t̄ of the windows `[M, H, C]`.
-        scatter: Σ_k w_k (t_k − t̄)², averaged over steps and components `[M]`.
+        scatter: Σ_k w_k (t_k − t̄)², averaged over steps and components `[M]`; None for one teacher.
         weights: w of the teachers `[K, M]` or `[K, M, H]`, averaged over components.
         total: W = Σ_k w_k `[M, 1 or H, 1 or C]`; None where all are 1.
     """
 
     forecasts: Tensor
-    scatter: Tensor
+    scatter: Tensor | None
     weights: Tensor
     total: Tensor | None = None
 
     def error(self, forecast: Tensor) -> Tensor:
         """Σ_k w_k (s − t_k)² for forecasts s `[M, H, C]`, averaged: a scalar."""
         if self.total is None:
-            return functional.mse_loss(forecast, self.forecasts) + self.scatter.mean()
-        squares = weighted_squares(forecast, self.forecasts[None], self.total[None])
-        return squares / len(forecast) + self.scatter.mean()
+            error = functional.mse_loss(forecast, self.forecasts)
+        else:
+            error = weighted_squares(forecast, self.forecasts[None], self.total[None]) / len(forecast)
+        return error if self.scatter is None else error + self.scatter.mean()
 
     def take(self, rows: Tensor, device: torch.device) -> Blend:
         """That of some windows, by their rows `[B]`, on a device."""
+        weights = self.weights.index_select(1, rows).to(device)
+        forecasts = self.forecasts.index_select(0, rows).to(device)
+        scatter = None if self.scatter is None else self.scatter.index_select(0, rows).to(device)
         total = None if self.total is None else self.total.index_select(0, rows).to(device)
-        forecasts, scatter = (values.index_select(0, rows).to(device) for values in (self.forecasts, self.scatter))
-        return Blend(forecasts, scatter, self.weights.index_select(1, rows).to(device), total)
+        return Blend(forecasts, scatter, weights, total)
 
 
 class Blender:
@@ -101,9 +104,9 @@ class Blender:
         several = len(teachers) > 1
         same = self._step_weights(keys[:1], epoch, device) if self._weighting.varies == "never" else None
         if same is not None and not several and bool((same == 1).all()):
-            return Blend(teachers[0], same.new_zeros(len(keys)), same.new_ones(1, len(keys)))
+            return Blend(teachers[0], None, same.new_ones(1, len(keys)))
         forecasts = torch.empty_like(teachers[0]) if several else teachers[0]
-        scatter = forecasts.new_zeros(len(keys))
+        scatter = forecasts.new_zeros(len(keys)) if several else None
         shares, totals = [], []
         for start in range(0, len(keys), PART):
             part = slice(start, start + PART)
@@ -113,11 +116,10 @@ class Blender:
                 if same is None
                 else same.expand(-1, count, *same.shape[2:])
             )
-            total = weights.sum(0)
-            if several:
-                _combine([own[part] for own in teachers], weights, total, (forecasts[part], scatter[part]))
+            if scatter is not None:
+                _combine([own[part] for own in teachers], weights, forecasts[part], scatter[part])
             shares.append(_over_components(weights))
-            totals.append(total)
+            totals.append(weights.sum(0))
         total = torch.cat(totals)
         ones = bool(((total - 1).abs() <= ROUNDING * torch.finfo(total.dtype).eps).all())
         return Blend(forecasts, scatter, torch.cat(shares, 1), None if ones else total)
@@ -137,15 +139,20 @@ class Blender:
         return weights.reshape(weights.shape + (1,) * (4 - weights.dim()))
 
 
-def _combine(answers: Sequence[Tensor], weights: Tensor, total: Tensor, out: tuple[Tensor, Tensor]) -> None:
-    """Write t̄ `[m, H, C]` and its scatter `[m]` of teachers `[m, H, C]` under weights `[K, m, 1 or H, 1 or C]`."""
-    mean, scatter = out
-    shares = (weights / total.where(total > 0, 1)).to(mean.dtype)
-    mean.zero_()
-    for own, share in zip(answers, shares, strict=True):
-        mean.addcmul_(own, share)
-    for own, weight in zip(answers, weights, strict=True):
-        scatter += ((own - mean).square_() * weight).flatten(1).mean(1)
+def _combine(answers: Sequence[Tensor], weights: Tensor, mean: Tensor, scatter: Tensor) -> None:
+    """Write t̄ `[m, H, C]` and its scatter `[m]` of teachers `[m, H, C]` under weights `[K, m, 1 or H, 1 or C]`.
+
+    One teacher after the other is added to the mean of those before it, which needs fewer passes than the formula.
+    """
+    latest, before = answers[0], weights[0]
+    for own, weight in zip(answers[1:], weights[1:], strict=True):
+        total = before + weight
+        share = (weight / total.where(total > 0, 1)).to(mean.dtype)
+        away = own - latest
+        latest = torch.addcmul(latest, away, share, out=mean)
+        squares = away.square_().sum_to_size(share.shape) * (share * before)
+        scatter += squares.flatten(1).sum(1) / mean[0].numel()
+        before = total
 
 
 def _over_components(weights: Tensor) -> Tensor:

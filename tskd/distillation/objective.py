@@ -220,10 +220,10 @@ class Objective(nn.Module):
         """Whether squared errors are all that the losses read of the teachers."""
         return self._squares is not None and all(isinstance(pair.loss, DistillationLoss) for pair in self.pairs)
 
-    def blended(self, forecast: Tensor, blend: Blend) -> DistillationTerm:
+    def blended(self, forecast: Tensor, blend: Blend) -> Tensor:
         """The distillation term of a step for the student's forecast `[B, H, C]`, from the blend of the teachers."""
         assert self._squares is not None
-        return DistillationTerm(self._squares * blend.error(forecast), blend.weights)
+        return self._squares * blend.error(forecast)
 
     def _features(
         self, output: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], number: int

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
+import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from tskd._core.darts.forward import ModuleStage, PLForecastingModule, PLModuleOutput, network_output, point_forecast
 from tskd._core.darts.roll_forward import roll_forward
-from tskd._core.darts.training_step import label_loss, labels_known, update_metrics
+from tskd._core.darts.training_step import label_loss, labels_known, takes_mean_squares, update_metrics
 from tskd._core.distributed import OverRanks, alone
 from tskd._core.head_gradients import Call, recording
 from tskd._core.layers import listening
@@ -50,18 +52,22 @@ class StudentStep:
         self.over_ranks: OverRanks = alone
         self.means = Means()
         self.blender: Blender | None = None
+        self._squares = takes_mean_squares(network)
 
     def loss(self, batch: Batch, number: int) -> Tensor:
         """The loss of the batch with a number in its epoch, scalar, with gradient."""
         network, objective = self.network, self.objective
-        if self.alpha > 0 and objective.names:
+        if not (self.alpha > 0 and objective.names):
+            output = network_output(network, batch.labels, ModuleStage.TRAIN)
+            loss = labels = label_loss(network, output, batch.labels, ModuleStage.TRAIN)
+        elif batch.rows is not None:
+            output = network_output(network, batch.labels, ModuleStage.TRAIN)
+            labels, loss = self._blended(output, batch, batch.rows)
+        else:
             output, features, calls = self._observed_output(batch)
             term = self._term(output, batch, features, calls, number)
             labels = label_loss(network, output, batch.labels, ModuleStage.TRAIN, term.labels)
             loss = term.with_labels(labels, self.alpha, objective.compares)
-        else:
-            output = network_output(network, batch.labels, ModuleStage.TRAIN)
-            loss = labels = label_loss(network, output, batch.labels, ModuleStage.TRAIN)
         self.means.add("train_label_loss", labels, labels_known(batch.labels))
         self.means.end_step(loss)
         update_metrics(network, output, batch.labels, ModuleStage.TRAIN)
@@ -93,16 +99,8 @@ class StudentStep:
         number: int,
     ) -> DistillationTerm:
         """The distillation term of a batch, for an output of the student's network."""
-        # TCN also predicts steps of its lookback; the forecast is what comes last
-        steps = slice(-self.objective.covers.shape[1], None)
-        prediction = output.prediction[:, steps]
-        forecast = point_forecast(self.network, prediction)
-        if batch.rows is not None:
-            assert self.blender is not None
-            blend = self.blender.blend(self.epoch, forecast.device).take(batch.rows, forecast.device)
-            result = self.objective.blended(forecast, blend)
-            self._record(result, batch, result.weights.new_ones(result.weights.shape[:2]).bool())
-            return result
+        prediction, forecast = self._forecast(output)
+        steps = slice(-forecast.shape[1], None)
         target = batch.labels.future_target[:, steps]
         objective, mean = self.objective, self.over_ranks
         weighting, needs, gram = objective.weighting, objective.weighting.needs, None
@@ -129,15 +127,36 @@ class StudentStep:
         student = StudentOutput(forecast, prediction, features, *self._rolled(forecast, batch))
         weight = batch.labels.sample_weight
         result = objective(student, step, batch.details, None if weight is None else weight[:, steps])
-        self._record(result, batch, batch.valid)
-        return result
-
-    def _record(self, result: DistillationTerm, batch: Batch, valid: Tensor) -> None:
-        if self.objective.compares:
+        if objective.compares:
             # in every step, as logged values are averaged over all processes
             term = result.term
             self.means.add("train_distillation_loss", result.weights.new_zeros(()) if term is None else term)
-        self.tally.add(result.weights, valid, batch.keys, result.aspects)
+        self.tally.add(result.weights, batch.valid, batch.keys, result.aspects)
+        return result
+
+    def _blended(self, output: PLModuleOutput, batch: Batch, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of a batch's labels, and the whole one, from the blend of the teachers."""
+        assert self.blender is not None
+        forecast, target = self._forecast(output)[1], batch.labels.future_target
+        blend = self.blender.blend(self.epoch, forecast.device).take(rows, forecast.device)
+        term = self.objective.blended(forecast, blend)
+        # of the same view of the output, whose gradient is then summed up once
+        same = self._squares and forecast.shape == target.shape
+        labels = (
+            mse_loss(forecast, target) if same else label_loss(self.network, output, batch.labels, ModuleStage.TRAIN)
+        )
+        self.means.add("train_distillation_loss", term)
+        valid = torch.ones(blend.weights.shape[:2], dtype=torch.bool, device=forecast.device)
+        self.tally.add(blend.weights, valid, batch.keys)
+        return labels, (1 - self.alpha) * labels + self.alpha * term
+
+    def _forecast(self, output: PLModuleOutput) -> tuple[Tensor, Tensor]:
+        """The prediction of the student's horizon `[B, H, C, P]`, and the point forecast `[B, H, C]` in it."""
+        prediction, horizon = output.prediction, self.objective.covers.shape[1]
+        if prediction.shape[1] > horizon:
+            # TCN also predicts steps of its lookback; the forecast is what comes last
+            prediction = prediction[:, -horizon:]
+        return prediction, point_forecast(self.network, prediction)
 
     def _rolled(self, forecast: Tensor, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         """The student's forecasts past its output chunk `[B, A, C]`, and the windows that have them `[B]`."""

@@ -23,6 +23,8 @@ from pytorch_lightning.strategies import SingleDeviceStrategy
 from pytorch_lightning.utilities.enums import GradClipAlgorithmType
 from torch import Tensor
 
+from tskd._core.darts.bare_calls import batches, forgetting
+
 logger = logging.getLogger(__name__)
 
 # hooks of callbacks, the module and the data module that Lightning calls around every step
@@ -187,11 +189,11 @@ class _Bulk:
         trainer, taken, first = loop.trainer, 0, loop.batch_idx + 1
         bar = trainer.progress_bar_callback
         until = time.monotonic() + REFRESH if bar is not None and bar.is_enabled else float("inf")
-        one = self._one_step()
+        one, batch = self._one_step(), batches(fetcher)
         trainer.lightning_module._current_fx_name = "training_step"
         try:
             for number in range(first, first + count):
-                one(next(fetcher)[0], number)
+                one(batch(), number)
                 taken += 1
                 if trainer.should_stop or trainer.received_sigterm or time.monotonic() > until:
                     break
@@ -204,6 +206,7 @@ class _Bulk:
         trainer, step = self._loop.trainer, self._step
         strategy, precision, optimizer = trainer.strategy, trainer.precision_plugin, trainer.optimizers[0]
         moved, plain = strategy.root_device.type != "cpu", type(precision) is Precision
+        forget = forgetting(optimizer)
         clip, how = trainer.gradient_clip_val, GradClipAlgorithmType(trainer.gradient_clip_algorithm or "norm")
 
         def context() -> AbstractContextManager[Any]:
@@ -217,7 +220,7 @@ class _Bulk:
             def closure() -> Tensor:
                 with context():
                     loss = step.loss(batch, number)
-                optimizer.zero_grad()
+                forget()
                 loss.backward()
                 if clip is not None:
                     precision.clip_gradients(optimizer, clip, how)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from darts.models.forecasting.pl_forecasting_module import PLForecastingModule
 from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleOutput, TorchTrainingBatch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tskd._core.darts.forward import evaluation_mode, network_output
 
@@ -97,6 +97,13 @@ def has_darts_step(network: PLForecastingModule) -> bool:
     """Whether a network's training step is darts' own."""
     steps = ("training_step", "_train_val_step")
     return all(getattr(type(network), name) is getattr(PLForecastingModule, name) for name in steps)
+
+
+def takes_mean_squares(network: PLForecastingModule) -> bool:
+    """Whether a network is trained on the mean squared error of its point forecast, where labels have no weights."""
+    criterion, computed = network.train_criterion, type(network)._compute_loss
+    plain = network.likelihood is None and computed is PLForecastingModule._compute_loss
+    return plain and type(criterion) is nn.MSELoss and criterion.reduction == "mean"
 
 
 @contextmanager
