@@ -89,9 +89,14 @@ def sensor() -> DistilledModel:
     return DistilledModel(TiDEModel(L, H, **small, **fast()), balance=0, soft_sensor=True).fit(Y, PAST)
 
 
-@pytest.mark.parametrize("start", ["3000-01-01", "1950-03-04", pd.Timestamp("2020-01-02 17:00")], ids=str)
+@pytest.mark.parametrize("start", ["2200-01-01", "1950-03-04", pd.Timestamp("2020-01-02 17:00")], ids=str)
 def test_a_start_at_which_no_covariates_are_known_is_refused(sensor: DistilledModel, start: Any) -> None:
     """The last step is 2020-01-02 15:00: a forecast may begin in the step after it."""
     with pytest.raises(ValueError, match=r"start=.*past_covariates are known from 2020-01-01 .* to 2020-01-02 15:00"):
         sensor.predict(2, past_covariates=PAST, start=start)
     assert len(sensor.predict(2, past_covariates=PAST, start=pd.Timestamp("2020-01-02 16:00"))) == 2
+
+
+def test_a_start_beyond_the_stamps_of_older_pandas_is_refused(sensor: DistilledModel) -> None:
+    with pytest.raises(ValueError, match=r"^start='3000-01-01'"):
+        sensor.predict(2, past_covariates=PAST, start="3000-01-01")

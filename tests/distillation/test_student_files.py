@@ -171,6 +171,14 @@ def logging_to(logger: Callable[[Path], Any]) -> Callable[[Path], Any]:
     return lambda folder: dlinear(folder, pl_trainer_kwargs=QUIET | {"logger": logger(folder)})
 
 
+def with_tensorboard(student: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    def made(folder: Path) -> Any:
+        pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+        return student(folder)
+
+    return made
+
+
 CASES: dict[str, Case] = {
     "plain": Case(dlinear),
     "clean": Case(dlinear, clean=True),
@@ -242,8 +250,10 @@ CASES: dict[str, Case] = {
         ),
     ),
     "CSVLogger, clean": Case(logging_to(CSVLogger), clean=True),
-    "TensorBoardLogger, clean": Case(logging_to(TensorBoardLogger), clean=True),
-    "darts' log_tensorboard, clean": Case(lambda folder: dlinear(folder, log_tensorboard=True), clean=True),
+    "TensorBoardLogger, clean": Case(with_tensorboard(logging_to(TensorBoardLogger)), clean=True),
+    "darts' log_tensorboard, clean": Case(
+        with_tensorboard(lambda folder: dlinear(folder, log_tensorboard=True)), clean=True
+    ),
     "own callback, clean": Case(
         lambda folder: dlinear(folder, pl_trainer_kwargs=QUIET | {"callbacks": [OwnCallback()]}), clean=True
     ),

@@ -111,8 +111,9 @@ class SoftSensor:
 def _before(start: Any, grid: TimeSeries) -> Any:
     """The time stamp one step before `start`, which must lie on the grid of a series."""
     stamp: Any = as_stamp(start, "start", grid)
-    times = generate_index(start=stamp, length=1, freq=grid.freq)
     try:
+        # pandas before 3 has no stamps beyond 2262 in a series
+        times = generate_index(start=stamp, length=1, freq=grid.freq)
         steps_between(grid, TimeSeries.from_times_and_values(times, np.zeros((1, 1)), freq=grid.freq))
     except ValueError as error:
         raise ValueError(f"start={start!r} does not fit the covariates: {error}") from None

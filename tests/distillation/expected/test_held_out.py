@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from darts import TimeSeries
-from darts.models import LightGBMModel, LinearRegressionModel, NaiveEnsembleModel, NLinearModel, TiDEModel
+from darts.models import LinearRegressionModel, NaiveEnsembleModel, NLinearModel, TiDEModel
 from sklearn.linear_model import Ridge
 
 from tests.helpers.models import fast, tiny_chronos
@@ -67,13 +67,20 @@ def judged(teacher: Any, series: list[TimeSeries]) -> JudgedTeacher:
     return JudgedTeacher(one, fitted, predictor, Rows.of(prepared), prepared)
 
 
+def trees(**kwargs: Any) -> Any:
+    pytest.importorskip("lightgbm", reason="lightgbm is not installed")
+    from darts.models import LightGBMModel
+
+    return LightGBMModel(verbose=-1, **kwargs)
+
+
 TEACHERS = {
     "linear": lambda: Teacher(LinearRegressionModel(4, 3, output_chunk_length=H), CostlySensors("z")),
     "cross-fitted": lambda: Teacher(LinearRegressionModel(lags=4, output_chunk_length=H), cross_fit=3),
     "blind": lambda: Teacher(
         LinearRegressionModel(None, 3, output_chunk_length=H), CostlySensors("z"), sees_inputs=False
     ),
-    "trees": lambda: Teacher(LightGBMModel(lags=3, output_chunk_length=H, n_estimators=3, verbose=-1)),
+    "trees": lambda: Teacher(trees(lags=3, output_chunk_length=H, n_estimators=3)),
     "network": lambda: Teacher(TiDEModel(4, H, **fast()), CostlySensors("z"), sees_inputs=False),
     "cross-fitted network": lambda: Teacher(
         TiDEModel(4, H, **fast()), CostlySensors("z"), sees_inputs=False, cross_fit=3
