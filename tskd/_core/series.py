@@ -238,15 +238,15 @@ def only_read(privileged: Mapping[str, SeriesLike] | None, names: Sequence[str],
         what: the argument's name, for messages.
 
     Raises:
-        TypeError: the argument is not a dict.
-        ValueError: one that is read is missing, or none is read.
+        TypeError, ValueError: the argument is not a dict; one that is read is missing, or none is read.
     """
     if privileged is not None and not isinstance(privileged, Mapping):
         raise TypeError(f"{what} must be a dict of series by name, got {type(privileged).__name__}")
+    if privileged and not names:
+        raise ValueError(f"{what}: no teacher reads {', '.join(map(repr, privileged))}; give one a source of that name")
     absent = [name for name in names if name not in (privileged or {})]
-    if absent or not names:
-        check_known(privileged or {}, names, f"name in {what}")
     if absent:
+        check_known(privileged or {}, names, f"name in {what}")
         raise ValueError(f"{what} lacks {', '.join(map(repr, absent))}, which teachers' sources read")
     unread = [name for name in privileged or {} if name not in names]
     if unread:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.helpers.experiments import toy_config, toy_data, toy_model
-from tests.helpers.results import experiment_info, made_up_study, study_info, with_info
+from tests.helpers.results import experiment_info, made_up_results, made_up_study, study_info, with_info
 from tskd.experiment import Experiment
 from tskd.experiment.results import tables
 from tskd.experiment.results.arm_table import lines
@@ -319,3 +319,13 @@ def test_a_teacher_whose_sensors_are_gone_in_the_test_part_is_told_so() -> None:
     line = next(one for one in lines(results) if one.kind == "teacher")
     assert (line.mse, line.relative, line.interval, line.note) == ("", "", "", "no answer in the test part")
     assert "nan" not in str(results)
+
+
+def test_the_error_of_a_teacher_gives_the_students_no_more_digits() -> None:
+    results = made_up_results()
+    rows = results.rows.copy()
+    rows.loc[rows.kind == "teacher", ["mse", "mae"]] = 0.000012, 0.0034
+    shown = {(line.kind, line.name): (line.mse, line.mae) for line in lines(replace(results, rows=rows))}
+    alone = rows[(rows.kind == "student") & (rows.name == "alone")][["mse", "mae"]].mean()
+    assert shown["student", "alone"] == (f"{alone.mse:.3f}", f"{alone.mae:.3f}")
+    assert {texts for (kind, _), texts in shown.items() if kind == "teacher"} == {("0.000", "0.003")}

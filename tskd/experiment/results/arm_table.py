@@ -63,7 +63,8 @@ def lines(results: Measurements, kept: Collection[str] = (), p_values: Mapping[s
     groups = rows.groupby(["kind", "name"], sort=False)
     balance, fits = groups.balance.first(), len(results.info.seeds) * results.info.folds
     means = {kind: mean_errors(results, kind) for kind in ("student", "teacher", "bound")}
-    smallest = pd.concat(means.values()).min()
+    # a teacher's error may be tiny, and would give the students' more digits than tell them apart
+    smallest = means["student"].min().fillna(pd.concat(means.values()).min())
     arms, _ = on_a_par(results)
     best = means["student"].mse.reindex(arms).min()
     found = []
