@@ -275,7 +275,7 @@ def test_one_teacher_is_not_copied(weighting: Weighting, windows: Windows) -> No
     answers = data.outputs.fields[0]["forecasts"]
     weighting.set_up(["a"])
     blend = Blender(data, weighting).blend(0, torch.device("cpu"))
-    assert blend.forecasts.data_ptr() == answers.data_ptr()
+    assert isinstance(blend.forecasts, torch.Tensor) and blend.forecasts.data_ptr() == answers.data_ptr()
     assert blend.scatter is None and blend.total is None
     # the teachers' own arrays are no longer held
     assert data.outputs is None
