@@ -151,7 +151,7 @@ def fit_parts(cache: str) -> dict[str, Callable[[], dict[str, Any]]]:
             "backward": milliseconds("_tensor.py:backward"),
             "Adam": milliseconds("adam.py:adam"),
             "gather": milliseconds("batches.py:__getitems__"),
-            "teachers": milliseconds("student_step.py:_term"),
+            "teachers": milliseconds("blend.py:take", "objective.py:blended"),
             "logging": milliseconds("means.py:add", "means.py:end_step", "history.py:add"),
         }
 
