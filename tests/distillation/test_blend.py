@@ -232,6 +232,7 @@ def test_one_teacher_is_not_copied(weighting: Weighting, windows: Windows) -> No
     answers = data.outputs.fields[0]["forecasts"]
     weighting.set_up(["a"])
     blend = Blender(data, weighting).blend(0, torch.device("cpu"))
+    assert isinstance(blend.forecasts, torch.Tensor)
     assert blend.forecasts.data_ptr() == answers.data_ptr()
     assert not blend.scatter.any() and blend.total is None
     # the teachers' own arrays are no longer held

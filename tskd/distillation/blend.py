@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tskd._core.row_file import RowFile
 from tskd._core.window_keys import unique
 from tskd.distillation.batches import DistillationData
 from tskd.distillation.squared_errors import weighted_squares
 from tskd.teachers.outputs import FORECASTS
 from tskd.weighting import Step, Weighting
 
-# of the blended forecasts, which are in memory
+# of the blended forecasts
 LARGEST = 2**30
 # windows that are blended at once
 PART = 128
@@ -46,11 +47,23 @@ class Blend:
         squares = weighted_squares(forecast, self.forecasts[None], self.total[None])
         return squares / len(forecast) + self.scatter.mean()
 
+
+@dataclass
+class WholeBlend:
+    """The blend of all windows, see `Blend`; its forecasts are on disk if they are large."""
+
+    forecasts: Tensor | RowFile
+    scatter: Tensor
+    weights: Tensor
+    total: Tensor | None = None
+
     def take(self, rows: Tensor, device: torch.device) -> Blend:
         """That of some windows, by their rows `[B]`, on a device."""
+        kept = self.forecasts
+        forecasts = kept.take(rows) if isinstance(kept, RowFile) else kept.index_select(0, rows)
+        scatter, weights = self.scatter.index_select(0, rows), self.weights.index_select(1, rows)
         total = None if self.total is None else self.total.index_select(0, rows).to(device)
-        forecasts, scatter = (values.index_select(0, rows).to(device) for values in (self.forecasts, self.scatter))
-        return Blend(forecasts, scatter, self.weights.index_select(1, rows).to(device), total)
+        return Blend(forecasts.to(device), scatter.to(device), weights.to(device), total)
 
 
 class Blender:
@@ -63,7 +76,7 @@ class Blender:
 
     def __init__(self, data: DistillationData, weighting: Weighting) -> None:
         self._data, self._weighting = data, weighting
-        self._blend: Blend | None = None
+        self._blend: WholeBlend | None = None
         self._epoch = 0
         data.rows_only = True
 
@@ -82,7 +95,7 @@ class Blender:
         # as many as there are outputs: these are of the same windows, in the same order
         return cls(data, weighting) if len(unique(data.keys)) == len(outputs.codes) else None
 
-    def blend(self, epoch: int, device: torch.device) -> Blend:
+    def blend(self, epoch: int, device: torch.device) -> WholeBlend:
         """The blend in an epoch, whose weights are computed on a device."""
         by_epoch = self._weighting.varies == "epoch"
         if self._blend is None or (by_epoch and epoch != self._epoch):
@@ -93,17 +106,16 @@ class Blender:
                 self._data.outputs = None
         return self._blend
 
-    def _blended(self, epoch: int, device: torch.device) -> Blend:
+    def _blended(self, epoch: int, device: torch.device) -> WholeBlend:
         outputs = self._data.outputs
         assert outputs is not None
         keys = unique(self._data.keys)
         teachers = [fields[FORECASTS][:, : outputs.like.shape[1]] for fields in outputs.fields]
-        several = len(teachers) > 1
+        several, like = len(teachers) > 1, teachers[0]
         same = self._step_weights(keys[:1], epoch, device) if self._weighting.varies == "never" else None
-        if same is not None and not several and bool((same == 1).all()):
-            return Blend(teachers[0], same.new_zeros(len(keys)), same.new_ones(1, len(keys)))
-        forecasts = torch.empty_like(teachers[0]) if several else teachers[0]
-        scatter = forecasts.new_zeros(len(keys))
+        stored = RowFile.like(like) if like.numel() * like.element_size() <= LARGEST else None
+        forecasts = torch.empty_like(like) if several and stored is None else like
+        scatter = like.new_zeros(len(keys))
         shares, totals = [], []
         for start in range(0, len(keys), PART):
             part = slice(start, start + PART)
@@ -114,13 +126,17 @@ class Blender:
                 else same.expand(-1, count, *same.shape[2:])
             )
             total = weights.sum(0)
+            mean = forecasts[part] if stored is None or not several else torch.empty_like(like[part])
             if several:
-                _combine([own[part] for own in teachers], weights, total, (forecasts[part], scatter[part]))
+                _combine([own[part] for own in teachers], weights, total, (mean, scatter[part]))
+            if stored is not None:
+                stored.write(start, mean)
             shares.append(_over_components(weights))
             totals.append(total)
         total = torch.cat(totals)
         ones = bool(((total - 1).abs() <= ROUNDING * torch.finfo(total.dtype).eps).all())
-        return Blend(forecasts, scatter, torch.cat(shares, 1), None if ones else total)
+        kept = forecasts if stored is None else stored
+        return WholeBlend(kept, scatter, torch.cat(shares, 1), None if ones else total)
 
     def _step_weights(self, keys: Tensor, epoch: int, device: torch.device) -> Tensor:
         """The weights of the teachers in some windows `[K, m, 1 or H, 1 or C]`."""

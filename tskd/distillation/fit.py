@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from tskd._core.darts.bulk_steps import BulkStep
+from tskd._core.darts.capabilities import is_torch_model
 from tskd._core.darts.dataset import dataset_windows, datasets_of
 from tskd._core.darts.fit import fit_through, train_on
 from tskd._core.darts.progress import named_bar
 from tskd._core.darts.roll_forward import roll_starts
 from tskd._core.darts.storage import forget_target
+from tskd._core.parked import park
 from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows
 from tskd.balance import AutoBalance
@@ -126,8 +128,17 @@ class _StudentTraining:
             if trainer.world_size == 1 and objective.reads_errors_only:
                 module.step.blender = Blender.of(sets[0], objective.weighting)
             self.history.begin()
+        self._park_teachers()
         with named_bar(trainer, "student"):
             train_on(trainer, module, data, sets, checkpoint, BulkStep(module.step.loss, module.step_own_optimizer))
+
+    def _park_teachers(self) -> None:
+        """Take the weights of the teachers that this fit has fitted out of memory: what they know is collected."""
+        for one, teacher in zip(self.prepared.teachers, self.teachers, strict=True):
+            if not one.teacher.fitted:
+                for model in teacher.models:
+                    if is_torch_model(model):
+                        park(model.model)
 
     def _training_data(self, dataset: Any, objective: Objective, epochs: int | None) -> DistillationData:
         """The training windows with teacher outputs; fits the statistics and linear probes of the objective on them."""

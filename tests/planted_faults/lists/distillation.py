@@ -42,6 +42,19 @@ FAULTS = (
         ("keys[part], epoch, device)", "keys[:PART], epoch, device)"),
     ),
     *faults_in(
+        "distillation/blend",
+        ["distillation/test_memory_of_a_fit"],
+        ("stored.write(start, mean)", "stored.write(0, mean)"),
+        ("if stored is None or not several else", "if stored is None else"),
+        ("if like.numel() * like.element_size() <= LARGEST else None", ""),
+    ),
+    *faults_in(
+        "distillation/fit",
+        ["distillation/test_memory_of_a_fit"],
+        ("if not one.teacher.fitted:", "if True:"),
+        ("for model in teacher.models:", "for model in teacher.models[:1]:"),
+    ),
+    *faults_in(
         "distillation/weighted_sum",
         ["distillation/test_two_of_everything", "distillation/test_missing_labels"],
         ("key = (aspect, number if inside else 0)", "key = (aspect, 0)"),
