@@ -101,13 +101,13 @@ def test_what_is_written_to_it_is_not_in_another(folder: Path) -> None:
     own = network()
     twin = copy.deepcopy(own)
     park(own)
-    mine, other = next(own.parameters()), next(twin.parameters())
-    kept = mine.detach().clone()
+    weight, other = (next(net.parameters()) for net in (own, twin))
+    kept = weight.detach().clone()
     with torch.no_grad():
         other.add_(1)
-        assert torch.equal(mine, kept)
-        mine.mul_(2)
-    assert torch.equal(mine, 2 * kept)
+        assert torch.equal(weight, kept)
+        weight.mul_(2)
+    assert torch.equal(weight, 2 * kept)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tests.helpers.disk import full_disk
 from tests.helpers.models import fast
-from tests.helpers.series import single, walk
+from tests.helpers.series import walk
 from tskd import DistilledModel, Teacher
 from tskd._core import parked, row_file
 from tskd.distillation.blend import PART, Blender, WholeBlend
@@ -52,6 +52,11 @@ def fitted(teachers: list[Teacher] | None = None, **kwargs: Any) -> DistilledMod
 
 def weights(model: Any) -> list[Tensor]:
     return list(model.model.state_dict().values())
+
+
+def values_of(forecasts: Any) -> np.ndarray:
+    """Of all windows `[N, H, C]`."""
+    return np.stack([one.values() for one in forecasts])
 
 
 def assert_same(one: Any, other: Any) -> None:
@@ -121,7 +126,7 @@ def test_a_parked_teacher_is_used_as_any(small: Path, tmp_path: Path) -> None:
     model.save(tmp_path / "saved")
     for one in (own, DistilledModel.load(tmp_path / "saved").teachers[0]):
         found = one.historical_forecasts(TARGET, privileged={"lab": LAB})
-        np.testing.assert_allclose(single(found[3]).values(), single(expected[3]).values(), rtol=1e-6)
+        np.testing.assert_allclose(values_of(found), values_of(expected), rtol=1e-6)
     again = DistilledModel(network(0), model.teachers, weighting=Fixed([1, 3]))
     again.fit(TARGET, privileged={"lab": LAB}, verbose=False)
     assert_same(again.student, fitted(weighting=Fixed([1, 3])).student)

@@ -58,16 +58,6 @@ class WholeBlend:
     weights: Tensor
     total: Tensor | None = None
 
-
-@dataclass
-class WholeBlend:
-    """The blend of all windows, see `Blend`; its forecasts are on disk if they are large."""
-
-    forecasts: Tensor | RowFile
-    scatter: Tensor
-    weights: Tensor
-    total: Tensor | None = None
-
     def take(self, rows: Tensor, device: torch.device) -> Blend:
         """That of some windows, by their rows `[B]`, on a device."""
         kept = self.forecasts
