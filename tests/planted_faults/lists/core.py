@@ -39,7 +39,6 @@ FAULTS = (
         ("chain(network.parameters(), network.buffers())", "network.parameters()"),
         ("<= size == values.untyped_storage().nbytes()", "<= size"),
         (" and values.is_contiguous()", ""),
-        ("shared=False, size=values.numel()", "shared=True, size=values.numel()"),
         ("        Path(name).unlink()\n", "        pass\n"),
     ),
     *faults_in(
