@@ -245,7 +245,7 @@ UNUSABLE: dict[str, Fit] = {
     "misspelt name": Fit(LAB_SENSORS, {"privileged": {"lap": LAB}}, ("'lap'", "'lab'")),
     "missing name": Fit((*LAB_SENSORS, *MINUTE), {"privileged": {"lab": LAB}}, ("'minute'", "privileged")),
     "nothing privileged": Fit(LAB_SENSORS, {}, ("'lab'", "privileged")),
-    "privileged values nobody reads": Fit((), {"privileged": {"lab": LAB}}, ("'lab'", "none")),
+    "privileged values nobody reads": Fit((), {"privileged": {"lab": LAB}}, ("'lab'", "no teacher reads")),
     "sensors of another frequency": of_lab(walk(80, 2, name="lab", freq="30min"), "30min", "'h'", "resample"),
     "future of another frequency": of_lab(
         walk(80, 2, name="lab", freq="D"), "'D'", "'h'", "resample", sources=(FutureHorizon("lab"),)
