@@ -16,18 +16,12 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from tests.helpers.models import fast
 from tests.helpers.series import QUIET, walk
+from tests.helpers.steps import EveryStep
 from tskd import DistilledModel
 from tskd._core.darts.bare_calls import batches, forgetting
 
 LOOKBACK, HORIZON, BATCH, EPOCHS = 6, 4, 7, 2
 WINDOWS, STEPS = 44, 7
-
-
-class EveryStep(Callback):
-    """Asks for every step, and does nothing there."""
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        pass
 
 
 class Progress(Callback):

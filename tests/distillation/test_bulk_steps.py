@@ -20,19 +20,13 @@ from torchmetrics import MeanAbsoluteError
 
 from tests.helpers.models import fast
 from tests.helpers.series import QUIET, walk
+from tests.helpers.steps import EveryStep
 from tskd import DistilledModel, Teacher
 from tskd.distillation.student_step import StudentStep
 from tskd.losses import FeatureKD, LossTerm, OutputKD, TemporalRelation
 from tskd.weighting import CAMKD, Fixed, Uniform, Weighting
 
 LOOKBACK, HORIZON, BATCH, EPOCHS = 6, 4, 7, 3
-
-
-class EveryStep(Callback):
-    """Asks for every step, and does nothing there."""
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        pass
 
 
 class LastSeen(Callback):

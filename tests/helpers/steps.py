@@ -1,10 +1,11 @@
-"""Random tensors and training steps."""
+"""Random tensors, training steps, and a callback that asks for each of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
+from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from tskd.weighting import Step
@@ -28,3 +29,10 @@ def make_step(
     student = target if student is None else student.detach()
     fields: dict[str, Any] = {"keys": torch.zeros(len(target), 2, dtype=torch.long), "epoch": 0} | given
     return Step(forecasts, valid, student, target, **fields)
+
+
+class EveryStep(Callback):
+    """Asks for every step, and does nothing there."""
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        pass

@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tskd._core.row_file import bytes_of
+
 # bytes of a tensor that is worth a file
 LARGE = 2**20
 
@@ -49,7 +51,7 @@ def _mapped(values: Tensor) -> Tensor:
     handle, name = tempfile.mkstemp(prefix="tskd-")
     try:
         with open(handle, "wb") as file:
-            file.write(values.view(-1).view(torch.uint8).numpy().data)
+            file.write(bytes_of(values))
         return torch.from_file(name, shared=False, size=values.numel(), dtype=values.dtype).view(values.shape)
     finally:
         Path(name).unlink()

@@ -48,20 +48,20 @@ class RowFile:
 
     def write(self, first: int, rows: Tensor) -> None:
         """Write `rows [m, …]` from row number `first` on."""
-        view = _bytes(rows.contiguous())
+        view = bytes_of(rows.contiguous())
         written = os.pwrite(self._file, view, first * self._size)
         assert written == len(view)
 
     def take(self, rows: Tensor) -> Tensor:
         """The rows `[B, …]` with the numbers `rows [B]`."""
         taken = torch.empty(len(rows), *self._shape, dtype=self._dtype)
-        view, size = _bytes(taken), self._size
+        view, size = bytes_of(taken), self._size
         for place, row in enumerate(rows.tolist()):
             read = os.preadv(self._file, [view[place * size : (place + 1) * size]], row * size)
             assert read == size
         return taken
 
 
-def _bytes(values: Tensor) -> memoryview:
+def bytes_of(values: Tensor) -> memoryview:
     """The bytes of a contiguous tensor."""
     return values.detach().view(-1).view(torch.uint8).numpy().data

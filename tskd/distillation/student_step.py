@@ -148,7 +148,7 @@ class StudentStep:
         self.means.add("train_distillation_loss", term)
         valid = torch.ones(blend.weights.shape[:2], dtype=torch.bool, device=forecast.device)
         self.tally.add(blend.weights, valid, batch.keys)
-        return labels, (1 - self.alpha) * labels + self.alpha * term
+        return labels, DistillationTerm(term, blend.weights).with_labels(labels, self.alpha, compares=True)
 
     def _forecast(self, output: PLModuleOutput) -> tuple[Tensor, Tensor]:
         """The prediction of the student's horizon `[B, H, C, P]`, and the point forecast `[B, H, C]` in it."""

@@ -43,7 +43,12 @@ FAULTS = (
         ["distillation/test_blend"],
         ("self._squares and forecast.shape == target.shape", "self._squares"),
         ("self._squares and forecast.shape == target.shape", "forecast.shape == target.shape"),
-        ("(1 - self.alpha) * labels + self.alpha * term", "labels + self.alpha * term"),
+    ),
+    *faults_in(
+        "distillation/weighted_sum",
+        ["distillation/test_blend"],
+        ("own = (1 - alpha) * (labels", "own = (labels"),
+        ("own + alpha * self.term", "own + self.term"),
     ),
     *faults_in(
         "distillation/blend",
