@@ -45,12 +45,6 @@ FAULTS = (
         ("self._squares and forecast.shape == target.shape", "forecast.shape == target.shape"),
     ),
     *faults_in(
-        "distillation/weighted_sum",
-        ["distillation/test_blend"],
-        ("own = (1 - alpha) * (labels", "own = (labels"),
-        ("own + alpha * self.term", "own + self.term"),
-    ),
-    *faults_in(
         "distillation/blend",
         ["distillation/test_blend"],
         ("addcmul(latest, away, share,", "addcmul(latest, away, share / 2,"),
@@ -78,7 +72,9 @@ FAULTS = (
     ),
     *faults_in(
         "distillation/weighted_sum",
-        ["distillation/test_two_of_everything", "distillation/test_missing_labels"],
+        ["distillation/test_two_of_everything", "distillation/test_missing_labels", "distillation/test_blend"],
+        ("own = (1 - alpha) * (labels", "own = (labels"),
+        ("own + alpha * self.term", "own + self.term"),
         ("key = (aspect, number if inside else 0)", "key = (aspect, 0)"),
         ("step.labelled | step.present.any(0)[..., None]", "step.labelled"),
         ("less[:, span] += ", "less[:, span] = "),
