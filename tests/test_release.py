@@ -60,7 +60,14 @@ def test_every_python_that_is_promised_is_tested_on_every_system() -> None:
     matrix = JOBS["tests"]["strategy"]["matrix"]
     assert matrix["python"] == promised and PROJECT["requires-python"] == f">={promised[0]}"
     assert [name.split("-")[0] for name in matrix["os"]] == ["ubuntu", "macos", "windows"]
-    assert {"tests", "lowest", "docs", "wheel"} <= JOBS.keys()
+    assert {"tests", "docs", "wheel"} <= JOBS.keys()
+
+
+@pytest.mark.parametrize(("job", "constraints"), [("lowest", ["constraints-lowest.txt"]), ("newest", [])])
+def test_the_suite_is_run_with_the_lowest_and_with_the_newest_versions(job: str, constraints: list[str]) -> None:
+    install, run = (step["run"] for step in JOBS[job]["steps"] if "run" in step)
+    assert re.findall(r"--constraint (\S+)", install) == constraints
+    assert "pytest" in run and "-k" not in run
 
 
 def test_commands_of_the_workflows_name_files_and_targets_that_exist() -> None:
