@@ -45,10 +45,13 @@ class WindowCounts:
         return self.both + self.labels + self.teachers
 
     def __str__(self) -> str:
-        parts = (
-            f"{self.both:,} with labels and teachers",
-            f"{self.labels:,} with labels alone",
-            f"{self.teachers:,} with teachers alone",
-        )
-        left_out = f"{self.incomplete:,} in which inputs are missing, {self.neither:,} with neither"
-        return f"{self.used:,} training windows: {', '.join(parts)}; left out: {left_out}"
+        known = {"labels and teachers": self.both, "labels alone": self.labels, "teachers alone": self.teachers}
+        parts = _named({f"with {what}": count for what, count in known.items()})
+        left_out = _named({"in which inputs are missing": self.incomplete, "with neither": self.neither})
+        said = f"{self.used:,} training windows" + (f": {parts}" if parts else "")
+        return said + (f"; left out: {left_out}" if left_out else "")
+
+
+def _named(counts: dict[str, int]) -> str:
+    """Those of which there are any."""
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
