@@ -63,7 +63,7 @@ def teacher_inputs(teacher: TeacherSpec, data: SeriesBundle, sampling: WindowSam
         check_long_enough(data.series, window_span(teacher.model), f"{data.prefix}series", whose)
         keys = teacher.training_keys(data.series, sampling)
         read = replace(data, past_covariates=deployable["past"], future_covariates=deployable["future"])
-        check_windows(read, keys, teacher.lookback, teacher.horizon)
+        check_windows(read, keys, teacher.lookback, teacher.horizon, whose)
     privileged = data.privileged_of(teacher.series_names)
     own = data.series
     if teacher.target is not None:
