@@ -154,7 +154,7 @@ def prepare(
     if weighting.needs.validation and recipe.teachers and validation is None:
         raise ValueError(f"{weighting!r} learns from a validation part: give val_series")
     if any(isinstance(loss, LabelWeighting) for loss in recipe.losses):
-        check_weighable_labels(recipe.student)
+        check_weighable_labels(recipe.student, "student")
     if not any(teacher.fills_past for teacher in recipe.teachers):
         _check_some_window(recipe, student, alone=not recipe.teachers)
         if held_out is not None:
@@ -216,10 +216,7 @@ def _check_some_window(recipe: Recipe, inputs: ModelInputs, alone: bool, part: s
         return
     assert inputs.keys is not None
     if any(map(has_gaps, inputs.series)):
-        try:
-            check_weighable_labels(recipe.student)
-        except ValueError as error:
-            raise ValueError(f"labels are missing, and {error}") from None
+        check_weighable_labels(recipe.student, "student", missing=True)
     windows = Windows.of(inputs, window_span(recipe.student))
     complete, labelled = windows.covers(inputs.keys), windows.has_labels(inputs.keys)
     if not bool((complete & (labelled | (not alone))).any()):
