@@ -56,7 +56,8 @@ STUDENTS: dict[str, dict[str, Any]] = {
     "callable": {"loss_fn": 3},
 }
 LOSSES: dict[str, tuple[Callable[..., Any], str]] = {
-    "unreduced": (torch.nn.MSELoss(reduction="none"), r"a tensor of shape \(1, 3, 2\)"),
+    "unreduced": (torch.nn.MSELoss(reduction="none"), r"must give one number .* a tensor of shape \(1, 3, 2\)"),
+    "failing": (lambda forecast, labels, more: forecast.mean(), "cannot be computed, TypeError: .*'more'"),
     "a number of Python": (lambda forecast, labels: 1.5, "float"),
     "nothing": (lambda forecast, labels: None, "NoneType"),
     "a constant": (lambda forecast, labels: labels.mean(), "a constant"),
@@ -109,17 +110,47 @@ def test_settings_of_the_student(message: str, steps: list[str]) -> None:
     assert not steps
 
 
-@pytest.mark.parametrize("whose", ["student", "teacher"])
+# places of a model with a loss of its own in a fit, and whose it is in messages
+PLACES: dict[str, tuple[Callable[[Any, Any], DistilledModel], str]] = {
+    "alone": (lambda bad, good: DistilledModel(bad), "student"),
+    "student": (lambda bad, good: DistilledModel(bad, Teacher(good)), "student"),
+    "taught by a fitted one": (lambda bad, good: DistilledModel(bad, Teacher(linear().fit(Y))), "student"),
+    "first teacher": (lambda bad, good: DistilledModel(good, Teacher(bad, name="a")), "teacher 'a'"),
+    "last teacher": (
+        lambda bad, good: DistilledModel(good, [Teacher(linear(), name="a"), Teacher(bad, name="b")]),
+        "teacher 'b'",
+    ),
+}
+
+
+@pytest.mark.parametrize("place", list(PLACES))
 @pytest.mark.parametrize("case", list(LOSSES))
-def test_a_loss_that_cannot_be_followed(case: str, whose: str, steps: list[str]) -> None:
+def test_a_loss_that_cannot_be_followed(case: str, place: str, steps: list[str]) -> None:
     """With half the weight on teachers, a constant loss of the labels would train in silence."""
     loss, found = LOSSES[case]
-    bad, good = NLinearModel(L, H, **fast(loss_fn=loss)), NLinearModel(L, H, **fast())
-    student, last = (bad, good) if whose == "student" else (good, bad)
-    model = DistilledModel(student, [Teacher(linear(), name="a"), Teacher(last, name="b")], balance=0.5)
-    with untouched(model), pytest.raises(ValueError, match=rf"^loss_fn=.* must give one number .*{found}"):
+    make, whose = PLACES[place]
+    model = make(NLinearModel(L, H, **fast(loss_fn=loss)), NLinearModel(L, H, **fast()))
+    steps.clear()
+    with untouched(model), pytest.raises(ValueError, match=rf"^{whose}: loss_fn=.*{found}"):
         model.fit(Y)
     assert not steps
+
+
+class Counted(torch.nn.MSELoss):
+    """Grows with each call."""
+
+    calls = 0
+
+    def forward(self, *pair: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return self.calls * super().forward(*pair)
+
+
+def test_a_loss_with_a_state_does_not_notice_that_it_is_tried() -> None:
+    """Training by it is darts' own, bit for bit."""
+    expected = NLinearModel(L, H, **fast(loss_fn=Counted())).fit(Y).predict(H)
+    model = DistilledModel(NLinearModel(L, H, **fast(loss_fn=Counted()))).fit(Y)
+    assert model.predict(H) == expected
 
 
 def test_weights_of_the_validation_part_alone_are_no_fault_of_the_loss() -> None:

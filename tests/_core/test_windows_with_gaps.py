@@ -85,14 +85,14 @@ def test_coverage_is_asked_of_the_windows_of_each_series() -> None:
             return [targets[0], series([0.0] * (span[1] - span[0] + 1), first=span[0])]
 
         try:
-            check_windows(SeriesBundle(targets, covering(past), covering(future)), origins, 3, range(2, 4))
+            check_windows(SeriesBundle(targets, covering(past), covering(future)), origins, 3, range(2, 4), "student")
         except ValueError as error:
             return str(error)
         return ""
 
     # of the series of 8 steps, origins are 2 to 4
     assert not refused((0, 4), (0, 7))
-    assert refused((1, 4), (0, 7)).startswith("past_covariates[1] ")
-    assert refused((0, 3), (0, 7)).startswith("past_covariates[1] ")
-    assert refused((0, 4), (1, 7)).startswith("future_covariates[1] ")
-    assert refused((0, 4), (0, 6)).startswith("future_covariates[1] ")
+    assert refused((1, 4), (0, 7)).startswith("student: past_covariates[1] ")
+    assert refused((0, 3), (0, 7)).startswith("student: past_covariates[1] ")
+    assert refused((0, 4), (1, 7)).startswith("student: future_covariates[1] ")
+    assert refused((0, 4), (0, 6)).startswith("student: future_covariates[1] ")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -14,14 +13,14 @@ from darts.models import DLinearModel, LinearRegressionModel, TiDEModel
 from pytorch_lightning.callbacks import EarlyStopping
 
 from tests.helpers.models import fast
+from tests.helpers.refusals import untrained
 from tests.helpers.series import QUIET, walk
 from tskd import DistilledModel, Teacher
 from tskd._core.checks import check_known
-from tskd.privileged import CostlySensors, FutureHorizon, HighResolution, Source, WayPoint
+from tskd.privileged import CostlySensors
 
 # a lookback of 8 and a horizon of 4: a window of 12 steps
 SERIES, LAB = walk(60), walk(75, seed=1, name="lab")
-LATE, FINE = LAB[20:], walk(200, seed=2, name="fine", freq="30min", start="2020-01-01 20:00")
 TEXTS, NUMBERS = pd.DataFrame({"kind": ["a"]}), pd.DataFrame({"size": [2.0]})
 
 
@@ -39,16 +38,6 @@ def linear(lags: int = 8) -> Teacher:
 
 def stopping(metric: str = "val_loss", **settings: Any) -> dict[str, Any]:
     return QUIET | {"callbacks": [EarlyStopping(metric, **settings)]}
-
-
-def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No training may begin."""
-
-    def fail(*_: Any, **__: Any) -> None:
-        pytest.fail("it was trained")
-
-    monkeypatch.setattr("pytorch_lightning.Trainer.fit", fail)
-    monkeypatch.setattr(LinearRegressionModel, "fit", fail)
 
 
 def fit(model: Any, teacher: Any, series: Any = SERIES, **given: Any) -> DistilledModel:
@@ -78,7 +67,7 @@ VALIDATED = BOTH | {"val_privileged": {"lab": LAB}}
         (
             lambda: fit(student(), sensors(30), SERIES[:33], **BOTH),
             r"teacher 'wet': series has 33 steps, and one window needs 34 \(lookback 30, horizon 4\): give a longer "
-            "series, or teacher 'wet' a shorter lookback",
+            "series, or a model with a shorter lookback",
         ),
         (
             lambda: fit(student(), sensors(30), val_series=SERIES[:20], **VALIDATED),
@@ -138,46 +127,6 @@ def test_static_covariates_in_use_are_those_of_the_fit() -> None:
         with pytest.raises(ValueError, match=message):
             model.historical_forecasts(other, retrain=False)
     assert len(model.predict(4, with_static(SERIES, NUMBERS))) == 4
-
-
-@pytest.mark.parametrize(
-    ("source", "key", "series"),
-    [
-        (CostlySensors("lab"), "lab", LATE),
-        (FutureHorizon("lab"), "lab", LATE),
-        (WayPoint("lab", 2), "lab", LATE),
-        (HighResolution("fine"), "fine", FINE),
-    ],
-)
-def test_privileged_series_that_begin_after_training_does(
-    source: Source, key: str, series: TimeSeries, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    untrained(monkeypatch)
-    kind = type(source).__name__
-    with pytest.raises(ValueError, match="teacher 'wet'") as found:
-        fit(student(), Teacher(TiDEModel(8, 4, **fast()), source, name="wet"), privileged={key: series})
-    text = str(found.value)
-    assert text.startswith(f"teacher 'wet': privileged['{key}'] as {kind} reads it covers 2020-01-01 20:00:00 to")
-    assert "missing 2020-01-01 00:00:00 to 2020-01-01 19:" in text
-    assert text.endswith("; give them (NaN counts as missing), or cut the target to what it covers")
-
-
-def test_the_advice_for_a_late_privileged_series_is_good() -> None:
-    """With NaN before its beginning the teacher is silent in the windows of origins 7 to 26, of 49 from 7 to 55."""
-    values = np.full((75, 1, 1), np.nan, dtype="float32")
-    values[20:] = LATE.all_values()
-    model = fit(student(), sensors(), privileged={"lab": LAB.with_values(values)})
-    assert model.windows is not None and (model.windows.both, model.windows.labels) == (29, 20)
-
-
-def test_privileged_series_of_the_validation_part_that_begin_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    untrained(monkeypatch)
-    message = r"teacher 'wet': val_privileged\['lab'\] as CostlySensors reads it covers 2020-01-02 22:00:00"
-    with pytest.raises(ValueError, match=message):
-        fit(student(), sensors(), SERIES[:40], val_series=SERIES[40:], **BOTH, val_privileged={"lab": LAB[46:]})
-    message = r"teacher 'wet': privileged\['lab'\] as CostlySensors reads it: .* begins at 2020-01-03 22:00:00, after"
-    with pytest.raises(ValueError, match=message):
-        fit(student(), sensors(), privileged={"lab": LAB[70:]})
 
 
 PLATEAU = {"lr_scheduler_cls": torch.optim.lr_scheduler.ReduceLROnPlateau}

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from darts import TimeSeries
+from darts.models import LinearRegressionModel
 
 from tskd import DistilledModel, Teacher
 
@@ -62,3 +63,13 @@ def refused(call: Callable[[], Any], kind: type[Exception], *fragments: str) -> 
         call()
     assert type(caught.value) is kind, caught.value
     says(caught.value, *fragments)
+
+
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No training may begin."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        pytest.fail("it was trained")
+
+    monkeypatch.setattr("pytorch_lightning.Trainer.fit", fail)
+    monkeypatch.setattr(LinearRegressionModel, "fit", fail)

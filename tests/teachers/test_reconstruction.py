@@ -400,7 +400,9 @@ def test_data_that_do_not_fit() -> None:
     few = labelled_at(TARGET, slice(0, 9))
     with pytest.raises(ValueError, match="teacher 'r', component 'y0': it has labels at 9 time stamps; at least 10"):
         teacher.fit(few, {"s": STATIONS})
-    with pytest.raises(ValueError, match="0 labelled steps have all privileged values; at least 4 are needed"):
+    with pytest.raises(
+        ValueError, match="0 labelled steps outside a fold have all privileged values, and at least 4 are needed"
+    ):
         teacher.fit(TARGET, {"s": STATIONS.shift(1000)})
     with pytest.raises(ValueError, match="no privileged component is known at 4 labelled steps"):
         Reconstruction("s", "one-neighbour").fit(TARGET, {"s": STATIONS.shift(1000)})

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from darts import TimeSeries
+from darts.utils.utils import n_steps_between
 from torch import Tensor
 
 from tskd._core.series import SeriesBundle
@@ -17,14 +18,19 @@ def check_span(series: TimeSeries, start: Any, end: Any, what: str) -> None:
     """Raise a ValueError with the missing dates if a series lacks steps of its own between `start` and `end`."""
     missing = []
     if (before := series.start_time() - series.freq) >= start:
-        missing.append(f"{start} to {before}")
+        missing.append(_stretch(start, min(before, end), series.freq, "start"))
     if (after := series.end_time() + series.freq) <= end:
-        missing.append(f"{after} to {end}")
+        missing.append(_stretch(max(after, start), end, series.freq, "end"))
     if missing:
         raise ValueError(
             f"{what} covers {series.start_time()} to {series.end_time()}, but the windows need {start} to {end}: "
             f"missing {' and '.join(missing)}; give them (NaN counts as missing), or cut the target to what it covers"
         )
+
+
+def _stretch(first: Any, last: Any, freq: Any, where: str) -> str:
+    steps = n_steps_between(end=last, start=first, freq=freq) + 1
+    return f"{first} to {last} ({steps} {'step' if steps == 1 else 'steps'} at the {where})"
 
 
 def check_long_enough(series: Sequence[TimeSeries], span: WindowSpan, what: str, whose: str) -> None:
@@ -42,18 +48,24 @@ def check_long_enough(series: Sequence[TimeSeries], span: WindowSpan, what: str,
             sizes = ", ".join(f"{name} {steps}" for name, steps in parts.items() if steps)
             raise ValueError(
                 f"{whose}: {where} has {len(item)} steps, and one window needs {needed} ({sizes}): give a longer "
-                f"series, or {whose} a shorter lookback or horizon"
+                "series, or a model with a shorter lookback or horizon"
             )
 
 
 def check_windows(
-    data: SeriesBundle, keys: Tensor, lookback: int, labels: range, sample_weight: Sequence[TimeSeries] | None = None
+    data: SeriesBundle,
+    keys: Tensor,
+    lookback: int,
+    labels: range,
+    whose: str,
+    sample_weight: Sequence[TimeSeries] | None = None,
 ) -> None:
     """Raise a ValueError with the missing dates if a series does not cover the windows `keys [N, 2]`.
 
     Args:
         lookback: number of steps up to the origin that a window spans.
         labels: steps of the labels, relative to the origin.
+        whose: the windows', for messages.
         sample_weight: weights of the labels, one series for each target series, or None.
     """
     spans = (
@@ -64,7 +76,7 @@ def check_windows(
     for name, items, begin, end in spans:
         for index, covariates in enumerate(items or []):
             target = data.series[index]
-            what = f"{data.prefix}{name}" + (f"[{index}]" if len(data.series) > 1 else "")
+            what = f"{whose}: {data.prefix}{name}" + (f"[{index}]" if len(data.series) > 1 else "")
             if name == "sample_weight" and covariates.n_components not in (1, target.n_components):
                 raise ValueError(
                     f"{what} has {covariates.n_components} components, and its target {target.n_components}: give one "

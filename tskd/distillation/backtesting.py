@@ -6,6 +6,7 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from darts import TimeSeries
@@ -17,6 +18,7 @@ from tskd._core.darts.backtesting_view import rolling_view
 from tskd._core.darts.transformers import check_transformers
 from tskd._core.series import SeriesLike, as_list, for_each, only_read, without_gaps
 from tskd.distillation.deployed_inputs import DeployedInputs, check_readable_static, without_incomplete
+from tskd.distillation.labelled_errors import errors_where_labelled
 from tskd.distillation.metrics import check_metric_kwargs, numeric
 from tskd.distillation.soft_sensor import blanked
 from tskd.teachers.base import BaseTeacher
@@ -118,12 +120,16 @@ class Backtester:
             several = zip(forecasts, series, _or_none(past, series), _or_none(future, series), strict=True)
             return [self._complete(*one, kwargs=kwargs) for one in several]
         inputs = DeployedInputs(self.student, None if self.soft_sensor else series, past, future)
-        if not inputs.has_gaps:
+        gaps = inputs.with_gaps
+        if not gaps:
             return forecasts
         horizon = kwargs.get("forecast_horizon", 1)
         left, missing = without_incomplete(forecasts, inputs, horizon, series.freq)
         if missing == len(forecasts):
-            raise ValueError(f"all {missing} forecasts would read missing values")
+            hint = ", or distil a soft sensor, which does not read the target's past" if "series" in gaps else ""
+            raise ValueError(
+                f"all {missing} forecasts would read missing values in {' and '.join(gaps)}: fill them{hint}"
+            )
         if missing:
             logger.warning("%d of %d forecasts read missing values, and are left out", missing, len(forecasts))
         return left
@@ -185,7 +191,9 @@ def evaluate(
         )
     else:
         _check_forecasts(historical_forecasts, series)
-    return darts_method(series, past_covariates, future_covariates, historical_forecasts, **kwargs)
+
+    measure = partial(darts_method, series, past_covariates, future_covariates, historical_forecasts, **kwargs)
+    return errors_where_labelled(measure, series, historical_forecasts)
 
 
 def _check_forecasts(given: Any, series: SeriesLike) -> None:

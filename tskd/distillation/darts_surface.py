@@ -75,12 +75,18 @@ class DartsSurface:
         self.student.load_weights(path, **kwargs)
 
     def backtest(self, series: SeriesLike, *args: Any, **kwargs: Any) -> Any:
-        """darts' `backtest`, plus `privileged=` for `retrain` (see `historical_forecasts`)."""
+        """darts' `backtest`, plus `privileged=` for `retrain` (see `historical_forecasts`).
+
+        Where labels are missing, the error of a forecast is that over its labelled steps, and forecasts without any do
+        not count in the mean over forecasts (`reduction=np.nanmean`, darts' default). A UserWarning says if none has
+        one, and the error is NaN.
+        """
         quick = None if self.soft_sensor else self._errors_of_windows
         return evaluate(self.student.backtest, self.historical_forecasts, series, *args, quick=quick, **kwargs)
 
     def residuals(self, series: SeriesLike, *args: Any, **kwargs: Any) -> Any:
-        """darts' `residuals`, plus `privileged=` for `retrain` (see `historical_forecasts`)."""
+        """darts' `residuals`, plus `privileged=` for `retrain` (see `historical_forecasts`); NaN where a label is
+        missing."""
         return evaluate(self.student.residuals, self.historical_forecasts, series, *args, **kwargs)
 
     def _errors_of_windows(self, arguments: Mapping[str, Any], **parts: Any) -> Any:

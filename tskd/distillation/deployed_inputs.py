@@ -36,9 +36,9 @@ class DeployedInputs:
     future_covariates: TimeSeries | None = None
 
     @property
-    def has_gaps(self) -> bool:
-        """Whether a value is missing anywhere."""
-        return any(has_gaps(values) for _, values, _ in self._read(0))
+    def with_gaps(self) -> list[str]:
+        """Those in which a value is missing anywhere, by their argument's name."""
+        return [what for what, values, _ in self._read(0) if has_gaps(values)]
 
     def missing(self, end: Any, n: int) -> list[tuple[str, TimeSeries]]:
         """The inputs with missing values among those that a forecast reads, cut to the steps that it reads.

@@ -15,6 +15,7 @@ from tskd._core.darts.bulk_steps import BulkStep
 from tskd._core.darts.capabilities import is_torch_model
 from tskd._core.darts.dataset import dataset_windows, datasets_of
 from tskd._core.darts.fit import fit_through, train_on
+from tskd._core.darts.loss_check import check_loss
 from tskd._core.darts.progress import named_bar
 from tskd._core.darts.roll_forward import roll_starts
 from tskd._core.darts.storage import forget_target
@@ -116,8 +117,10 @@ class _StudentTraining:
         prepared = self.prepared
         training_set, validation_set = datasets_of(data)
         with isolated_randomness():
+            keys, windows = self._usable_windows(training_set)
+            check_loss(network, keys, windows, "student")
             objective = prepared.objective()
-            sets = [self._training_data(training_set, objective, trainer.max_epochs)]
+            sets = [self._training_data(keys, windows, objective, trainer.max_epochs)]
             if validation_set is not None:
                 sets.append(self._validation_data(validation_set))
             tally = Tally(Hours.of(prepared.student.series), objective.aspects)
@@ -140,13 +143,20 @@ class _StudentTraining:
                     if is_torch_model(model):
                         park(model.model)
 
-    def _training_data(self, dataset: Any, objective: Objective, epochs: int | None) -> DistillationData:
-        """The training windows with teacher outputs; fits the statistics and linear probes of the objective on them."""
+    def _usable_windows(self, dataset: Any) -> tuple[Tensor, Windows]:
+        """The training windows, and the keys `[N, 2]` of those that have all inputs of the student."""
+        listed = self.prepared.student.keys
+        assert listed is not None
+        windows = dataset_windows(dataset, self.prepared.student)
+        return _chosen(listed, windows.covers(listed)), windows
+
+    def _training_data(
+        self, keys: Tensor, windows: Windows, objective: Objective, epochs: int | None
+    ) -> DistillationData:
+        """Usable windows with teacher outputs; fits the statistics and linear probes of the objective on them."""
         prepared = self.prepared
         listed = prepared.student.keys
         assert listed is not None
-        windows = dataset_windows(dataset, prepared.student)
-        keys = _chosen(listed, windows.covers(listed))
         outputs = self._outputs(self.predictors, windows, keys, objective)
         labelled, taught = windows.has_labels(keys), torch.zeros(len(keys), dtype=torch.bool)
         if objective.compares and prepared.recipe.balance.ever_teaches(epochs):

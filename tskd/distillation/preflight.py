@@ -154,7 +154,7 @@ def prepare(
     if weighting.needs.validation and recipe.teachers and validation is None:
         raise ValueError(f"{weighting!r} learns from a validation part: give val_series")
     if any(isinstance(loss, LabelWeighting) for loss in recipe.losses):
-        check_weighable_labels(recipe.student)
+        check_weighable_labels(recipe.student, "student")
     if not any(teacher.fills_past for teacher in recipe.teachers):
         _check_some_window(recipe, student, alone=not recipe.teachers)
         if held_out is not None:
@@ -180,6 +180,7 @@ def _student_inputs(
 ) -> ModelInputs:
     """Check and build the student's inputs of one part; its series must cover every window."""
     student, arguments = recipe.student, data.deployable
+    whose = "soft sensor" if recipe.soft_sensor else "student"
     for what, components in expected.items():
         check_components(arguments[what], components, f"{data.prefix}{what}")
     without = data.past_covariates is None and data.future_covariates is None
@@ -187,14 +188,14 @@ def _student_inputs(
         raise ValueError("a soft sensor sees covariates alone: give past_covariates or future_covariates")
     if student.considers_static_covariates:
         check_static(data.series, f"{data.prefix}series", "student")
-    check_long_enough(data.series, window_span(student), f"{data.prefix}series", "student")
+    check_long_enough(data.series, window_span(student), f"{data.prefix}series", whose)
     lookback = student.input_chunk_length
     keys = training_keys([len(target) for target in data.series], window_span(student), options.sampling)
     options.check_batches(len(keys), "validation " if data.prefix else "")
     weights = None
     if not isinstance(sample_weight, str):
         weights = as_list(sample_weight, f"{data.prefix}sample_weight", len(data.series), complete=True)
-    check_windows(data, keys, lookback, label_steps(student), weights)
+    check_windows(data, keys, lookback, label_steps(student), whose, weights)
     visible = {}
     if recipe.soft_sensor:
         hidden = torch.zeros(lookback, data.series[0].n_components, dtype=torch.bool)
@@ -215,10 +216,7 @@ def _check_some_window(recipe: Recipe, inputs: ModelInputs, alone: bool, part: s
         return
     assert inputs.keys is not None
     if any(map(has_gaps, inputs.series)):
-        try:
-            check_weighable_labels(recipe.student)
-        except ValueError as error:
-            raise ValueError(f"labels are missing, and {error}") from None
+        check_weighable_labels(recipe.student, "student", missing=True)
     windows = Windows.of(inputs, window_span(recipe.student))
     complete, labelled = windows.covers(inputs.keys), windows.has_labels(inputs.keys)
     if not bool((complete & (labelled | (not alone))).any()):

@@ -22,7 +22,7 @@ def check_all_fits(prepared: PreparedFit) -> None:
         if number or one.teacher.cross_fit is not None:
             one.check_fit(prepared.options)
     if unfitted:
-        rehearse(prepared.recipe.student, _Look(prepared), **prepared.fit_arguments())
+        rehearse(prepared.recipe.student, _Look(prepared), "student", **prepared.fit_arguments())
 
 
 class _Look:

@@ -77,7 +77,9 @@ class FittedModels:
         _check_validation(spec, inputs, validation, fit_kwargs)
         keeps = _keeps(folds_of(spec, inputs), inputs)
         if spec.is_network and not is_foundation(spec.model):
-            network.check(spec.model.untrained_model(), inputs, validation, keeps, **fit_kwargs)
+            network.check(
+                spec.model.untrained_model(), f"teacher {spec.name!r}", (inputs, validation), keeps, **fit_kwargs
+            )
         elif not spec.is_network:
             for keep in keeps:
                 regression.check_windows(spec.model, inputs, keep)

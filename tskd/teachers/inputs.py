@@ -63,7 +63,7 @@ def teacher_inputs(teacher: TeacherSpec, data: SeriesBundle, sampling: WindowSam
         check_long_enough(data.series, window_span(teacher.model), f"{data.prefix}series", whose)
         keys = teacher.training_keys(data.series, sampling)
         read = replace(data, past_covariates=deployable["past"], future_covariates=deployable["future"])
-        check_windows(read, keys, teacher.lookback, teacher.horizon)
+        check_windows(read, keys, teacher.lookback, teacher.horizon, whose)
     privileged = data.privileged_of(teacher.series_names)
     own = data.series
     if teacher.target is not None:
@@ -82,10 +82,7 @@ def teacher_inputs(teacher: TeacherSpec, data: SeriesBundle, sampling: WindowSam
             raise ValueError(f"{whose}: {error}") from None
     visible = _visible(teacher, future.blocks[0], own[0].n_components)
     if sampling is not None and teacher.is_network and any(map(has_gaps, own)):
-        try:
-            check_weighable_labels(teacher.model)
-        except ValueError as error:
-            raise ValueError(f"{whose}: labels are missing, and {error}") from None
+        check_weighable_labels(teacher.model, whose, missing=True)
     inputs = ModelInputs(own, past.joined(teacher.is_network), future.joined(teacher.is_network), visible, keys)
     if not teacher.is_network:
         check_lags(teacher, visible)

@@ -15,6 +15,7 @@ from tskd._core.darts.dataset import WindowData, dataset_windows, datasets_of
 from tskd._core.darts.fit import fit_through, forget_gradients, train_on
 from tskd._core.darts.forward import ModuleStage, evaluation_mode, model_outputs
 from tskd._core.darts.inspect import encoded_covariates, hidden_layers, input_shapes
+from tskd._core.darts.loss_check import check_loss
 from tskd._core.darts.progress import named_bar
 from tskd._core.darts.rehearsal import rehearse
 from tskd._core.darts.training_step import has_darts_step, masking_labels, unlogged_step
@@ -42,7 +43,7 @@ def fit(
     """Fit a model by darts' `fit`, on the windows whose inputs exist and that have a label.
 
     Args:
-        whose: training it is, for the progress bar.
+        whose: training it is, for the progress bar and messages.
         parts: inputs of the training part, and of the validation part or None, with keys.
         keep: maps the training windows `[N, 2]` to those to train on `[N]`; None for all.
         taught_by: predictor of another teacher, whose forecasts replace the training labels.
@@ -54,6 +55,8 @@ def fit(
     def run(trainer: Any, network: Any, data: Any, checkpoint: str | None) -> None:
         training_set, validation_set = datasets_of(data)
         sets = [_training_data(training_set, inputs, keep, taught_by)]
+        assert sets[0].windows is not None
+        check_loss(network, sets[0].keys, sets[0].windows, whose)
         if validation_set is not None and validation is not None:
             sets.append(_training_data(validation_set, validation, None, None))
         step = (
@@ -69,9 +72,14 @@ def fit(
 
 
 def check(
-    model: Any, inputs: ModelInputs, validation: ModelInputs | None, keeps: Sequence[Keep | None], **fit_kwargs: Any
+    model: Any,
+    whose: str,
+    parts: tuple[ModelInputs, ModelInputs | None],
+    keeps: Sequence[Keep | None],
+    **fit_kwargs: Any,
 ) -> None:
     """Raise what `fit` would raise before its first step, with any of several `keeps`; the model is left as it was."""
+    inputs, validation = parts
 
     def look(training_set: Any, validation_set: Any) -> tuple[Tensor, Windows]:
         parts = [_training_data(training_set, inputs, keep, None) for keep in keeps]
@@ -80,7 +88,7 @@ def check(
         assert parts[0].windows is not None
         return parts[0].keys, parts[0].windows
 
-    rehearse(model, look, **_arguments(inputs, validation, fit_kwargs))
+    rehearse(model, look, whose, **_arguments(inputs, validation, fit_kwargs))
 
 
 def _arguments(inputs: ModelInputs, validation: ModelInputs | None, fit_kwargs: dict[str, Any]) -> dict[str, Any]:

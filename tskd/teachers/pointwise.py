@@ -49,8 +49,8 @@ class Pointwise:
         known = np.isfinite(values[:, columns]).all(1)
         if known.sum() < LEAST_ROWS:
             raise ValueError(
-                f"{int(known.sum())} labelled steps have all privileged values; at least {LEAST_ROWS} are "
-                "needed outside each fold"
+                f"{int(known.sum())} labelled steps outside a fold have all privileged values, and at least "
+                f"{LEAST_ROWS} are needed"
             )
         estimator = _estimator(kind, int(known.sum()))
         return cls(estimator.fit(values[known][:, columns], labels[known]), columns)
@@ -78,7 +78,7 @@ def _best(values: np.ndarray, labels: np.ndarray) -> int:
         if share > best:
             best, column = share, int(number)
     if column < 0:
-        raise ValueError(f"no privileged component is known at {LEAST_ROWS} labelled steps outside each fold")
+        raise ValueError(f"no privileged component is known at {LEAST_ROWS} labelled steps outside a fold")
     return column
 
 

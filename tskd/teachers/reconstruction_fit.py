@@ -15,6 +15,9 @@ from tskd.teachers.crossfit import five_days
 from tskd.teachers.label_folds import LabelFolds
 from tskd.teachers.pointwise import Pointwise, PointwiseKind
 
+# components in a message
+MOST_NAMED = 3
+
 
 @dataclass(frozen=True, eq=False)
 class ReconstructionFit:
@@ -55,7 +58,8 @@ class ReconstructionFit:
                     kept = folds.trains(at, fold)
                     parts[fold] = Pointwise.fit(kind, x[kept], y[kept])
             except ValueError as error:
-                raise ValueError(f"component {name!r}: {error}") from None
+                unknown = _unknown_at_labels(inputs, known)
+                raise ValueError(f"component {name!r}: {error}{unknown}") from None
             components.append((folds, whole, parts))
         # a series of the user's may be changed later
         own = [target.copy() for target in inputs.series]
@@ -72,6 +76,24 @@ class ReconstructionFit:
                 answers[rows] = model.predict(values[rows])
             columns.append(answers)
         return np.stack(columns, axis=1)
+
+
+def _unknown_at_labels(inputs: ModelInputs, labelled: np.ndarray) -> str:
+    """Which privileged components are missing at which labelled steps, for messages.
+
+    Args:
+        labelled: over the steps of all target series `[T]`.
+    """
+    read = inputs.past_covariates or []
+    values = [one.values(copy=False)[-len(target) :] for one, target in zip(read, inputs.series, strict=True)]
+    missing = ~np.isfinite(np.concatenate(values)[labelled])
+    parts = []
+    for column in np.argsort(-missing.sum(0), kind="stable")[:MOST_NAMED]:
+        rows, count = missing[:, column], int(missing[:, column].sum())
+        where = "last " if rows[len(rows) - count :].all() else "first " if rows[:count].all() else ""
+        if count:
+            parts.append(f"{read[0].components[column]!r} lacks {'all' if rows.all() else f'the {where}{count}'}")
+    return f"; of {len(missing)} labelled steps, {', '.join(parts)}" if parts else ""
 
 
 def _steps(axis: TimeSeries, target: TimeSeries) -> np.ndarray:

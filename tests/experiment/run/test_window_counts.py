@@ -104,3 +104,17 @@ def test_a_dry_run_counts_as_the_run_does(tmp_path: Path) -> None:
     assert f"{training} to train ({learnt} with inputs and a label), " in said
     assert f"{validation} to validate ({judged} with inputs and a label), " in said
     assert f"{test} to test ({scored} with inputs and a label)" in said
+    inside = {
+        name: len(range(FIRST, end, EVERY)) for name, end in (("train", VALIDATION), ("both", TEST), ("all", STEPS))
+    }
+    assert f"{VALIDATION} steps with {inside['train']} labels to train, " in said
+    assert f"{TEST - VALIDATION} with {inside['both'] - inside['train']} labels to validate from" in said
+    assert f"{STEPS - TEST} with {inside['all'] - inside['both']} labels to test from" in said
+
+
+def test_a_dry_run_counts_the_labels_that_an_experiment_leaves(tmp_path: Path) -> None:
+    """Those of each ninth row of training and validation part, and all of the test part."""
+    experiment = soft_sensor(data=replace(toy_stations(), archive=()), labels={"every": 9})
+    said = " ".join(dry_run(Study("hidden", {"hidden": experiment}), tmp_path, EngineOptions()).split())
+    assert f"{VALIDATION} steps with {len(range(0, VALIDATION, 9))} labels to train, " in said
+    assert f"{STEPS - TEST} to test from" in said

@@ -146,10 +146,16 @@ def uses_static_covariates(model: TorchForecastingModel) -> bool:
     return bool(model.uses_static_covariates)
 
 
-def check_weighable_labels(model: TorchForecastingModel) -> None:
-    """Raise a ValueError for a model whose loss cannot take weights of single labels."""
+def check_weighable_labels(model: TorchForecastingModel, whose: str, missing: bool = False) -> None:
+    """Raise a ValueError for a model whose loss cannot take weights of single labels.
+
+    Args:
+        whose: model it is, for messages.
+        missing: whether it would have to because labels are missing.
+    """
     loss, likelihood = model.model_params.get("loss_fn"), model.model_params.get("likelihood")
+    who = f"{whose}: {'labels are missing, and ' if missing else ''}"
     if isinstance(likelihood, DirichletLikelihood):
-        raise ValueError("a DirichletLikelihood is one for all components, and cannot weigh labels")
+        raise ValueError(f"{who}a DirichletLikelihood is one for all components, and cannot weigh labels")
     if loss is not None and likelihood is None and getattr(loss, "reduction", None) != "mean":
-        raise ValueError(f'loss_fn={loss} is no mean over labels (`reduction="mean"`), and cannot weigh them')
+        raise ValueError(f'{who}loss_fn={loss} is no mean over labels (`reduction="mean"`), and cannot weigh them')

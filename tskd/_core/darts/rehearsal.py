@@ -6,13 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from tskd._core.darts.capabilities import TorchForecastingModel, is_fitted
-from tskd._core.darts.dataset import WindowData, datasets_of
+from tskd._core.darts.dataset import datasets_of
 from tskd._core.darts.fit import fit_through, restoring
-from tskd._core.darts.training_step import loss_of_zeros
+from tskd._core.darts.loss_check import check_loss
 from tskd._core.quiet_logs import quiet
 from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows
@@ -25,23 +24,20 @@ class _RehearsedError(Exception):
     """The end of a rehearsal."""
 
 
-def rehearse(model: TorchForecastingModel, look: Look, **fit_kwargs: Any) -> None:
+def rehearse(model: TorchForecastingModel, look: Look, whose: str, **fit_kwargs: Any) -> None:
     """Raise what darts' `model.fit(**fit_kwargs)` would raise before its first step, or by its loss; the model is left
     as it was, and its network is not called.
 
     Args:
         look: checks the data sets, and returns the keys of windows that can be trained on, and these windows. The loss
             is tried on the labels of one of them.
+        whose: fit it is, for messages about its loss.
     """
 
     def run(trainer: Any, network: Any, data: Any, checkpoint: str | None) -> None:
         keys, windows = look(*datasets_of(data))
         network.configure_optimizers()
-        labelled = keys[windows.has_labels(keys)][:1]
-        if len(labelled):
-            batch = WindowData(labelled, windows).__getitems__([0])
-            slots = {name: _as(getattr(batch, name), network.dtype) for name in batch.__dataclass_fields__}
-            loss_of_zeros(network, type(batch)(**slots))
+        check_loss(network, keys, windows, whose)
         raise _RehearsedError
 
     # a network leaves traces in its model's settings (those of a TFT), so that a copy rehearses where one can
@@ -50,8 +46,3 @@ def rehearse(model: TorchForecastingModel, look: Look, **fit_kwargs: Any) -> Non
         fit_through(actor, run, **fit_kwargs)
         # darts does not train a model that is used as it comes
         raise _RehearsedError
-
-
-def _as(values: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """Values in the precision of a network, masks as they are."""
-    return values if values is None or not values.is_floating_point() else values.to(dtype)

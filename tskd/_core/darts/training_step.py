@@ -130,32 +130,3 @@ def evaluation_loss(network: PLForecastingModule, batch: TorchTrainingBatch) -> 
     with evaluation_mode(network), torch.enable_grad():
         output = network_output(network, batch, ModuleStage.VALIDATE)
         return label_loss(network, output, batch, ModuleStage.VALIDATE)
-
-
-def loss_of_zeros(network: PLForecastingModule, batch: TorchTrainingBatch) -> Tensor:
-    """The network's own label loss of an output of zeros, without a call of the network.
-
-    Raises:
-        ValueError: it is not one number that depends on the output.
-    """
-    likelihood, target = network.likelihood, batch.future_target
-    parameters = 1 if likelihood is None else likelihood.num_parameters
-    zeros = target.new_zeros(*target.shape, parameters).requires_grad_()
-    with torch.enable_grad():
-        loss = label_loss(network, PLModuleOutput(prediction=zeros), batch, ModuleStage.TRAIN)
-    if has_darts_step(network):
-        fault = _fault_of_loss(loss)
-        if fault is not None:
-            raise ValueError(
-                f"loss_fn={network.criterion!r} must give one number that depends on the forecast, {fault}"
-            )
-    return loss
-
-
-def _fault_of_loss(loss: object) -> str | None:
-    """What keeps a training from following a loss; None if nothing does."""
-    if not isinstance(loss, Tensor):
-        return f"got {type(loss).__name__}"
-    if loss.numel() != 1:
-        return f"got a tensor of shape {tuple(loss.shape)}"
-    return None if loss.requires_grad else "got a constant, or a number without its gradient"

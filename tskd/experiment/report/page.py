@@ -116,6 +116,8 @@ class PageCase:
         self.mixed = any(results.rows[name].nunique() > 1 for name in ("commit", *VERSIONS))
         self.block = results.info.block
         self.hidden = results.info.labels != labels_text(ALL)
+        labels_missing = self.hidden or bool(self.info.data.windows.labelled_text)
+        self.placebo_of_few = labels_missing and any(arm.placebo for arm in self.info.arms)
 
     @cached_property
     def taken(self) -> list[Export]:

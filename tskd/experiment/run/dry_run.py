@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from darts import TimeSeries
 
 from tskd.datasets import DataSet
 from tskd.datasets.panel import members_of
 from tskd.datasets.tables import listed
+from tskd.experiment.config.labels import ALL
 from tskd.experiment.config.study import StudyConfig
 from tskd.experiment.data.loading import load
+from tskd.experiment.data.thinning import thinned
 from tskd.experiment.run.case_plan import CasePlan, plan_study
 from tskd.experiment.run.cell_check import planned_store
 from tskd.experiment.run.engines import EngineOptions
@@ -67,7 +70,8 @@ def _case(plan: CasePlan) -> Iterator[str]:
         length = f"a step of {series.freq_str}" if about.series else _span(series)
         yield from _line("privileged", f"{name}: {listed(series.components)}; {length}")
     for number, (label, member) in enumerate([*members.items()][:MOST_CASES]):
-        yield from _line("" if number else "parts", f"{label}: {_parts(member)}" if label else _parts(member))
+        parts = _parts(member if experiment.labels == ALL else thinned(member, experiment.labels))
+        yield from _line("" if number else "parts", f"{label}: {parts}" if label else parts)
     if len(members) > MOST_CASES:
         yield from _line("", f"… and {len(members) - MOST_CASES} more series")
     lookback, _ = experiment.chunk_lengths(experiment.student)
@@ -123,12 +127,18 @@ def _timed_fit(plan: CasePlan) -> float:
 
 
 def _parts(data: DataSet) -> str:
-    times = data.series.time_index
+    times, values = data.series.time_index, data.series.values(copy=False)
     validation, test = (times.get_loc(stamp) for stamp in (data.validation_start, data.test_start))
     return (
-        f"{validation:,} steps to train, {test - validation:,} to validate from {data.validation_start} on, "
-        f"{len(times) - test:,} to test from {data.test_start} on"
+        f"{_steps(values[:validation])} to train, {_steps(values[validation:test], '')} to validate from "
+        f"{data.validation_start} on, {_steps(values[test:], '')} to test from {data.test_start} on"
     )
+
+
+def _steps(values: np.ndarray, steps: str = " steps") -> str:
+    """The number of steps of a part `[T, C]`, and of its labels if some are missing."""
+    labels = int(np.isfinite(values).sum())
+    return f"{len(values):,}{steps}" + ("" if labels == values.size else f" with {_count(labels, 'label')}")
 
 
 def _span(series: TimeSeries) -> str:
