@@ -31,15 +31,16 @@ def step(forecasts: Tensor, target: Tensor, epoch: int = 100, valid: Tensor | No
 
 
 def calibration(
-    forecasts: Tensor, target: Tensor, student: Tensor, valid: Tensor | None = None, chunk: int = 7
+    forecasts: Tensor, target: Tensor, student: Tensor, valid: Tensor | None = None, covers: Tensor | None = None
 ) -> CalibrationSet:
     everywhere = torch.ones(forecasts.shape[:2], dtype=torch.bool)
     known, keys = everywhere if valid is None else valid, torch.arange(2 * len(target)).view(-1, 2)
+    covered = torch.ones(1, 1, dtype=torch.bool) if covers is None else covers
 
     def chunks() -> Any:
-        for rows in torch.arange(len(target)).split(chunk):
+        for rows in torch.arange(len(target)).split(7):
             spread = torch.full_like(forecasts[:, rows], torch.nan)
-            yield CalibrationWindows(keys[rows], {}, forecasts[:, rows], known[:, rows], spread, target[rows])
+            yield CalibrationWindows(keys[rows], {}, forecasts[:, rows], known[:, rows], spread, target[rows], covered)
 
     return CalibrationSet(True, chunks, lambda judged: student[judged.keys[:, 0] // 2])
 
@@ -143,13 +144,14 @@ def test_a_teacher_of_a_part_of_the_horizon_is_judged_by_that_part() -> None:
     target, covers = draw(20, 4, 1) + 9, torch.tensor([[True] * 4, [True, True, False, False]])
     teachers = off(target, 1, 0.5) * covers[:, None, :, None]
     given = step(teachers, target, covers=covers)
-    weights = judged(LFME(), calibration(teachers, target, target + 2), 2)(given)
+    weights = judged(LFME(), calibration(teachers, target, target + 2, covers=covers), 2)(given)
     assert weights[:, 0].tolist() == [[0.5, 0.5, 1, 1], [0.5, 0.5, 0, 0]]
     # the first is better at both steps, and worse on average: the last steps are hard
     errors = torch.tensor([[0.1, 0.1, 9, 9], [0.5, 0.5, 0, 0]])
     teachers = (target + errors[:, None, :, None]) * covers[:, None, :, None]
     given = step(teachers, target, covers=covers)
-    best = judged(LFME(responsibility="best"), calibration(teachers, target, target + 20), 2)(given)
+    seen = calibration(teachers, target, target + 20, covers=covers)
+    best = judged(LFME(responsibility="best"), seen, 2)(given)
     assert best[:, 0].tolist() == [[1] * 4, [0] * 4]
 
 

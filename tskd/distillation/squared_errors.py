@@ -45,15 +45,10 @@ class _WeightedSquares(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, student: Tensor, teachers: Tensor, weights: Tensor) -> Tensor:
         away = student - teachers
-        if weights.dim() == 2:
-            errors = torch.linalg.vector_norm(away.flatten(2), dim=2).square()
-            total = (weights * errors).sum()
-            weighted = (away * weights[:, :, None, None]).sum(0)
-        else:
-            shares = away * weights.reshape(weights.shape + (1,) * (4 - weights.dim()))
-            total, weighted = (shares * away).sum(), shares.sum(0)
+        shares = away * weights.reshape(weights.shape + (1,) * (4 - weights.dim()))
+        weighted = shares.sum(0)
         ctx.save_for_backward(weighted)
-        return total / student[0].numel()
+        return shares.mul_(away).sum() / student[0].numel()
 
     @staticmethod
     @once_differentiable

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from tskd._core.darts.dataset import TorchTrainingBatch
 from tskd._core.darts.forward import ModuleStage, PLForecastingModule, PLModuleOutput, network_output, point_forecast
 from tskd._core.darts.roll_forward import roll_forward
 from tskd._core.darts.training_step import label_loss, labels_known, takes_mean_squares, update_metrics
@@ -65,8 +66,10 @@ class StudentStep:
             labels, loss = self._blended(output, batch, batch.rows)
         else:
             output, features, calls = self._observed_output(batch)
-            term = self._term(output, batch, features, calls, number)
-            labels = label_loss(network, output, batch.labels, ModuleStage.TRAIN, term.labels)
+            prediction, forecast = self._forecast(output)
+            student = StudentOutput(forecast, prediction, features, *self._rolled(forecast, batch))
+            term = self._term(student, batch, calls, number)
+            labels = self._label_loss(output, forecast, batch.labels, term.labels)
             loss = term.with_labels(labels, self.alpha, objective.compares)
         self.means.add("train_label_loss", labels, labels_known(batch.labels))
         self.means.end_step(loss)
@@ -90,16 +93,9 @@ class StudentStep:
             output = network_output(self.network, batch.labels, ModuleStage.TRAIN)
         return output, features, calls
 
-    def _term(
-        self,
-        output: PLModuleOutput,
-        batch: Batch,
-        features: Mapping[str, Tensor],
-        calls: Sequence[Call],
-        number: int,
-    ) -> DistillationTerm:
-        """The distillation term of a batch, for an output of the student's network."""
-        prediction, forecast = self._forecast(output)
+    def _term(self, student: StudentOutput, batch: Batch, calls: Sequence[Call], number: int) -> DistillationTerm:
+        """The distillation term of a batch, for an output of the student's."""
+        forecast = student.forecast
         steps = slice(-forecast.shape[1], None)
         target = batch.labels.future_target[:, steps]
         objective, mean = self.objective, self.over_ranks
@@ -124,7 +120,6 @@ class StudentStep:
             seed = 1_000_003 * self.epoch + number
             with isolated_randomness():
                 weighting.meta_update(self.calibration.meta_step(self.network, step, batch, seed))
-        student = StudentOutput(forecast, prediction, features, *self._rolled(forecast, batch))
         weight = batch.labels.sample_weight
         result = objective(student, step, batch.details, None if weight is None else weight[:, steps])
         if objective.compares:
@@ -137,18 +132,24 @@ class StudentStep:
     def _blended(self, output: PLModuleOutput, batch: Batch, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of a batch's labels, and the whole one, from the blend of the teachers."""
         assert self.blender is not None
-        forecast, target = self._forecast(output)[1], batch.labels.future_target
+        forecast = self._forecast(output)[1]
         blend = self.blender.blend(self.epoch, forecast.device).take(rows, forecast.device)
         term = self.objective.blended(forecast, blend)
-        # of the same view of the output, whose gradient is then summed up once
-        same = self._squares and forecast.shape == target.shape
-        labels = (
-            mse_loss(forecast, target) if same else label_loss(self.network, output, batch.labels, ModuleStage.TRAIN)
-        )
+        labels = self._label_loss(output, forecast, batch.labels)
         self.means.add("train_distillation_loss", term)
         valid = torch.ones(blend.weights.shape[:2], dtype=torch.bool, device=forecast.device)
         self.tally.add(blend.weights, valid, batch.keys)
         return labels, DistillationTerm(term, blend.weights).with_labels(labels, self.alpha, compares=True)
+
+    def _label_loss(
+        self, output: PLModuleOutput, forecast: Tensor, batch: TorchTrainingBatch, weights: Tensor | None = None
+    ) -> Tensor:
+        """The loss of a batch's labels, which may have weights `[B, H, C]`."""
+        plain = weights is None and batch.sample_weight is None and labels_known(batch) is None
+        if plain and self._squares and forecast.shape == batch.future_target.shape:
+            # of the same view of the output, whose gradient is then summed up once
+            return mse_loss(forecast, batch.future_target)
+        return label_loss(self.network, output, batch, ModuleStage.TRAIN, weights)
 
     def _forecast(self, output: PLModuleOutput) -> tuple[Tensor, Tensor]:
         """The prediction of the student's horizon `[B, H, C, P]`, and the point forecast `[B, H, C]` in it."""

@@ -59,8 +59,7 @@ class AspectWeights:
     def __init__(
         self, weighting: Weighting, step: Step, weights: Tensor, features: Callable[[int], StepFeatures]
     ) -> None:
-        # ranks without valid windows skip this, so no collective may run
-        self._weighting, self._step = weighting, replace(step, context=StepContext())
+        self._weighting, self._step = weighting, step
         self._weights, self._features = weights, features
         self._aspects = weighting.aspects
         self._cached: dict[tuple[Aspect, int], Tensor] = {}
@@ -84,7 +83,9 @@ class AspectWeights:
         key = (aspect, number if inside else 0)
         if key not in self._cached:
             with torch.no_grad():
-                step = replace(self._step, features=self._features(number)) if inside else self._step
+                features = self._features(number) if inside else None
+            # ranks without valid windows skip this, so no collective may run
+            step = replace(self._step, context=StepContext(), features=features)
             self._cached[key] = self._weighting.weights_of(step, aspect)
         return self._cached[key]
 

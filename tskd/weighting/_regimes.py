@@ -54,9 +54,17 @@ def regime_sums(errors: Tensor, valid: Tensor, regime: Tensor, count: int) -> tu
     return sums, torch.einsum("kmh,mr->krh", valid.to(errors.dtype), member)
 
 
-def ranks(errors: Tensor, among: Tensor) -> Tensor:
-    """Share of those `among` with smaller errors, in (0, 1), along the last dimension; ties have their middle."""
+def ranks(errors: Tensor, among: Tensor | None = None) -> Tensor:
+    """Share of those `among`, or of all, with smaller errors, in (0, 1), along the last dimension; ties have their
+    middle."""
     errors = errors.contiguous()
-    ordered = errors.where(among.contiguous(), torch.inf).sort(-1).values.contiguous()
-    below = torch.searchsorted(ordered, errors) + torch.searchsorted(ordered, errors, right=True)
+    if among is None:
+        return _below(errors, errors) / (2 * errors.shape[-1])
+    below = _below(errors, errors.where(among.contiguous(), torch.inf))
     return (below / (2 * among.sum(-1, keepdim=True).clamp(min=1))).clamp(max=1)
+
+
+def _below(errors: Tensor, others: Tensor) -> Tensor:
+    """Twice the number of others with smaller errors; of equal ones, every second counts."""
+    ordered = others.sort(-1).values
+    return torch.searchsorted(ordered, errors) + torch.searchsorted(ordered, errors, right=True)

@@ -21,8 +21,9 @@ def output_gradients(step: Step) -> Tensor:
     Where a teacher has no forecast, the mean of those that have one takes its place, so that its share goes to them. A
     0 would shorten the vector of a teacher that is often absent, and so enlarge its share.
     """
-    if bool(step.valid.all()) and bool(step.covers.all()):
-        return step.student.double() - step.forecasts
+    if step.whole or (bool(step.valid.all()) and bool(step.covers.all())):
+        dtype = torch.promote_types(step.forecasts.dtype, torch.float32)
+        return (step.student.to(dtype) - step.forecasts).double()
     present = step.present[..., None]
     forecasts, student = step.forecasts.double().where(present, 0), step.student.double()
     count = present.sum(0)
@@ -75,17 +76,19 @@ class AEKD(Weighting):
         dtype = torch.promote_types(step.forecasts.dtype, torch.float32)
         if step.epoch < self.warm_up:
             return step.valid.to(dtype)
+        gradients = output_gradients(step)
+        if step.whole:
+            return self._shortest(step, gradients, dtype)[:, None]
         known = step.context.mean_over_ranks(step.valid.any(1).to(dtype)) > 0
         if not bool(known.any()):
             return step.valid.to(dtype)
-        gradients = output_gradients(step)
-        if not bool(known.all()):
-            gradients = gradients[known]
+        shares = self._shortest(step, gradients[known], dtype)
+        return shares.new_zeros(len(known)).masked_scatter(known, shares)[:, None].expand(step.valid.shape)
+
+    def _shortest(self, step: Step, gradients: Tensor, dtype: torch.dtype) -> Tensor:
+        """The shares `[n]` of teachers with gradients `[n, B, H, C]`."""
         found = shortest(self._gram(step, gradients).cpu().numpy(), self.cap)
-        shares = torch.as_tensor(found, dtype=dtype, device=step.forecasts.device)
-        if len(shares) < len(known):
-            shares = shares.new_zeros(len(known)).masked_scatter(known, shares)
-        return shares[:, None].expand(step.valid.shape)
+        return torch.as_tensor(found, dtype=dtype, device=step.forecasts.device)
 
     def _gram(self, step: Step, gradients: Tensor) -> Tensor:
         """Inner products of the gradients in their space, from those with respect to the forecast `[n, B, H, C]`."""

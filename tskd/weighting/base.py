@@ -145,7 +145,7 @@ def _shares(scores: Tensor, step: Step) -> Tensor:
         # as below, but with one row for all windows where the scores have one
         scores = scores.expand(len(step.valid), *scores.shape[1:])
         total = scores.sum(0, keepdim=True)
-        weights = torch.where(total > 0, scores / total.where(total > 0, 1), 1 / len(scores))
+        weights = torch.where(total > 0, scores / total, 1 / len(scores))
         return weights.expand(*step.valid.shape, *scores.shape[2:])
     valid = step.valid
     if not bool(step.covers.all()):

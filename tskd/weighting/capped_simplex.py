@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from itertools import chain
+
 import numpy as np
 
 # of the mean squared length: makes the answer unique, and even among vectors that are equal
@@ -21,15 +25,29 @@ def shortest(gram: np.ndarray, cap: float) -> np.ndarray:
     Returns:
         `[K]`.
     """
-    count = len(gram)
-    even = np.full(count, 1 / count)
-    if cap * count <= 1 or not 0 < gram.trace() < np.inf or not np.isfinite(gram).all():
-        return even
-    unit, cap = normalised(gram), min(cap, 1.0)
-    free = np.linalg.solve(unit, np.ones(count))
-    free /= free.sum()
-    # without bounds the optimum is in proportion to the inverse's row sums: most often it is within them
-    return free if free.min() >= 0 and free.max() <= cap else active_set(unit, cap)
+    count, rows, cap = len(gram), gram.tolist(), min(cap, 1.0)
+    mean = sum(row[k] for k, row in enumerate(rows)) / count
+    if cap * count <= 1 or not 0 < mean < math.inf or not all(map(math.isfinite, chain.from_iterable(rows))):
+        return np.full(count, 1 / count)
+    free = unbounded([value / mean + RIDGE * (k == j) for j, value in enumerate(row)] for k, row in enumerate(rows))
+    # most often it is within the bounds
+    return np.array(free) if min(free) >= 0 and max(free) <= cap else active_set(normalised(gram), cap)
+
+
+def unbounded(gram: Iterable[list[float]]) -> list[float]:
+    """The shares α that minimise ½ αᵀGα with Σα = 1, for the rows of a positive definite G.
+
+    They are in proportion to the row sums of the inverse, here by Gauss–Jordan elimination: for a few teachers, in the
+    midst of a training step, any call of NumPy takes longer than all of it.
+    """
+    rows = [[*row, 1.0] for row in gram]
+    for k, pivot in enumerate(rows):
+        pivot[:] = [value / pivot[k] for value in pivot]
+        for row in rows:
+            if row is not pivot:
+                row[:] = [value - row[k] * own for value, own in zip(row, pivot, strict=True)]
+    total = sum(row[-1] for row in rows)
+    return [row[-1] / total for row in rows]
 
 
 def normalised(gram: np.ndarray) -> np.ndarray:

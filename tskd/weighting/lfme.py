@@ -53,7 +53,7 @@ class LFME(Weighting):
     """
 
     teacher_error: Tensor
-    student_error: Tensor
+    gate: Tensor
     edges: Tensor
 
     def __init__(
@@ -85,7 +85,8 @@ class LFME(Weighting):
         elif not is_choice(responsibility, ("equal", "best")):
             raise ValueError(f"responsibility={responsibility!r}: give 'equal', 'best', or numbers by teacher name")
         self.register_buffer("teacher_error", torch.zeros(0, 1, 1))
-        self.register_buffer("student_error", torch.zeros(0, 1, 1))
+        # of each teacher in each regime, for an epoch [K, R, P]
+        self.register_buffer("gate", torch.zeros(0, 1, 1))
         self.register_buffer("edges", torch.zeros(0))
 
     @property
@@ -122,10 +123,14 @@ class LFME(Weighting):
         if self.regimes == "quantile":
             self.edges = level_edges(torch.cat([level(best_known_target(chunk)) for chunk in chunks]), self.bins)
         self.teacher_error = self._errors(calibration).to(dtype)
-        self.student_error = torch.full_like(self.teacher_error, torch.nan)
+        self.gate = self.teacher_error.new_ones(*self.teacher_error.shape[:2], self._parts)
+        self._covers = chunks[0].covers.cpu()
 
     def start_epoch(self, epoch: int, calibration: CalibrationSet) -> None:
-        self.student_error.copy_(self._errors(calibration, student=True))
+        teacher = self.teacher_error.cpu()
+        student = self._errors(calibration, student=True).to(teacher.dtype)
+        blocks = self._blocks(teacher[0])
+        self.gate.copy_(gates(*(_over(blocks, each, self._covers) for each in (student, teacher)), self.lead))
 
     def _errors(self, calibration: CalibrationSet, student: bool = False) -> Tensor:
         """The teachers' mean squared errors `[K, R, H]`, or the student's in the same windows."""
@@ -149,17 +154,17 @@ class LFME(Weighting):
             return torch.zeros(len(target), dtype=torch.long, device=target.device)
         return torch.bucketize(level(target), self.edges.to(target.device))
 
-    def _blocks(self, step: Step) -> Tensor:
-        """Which steps belong together `[P, H]`."""
-        steps = step.target.shape[1]
+    def _blocks(self, like: Tensor) -> Tensor:
+        """Which of the steps of a tensor `[n, H, …]` belong together `[P, H]`."""
+        steps = like.shape[1]
         if self._parts == 1:
-            return torch.ones(1, steps, dtype=torch.bool, device=step.target.device)
-        block = torch.arange(steps, device=step.target.device) * self._parts // steps
+            return torch.ones(1, steps, dtype=torch.bool, device=like.device)
+        block = torch.arange(steps, device=like.device) * self._parts // steps
         return functional.one_hot(block, self._parts).T.bool()
 
     def scores(self, step: Step) -> Tensor:
         """Responsibilities."""
-        regime, blocks = self._regime(best_known_target(step)), self._blocks(step)
+        regime, blocks = self._regime(best_known_target(step)), self._blocks(step.target)
         if self._given:
             shares = step.target.new_tensor(self._given).view(-1, self._levels, self._parts)
         elif self.responsibility == "best" and len(self.teacher_error):
@@ -170,7 +175,7 @@ class LFME(Weighting):
             shares = (errors <= errors.amin(0, keepdim=True)).to(self.teacher_error.dtype)
         else:
             shares = step.target.new_ones(len(step.valid), self._levels, self._parts)
-        return _by_step(shares[:, regime], blocks)
+        return _by_step(_by_window(shares, regime), blocks)
 
     def forward(self, step: Step) -> Tensor:
         """Responsibilities, normalised, times gates and curriculum."""
@@ -182,27 +187,25 @@ class LFME(Weighting):
             return weights if weights.shape[-1] > 1 else weights[..., 0]
 
     def _opened(self, step: Step) -> Tensor:
-        regime, blocks = self._regime(best_known_target(step)), self._blocks(step)
-        opened = step.target.new_ones(len(step.valid), len(step.target), len(blocks))
-        if len(self.teacher_error):
-            student, teacher = (
-                _over(blocks, errors, step.covers) for errors in (self.student_error, self.teacher_error)
-            )
-            opened = gates(student, teacher, self.lead)[:, regime]
+        regime, blocks = self._regime(best_known_target(step)), self._blocks(step.target)
+        gate = self.gate if len(self.gate) else step.target.new_ones(len(step.valid), self._levels, len(blocks))
+        opened = _by_window(gate, regime)
         if step.epoch < self.curriculum:
-            first = 1 - self._ranks(step, regime, blocks)
-            opened = opened * (first + (1 - first) * (step.epoch / self.curriculum))
+            # v_i0 + (1 − v_i0)·e/E, v_i0 = 1 − rank
+            opened = opened * (1 - (1 - step.epoch / self.curriculum) * self._ranks(step, regime, blocks))
         return _by_step(opened, blocks)
 
     def _ranks(self, step: Step, regime: Tensor, blocks: Tensor) -> Tensor:
         errors = _over(blocks, _squared(step.forecasts, step.target, step.labelled), step.covers).transpose(1, 2)
+        if step.whole and step.labelled is None and self._levels == 1:
+            return ranks(errors).transpose(1, 2)
         scored = step.valid if step.labelled is None else step.valid & step.labelled.flatten(1).any(1)
-        found = torch.zeros_like(errors)
+        # how hard a window without a label is, cannot be said
+        found = torch.full_like(errors, 0.5)
         for one in range(self._levels):
             among = ((regime == one) & scored)[:, None].expand_as(errors)
-            found = torch.where(regime == one, ranks(errors, among).to(errors.dtype), found)
-        # how hard a window without a label is, cannot be said
-        return found.where(scored[:, None], 0.5).transpose(1, 2)
+            found = torch.where(among, ranks(errors, among).to(errors.dtype), found)
+        return found.transpose(1, 2)
 
 
 def _squared(forecasts: Tensor, target: Tensor, labelled: Tensor | None = None) -> Tensor:
@@ -223,8 +226,15 @@ def _squared(forecasts: Tensor, target: Tensor, labelled: Tensor | None = None) 
 
 def _over(blocks: Tensor, values: Tensor, covers: Tensor) -> Tensor:
     """Means `[K, n, P]` of values `[K, n, H]` over the steps of each block that a teacher covers."""
+    if len(blocks) == 1 and bool(covers.all()):
+        return values.mean(-1, keepdim=True)
     share = (blocks & covers.to(blocks.device)[:, None]).to(values.dtype).expand(len(values), -1, -1)
     return values @ share.transpose(1, 2) / share.sum(-1)[:, None]
+
+
+def _by_window(values: Tensor, regime: Tensor) -> Tensor:
+    """Values `[K, R, P]` of regimes in windows of each `[K, B, P]`."""
+    return values.expand(-1, len(regime), -1) if values.shape[1] == 1 else values[:, regime]
 
 
 def _by_step(values: Tensor, blocks: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ class Step(Comparisons):
         features: for weights of the aspect `"features"`, what the loss compares whose teachers are weighed; else None.
         context: computations on the student's graph and across processes.
         labelled: true where a label exists `[B, H, C]`; None if all do.
-        whole: whether it is known, without a look at them, that all is valid and covered.
+        whole: whether it is known, without a look at them and in all processes, that all is valid and covered.
     """
 
     forecasts: Tensor

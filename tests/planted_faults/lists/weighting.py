@@ -76,8 +76,8 @@ FAULTS = (
         ("share.sum(-1)[:, None]", "blocks.sum(-1)"),
         ("squares.where(labelled, 0).sum(-1) / known.clamp(min=1)", "squares.where(labelled, 0).mean(-1)"),
         (
-            "self.student_error.copy_(self._errors(calibration, student=True))",
-            "self.student_error.copy_(self._errors(calibration))",
+            "student = self._errors(calibration, student=True)",
+            "student = self._errors(calibration)",
         ),
         (
             "total.sum(1, keepdim=True) / number.sum(1, keepdim=True)",
