@@ -42,7 +42,10 @@ FAULTS = (
         "distillation/student_step",
         ["distillation/test_blend"],
         ("self._squares and forecast.shape == batch.future_target.shape", "self._squares"),
-        ("self._squares and forecast.shape == batch.future_target.shape", "forecast.shape == batch.future_target.shape"),
+        (
+            "self._squares and forecast.shape == batch.future_target.shape",
+            "forecast.shape == batch.future_target.shape",
+        ),
     ),
     *faults_in(
         "distillation/blend",
