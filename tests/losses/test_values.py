@@ -573,6 +573,22 @@ def test_similarities_of_steps_by_numpy(horizon: int, units: tuple[int, int]) ->
     close(used(TemporalRelation(), pair(student, teacher)), expected)
 
 
+@pytest.mark.parametrize("steps", [8, 9])
+@pytest.mark.parametrize(
+    "loss",
+    [TemporalRelation(), ChannelRelation(), SampleRelation("similarity"), MultiPeriodKD(), MultiPeriodKD(0.7)],
+    ids=repr,
+)
+def test_gradients_of_relations_are_slopes(loss: DistillationLoss, steps: int) -> None:
+    """By finite differences; a component that is constant has none."""
+    student, teacher = (draw(3, steps, 2, seed=seed) for seed in (0, 1))
+    assert torch.autograd.gradcheck(lambda own: loss(pair(own, teacher)), student.requires_grad_())
+    flat = student.detach().clone()
+    flat[0, :, 1] = 0.1
+    if loss.least <= 1:
+        assert (torch.autograd.grad(loss(pair(flat.requires_grad_(), teacher)).sum(), flat)[0][0, :, 1] == 0).all()
+
+
 @pytest.mark.parametrize("components", [2, 12])
 def test_similarities_of_steps_that_are_nearly_equal_do_not_cancel(components: int) -> None:
     teacher = draw(B, H, components)

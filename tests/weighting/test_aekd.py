@@ -63,6 +63,15 @@ def test_conditions_of_the_optimum_hold_whatever_the_gradients() -> None:
     assert worst < 1e-9
 
 
+def test_shares_are_the_same_where_all_is_known_to_be_valid() -> None:
+    rng = torch.Generator().manual_seed(0)
+    teachers = torch.randn(3, 6, 4, 2, generator=rng)
+    given = make_step(teachers, student=torch.randn(6, 4, 2, generator=rng))
+    found = AEKD()(given)
+    assert len(found.unique()) == 3
+    torch.testing.assert_close(AEKD()(replace(given, whole=True)), found)
+
+
 def test_conditions_do_not_hold_elsewhere() -> None:
     gram = normalised(np.diag([1.0, 2, 4]))
     best = shortest(np.diag([1.0, 2, 4]), 1)

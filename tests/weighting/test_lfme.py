@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -166,6 +167,13 @@ def test_hard_windows_come_in_by_the_rank_of_the_teachers_error() -> None:
     for epoch in (0, 1, 3, 4, 9):
         weights = bins(step(teachers[None], target, epoch))
         torch.testing.assert_close(weights[0], first + (1 - first) * min(epoch / 4, 1))
+
+
+def test_ranks_are_the_same_where_all_is_known_to_be_valid() -> None:
+    target, wrong = draw(9, 3, 2), draw(2, 9, 3, 2, seed=1)
+    given = step(target + wrong, target, epoch=2)
+    weighting = judged(LFME(), calibration(target + wrong, target, target + draw(9, 3, 2, seed=2)), 2)
+    torch.testing.assert_close(weighting(replace(given, whole=True)), weighting(given))
 
 
 def test_given_responsibilities_by_hand() -> None:

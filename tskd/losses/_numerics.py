@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 # of the largest value, in rounding errors: what varies less is taken as constant
 ROUNDING = 16
@@ -29,23 +31,47 @@ def rounding(values: Tensor, dim: int) -> Tensor:
     return ROUNDING * torch.finfo(values.dtype).eps * values.detach().abs().amax(dim, keepdim=True)
 
 
-def centred(values: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Values less their mean along `dim`, and differences that rounding alone can make where they are constant."""
-    mean = values.mean(dim, keepdim=True)
+def steps_last(values: Tensor) -> Tensor:
+    """Values `[B, H, C]` as `[B, C, H]`, along which most operations are several times as fast, in float32 or wider."""
+    return at_least_single(values).transpose(1, 2).contiguous()
+
+
+def centred(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Values less their mean along the last dimension, and differences that rounding alone can make where they are
+    constant."""
+    mean = values.mean(-1, keepdim=True)
     return values - mean, ROUNDING * torch.finfo(values.dtype).eps * mean.detach().abs()
 
 
-def unit_power(values: Tensor, dim: int, floor: Tensor) -> Tensor:
-    """Values over their root mean square along `dim`; 0 where that is not above the floor."""
-    power = values.square().mean(dim, keepdim=True)
-    varies = power > floor.square()
-    return values * power.where(varies, torch.inf).rsqrt()
+def with_power(values: Tensor, floor: Tensor, root: float = 1.0) -> Tensor:
+    """Values scaled to the root mean square `root` along the last dimension; 0 where theirs is not above the floor."""
+    return _WithPower.apply(values, floor, root)
 
 
-def standardised(values: Tensor, dim: int) -> Tensor:
-    """Values with mean 0 and root mean square 1 along `dim`; 0 where they are constant."""
-    values, floor = centred(at_least_single(values), dim)
-    return unit_power(values, dim, floor)
+class _WithPower(torch.autograd.Function):
+    """With the gradient as one formula: that of the parts takes several times as long, for a batch of usual size."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, floor: Tensor, root: float) -> Tensor:
+        power = values.square().mean(-1, keepdim=True)
+        varies = power > floor.square()
+        scale = root * power.where(varies, torch.inf).rsqrt()
+        found = values * scale
+        ctx.root = root
+        ctx.save_for_backward(found, scale)
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        found, scale = ctx.saved_tensors
+        along = (gradient * found).mean(-1, keepdim=True) / ctx.root**2
+        return torch.addcmul(gradient, found, along, value=-1).mul_(scale), None, None
+
+
+def standardised(values: Tensor, root: float = 1.0) -> Tensor:
+    """Values with mean 0 and root mean square `root` along the last dimension; 0 where they are constant."""
+    return with_power(*centred(values), root)
 
 
 def per_window(values: Tensor) -> Tensor:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
-from tskd.losses._numerics import full_precision, standardised
+from tskd.losses._numerics import full_precision, standardised, steps_last
 from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
 
 
 def correlations(values: Tensor) -> Tensor:
     """Correlations over time between the components of values `[B, H, C]`: `[B, C, C]`; 0 with a constant one."""
-    scaled = standardised(values, 1)
+    scaled = standardised(steps_last(values), 1 / math.sqrt(values.shape[1]))
     with full_precision(scaled):
-        return scaled.transpose(1, 2) @ scaled / scaled.shape[1]
+        return scaled @ scaled.transpose(1, 2)
 
 
 class ChannelRelation(DistillationLoss):

@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 
 from tskd._core.checks import check_positive
-from tskd.losses._numerics import at_least_single, centred, unit_power
+from tskd.losses._numerics import centred, steps_last, with_power
 from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
 
 
 def log_periods(values: Tensor, temperature: float) -> Tensor:
-    """Logarithm of the share of each period `[B, F, C]` in values `[B, H, C]`, the mean left out."""
-    values, floor = centred(at_least_single(values), 1)
-    amplitudes = torch.fft.rfft(values, dim=1)[:, 1:].abs()
-    return torch.log_softmax(unit_power(amplitudes, 1, values.shape[1] * floor) / temperature, dim=1)
+    """Logarithm of the share of each period `[B, C, F]` in values `[B, H, C]`, the mean left out."""
+    values, floor = centred(steps_last(values))
+    amplitudes = torch.fft.rfft(values)[:, :, 1:].abs()
+    return torch.log_softmax(with_power(amplitudes, values.shape[2] * floor, 1 / temperature), dim=2)
 
 
 class MultiPeriodKD(DistillationLoss):
@@ -47,4 +47,4 @@ class MultiPeriodKD(DistillationLoss):
     def forward(self, pair: StudentTeacherPair) -> Tensor:
         student = pair.of_student(log_periods, self.temperature)
         teacher = log_periods(pair.teacher, self.temperature)
-        return (teacher.exp() * (teacher - student)).sum(1).mean(1)
+        return (teacher.exp() * (teacher - student)).sum(2).mean(1)

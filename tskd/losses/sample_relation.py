@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tskd._core.checks import is_choice
-from tskd.losses._numerics import at_least_single, full_precision, rounding, unit_power
+from tskd.losses._numerics import at_least_single, full_precision, rounding, with_power
 from tskd.losses.base import DistillationLoss, StudentTeacherPair
 
 Relation = Literal["distance", "angle", "similarity"]
@@ -49,7 +49,7 @@ def similarities(points: Tensor) -> Tensor:
     """Inner products of centred points, each row of unit mean square `[B, B]`; 0 where all are equal."""
     centred = points - points.mean(0)
     floor = rounding(points.flatten(), 0).square() * points.shape[1]
-    return unit_power(centred @ centred.T, 1, floor)
+    return with_power(centred @ centred.T, floor)
 
 
 RELATIONS: dict[str, Callable[[Tensor], Tensor]] = {"distance": distances, "angle": angles, "similarity": similarities}

@@ -3,40 +3,61 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from tskd.losses._numerics import full_precision, standardised
+from tskd.losses._numerics import full_precision, standardised, steps_last
 from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
 
 
 def unit_steps(values: Tensor) -> Tensor:
-    """Z/√C of values `[B, H, C]`, Z with mean 0 and root mean square 1 over time."""
-    return standardised(values, 1) / math.sqrt(values.shape[2])
+    """Zᵀ/√C `[B, C, H]` of values `[B, H, C]`, Z with mean 0 and root mean square 1 over time."""
+    return standardised(steps_last(values), 1 / math.sqrt(values.shape[2]))
 
 
 def similarity_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Mean squared difference of the H × H matrices aaᵀ and bbᵀ, of `[B, H, C]` and `[B, H, D]`: `[B]`.
+    """Mean squared difference of the H × H matrices aᵀa and bᵀb, of `[B, C, H]` and `[B, D, H]`: `[B]`.
 
-    With d = a − b and s = a + b, aaᵀ − bbᵀ = (dsᵀ + sdᵀ)/2, whose squares sum to (⟨dᵀd, sᵀs⟩ + ⟨sᵀd, dᵀs⟩)/2: products
-    of components in place of steps, which do not cancel where a is near b.
+    It can be differentiated once, by a. With d = a − b and s = a + b, aᵀa − bᵀb = (dᵀs + sᵀd)/2, which does not cancel
+    where a is near b.
     """
-    steps, components = a.shape[1], max(a.shape[2], b.shape[2])
-    # columns of zeros change no product of steps
-    a, b = (functional.pad(values, (0, components - values.shape[2])) for values in (a, b))
+    steps, components = a.shape[2], max(a.shape[1], b.shape[1])
+    if a.shape[1] != b.shape[1]:
+        # rows of zeros change no product of steps
+        a, b = (functional.pad(values, (0, 0, 0, components - values.shape[1])) for values in (a, b))
     with full_precision(a):
-        less, more = a - b, a + b
         if components > steps:
-            half = less @ more.transpose(1, 2)
+            half = (a - b).transpose(1, 2) @ (a + b)
             squares = (half + half.transpose(1, 2)).square().sum((1, 2)) / 4
         else:
-            both = torch.cat([less, more], 2)
-            products = both.transpose(1, 2) @ both
-            dd, ds, sd, ss = (half for row in products.chunk(2, 1) for half in row.chunk(2, 2))
-            squares = (dd * ss + ds * sd).sum((1, 2)) / 2
+            squares = _SquaredDifference.apply(a, b)
     return squares / steps**2
+
+
+class _SquaredDifference(torch.autograd.Function):
+    """‖aᵀa − bᵀb‖² by products of components in place of steps: (⟨ddᵀ, ssᵀ⟩ + ⟨sdᵀ, dsᵀ⟩)/2.
+
+    Its gradient by a is 4a(aᵀa − bᵀb) = (dsᵀ + ssᵀ)d + (ddᵀ + sdᵀ)s, of the same products.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        both = torch.cat([a - b, a + b], 1)
+        products = both @ both.transpose(1, 2)
+        ctx.save_for_backward(both, products)
+        dd, ds, sd, ss = (half for row in products.chunk(2, 1) for half in row.chunk(2, 2))
+        return (dd * ss + ds * sd).sum((1, 2)) / 2
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        both, products = ctx.saved_tensors
+        of_less, of_more = sum(products.chunk(2, 1)).chunk(2, 2)
+        return (torch.cat([of_more, of_less], 2) * gradient[:, None, None]) @ both, None
 
 
 class TemporalRelation(DistillationLoss):

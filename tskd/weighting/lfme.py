@@ -128,9 +128,10 @@ class LFME(Weighting):
 
     def start_epoch(self, epoch: int, calibration: CalibrationSet) -> None:
         teacher = self.teacher_error.cpu()
-        student = self._errors(calibration, student=True).to(teacher.dtype)
+        student = self._errors(calibration, student=True)
         blocks = self._blocks(teacher[0])
-        self.gate.copy_(gates(*(_over(blocks, each, self._covers) for each in (student, teacher)), self.lead))
+        student, teacher = (_over(blocks, each.to(teacher), self._covers) for each in (student, teacher))
+        self.gate.copy_(gates(student, teacher, self.lead))
 
     def _errors(self, calibration: CalibrationSet, student: bool = False) -> Tensor:
         """The teachers' mean squared errors `[K, R, H]`, or the student's in the same windows."""

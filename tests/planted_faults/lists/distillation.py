@@ -34,15 +34,18 @@ FAULTS = (
     *faults_in(
         "distillation/squared_errors",
         ["distillation/test_blend"],
-        ("(away * weights[:, :, None, None]).sum(0)", "away.mean(0)"),
+        ("shares.sum(0)", "away.mean(0)"),
         ("weighted * (2 * gradient", "weighted * (gradient"),
         ("if any(weighting.aspects.intersection(loss.aspects)", "if any(False"),
     ),
     *faults_in(
         "distillation/student_step",
         ["distillation/test_blend"],
-        ("self._squares and forecast.shape == target.shape", "self._squares"),
-        ("self._squares and forecast.shape == target.shape", "forecast.shape == target.shape"),
+        ("self._squares and forecast.shape == batch.future_target.shape", "self._squares"),
+        (
+            "self._squares and forecast.shape == batch.future_target.shape",
+            "forecast.shape == batch.future_target.shape",
+        ),
     ),
     *faults_in(
         "distillation/blend",

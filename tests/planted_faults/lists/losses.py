@@ -12,6 +12,7 @@ FAULTS = (
         TESTS,
         ("power.where(varies, torch.inf).rsqrt()", "power.where(varies, torch.inf).reciprocal()"),
         ("* mean.detach().abs()", "* 0 * mean.detach().abs()"),
+        ("(gradient * found).mean(-1, keepdim=True) / ctx.root**2", "(gradient * found).mean(-1, keepdim=True)"),
     ),
     *faults_in(
         "losses/base",
@@ -51,7 +52,7 @@ FAULTS = (
         TESTS,
         ("(teacher.scale / student.scale).square()", "(student.scale / teacher.scale).square()"),
     ),
-    *faults_in("losses/multi_period_kd", TESTS, ("values.shape[1] * floor", "0 * floor")),
+    *faults_in("losses/multi_period_kd", TESTS, ("values.shape[2] * floor", "0 * floor")),
     *faults_in(
         "losses/multi_scale_kd",
         TESTS,
@@ -79,7 +80,8 @@ FAULTS = (
         "losses/temporal_relation",
         TESTS,
         ("dd * ss + ds * sd", "dd * ss + sd * sd"),
-        ("max(a.shape[2], b.shape[2])", "b.shape[2]"),
+        ("torch.cat([of_more, of_less], 2)", "torch.cat([of_less, of_more], 2)"),
+        ("max(a.shape[1], b.shape[1])", "b.shape[1]"),
         ("/ steps**2", "/ (steps * components)"),
     ),
     *faults_in(

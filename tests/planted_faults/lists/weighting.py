@@ -23,6 +23,7 @@ FAULTS = (
         "weighting/_regimes",
         [f"{W}/test_lfme"],
         ("(ordered[after - 1] + ordered", "(ordered[after] + ordered"),
+        ("_below(errors, errors) / (2 * errors.shape[-1])", "_below(errors, errors) / (2 * len(errors))"),
     ),
     *faults_in(
         "weighting/base",
