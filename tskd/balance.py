@@ -95,17 +95,17 @@ class ScheduledBalance(Balance):
 class AutoBalance(Balance):
     """α chosen in each fit, from the training part alone: as much trust as teachers earn on held-out labels.
 
-    In purged folds, a probe (a ridge regression in the student's place, for other students than linear ones on random
-    features too) is fitted to the labels, f₀, and to each teacher's answers, f₁; a teacher that saw the labels is
-    refitted without those of the fold, a network by a ridge regression in its place. The estimate
+    In purged folds, a probe (a ridge regression in the student's place; for non-linear students, on random features
+    too) is fitted once to the labels, f₀, and once to each teacher's answers, f₁. A teacher that saw the labels is
+    refitted without those of the fold; a ridge regression takes the place of a network. The estimate
     α̂ = Σ⟨y − f₀, f₁ − f₀⟩/Σ‖f₁ − f₀‖², pooled over steps, components and series, is shrunk by its variance V over
     blocks of time, to α̂·max(0, 1 − V/α̂²), and for a single series it is at most twice its plug-in value. Of several
-    teachers each must earn a share by itself, and explain something of held-out labels (R² > 0); the shares of those
-    that do are the non-negative least squares of their students, and multiply the weights of the weighting. A teacher
-    without a share is left out. Where the windows without a label are badly covered by those with one
-    (`BalanceChoice.coverage` above 2) folds cannot tell what teachers are worth, and labels alone teach.
+    teachers, each must earn a share by itself and explain some of the variance of held-out labels (R² > 0). The shares
+    of those that do are fitted by non-negative least squares on their students, and multiply the weights of the
+    weighting. A teacher without a share is left out. Where the windows without a label are badly covered by those with
+    one (`BalanceChoice.coverage` above 2), folds cannot tell what teachers are worth, and only labels teach.
 
-    It costs no fit of a network. What was chosen, and why, is `DistilledModel.chosen_balance`, and logged. The rule and
+    No network is fitted for it. `DistilledModel.chosen_balance` and the log say what was chosen, and why. The rule and
     its figures: `benchmarks/no_harm.py`.
 
     Args:

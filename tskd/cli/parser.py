@@ -45,7 +45,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--dry-run",
         action="store_true",
-        help="write nothing, and say what would be run: data, parts, windows, cells, and how long, from one timed fit",
+        help="write nothing, and say what would be run: data, parts and their labels, windows, cells, and how long, "
+        "from one timed fit",
     )
     run.add_argument("--seeds", metavar="N", type=int, help="0 to N - 1, in place of those of the configuration")
     _add_modules(run)

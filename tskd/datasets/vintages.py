@@ -21,7 +21,7 @@ def as_issued(
     output chunk reads nothing later, in `predict` as in `historical_forecasts`; a longer one would go on with later
     rows. For a model that reads future covariates alone, `as_issued(table, series, [12]).shift(12)` are what had been
     issued twelve steps ahead, which a forecast of up to twelve steps may read. The realised values are a privileged
-    series, as of `FutureHorizon`.
+    series, such as `FutureHorizon` reads.
 
     Args:
         table: a row for each issue and time for which it holds, one column for each component; a missing value leaves

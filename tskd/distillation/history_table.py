@@ -24,7 +24,7 @@ class EpochRecords(list[EpochRecord]):
     * `aspects`: by aspect and teacher, `{"level": {"a": 0.9, "b": 0.1}, …}`, for aspects with weights of their own,
       over the batches in which a loss compared them; else empty.
     * `effective`: (Σw)²/Σw², the effective number of teachers.
-    * `masked`: share of the pairs of window and teacher that are left out, without a forecast or trust.
+    * `masked`: share of the window-teacher pairs that are left out because the teacher has no forecast or no trust.
 
     Logged as `weight/<teacher>`, `weight/<aspect>/<teacher>`, `effective_teachers` and `masked_fraction`.
     """

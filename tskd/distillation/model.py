@@ -47,7 +47,7 @@ class DistilledModel(DartsSurface):
 
     Args:
         student: a darts torch model, trained in place; it stays a plain darts model.
-        teachers: any number, `Teacher` or `Reconstruction`; of unfitted ones, copies are fitted on the training data.
+        teachers: any number, `Teacher` or `Reconstruction`; copies of unfitted ones are fitted on the training data.
         losses: distillation losses, summed with their weights, and label weightings; `OutputKD()` if None.
         weighting: how the teachers are combined; `Uniform()` if None.
         balance: share α of the teachers in the loss, a number or a `Balance`; `AutoBalance()` chooses it, and says why
@@ -119,15 +119,15 @@ class DistilledModel(DartsSurface):
     ) -> DistilledModel:
         """Fit the unfitted teachers, compute the outputs of all for every training window, and train the student.
 
-        Values may be missing (NaN or infinite). A missing label has no part in the loss, and a teacher is silent where
+        Values may be missing (NaN or infinite). A missing label does not enter the loss, and a teacher is silent where
         it would read a missing value. Windows without labels learn from their teachers alone; those with neither, or in
         which inputs of the student are missing, are left out. `windows` counts them.
 
-        Several series need as many components each; their names may differ, but the same names in another order, which
-        would mix columns, are refused, here as in validation, `predict` and privileged series.
+        All series need the same number of components. Their names may differ, but the same names in another order would
+        mix up columns and are refused, also in validation, `predict` and privileged series.
 
         Other arguments are darts'. A second call trains the student further, with the same teachers. If the fit fails,
-        student and teachers are put back to their state before it.
+        student and teachers return to their state before it.
 
         Args:
             privileged: series by the names that teachers read, one for each target series or a single one for all, not
@@ -236,8 +236,8 @@ class DistilledModel(DartsSurface):
 
     @classmethod
     def load(cls, path: str | Path, trusted: Sequence[type] = ()) -> DistilledModel:
-        """Read the model in `path`, by darts' safe loading. ValueError if it is damaged, or has classes of one's own
-        (models, losses, weightings, sources, teachers, callbacks) that are not `trusted`, whose code may be run."""
+        """Read the model in `path`, by darts' safe loading. ValueError if it is damaged, or names custom classes
+        (of models, losses, weightings, sources, teachers, callbacks) that are not `trusted`, as their code may run."""
         saved = load(as_path(path, "path"), as_tuple(trusted, type, "trusted"))
         model = cls._of(saved.recipe)
         model.components, model.given_teachers = dict(saved.components), saved.given_teachers

@@ -10,8 +10,8 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class WindowCounts:
-    """Number of training windows of the student by what it learns from in them, as darts lists them: windows of the
-    shorter of several series are repeated, and count as often.
+    """Number of the student's training windows, by what it learns from in them. They are counted as darts lists them:
+    windows of shorter series are repeated, and each repetition counts.
 
     Attributes:
         both: with a label and a teacher.

@@ -99,9 +99,9 @@ class Experiment(ExperimentConfig):
 class Study(StudyConfig):
     """Experiments by the label of their case: `Study(name, cases)` or `Study.from_yaml(path)`, then `run()`.
 
-    A YAML file with a `grid` holds an experiment and, for each axis, by a label, what of it is other there; an overlay
-    is merged into the experiment key by key, and the product of all axes gives the cases. Their labels are those of the
-    axes, joined by ' · '. A list of `labels` is an axis too.
+    A YAML file with a `grid` holds an experiment and, for each axis, labelled overlays that say what differs there; an
+    overlay is merged into the experiment key by key, and the product of all axes gives the cases. Their labels are
+    those of the axes, joined by ' · '. A list of `labels` is an axis too.
 
     Attributes:
         name: of the study and, by default, of the folder of its run.
@@ -155,8 +155,8 @@ class Study(StudyConfig):
     ) -> StudyResults:
         """Run all cases as one; arguments as in `Experiment.run`.
 
-        A fit that cases share is computed once. A case whose student alone failed with every seed is left out, and
-        `StudyResults.info` says why.
+        A fit that cases share is computed once. A case in which the student alone failed with every seed is left out,
+        and `StudyResults.info` says why.
 
         Raises:
             ConfigError: the data lack what a case reads.

@@ -55,8 +55,8 @@ class Predictive:
 class StudentTeacherPair:
     """The student's and one teacher's outputs for B windows in which the teacher is valid.
 
-    Of the pairs the first belongs to the student, with gradient, the second to the teacher, a constant; they are None
-    unless the loss needs them.
+    `features`, `predictive` and `ahead` are pairs: the first member belongs to the student and has a gradient, the
+    second belongs to the teacher and is a constant. They are None unless the loss needs them.
 
     Attributes:
         student: the student's point forecast `[B, H, C]`, with gradient.
@@ -168,7 +168,7 @@ class DistillationLoss(LossTerm):
     def representations(self, pair: StudentTeacherPair) -> tuple[Tensor, Tensor]:
         """Features of a `pair` `[B, T, D]`: the student's, in the teacher's space, and the teacher's.
 
-        These are what a term of the aspect `"features"` compares; of others it raises a NotImplementedError.
+        A term of the aspect `"features"` compares these. For other terms, a NotImplementedError is raised.
         """
         raise NotImplementedError(f"{type(self).__name__} compares no features")
 

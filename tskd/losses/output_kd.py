@@ -38,8 +38,9 @@ class OutputKD(DistillationLoss):
     with δ = 1 for `"huber"`. Under MSE, labels weighted 1 − α and this term weighted α are a regression on the blended
     target (1 − α)·y + α·t.
 
-    Of a probabilistic student it compares the mean or the median alone. Labels train the rest, such as outer quantiles;
-    where they have no share (balance 1) the fit is refused: `QuantileKD` and `LikelihoodKD` compare all of it.
+    For a probabilistic student, it compares only the mean or the median. Labels train the rest, such as outer
+    quantiles; where labels have no share (balance 1), the fit is refused. `QuantileKD` and `LikelihoodKD` compare the
+    whole forecast.
 
     The term is `[B, H, C]`.
 

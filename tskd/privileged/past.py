@@ -20,7 +20,8 @@ class CostlySensors(Source):
     """Other channels, up to t+until.
 
     For a student whose target arrives k steps late, `output_chunk_shift=k`, the target itself is such a channel: with
-    `until=k` a teacher sees it without delay. It has no shift of its own, and forecasts k steps more than the student.
+    `until=k` a teacher sees it without delay. The teacher has no output shift of its own and forecasts k steps more
+    than the student.
 
     Args:
         name: key in `privileged`.
@@ -53,7 +54,7 @@ class HighResolution(Source):
 
     Where the calendar gives steps different numbers of samples (days in months, hours in business days, whose Mondays
     reach back over the weekend), five channels instead: mean, standard deviation, minimum, maximum and last value. A
-    step that lacks a sample, as a first month that begins on the 10th, has none of these.
+    step that lacks a sample, such as a first month that begins on the 10th, has none of these.
 
     The fine window ends at the last instant that the target's value at t covers: at t itself if the coarse series
     consists of point samples, at the last fine sample of t's own step if it is a mean or sum over that step (labelled

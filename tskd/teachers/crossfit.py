@@ -27,8 +27,8 @@ Keep = Callable[[Tensor], Tensor]
 class CrossFit(Described):
     """Cross-fitting in interleaved blocks: block b of the time axis belongs to fold b mod `folds`, in all series alike.
 
-    Contiguous folds would be seasons that the others lack: teachers extrapolate, and students got worse in measurements
-    (1.43 × the error of plain training).
+    Contiguous folds would each hold a season that the others lack: teachers would extrapolate, and in measurements
+    students got worse (1.43 × the error of plain training).
 
     Args:
         folds: number of models, each fitted on the blocks of the other folds; at least 2.

@@ -27,14 +27,16 @@ from tskd.teachers.series_file import read_series, write_series
 class Reconstruction(BaseTeacher):
     """A teacher that reconstructs the target from the privileged values of the same time.
 
-    It is fitted on the labelled steps of all series together, those with a finite target value, each component by
-    itself, and answers for every step whose privileged values are known, labelled or not: its forecast of step h from
-    origin t is its answer for t + h, whatever t is. At a time stamp with a label it answers by a model that was fitted
-    without this label and its neighbours, see `LabelFolds`; elsewhere by one that was fitted on all labels. Where a
-    privileged value that it reads is missing it has no answer, and is not a teacher of windows that contain the step.
+    It is fitted on the labelled steps (those with a finite target value) of all series together, separately for each
+    component, and answers for every step whose privileged values are known, labelled or not: its forecast of step h
+    from origin t is its answer for t + h, whatever t is. At a time stamp with a label it answers by a model that was
+    fitted without this label and its neighbours, see `LabelFolds`; elsewhere by one that was fitted on all labels.
+    Where a privileged value that it reads is missing, it has no answer and does not teach windows that contain the
+    step.
 
-    It reads no label after the end of the training series, no privileged value after the end of the series that it is
-    asked about, and nothing of it is part of the student. A saved one holds the values that it was fitted on.
+    It reads no label after the end of the training series, and no privileged value after the end of the series that it
+    is asked about. Nothing of it becomes part of the student. A saved reconstruction holds the values that it was
+    fitted on.
 
     Args:
         privileged: keys in `privileged` of the series that it reads, on the target's time grid; of any span.
@@ -97,7 +99,8 @@ class Reconstruction(BaseTeacher):
 
     @property
     def horizon(self) -> range:
-        """Steps after the origin that it is asked for: those of the student; one before it has a student."""
+        """Steps after the origin that it is asked for: those of the student, or a single one as long as it has no
+        student."""
         return self._horizon
 
     @property

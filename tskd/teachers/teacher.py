@@ -33,8 +33,8 @@ class Teacher(FromOutside, BaseTeacher):
     """A darts global model, with a declaration of the privileged information that it may read.
 
     Args:
-        model: any of darts' global models. A fitted one, also by plain darts with a privileged series as covariate, is
-            used as it is and never changed; of another, copies are fitted on the student's training data.
+        model: any of darts' global models. A fitted one (also by plain darts, with a privileged series as covariate) is
+            used as it is and never changed; copies of an unfitted one are fitted on the student's training data.
         privileged: one or more sources of privileged information; None for an ordinary teacher.
         name: for messages, logs and `Fixed` weights; the model's class name if None.
         sees_inputs: if false, the teacher reads privileged information alone, neither the target's past nor deployable
@@ -176,7 +176,7 @@ class Teacher(FromOutside, BaseTeacher):
         `taught_by` that one, and so on, and distil the student from the last.
 
         Args:
-            series: targets; nothing of `privileged` after the end of a series is read.
+            series: targets; `privileged` is not read after the end of a series.
             privileged: series by name, one for each target series or one for all.
             val_series: for darts' validation loss; a privileged teacher needs `val_privileged` with it.
             taught_by: a fitted teacher of the same horizon, whose forecasts replace the labels of the training windows;

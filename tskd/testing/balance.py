@@ -13,7 +13,7 @@ LATE = 10**6
 class BalanceConformance(Battery[Balance]):
     """The tests of a balance: `TestMine = BalanceConformance.of(Mine)`.
 
-    Of an `AutoBalance`, whose α a fit chooses, those of α do not apply.
+    Tests of α do not apply to an `AutoBalance`, whose α a fit chooses.
 
     Attributes:
         saved: its settings can be written as JSON; else a model that has it cannot be saved.
@@ -31,7 +31,7 @@ class BalanceConformance(Battery[Balance]):
             )
 
     def test_alpha_depends_on_the_epoch_alone(self) -> None:
-        """A fit that goes on from a checkpoint asks a fresh balance, from a later epoch on."""
+        """A fit that resumes from a checkpoint asks a fresh balance, starting at a later epoch."""
         balance = self.make()
         if isinstance(balance, AutoBalance):
             return
@@ -43,7 +43,7 @@ class BalanceConformance(Battery[Balance]):
             require(not wrong, f"alpha {what} differs in the epochs {wrong}: compute it from the epoch, keep no count")
 
     def test_it_says_whether_it_ever_teaches(self) -> None:
-        """What says that it never does is trained as darts does, without teachers."""
+        """A balance that says it never does is trained as darts does, without teachers."""
         balance = self.make()
         if isinstance(balance, AutoBalance):
             return
@@ -59,7 +59,7 @@ class BalanceConformance(Battery[Balance]):
                 require(balance.ever_teaches(unknown), f"ever_teaches({unknown}) is false: their number is not known")
 
     def test_it_says_whether_labels_ever_have_no_share(self) -> None:
-        """Where they have none, every output of the student needs a loss of the teachers."""
+        """Where they have none, every output of the student needs a distillation loss."""
         balance = self.make()
         if isinstance(balance, AutoBalance):
             return

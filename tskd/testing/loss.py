@@ -24,7 +24,8 @@ class LossConformance(Battery[DistillationLoss]):
     """The tests of a loss: `TestMine = LossConformance.of(Mine)`.
 
     A loss whose term of a window depends on other windows says so by its `least`, the number of windows that it needs,
-    and one that reads labels by `labelled`. What a loss needs not promise is declared here, with the reason beside it.
+    and one that reads labels by `labelled`. Whatever a loss does not promise is declared here, with the reason beside
+    it.
 
     Attributes:
         least: fewest windows, steps and components for which it is defined.

@@ -25,9 +25,9 @@ ORIGIN = 30
 class DistilledModelConformance(Battery[DistilledModel]):
     """The tests of a model with its student, teachers, losses, weighting and balance.
 
-    `TestMine = DistilledModelConformance.of(mine)`, of a function that returns one that is not fitted. Let a batch of
-    its networks hold all windows, some 80: the order of batches is then no part of a comparison. Give them a seed and
-    a few epochs: after a single step of Adam all students are nearly alike.
+    `TestMine = DistilledModelConformance.of(mine)`, where `mine` is a function that returns an unfitted model. Let a
+    batch of its networks hold all of the about 80 windows, so that the order of batches does not affect a comparison.
+    Give them a seed and a few epochs: after a single step of Adam all students are nearly alike.
 
     Attributes:
         grids: time grids of the target.

@@ -109,7 +109,7 @@ class SourceConformance(Battery[Source]):
                     require_close(found, expected[origin], self.rounding, message)
 
     def test_a_window_reads_the_same_in_a_part_of_the_series(self) -> None:
-        """Of which the target, or the privileged series, begins later, or the target ends earlier."""
+        """The target or the privileged series begins later there, or the target ends earlier."""
         source = self.make()
         for case in self.cases():
             expected = self.read(case)

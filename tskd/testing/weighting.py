@@ -25,8 +25,8 @@ NAN, FAR = float("nan"), 1e4
 class WeightingConformance(StateTrial):
     """The tests of a weighting, as plain methods that pytest finds.
 
-    Either a subclass, or a line: `TestUniform = WeightingConformance.of(Uniform)`. The attributes declare where a
-    weighting differs from the default, and a reason belongs beside each.
+    Write a subclass, or one line: `TestUniform = WeightingConformance.of(Uniform)`. The attributes declare where a
+    weighting differs from the default; give a reason beside each.
 
     Attributes:
         renormalised: weights sum to one over the valid teachers; else each is at most one.

@@ -21,8 +21,9 @@ class LinearGaussian:
         m: dimension of z, the privileged values.
         rho: each of the min(d, m) canonical correlations, 0 to 1.
         noise: σ², the variance of e.
-        slope: |b|; of what the label is, as far as z tells it.
-        direct: |c|; what x tells of the label directly and a teacher of z alone cannot know: a violated assumption.
+        slope: |b|, the scale of the part of the label that z tells.
+        direct: |c|, the scale of the part that x tells directly and a teacher that reads only z cannot know: a violated
+            assumption.
 
     Raises:
         ValueError: an argument out of its range.
@@ -79,7 +80,7 @@ class LinearGaussian:
 
     @property
     def hidden(self) -> float:
-        """τ² = Var(b'u): of the teacher's answers, what x does not tell."""
+        """τ² = Var(b'u): variance of the teacher's answers that x does not explain."""
         return self.slope**2 * (1 - self.shared / self.m)
 
     @cached_property

@@ -14,8 +14,9 @@ LEFT_OUT = 1e-13
 def labels_risk(world: LinearGaussian, rows: int) -> float:
     """R_C = (σ² + τ²)·d/(n − d − 1), exact, n > d + 1: labels alone.
 
-    So are a student of a nested teacher on the same rows (on x and z, or of z that x is a linear function of), one of a
-    teacher that sees the target, and linear self-training on any rows: they equal labels alone.
+    A student of a nested teacher on the same rows (one on x and z, or on a z of which x is a linear function), a
+    student of a teacher that sees the target, and linear self-training on any rows have the same risk: they equal
+    labels alone.
 
     Args:
         world: that the rows are drawn from.
@@ -79,9 +80,10 @@ def same_rows_risk_of_one_input(world: LinearGaussian, rows: int) -> float:
 def archive_risk(world: LinearGaussian, fitted: int, rows: int) -> float:
     """R = σ²/(N − m − 1)·[S + d(m − S)/(n − d − 1)] + τ²·d/(n − d − 1), exact: a teacher on z alone of N other rows.
 
-    The teacher's coefficients err by δ, E[δδ'] = σ²/(N − m − 1)·I. Of δ'z, the student learns Aδ, which makes the S;
-    what x does not tell of it, δ'u, is noise to a regression on n rows, as b'u is. It is the archive's form (few rows
-    of the student, many of the archive) and that of few labels (few rows of the teacher, many without a label).
+    The teacher's coefficients err by δ, E[δδ'] = σ²/(N − m − 1)·I. The student learns the part Aδ of δ'z, hence the S;
+    the part that x does not tell, δ'u, is noise to a regression on n rows, as b'u is. The formula covers an archive
+    (few rows of the student, many of the archive) as well as few labels (few rows of the teacher, many without a
+    label).
 
     Args:
         world: that all rows are drawn from.

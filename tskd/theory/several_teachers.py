@@ -19,8 +19,8 @@ SLOPE = 1.0
 class SeveralTeachers:
     """y = β'x + e, x ~ N(0, I_d); teacher k knows the coefficients of some inputs, and not those of the others.
 
-    It answers as the labels of the training rows would for the inputs that it does not know, the truth for those that
-    it does, and a bias on top: as students, teachers save the variance of what they know.
+    For inputs that it does not know, it answers as the labels of the training rows would; for those that it knows, it
+    answers the truth plus a bias. What a teacher saves its student is the variance of what it knows.
 
     Args:
         d: inputs.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,11 @@ FIGURES = """
 })
 """
 
+# whether each part of something folded is visible, and whether it is of how a case was done
+FOLDED = """
+[...document.querySelectorAll("details > *")].map(part => [part.checkVisibility(), part.closest(".how") !== null])
+"""
+
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
@@ -49,7 +55,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("width", [390, 800, 1400])
 @pytest.mark.parametrize(("name", "count"), [("one", 7), ("many", 12)])
 def test_a_page_opens(browser: Browser, pages: dict[str, Path], name: str, count: int, width: int) -> None:
     browser.open(pages[name], width)
@@ -72,12 +78,28 @@ def test_a_link_to_a_case_opens_it(browser: Browser, pages: dict[str, Path]) -> 
     assert browser.evaluate("document.querySelector('details.case').open")
 
 
-def test_all_is_printed(browser: Browser, pages: dict[str, Path], tmp_path: Path) -> None:
+def test_what_is_folded_is_printed_but_for_how_each_case_was_done(
+    browser: Browser, pages: dict[str, Path], tmp_path: Path
+) -> None:
+    """On paper a study of two cases has at most two sheets for each, and three for what is about all."""
     browser.open(pages["many"], 1400)
     browser.ask("Emulation.setEmulatedMedia", media="print")
-    seen = browser.evaluate("[...document.querySelectorAll('details > *')].map(inside => inside.checkVisibility())")
+    seen = browser.evaluate(FOLDED)
     browser.ask("Emulation.setEmulatedMedia", media="screen")
-    closed = browser.evaluate("[...document.querySelectorAll('details > *')].map(inside => inside.checkVisibility())")
-    assert len(seen) > 10 and all(seen) and not all(closed)
+    closed = browser.evaluate(FOLDED)
+    browser.ask("Emulation.setEmulatedMedia", media="")
+    assert len(seen) > 10 and all(visible != how for visible, how in seen) and not all(visible for visible, _ in closed)
     browser.pdf(tmp_path / "page.pdf")
-    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+    written = (tmp_path / "page.pdf").read_bytes()
+    assert written.startswith(b"%PDF") and max(map(int, re.findall(rb"/Count (\d+)", written))) <= 2 * 2 + 3
+
+
+def test_figures_on_paper_are_half_a_sheet_wide(browser: Browser, pages: dict[str, Path]) -> None:
+    """182 mm of an A4 sheet lie between its margins, at 96 pixels an inch."""
+    browser.open(pages["one"], round(182 / 25.4 * 96))
+    browser.ask("Emulation.setEmulatedMedia", media="print")
+    found = browser.evaluate(FIGURES)
+    browser.ask("Emulation.setEmulatedMedia", media="")
+    assert len(found) == 7
+    for figure in found:
+        assert 320 < figure["width"] < 344 and figure["outside"] == [] and figure["smallest"] > 8

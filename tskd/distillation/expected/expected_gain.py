@@ -48,8 +48,8 @@ class ExpectedGain:
         neighbour: largest squared correlation of a privileged component with the target, of changes from one label to
             the next.
         teachers: one by one.
-        change: predicted for all teachers together, at the model's balance; given shares if the weighting is `Fixed`,
-            else equal ones, for a fixed or scheduled balance (of which the last epoch counts).
+        change: predicted for all teachers together at the model's balance. With a fixed or scheduled balance (whose
+            last epoch counts), teachers have the shares given by a `Fixed` weighting, else equal ones.
         best_balance, best_change: for all teachers together, at the share of 0, .05, …, 1 with the least held-out error
             for the same weights among them, which is optimistic.
         verdict: in words, with the cheapest thing to try first.
@@ -76,7 +76,8 @@ class ExpectedGain:
         return self.effective_windows / self.parameters
 
     def table(self) -> pd.DataFrame:
-        """A row for each teacher; what is the same for all stands in each, so that tables can be put together."""
+        """One row per teacher; values that all of them share are repeated in each row, so that tables can be
+        concatenated."""
         same = {
             "windows": self.windows,
             "labelled": self.labelled,
@@ -140,9 +141,9 @@ def expected_gain(
 ) -> ExpectedGain:
     """What the distillation of a model is expected to give, before its student is trained.
 
-    Nothing but the training part is read, and no network is trained: a ridge regression on purged folds stands in the
-    student's place, as for `AutoBalance`, and another in that of a teacher that is a network and saw the labels.
-    Other unfitted teachers are fitted on copies.
+    Only the training part is read, and no network is trained: a ridge regression on purged folds takes the student's
+    place, as in `AutoBalance`, and another one that of a network teacher that saw the labels. Other unfitted teachers
+    are fitted as copies.
 
     Args:
         model: a `DistilledModel` with at least one teacher; it stays as it is.

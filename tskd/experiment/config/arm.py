@@ -23,7 +23,7 @@ class Arm(Strict):
         losses: one or more, of `tskd.losses`; summed.
         weighting: of several teachers, of `tskd.weighting`.
         balance: a number, a balance, or a list of candidates, of which the one with the lowest validation error (mean
-            over the seeds; of equals the first) is used.
+            over the seeds; the first one of a tie) is used.
         placebo: whether the rows that the teachers' sources read are shuffled
             (`tskd.experiment.controls.shuffling`).
         students: in an arm without teachers, candidate settings, each merged into the student's `kwargs` and chosen

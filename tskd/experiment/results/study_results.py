@@ -52,7 +52,7 @@ class StudyResults:
 
     @property
     def left_out(self) -> list[str]:
-        """Which cases have no results: a sentence for each reason, with the first cases that it is true of."""
+        """Which cases have no results: one sentence per reason, with the first cases to which it applies."""
         reasons: dict[str, list[str]] = {}
         for case, reason in self.info.left_out.items():
             reasons.setdefault(reason, []).append(case)
@@ -66,7 +66,8 @@ class StudyResults:
     def fev_rows(self) -> pd.DataFrame:
         """The rows of all cases as `Results.fev_rows` gives them, each model once on each task.
 
-        Models of several cases that would have one name on one task also bear what is other in their cases' labels.
+        Models of several cases that would share a name on one task also bear the parts of their cases' labels that
+        differ.
         """
         return fev_rows_of_cases(self.cases)
 
