@@ -88,7 +88,7 @@ LOADERS: dict[str, tuple[dict[str, Any], str]] = {
     "batches of its own": ({"batch_sampler": [[0]]}, "mutually exclusive"),
     "a window that there is not": ({"sampler": [34], "shuffle": False}, "sampler.*33 at most"),
     "no window": ({"sampler": [], "shuffle": False}, "no batch"),
-    "batches larger than all windows": ({"drop_last": True, "batch_size": 1000}, "no batch, of 34 windows"),
+    "batches larger than all windows": ({"drop_last": True, "batch_size": 1000}, "34 windows make no batch"),
     "windows without a number": ({"batch_size": 10**30}, "batch_size"),
 }
 

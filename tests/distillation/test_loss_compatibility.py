@@ -228,7 +228,7 @@ def test_a_teacher_that_is_no_network_has_no_layers() -> None:
     with pytest.raises(ValueError, match="a LinearRegressionModel, is no network and has no hidden layers"):
         DistilledModel(tide(H), trees, FeatureKD()).fit(SERIES)
     with pytest.raises(
-        ValueError, match="a LinearRegressionModel, is no network; of such, distributions are not compared"
+        ValueError, match="a LinearRegressionModel, is no network: distributions of networks alone can be compared"
     ):
         DistilledModel(tide(H, likelihood=GaussianLikelihood()), trees, LikelihoodKD()).fit(SERIES)
     assert not trees.fitted

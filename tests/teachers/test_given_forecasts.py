@@ -211,7 +211,7 @@ def test_quantiles_teach_quantiles_as_the_model_does() -> None:
 def test_quantiles_that_the_student_does_not_have() -> None:
     own = {"likelihood": QuantileRegression([0.25, 0.5, 0.75])}
     lopsided = Teacher.from_forecasts(quantiles([0.2, 0.5, 0.9]), name="t")
-    with pytest.raises(ValueError, match="a table of forecasts, is no network; of such, distributions"):
+    with pytest.raises(ValueError, match="a table of forecasts, is no network: distributions of networks alone"):
         DistilledModel(student(**own), lopsided, QuantileKD()).fit(SERIES)
     DistilledModel(student(), lopsided, OutputKD()).fit(SERIES)
     with pytest.raises(ValueError, match="QuantileKD compares quantiles"):

@@ -121,7 +121,7 @@ def test_what_it_does_not_have_is_refused_before_the_training() -> None:
     gaussian = student(likelihood=GaussianLikelihood())
     for loss, own, message in (
         (FeatureKD("linear_trend"), student(), "a given series, is no network and has no hidden layers"),
-        (LikelihoodKD(), gaussian, "is no network; of such, distributions are not compared"),
+        (LikelihoodKD(), gaussian, "is no network: distributions of networks alone can be compared"),
         (QuantileKD(), gaussian, "compares quantiles"),
     ):
         teacher = Teacher.from_series(PRODUCT, name="p", std=1.0) if isinstance(loss, QuantileKD) else plain

@@ -91,7 +91,7 @@ def trusted_class(name: str, trusted: Sequence[type]) -> type:
             return made
     short = name.rpartition(".")[2]
     raise ValueError(
-        f"{name} is a class of its user's own, and is not made of what a folder says: import it, and give it to load, "
+        f"{name} is a custom class, and its code is not run because a folder names it: import it, and give it to load, "
         f"trusted=[{short}]"
     )
 

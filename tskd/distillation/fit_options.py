@@ -53,4 +53,4 @@ class FitOptions:
             windows = len(sampler)
         size = kwargs.get("batch_size", 1)
         if not windows or (kwargs.get("drop_last", False) and windows < size):
-            raise ValueError(f"dataloader_kwargs={dict(kwargs)}: there is no {part}batch, of {windows} windows")
+            raise ValueError(f"dataloader_kwargs={dict(kwargs)}: {windows} windows make no {part}batch")

@@ -74,7 +74,9 @@ class ModelInterface:
             ValueError: the model has no likelihood.
         """
         if self.likelihood is None and not self.layers:
-            raise ValueError(f"the {whose}, a {self.kind}, is no network; of such, distributions are not compared")
+            raise ValueError(
+                f"the {whose}, a {self.kind}, is no network: distributions of networks alone can be compared"
+            )
         if self.likelihood is None:
             raise ValueError(f"the {whose}, a {self.kind}, forecasts points: give it a likelihood")
         return self.read(like.unsqueeze(-1).expand(*like.shape, self.likelihood.num_parameters))

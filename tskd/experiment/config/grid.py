@@ -56,10 +56,10 @@ def expand_grid(config: dict[str, Any], grid: Any) -> dict[str, dict[str, Any]]:
         ValueError: the grid is no such mapping, or two cases have the same label.
     """
     if not isinstance(grid, dict) or not grid:
-        raise ValueError("grid: give axes, each a mapping of labels to what is other there.")
+        raise ValueError("grid: give axes, each a mapping of labels to what differs there.")
     for axis, overlays in grid.items():
         if not isinstance(overlays, dict) or not overlays:
-            raise ValueError(f"grid.{axis}: give labels, each with what is other there.")
+            raise ValueError(f"grid.{axis}: give labels, each with what differs there.")
         for label, overlay in overlays.items():
             if not (overlay is None or isinstance(overlay, dict)) or "grid" in (overlay or {}):
                 raise ValueError(f"grid.{axis}.{label}: give a part of a configuration, not {overlay!r}.")
