@@ -82,7 +82,7 @@ class AEKD(Weighting):
         known = step.context.mean_over_ranks(step.valid.any(1).to(dtype)) > 0
         if not bool(known.any()):
             return step.valid.to(dtype)
-        shares = self._shortest(step, gradients[known], dtype)
+        shares = self._shortest(step, gradients if bool(known.all()) else gradients[known], dtype)
         return shares.new_zeros(len(known)).masked_scatter(known, shares)[:, None].expand(step.valid.shape)
 
     def _shortest(self, step: Step, gradients: Tensor, dtype: torch.dtype) -> Tensor:
