@@ -7,6 +7,7 @@ import io
 import pickle
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,13 @@ def test_without_room_they_stay_in_memory(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(tempfile, "tempdir", str(folder / "missing"))
     park(own)
     assert addresses(own) == before
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["room", "no room"])
+def test_what_is_freed_is_given_back_when_all_is_parked(full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = network()
+    before, found = addresses(own), []
+    monkeypatch.setattr(parked, "return_freed", lambda: found.append(addresses(own)))
+    with full_disk() if full else nullcontext():
+        park(own)
+    assert found == [addresses(own)] and (found == [before]) is full

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import gc
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from darts.models import LinearRegressionModel, NLinearModel, TiDEModel
+from pytorch_lightning import Callback
 from torch.nn import functional
 
 from tests.helpers.models import fast
-from tests.helpers.series import walk
+from tests.helpers.series import QUIET, walk
+from tests.helpers.tensors import live_tensors
 from tskd import DistilledModel, Teacher
+from tskd._core.darts import training_step
+from tskd._core.darts.forward import network_output
+from tskd.distillation import student_step
 from tskd.distillation.means import Means
 from tskd.privileged import CostlySensors
 from tskd.teachers.crossfit import CrossFit
+from tskd.weighting import AEKD, CAMKD, LFME, InverseError, Uniform
 
 L, H = 4, 3
 Y, LAB = walk(120, 2), walk(120, seed=1, name="lab")
@@ -25,9 +30,7 @@ SMALL = {"hidden_size": 4, "decoder_output_dim": 2, "temporal_decoder_hidden": 3
 
 def alive(address: int) -> bool:
     """Whether any tensor still holds the memory at an address."""
-    gc.collect()
-    tensors = [one for one in gc.get_objects() if type(one) is torch.Tensor]
-    return any(one.untyped_storage().data_ptr() == address for one in tensors)
+    return any(one.untyped_storage().data_ptr() == address for one in live_tensors())
 
 
 @pytest.mark.parametrize("add", ["a mean", "a mean by labels", "a loss"])
@@ -46,6 +49,44 @@ def test_the_losses_of_an_epoch_are_kept_without_their_errors(add: str, error: A
     trainer = SimpleNamespace(current_epoch=0, precision_plugin=None)
     found = means.end_epoch(torch.nn.Linear(2, 1), trainer)
     assert found == ({} if add == "a loss" else {"loss": value})
+
+
+class LiveTensors(Callback):
+    """Counts the tensors that are alive after each step."""
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        self.counts.append(len(live_tensors()))
+
+
+@pytest.mark.parametrize("weighting", [Uniform(), InverseError(), AEKD(), CAMKD(), LFME()], ids=repr)
+def test_no_step_leaves_a_tensor_behind(weighting: Any) -> None:
+    """What is kept of a step, alone in memory until the epoch ends, would keep the memory around it from the next."""
+    live = LiveTensors()
+    student = NLinearModel(L, H, **fast(batch_size=8, pl_trainer_kwargs=QUIET | {"callbacks": [live]}))
+    teachers = [Teacher(NLinearModel(L, H, **fast(random_state=k)), name=f"{k}") for k in range(2)]
+    DistilledModel(student, teachers, weighting=weighting).fit(Y)
+    # Lightning and Adam make theirs in the first steps, and the last of an epoch is logged
+    settled = live.counts[2:-1]
+    assert len(settled) > 5 and len(set(settled)) == 1
+
+
+def test_no_step_begins_with_the_gradients_of_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the activations they would take as much as the weights, in the student's steps and in a teacher's."""
+    held: list[bool] = []
+
+    def watched(network: Any, *args: Any) -> Any:
+        held.append(any(parameter.grad is not None for parameter in network.parameters()))
+        return network_output(network, *args)
+
+    for module in (training_step, student_step):
+        monkeypatch.setattr(module, "network_output", watched)
+    network = fast(batch_size=32, n_epochs=2)
+    DistilledModel(NLinearModel(L, H, **network), Teacher(NLinearModel(L, H, **network), name="one")).fit(Y)
+    # 114 windows are four batches, of which the teacher's last is darts' own in each epoch
+    assert held == [False] * 2 * (3 + 4)
 
 
 TEACHERS: dict[str, dict[str, Any]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from darts.models import LinearRegressionModel, NLinearModel
 from torch import Tensor
 
+import tskd
 from tests.helpers.disk import full_disk
 from tests.helpers.models import fast
 from tests.helpers.series import walk
@@ -114,7 +116,31 @@ def test_only_networks_that_the_fit_has_fitted_are_parked(small: Path, monkeypat
     given = teacher(1).fit(TARGET, privileged={"lab": LAB})
     trees = Teacher(LinearRegressionModel(6, lags_past_covariates=6, output_chunk_length=4), CostlySensors("lab"))
     model = fitted([given, teacher(2, cross_fit=2), trees])
-    assert found == [one.model for one in model.teachers[1].models] and len(found) == 2
+    # after their fit, and when what they know is collected
+    assert found == 2 * [one.model for one in model.teachers[1].models] and len(found) == 4
+
+
+def test_no_network_is_trained_beside_the_weights_of_another(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A teacher is parked before the next is fitted, and again when all were read, before the student is trained."""
+    events: list[tuple[str, Any]] = []
+
+    def log(what: str, place: str, network: int) -> None:
+        original = operator.attrgetter(place.removeprefix("tskd."))(tskd)
+
+        def logged(*args: Any, **kwargs: Any) -> Any:
+            events.append((what, args[network]))
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(place, logged)
+
+    log("trained", "tskd.teachers.network.train_on", 1)
+    log("parked", "tskd.distillation.fit.park", 0)
+    log("student", "tskd.distillation.fit.train_on", 1)
+    model = fitted([teacher(1), teacher(2)])
+    one, two = (own.models[0].model for own in model.teachers)
+    fits = [("trained", one), ("parked", one), ("trained", two), ("parked", two)]
+    assert events[:-1] == [*fits, ("parked", one), ("parked", two)]
+    assert events[-1][0] == "student" and events[-1][1].student is model.student.model
 
 
 def test_a_parked_teacher_is_used_as_any(small: Path, tmp_path: Path) -> None:

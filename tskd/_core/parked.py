@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from tskd._core.freed_memory import return_freed
 from tskd._core.row_file import bytes_of
 
 # bytes of a tensor that is worth a file
@@ -20,17 +22,16 @@ LARGE = 2**20
 def park(network: torch.nn.Module) -> None:
     """Map the large weights of a network from files without a name, read when they are used, and never written to.
 
-    They stay the same tensors with the same values: a network that is used or trained again finds them in memory. Where
-    there is no room for the files, the weights stay where they are.
+    They stay the same tensors with the same values: a network that is used or trained again finds them in memory, until
+    it is parked again. Where there is no room for the files, the weights stay where they are.
     """
     # elsewhere a file that is mapped cannot be removed
     if os.name != "posix":
         return
-    for values in _large(network):
-        try:
+    with suppress(OSError):
+        for values in _large(network):
             values.data = _mapped(values.detach())
-        except OSError:
-            return
+    return_freed()
 
 
 def _large(network: torch.nn.Module) -> Iterator[Tensor]:

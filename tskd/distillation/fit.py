@@ -30,7 +30,7 @@ from tskd.distillation.history import History, Hours, Tally
 from tskd.distillation.linear_probe import MOST
 from tskd.distillation.module import Distillation
 from tskd.distillation.objective import Objective
-from tskd.distillation.preflight import PreparedFit
+from tskd.distillation.preflight import PreparedFit, TeacherInFit
 from tskd.distillation.rehearsal import check_all_fits
 from tskd.distillation.student_queries import Calibration
 from tskd.distillation.untrained_outputs import check_outputs_trained
@@ -69,7 +69,11 @@ def fit(prepared: PreparedFit, history: History) -> FitResult:
     with isolated_randomness():
         check_outputs_trained(prepared)
         check_all_fits(prepared)
-        fitted = [one.fit(options, prepared.student.series) for one in prepared.teachers]
+        fitted = []
+        for one in prepared.teachers:
+            fitted.append(one.fit(options, prepared.student.series))
+            # the next fit would take its memory beside these weights
+            _park(one, fitted[-1][0])
         prepared = with_filled_past(prepared, [teacher for teacher, _ in fitted])
         chosen = None
         if isinstance(recipe.balance, AutoBalance):
@@ -84,6 +88,14 @@ def fit(prepared: PreparedFit, history: History) -> FitResult:
         forget_target(recipe.student)
     assert training.windows is not None
     return FitResult(tuple(training.teachers), training.windows, chosen)
+
+
+def _park(one: TeacherInFit, teacher: BaseTeacher) -> None:
+    """Take the weights of a teacher out of memory until they are used, if this fit has fitted it."""
+    if not one.teacher.fitted:
+        for model in teacher.models:
+            if is_torch_model(model):
+                park(model.model)
 
 
 def _chosen(keys: Tensor, wanted: Tensor) -> Tensor:
@@ -128,17 +140,11 @@ class _StudentTraining:
             if trainer.world_size == 1 and objective.reads_errors_only:
                 module.step.blender = Blender.of(sets[0], objective.weighting)
             self.history.begin()
-        self._park_teachers()
+        # the weights were read for what the teachers know
+        for one, teacher in zip(prepared.teachers, self.teachers, strict=True):
+            _park(one, teacher)
         with named_bar(trainer, "student"):
             train_on(trainer, module, data, sets, checkpoint, BulkStep(module.step.loss, module.step_own_optimizer))
-
-    def _park_teachers(self) -> None:
-        """Take the weights of the teachers that this fit has fitted out of memory: what they know is collected."""
-        for one, teacher in zip(self.prepared.teachers, self.teachers, strict=True):
-            if not one.teacher.fitted:
-                for model in teacher.models:
-                    if is_torch_model(model):
-                        park(model.model)
 
     def _training_data(self, dataset: Any, objective: Objective, epochs: int | None) -> DistillationData:
         """The training windows with teacher outputs; fits the statistics and linear probes of the objective on them."""

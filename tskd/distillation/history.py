@@ -14,6 +14,7 @@ from darts import TimeSeries
 from torch import Tensor
 
 from tskd._core.aspects import Aspect
+from tskd._core.step_values import StepValues
 
 HOURS = 24
 # batches whose weights are summed at once
@@ -79,8 +80,9 @@ class Tally:
         self.clear()
 
     def clear(self) -> None:
-        # weights, valid and keys of batches that are not summed yet
-        self._waiting: list[tuple[Tensor, Tensor, Tensor]] = []
+        # number of batches that are not summed yet, and their weights, valid and keys, windows last
+        self._waiting = 0
+        self._batches = StepValues(), StepValues(), StepValues()
         # weights of the K teachers, effective number, windows with a teacher, share of teachers left out, windows
         self._sums: Tensor | None = None  # [K + 4, 24 or 1]
         self._by_step: Tensor | None = None  # [K, H]
@@ -89,7 +91,7 @@ class Tally:
         self._apart: Tensor | None = None  # [A, K + 1]
 
     def __bool__(self) -> bool:
-        return self._sums is not None or bool(self._waiting)
+        return self._sums is not None or self._waiting > 0
 
     def add(self, weights: Tensor, valid: Tensor, keys: Tensor, apart: Mapping[Aspect, Tensor] | None = None) -> None:
         """Add a batch.
@@ -101,35 +103,37 @@ class Tally:
             apart: weights `[K, B]` of the aspects that the batch has.
         """
         own = over_steps(weights)
-        self._waiting.append((own, valid, keys))
+        for kept, values in zip(self._batches, (own, valid, keys.T), strict=True):
+            kept.add(values)
+        self._waiting += 1
         if weights.dim() > 2 and weights.shape[2] > 1:
             # over windows first: averaging a few components of each window would take most of the time
             by_step = weights.sum(1).unsqueeze(-1).flatten(2).mean(2)
-            self._by_step = by_step if self._by_step is None else self._by_step + by_step
+            self._by_step = _sum(self._by_step, by_step)
         if self._aspects:
             sums = own.new_zeros(len(self._aspects), len(own) + 1)
             for row, aspect in zip(sums, self._aspects, strict=True):
                 if apart and aspect in apart:
                     row[:-1], row[-1] = apart[aspect].sum(1), valid.any(0).sum()
-            self._apart = sums if self._apart is None else self._apart + sums
-        if len(self._waiting) >= TOGETHER:
+            self._apart = _sum(self._apart, sums)
+        if self._waiting >= TOGETHER:
             self._sum_up()
 
     def _sum_up(self) -> None:
         """Sum the batches that wait: many at once, since summing each takes as long as the rest of a step."""
         if not self._waiting:
             return
-        own, valid, keys = (
-            torch.cat([batch[part] for batch in self._waiting], dim=axis) for part, axis in enumerate((1, 1, 0))
-        )
-        self._waiting.clear()
+        own, valid, keys = (kept.all() for kept in self._batches)
+        self._waiting = 0
+        for kept in self._batches:
+            kept.clear()
         known = valid.any(0)
         rest = [effective_number(own), known, (~valid).to(own.dtype).mean(0), torch.ones_like(known)]
         rows = torch.cat([own, torch.stack([values.to(own.dtype) for values in rest])])
         if self._hours is None:
             sums = rows.sum(1, keepdim=True)
         else:
-            sums = rows.new_zeros(len(rows), HOURS).index_add_(1, self._hours(keys), rows)
+            sums = rows.new_zeros(len(rows), HOURS).index_add_(1, self._hours(keys.T), rows)
         extremes = torch.stack([own, -own]).where(known, -math.inf).amax(2)
         if self._sums is None or self._extremes is None:
             self._sums, self._extremes = sums, extremes
@@ -218,6 +222,10 @@ def over_steps(weights: Tensor) -> Tensor:
 def effective_number(weights: Tensor) -> Tensor:
     """(Σw)²/Σw² of weights `[K, …]`: the effective number of teachers; 0 if all weights are 0."""
     return weights.sum(0).square() / weights.square().sum(0).clamp(min=torch.finfo(weights.dtype).tiny)
+
+
+def _sum(total: Tensor | None, values: Tensor) -> Tensor:
+    return values if total is None else total.add_(values)
 
 
 def _named(names: Sequence[str], values: Tensor | None) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tskd._core.step_values import StepValues
+
 
 class Means:
     """Means over the steps of an epoch, of values that are kept on the training device, so that no step waits for them.
@@ -15,9 +17,9 @@ class Means:
     """
 
     def __init__(self) -> None:
-        self._values: dict[str, list[Tensor]] = {}
-        self._weights: dict[str, list[Tensor]] = {}
-        self._losses: list[Tensor] = []
+        self._values: dict[str, StepValues] = {}
+        self._weights: dict[str, StepValues] = {}
+        self._losses = StepValues()
 
     def add(self, name: str, value: Tensor, over: Tensor | None = None) -> None:
         """Add the value of a step.
@@ -25,13 +27,14 @@ class Means:
         Args:
             over: mask of what the value is a mean over, to count it by that; None to count all steps alike.
         """
-        self._values.setdefault(name, []).append(_number(value))
+        self._values.setdefault(name, StepValues()).add(value)
         if over is not None:
-            self._weights.setdefault(name, []).append(over.sum())
+            self._weights.setdefault(name, StepValues()).add(over.sum())
 
     def end_step(self, loss: Tensor) -> None:
         """End a step with its loss."""
-        self._losses.append(_number(loss))
+        # losses in double precision may have gradients that are not finite in that of the network
+        self._losses.add(loss.float())
 
     def end_epoch(self, network: nn.Module, trainer: Any) -> dict[str, Tensor]:
         """The means of the epoch, sorted by name; starts the next epoch.
@@ -39,8 +42,7 @@ class Means:
         Raises:
             FloatingPointError: a loss, or a parameter of the network, is NaN or infinite.
         """
-        # losses in double precision may have gradients that are not finite in that of the network
-        losses = torch.stack([loss.float() for loss in self._losses]) if self._losses else torch.zeros(1)
+        losses = self._losses.all() if len(self._losses) else torch.zeros(1)
         broken = not all(bool(p.isfinite().all()) for p in network.parameters())
         if getattr(trainer.precision_plugin, "scaler", None) is None:
             # a scaler of gradients leaves out steps whose loss overflows
@@ -54,16 +56,11 @@ class Means:
         return means
 
     def _mean(self, name: str) -> Tensor:
-        values = torch.stack(self._values[name])
+        values = self._values[name].all()
         if name not in self._weights:
             return values.mean()
-        weights = torch.stack(self._weights[name]).to(values.dtype)
+        weights = self._weights[name].all().to(values.dtype)
         return (values * weights).sum() / weights.sum().clamp(min=1)
-
-
-def _number(value: Tensor) -> Tensor:
-    """A scalar alone: that of torch's losses would keep the memory of all the errors it is a mean of."""
-    return value.detach().clone()
 
 
 def _lost(losses: Tensor, epoch: int) -> str:

@@ -7,13 +7,16 @@ from tests.planted_faults.fault import faults_in
 FAULTS = (
     *faults_in(
         "_core/darts/bulk_steps",
-        ["distillation/test_bulk_steps"],
+        ["distillation/test_bulk_steps", "_core/test_bare_calls", "distillation/test_memory"],
         ("loop.batch_progress.current.ready - 1]", "loop.batch_progress.current.ready]"),
         ("loop.max_steps - loop.global_step - 1", "loop.max_steps - loop.global_step"),
         ("every - 1 - done % every", "every - done % every"),
         ("steps.step.increment_by(taken)", "steps.step.increment_by(1)"),
         ("loop._batches_that_stepped += taken", "pass"),
         ("                forget()\n", ""),
+        ("                early()\n", "                pass\n"),
+        ("            early()\n        return one", "            pass\n        return one"),
+        ("early = None if forgets_its_own_way(optimizer) else forget", "early = forget"),
         ("            if step.after is not None:\n                step.after()\n", ""),
         ("first = loop.trainer, 0, loop.batch_idx + 1", "first = loop.trainer, 0, 0"),
     ),
@@ -40,6 +43,14 @@ FAULTS = (
         ("<= size == values.untyped_storage().nbytes()", "<= size"),
         (" and values.is_contiguous()", ""),
         ("        Path(name).unlink()\n", "        pass\n"),
+        ("    return_freed()\n", "    pass\n"),
+    ),
+    *faults_in(
+        "_core/step_values",
+        ["_core/test_step_values"],
+        ("narrow(-1, self._count, count)", "narrow(-1, 0, count)"),
+        (" or not self._holds(values.dtype)", ""),
+        ("        room[..., : self._count] = kept\n", ""),
     ),
     *faults_in(
         "_core/row_file",

@@ -115,9 +115,10 @@ FAULTS = (
     ),
     *faults_in(
         "distillation/history",
-        ["distillation/test_history"],
+        ["distillation/test_history", "distillation/test_memory"],
         ("by_hour = sums[:count] / sums[count + 1]", "by_hour = sums[:count] / known"),
         ("torch.maximum(self._extremes, extremes)", "torch.minimum(self._extremes, extremes)"),
+        ("            kept.clear()\n", "            pass\n"),
     ),
     *faults_in(
         "distillation/untrained_outputs",

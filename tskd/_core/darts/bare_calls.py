@@ -26,7 +26,7 @@ def batches(fetcher: Any) -> Callable[[], Any]:
 
 def forgetting(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
     """A function that forgets the gradients, as `optimizer.zero_grad()` would."""
-    if getattr(optimizer.zero_grad, "__func__", None) is not torch.optim.Optimizer.zero_grad:
+    if forgets_its_own_way(optimizer):
         return optimizer.zero_grad
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
@@ -35,3 +35,8 @@ def forgetting(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
             parameter.grad = None
 
     return forget
+
+
+def forgets_its_own_way(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether an optimizer does more or less in `zero_grad` than torch's own."""
+    return getattr(optimizer.zero_grad, "__func__", None) is not torch.optim.Optimizer.zero_grad

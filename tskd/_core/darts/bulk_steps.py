@@ -23,7 +23,7 @@ from pytorch_lightning.strategies import SingleDeviceStrategy
 from pytorch_lightning.utilities.enums import GradClipAlgorithmType
 from torch import Tensor
 
-from tskd._core.darts.bare_calls import batches, forgetting
+from tskd._core.darts.bare_calls import batches, forgets_its_own_way, forgetting
 
 logger = logging.getLogger(__name__)
 
@@ -207,6 +207,7 @@ class _Bulk:
         strategy, precision, optimizer = trainer.strategy, trainer.precision_plugin, trainer.optimizers[0]
         moved, plain = strategy.root_device.type != "cpu", type(precision) is Precision
         forget = forgetting(optimizer)
+        early = None if forgets_its_own_way(optimizer) else forget
         clip, how = trainer.gradient_clip_val, GradClipAlgorithmType(trainer.gradient_clip_algorithm or "norm")
 
         def context() -> AbstractContextManager[Any]:
@@ -229,7 +230,12 @@ class _Bulk:
             optimizer.step(closure)
             if step.after is not None:
                 step.after()
+            if early is not None:
+                # done with: the next batch and its activations need the memory
+                early()
 
+        if early is not None:
+            early()
         return one
 
     def _count(self, taken: int) -> None:
