@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.helpers.tensors import live_tensors
-from tskd._core.step_values import ROOM, StepValues
+from tskd._core.step_values import ROOM, StepScalars, StepValues
 
 
 @pytest.mark.parametrize("steps", [0, 1, 5, ROOM, ROOM + 1, 5 * ROOM])
@@ -49,3 +49,36 @@ def test_no_step_leaves_a_tensor() -> None:
     for _ in range(100):
         kept.add(torch.ones(2, 3))
     assert len(live_tensors()) == before
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.int64], ids=str)
+def test_scalars_in_memory_keep_their_digits_and_leave_no_tensor(dtype: torch.dtype) -> None:
+    given, kept = (torch.arange(1, 9) * 100 / 3).to(dtype), StepScalars()
+    before = len(live_tensors())
+    for value in given:
+        kept.add(value)
+    del value
+    assert len(live_tensors()) == before
+    assert len(kept) == 8
+    assert kept.all().dtype == dtype and torch.equal(kept.all(), given)
+
+
+def test_scalars_of_several_precisions_have_the_widest() -> None:
+    kept = StepScalars()
+    for dtype in (torch.float32, torch.float64, torch.float32):
+        kept.add(torch.tensor(1, dtype=dtype, requires_grad=True) / 3)
+    assert kept.all().dtype == torch.float64
+    # by hand, one third in single precision
+    assert kept.all().tolist() == [0.3333333432674408, 1 / 3, 0.3333333432674408]
+
+
+def test_a_scalar_on_a_device_is_not_asked_for() -> None:
+    kept = StepScalars()
+    for _ in range(3):
+        # whose value cannot be had
+        kept.add(torch.tensor(1.0, device="meta"))
+    assert len(kept) == 3 and kept.all().device.type == "meta" and kept.all().shape == (3,)
+
+
+def test_without_steps_there_are_no_scalars() -> None:
+    assert len(StepScalars()) == 0 and StepScalars().all().tolist() == []

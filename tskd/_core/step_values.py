@@ -1,4 +1,4 @@
-"""Values of many steps in one tensor."""
+"""Values of many steps, none of which leaves a tensor of its own."""
 
 from __future__ import annotations
 
@@ -53,3 +53,31 @@ class StepValues:
         room = kept.new_empty(*kept.shape[:-1], 2 * end, dtype=torch.promote_types(kept.dtype, values.dtype))
         room[..., : self._count] = kept
         return room
+
+
+class StepScalars:
+    """Scalars of the steps of an epoch: numbers where they are in memory; those on a device stay there, so that no step
+    waits for them.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: list[float] = []
+        self._dtype: torch.dtype | None = None
+        self._elsewhere = StepValues()
+
+    def __len__(self) -> int:
+        return len(self._numbers) + len(self._elsewhere)
+
+    def add(self, value: Tensor) -> None:
+        """Add the scalar of a step."""
+        value = value.detach()
+        if value.device.type != "cpu":
+            self._elsewhere.add(value)
+            return
+        if value.dtype is not self._dtype:
+            self._dtype = value.dtype if self._dtype is None else torch.promote_types(self._dtype, value.dtype)
+        self._numbers.append(value.item())
+
+    def all(self) -> Tensor:
+        """The scalars of all steps `[N]`, in the widest of their types."""
+        return torch.tensor(self._numbers, dtype=self._dtype) if self._numbers else self._elsewhere.all()

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tskd._core.step_values import StepValues
+from tskd._core.step_values import StepScalars
 
 
 class Means:
@@ -17,9 +17,9 @@ class Means:
     """
 
     def __init__(self) -> None:
-        self._values: dict[str, StepValues] = {}
-        self._weights: dict[str, StepValues] = {}
-        self._losses = StepValues()
+        self._values: dict[str, StepScalars] = {}
+        self._weights: dict[str, StepScalars] = {}
+        self._losses = StepScalars()
 
     def add(self, name: str, value: Tensor, over: Tensor | None = None) -> None:
         """Add the value of a step.
@@ -27,14 +27,13 @@ class Means:
         Args:
             over: mask of what the value is a mean over, to count it by that; None to count all steps alike.
         """
-        self._values.setdefault(name, StepValues()).add(value)
+        _of(self._values, name).add(value)
         if over is not None:
-            self._weights.setdefault(name, StepValues()).add(over.sum())
+            _of(self._weights, name).add(over.sum())
 
     def end_step(self, loss: Tensor) -> None:
         """End a step with its loss."""
-        # losses in double precision may have gradients that are not finite in that of the network
-        self._losses.add(loss.float())
+        self._losses.add(loss)
 
     def end_epoch(self, network: nn.Module, trainer: Any) -> dict[str, Tensor]:
         """The means of the epoch, sorted by name; starts the next epoch.
@@ -42,7 +41,8 @@ class Means:
         Raises:
             FloatingPointError: a loss, or a parameter of the network, is NaN or infinite.
         """
-        losses = self._losses.all() if len(self._losses) else torch.zeros(1)
+        # losses in double precision may have gradients that are not finite in that of the network
+        losses = self._losses.all().float() if len(self._losses) else torch.zeros(1)
         broken = not all(bool(p.isfinite().all()) for p in network.parameters())
         if getattr(trainer.precision_plugin, "scaler", None) is None:
             # a scaler of gradients leaves out steps whose loss overflows
@@ -52,7 +52,7 @@ class Means:
         means = {name: self._mean(name) for name in sorted(self._values)}
         self._values.clear()
         self._weights.clear()
-        self._losses.clear()
+        self._losses = StepScalars()
         return means
 
     def _mean(self, name: str) -> Tensor:
@@ -61,6 +61,12 @@ class Means:
             return values.mean()
         weights = self._weights[name].all().to(values.dtype)
         return (values * weights).sum() / weights.sum().clamp(min=1)
+
+
+def _of(steps: dict[str, StepScalars], name: str) -> StepScalars:
+    if name not in steps:
+        steps[name] = StepScalars()
+    return steps[name]
 
 
 def _lost(losses: Tensor, epoch: int) -> str:

@@ -51,6 +51,8 @@ FAULTS = (
         ("narrow(-1, self._count, count)", "narrow(-1, 0, count)"),
         (" or not self._holds(values.dtype)", ""),
         ("        room[..., : self._count] = kept\n", ""),
+        ("if self._dtype is None else torch.promote_types(self._dtype, value.dtype)", ""),
+        ('value.device.type != "cpu"', "False"),
     ),
     *faults_in(
         "_core/row_file",
