@@ -54,7 +54,8 @@ def main() -> None:
     rows.to_csv(HERE / "results" / "recipes.csv", index=False, float_format="%.6f")
     table = [line(method, results) for method, results in named.items()]
     header = ["method", "data", "student", *ARMS, "teacher", "balance", "net lift"]
-    write_section(HERE / "README.md", "recipes", f"{PREAMBLE}\n\n{markdown(header, table)}")
+    parts = "\n".join(one for method, results in named.items() for one in other_arms(method, results))
+    write_section(HERE / "README.md", "recipes", f"{PREAMBLE}\n\n{markdown(header, table)}\n\n{parts}")
 
 
 def line(method: str, results: Results) -> dict[str, Any]:
@@ -75,6 +76,12 @@ def line(method: str, results: Results) -> dict[str, Any]:
         lift = results.lift("recipe")
         entry["net lift"] = f"{ratio(lift)} over {lift.baseline}{without(lift)}"
     return entry
+
+
+def other_arms(method: str, results: Results) -> list[str]:
+    """What the arms of one recipe alone have, in a list."""
+    names = [arm.name for arm in results.info.arms if arm.name not in (results.info.alone, *ARMS)]
+    return [f"- {method}, {name}: {ratio(results.compare(name))}" for name in names]
 
 
 if __name__ == "__main__":
