@@ -24,7 +24,7 @@ class MultiPeriodKD(DistillationLoss):
     values of the real Fourier transform over the horizon, without frequency zero. Here A is first divided by its root
     mean square: raw amplitudes grow with the horizon and with the units, and make the softmax one-hot. The sum goes
     over frequencies and the mean over components and windows; the published mean over all three is close to 0,
-    and is had with `weight=1 / (H // 2)`. The sum may outweigh the labels: let validation choose the balance, 0 included.
+    and is had with `weight=1 / (H // 2)`. The sum may outweigh the labels: let validation choose among balances, 0 too.
     Units, level and phase of the forecasts do not matter.
 
     The term is `[B]`.
