@@ -11,6 +11,8 @@ import pytorch_lightning as pl
 import torch
 from darts import TimeSeries
 from darts.models import DLinearModel, LinearRegressionModel, NLinearModel, TiDEModel
+from darts.models.forecasting.nlinear import _NLinearModule
+from darts.utils.data.torch_datasets.utils import PLModuleOutput
 
 from tests.helpers.models import fast
 from tests.helpers.refusals import refused, untouched
@@ -151,6 +153,39 @@ def test_a_loss_with_a_state_does_not_notice_that_it_is_tried() -> None:
     expected = NLinearModel(L, H, **fast(loss_fn=Counted())).fit(Y).predict(H)
     model = DistilledModel(NLinearModel(L, H, **fast(loss_fn=Counted()))).fit(Y)
     assert model.predict(H) == expected
+
+
+class OfTwo(_NLinearModule):
+    """In training it gives two numbers for each, and its own loss takes both, as foundation models do quantiles."""
+
+    def forward(self, x_in: Any) -> PLModuleOutput:
+        one = super().forward(x_in).prediction
+        return PLModuleOutput(prediction=torch.cat([one, one / 2], -1) if self.training else one)
+
+    def _compute_loss(
+        self, output: PLModuleOutput, target: torch.Tensor, criterion: Any, sample_weight: Any
+    ) -> torch.Tensor:
+        first, second = output.prediction.unbind(-1)
+        loss: torch.Tensor = criterion(first, target) + criterion(second, target)
+        return loss
+
+
+class OfTwoModel(NLinearModel):
+    def _create_model(self, train_sample: Any) -> OfTwo:
+        network = super()._create_model(train_sample)
+        network.__class__ = OfTwo
+        return network
+
+
+@pytest.mark.parametrize("taught", [False, True], ids=["student alone", "teacher"])
+def test_a_network_with_a_loss_of_its_own_outputs_is_not_tried(taught: bool) -> None:
+    expected = OfTwoModel(L, H, **fast()).fit(Y)
+    if taught:
+        model = DistilledModel(linear(), Teacher(OfTwoModel(L, H, **fast()), name="of two")).fit(Y)
+        found = model.teachers[0].models[0]
+    else:
+        found = DistilledModel(OfTwoModel(L, H, **fast())).fit(Y).student
+    assert found.predict(H) == expected.predict(H)
 
 
 def test_weights_of_the_validation_part_alone_are_no_fault_of_the_loss() -> None:

@@ -37,6 +37,12 @@ FAULTS = (
         (' and criterion.reduction == "mean"', ""),
     ),
     *faults_in(
+        "_core/darts/loss_check",
+        ["test_judged_first"],
+        ("has_darts_step(network) and has_darts_loss(network)", "has_darts_step(network)"),
+        ("copy.deepcopy(part)", "part"),
+    ),
+    *faults_in(
         "_core/parked",
         ["_core/test_parked"],
         ("chain(network.parameters(), network.buffers())", "network.parameters()"),

@@ -11,13 +11,13 @@ from darts.utils.data.torch_datasets.utils import ModuleStage, PLModuleOutput, T
 from torch import Tensor
 
 from tskd._core.darts.dataset import WindowData
-from tskd._core.darts.training_step import has_darts_step, label_loss
+from tskd._core.darts.training_step import has_darts_loss, has_darts_step, label_loss
 from tskd._core.rng import isolated_randomness
 from tskd._core.windows import Windows
 
 
 def check_loss(network: PLForecastingModule, keys: Tensor, windows: Windows, whose: str) -> None:
-    """Try the loss of a network that has darts' training step on the labels of one window; the network is not called.
+    """Try the loss of a network that is trained as darts does it on the labels of one window, without calling it.
 
     Args:
         keys: of the windows to train on `[N, 2]`, labelled or not.
@@ -27,7 +27,8 @@ def check_loss(network: PLForecastingModule, keys: Tensor, windows: Windows, who
         ValueError: it fails, or is not one number that depends on the forecast.
     """
     labelled = keys[windows.has_labels(keys)][:1]
-    if not len(labelled) or not has_darts_step(network):
+    # what outputs a loss of its own takes is not known
+    if not len(labelled) or not (has_darts_step(network) and has_darts_loss(network)):
         return
     batch = WindowData(labelled, windows).__getitems__([0])
     slots = {name: _as(getattr(batch, name), network.dtype) for name in batch.__dataclass_fields__}

@@ -99,10 +99,16 @@ def has_darts_step(network: PLForecastingModule) -> bool:
     return all(getattr(type(network), name) is getattr(PLForecastingModule, name) for name in steps)
 
 
+def has_darts_loss(network: PLForecastingModule) -> bool:
+    """Whether darts computes a network's loss from its outputs as for most; foundation models have their own way."""
+    computed = type(network)._compute_loss
+    return computed is PLForecastingModule._compute_loss
+
+
 def takes_mean_squares(network: PLForecastingModule) -> bool:
     """Whether a network is trained on the mean squared error of its point forecast, where labels have no weights."""
-    criterion, computed = network.train_criterion, type(network)._compute_loss
-    plain = network.likelihood is None and computed is PLForecastingModule._compute_loss
+    criterion = network.train_criterion
+    plain = network.likelihood is None and has_darts_loss(network)
     return plain and type(criterion) is nn.MSELoss and criterion.reduction == "mean"
 
 
