@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.browser import BINARY, Browser
+from tests.helpers.extras import needs_statistics
 from tests.helpers.results import made_up_results, made_up_study
 from tskd.experiment.report import write_page
 
@@ -56,7 +57,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("width", [390, 800, 1400])
-@pytest.mark.parametrize(("name", "count"), [("one", 7), ("many", 12)])
+@pytest.mark.parametrize(("name", "count"), [("one", 7), pytest.param("many", 12, marks=needs_statistics)])
 def test_a_page_opens(browser: Browser, pages: dict[str, Path], name: str, count: int, width: int) -> None:
     browser.open(pages[name], width)
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
