@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import torch
@@ -17,8 +18,8 @@ class Means:
     """
 
     def __init__(self) -> None:
-        self._values: dict[str, StepScalars] = {}
-        self._weights: dict[str, StepScalars] = {}
+        self._values: dict[str, StepScalars] = defaultdict(StepScalars)
+        self._weights: dict[str, StepScalars] = defaultdict(StepScalars)
         self._losses = StepScalars()
 
     def add(self, name: str, value: Tensor, over: Tensor | None = None) -> None:
@@ -27,9 +28,9 @@ class Means:
         Args:
             over: mask of what the value is a mean over, to count it by that; None to count all steps alike.
         """
-        _of(self._values, name).add(value)
+        self._values[name].add(value)
         if over is not None:
-            _of(self._weights, name).add(over.sum())
+            self._weights[name].add(over.sum())
 
     def end_step(self, loss: Tensor) -> None:
         """End a step with its loss."""
@@ -61,12 +62,6 @@ class Means:
             return values.mean()
         weights = self._weights[name].all().to(values.dtype)
         return (values * weights).sum() / weights.sum().clamp(min=1)
-
-
-def _of(steps: dict[str, StepScalars], name: str) -> StepScalars:
-    if name not in steps:
-        steps[name] = StepScalars()
-    return steps[name]
 
 
 def _lost(losses: Tensor, epoch: int) -> str:
