@@ -10,6 +10,7 @@ import pytest
 import torch
 from darts.models import LinearRegressionModel, NLinearModel, TiDEModel
 from pytorch_lightning import Callback
+from pytorch_lightning.loggers import CSVLogger
 from torch.nn import functional
 
 from tests.helpers.models import fast
@@ -80,8 +81,14 @@ def test_no_step_leaves_a_tensor_behind(weighting: Any) -> None:
     assert len(settled) > 5 and len(set(settled)) == 1
 
 
-def test_no_step_begins_with_the_gradients_of_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the activations they would take as much as the weights, in the student's steps and in a teacher's."""
+@pytest.mark.parametrize("every", [None, 2])
+def test_no_step_begins_with_the_gradients_of_the_last(
+    every: int | None, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the activations they would take as much as the weights, in the student's steps and in a teacher's.
+
+    Steps that are logged, `every` so many batches, are Lightning's own, between those in bulk.
+    """
     held: list[bool] = []
 
     def watched(network: Any, *args: Any) -> Any:
@@ -90,8 +97,10 @@ def test_no_step_begins_with_the_gradients_of_the_last(monkeypatch: pytest.Monke
 
     for module in (training_step, student_step):
         monkeypatch.setattr(module, "network_output", watched)
-    network = fast(batch_size=32, n_epochs=2)
-    DistilledModel(NLinearModel(L, H, **network), Teacher(NLinearModel(L, H, **network), name="one")).fit(Y)
+    settings: dict[str, Any] = {"batch_size": 32, "n_epochs": 2}
+    logged = {} if every is None else {"logger": CSVLogger(tmp_path), "log_every_n_steps": every}
+    student = NLinearModel(L, H, **fast(**settings, pl_trainer_kwargs=QUIET | logged))
+    DistilledModel(student, Teacher(NLinearModel(L, H, **fast(**settings)), name="one")).fit(Y)
     # 114 windows are four batches, of which the teacher's last is darts' own in each epoch
     assert held == [False] * 2 * (3 + 4)
 

@@ -15,6 +15,7 @@ FAULTS = (
         ("loop._batches_that_stepped += taken", "pass"),
         ("                forget()\n", ""),
         ("                early()\n", "                pass\n"),
+        ("            early()\n        return one", "            pass\n        return one"),
         ("early = None if forgets_its_own_way(optimizer) else forget", "early = forget"),
         ("            if step.after is not None:\n                step.after()\n", ""),
         ("first = loop.trainer, 0, loop.batch_idx + 1", "first = loop.trainer, 0, 0"),
