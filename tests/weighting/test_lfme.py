@@ -169,12 +169,16 @@ def test_hard_windows_come_in_by_the_rank_of_the_teachers_error() -> None:
         torch.testing.assert_close(weights[0], first + (1 - first) * min(epoch / 4, 1))
 
 
-def test_ranks_are_the_same_where_all_is_known_to_be_valid() -> None:
+@pytest.mark.parametrize(
+    ("weighting", "values"), [(LFME(), 9), (LFME("quantile", bins=3), 3), (LFME("horizon", bins=2), 9)], ids=str
+)
+def test_ranks_are_the_same_where_all_is_known_to_be_valid(weighting: LFME, values: int) -> None:
+    """Nine windows have nine ranks, in each part of the horizon, and three in each of three levels."""
     target, wrong = draw(9, 3, 2), draw(2, 9, 3, 2, seed=1)
     given = step(target + wrong, target, epoch=2)
-    weighting = judged(LFME(), calibration(target + wrong, target, target + 9), 2)
+    weighting = judged(weighting, calibration(target + wrong, target, target + 9), 2)
     found = weighting(given)
-    assert len(found.unique()) == 9
+    assert len(found.unique()) == values
     torch.testing.assert_close(weighting(replace(given, whole=True)), found)
 
 

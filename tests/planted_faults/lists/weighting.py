@@ -74,6 +74,7 @@ FAULTS = (
         ("if step.epoch < self.curriculum:", "if step.epoch < self.curriculum - 1:"),
         ("(errors <= errors.amin(0, keepdim=True))", "(errors <= errors.amin(1, keepdim=True))"),
         ("among = ((regime == one) & scored)[:, None]", "among = scored[:, None]"),
+        (" and self._levels == 1:", ":"),
         ("share.sum(-1)[:, None]", "blocks.sum(-1)"),
         ("squares.where(labelled, 0).sum(-1) / known.clamp(min=1)", "squares.where(labelled, 0).mean(-1)"),
         (
