@@ -24,6 +24,7 @@ from tskd._core.window_keys import encode
 from tskd._core.windows import Windows
 from tskd.distillation.batches import DistillationData
 from tskd.distillation.blend import PART, Blender
+from tskd.distillation.history import Hours, Tally
 from tskd.distillation.model_interface import ModelInterface
 from tskd.distillation.objective import Objective
 from tskd.distillation.squared_errors import weighted_squares
@@ -107,7 +108,7 @@ def test_a_blend_by_the_formula(shape: tuple[int, ...], ones: bool, teachers: in
     blender = Blender.of(data, weighting)
     assert blender is not None and data.rows_only
     rows = torch.randperm(len(outputs.codes), generator=torch.Generator().manual_seed(1))[: PART + 7]
-    taken = blender.blend(0, torch.device("cpu")).take(rows, torch.device("cpu"))
+    taken = blender.take(rows, 0, torch.device("cpu"))
     keys = data.keys.flip(0)[rows]
     forecasts, valid = outputs.take(rows)
     nothing = torch.zeros_like(forecasts[0])
@@ -121,8 +122,41 @@ def test_a_blend_by_the_formula(shape: tuple[int, ...], ones: bool, teachers: in
     assert float(term) == pytest.approx(float(expected), rel=1e-12)
     wanted, got = (torch.autograd.grad(value, student)[0] for value in (expected, term))
     torch.testing.assert_close(got, wanted)
-    steps = by_cell.mean(3)
-    torch.testing.assert_close(taken.weights.reshape(teachers, len(rows), -1), steps)
+
+
+@pytest.mark.parametrize("shape", [(), (HORIZON, 2)])
+def test_the_history_of_blended_steps(
+    shape: tuple[int, ...], windows: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights of two epochs, unlike in their windows, and of more than are summed at once."""
+    data, weighting = data_of(3, windows), Drawn(shape, True)
+    outputs = data.outputs
+    assert outputs is not None
+    blender = Blender.of(data, weighting)
+    assert blender is not None
+    monkeypatch.setattr("tskd.distillation.blend.TOGETHER", 100)
+    hours = Hours(torch.arange(LOOKBACK + len(data)).remainder(7), torch.tensor([0]))
+    tally, cpu = Tally(hours), torch.device("cpu")
+    blender.count(tally, cpu)
+    assert not tally
+    for epoch, size in ((0, PART), (1, PART // 2)):
+        order = torch.randperm(len(outputs.codes), generator=torch.Generator().manual_seed(epoch))[: size + 5]
+        for rows in order.split(32):
+            blender.take(rows, epoch, cpu)
+        blender.count(tally, cpu)
+        keys = data.keys.flip(0)[order]
+        forecasts, valid = outputs.take(order)
+        nothing = torch.zeros_like(forecasts[0])
+        weights = weighting(Step(forecasts, valid, nothing, nothing, keys, epoch))
+        found = tally.record(epoch, list("abc"), lambda values, reduce_op: values)
+        tally.clear()
+        own = weights.flatten(2).mean(2) if shape else weights
+        assert list(found["weights"].values()) == pytest.approx(own.mean(1).tolist(), rel=1e-9)
+        assert found["effective"] == pytest.approx(float((own.sum(0) ** 2 / own.square().sum(0)).mean()), rel=1e-9)
+        late = hours(keys) == 5
+        assert found["by_hour"]["c"][5] == pytest.approx(float(own[2, late].mean()), rel=1e-9)
+        if shape:
+            assert found["by_step"]["b"] == pytest.approx(weights.mean((1, 3))[1].tolist(), rel=1e-9)
 
 
 def network(**kwargs: Any) -> Any:

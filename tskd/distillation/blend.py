@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from tskd._core.row_file import RowFile
+from tskd._core.step_values import StepValues
 from tskd._core.window_keys import unique
 from tskd.distillation.batches import DistillationData
+from tskd.distillation.history import TOGETHER, Tally
 from tskd.distillation.squared_errors import weighted_squares
 from tskd.teachers.outputs import FORECASTS
 from tskd.weighting import Step, Weighting
@@ -31,13 +33,11 @@ class Blend:
     Attributes:
         forecasts: t̄ of the windows `[M, H, C]`.
         scatter: Σ_k w_k (t_k − t̄)², averaged over steps and components `[M]`; None for one teacher.
-        weights: w of the teachers `[K, M]` or `[K, M, H]`, averaged over components.
         total: W = Σ_k w_k `[M, 1 or H, 1 or C]`; None where all are 1.
     """
 
     forecasts: Tensor
     scatter: Tensor | None
-    weights: Tensor
     total: Tensor | None = None
 
     def error(self, forecast: Tensor) -> Tensor:
@@ -51,7 +51,12 @@ class Blend:
 
 @dataclass
 class WholeBlend:
-    """The blend of all windows, see `Blend`; its forecasts are on disk if they are large."""
+    """The blend of all windows, see `Blend`.
+
+    Attributes:
+        forecasts: on disk if they are large.
+        weights: w of the teachers `[K, M]` or `[K, M, H]`, averaged over components.
+    """
 
     forecasts: Tensor | RowFile
     scatter: Tensor | None
@@ -64,7 +69,7 @@ class WholeBlend:
         forecasts = kept.take(rows) if isinstance(kept, RowFile) else kept.index_select(0, rows)
         scatter = None if self.scatter is None else self.scatter.index_select(0, rows).to(device)
         total = None if self.total is None else self.total.index_select(0, rows).to(device)
-        return Blend(forecasts.to(device), scatter, self.weights.index_select(1, rows).to(device), total)
+        return Blend(forecasts.to(device), scatter, total)
 
 
 class Blender:
@@ -77,8 +82,12 @@ class Blender:
 
     def __init__(self, data: DistillationData, weighting: Weighting) -> None:
         self._data, self._weighting = data, weighting
+        # of the windows that outputs are of
+        self._keys = unique(data.keys)
         self._blend: WholeBlend | None = None
         self._epoch = 0
+        # rows of the windows whose weights no tally has yet
+        self._taken = StepValues()
         data.rows_only = True
 
     @classmethod
@@ -107,10 +116,24 @@ class Blender:
                 self._data.outputs = None
         return self._blend
 
+    def take(self, rows: Tensor, epoch: int, device: torch.device) -> Blend:
+        """The blend of the windows of a step in an epoch, by their rows `[B]`."""
+        self._taken.add(rows)
+        return self.blend(epoch, device).take(rows, device)
+
+    def count(self, tally: Tally, device: torch.device) -> None:
+        """Add the windows that were taken since the last time, on a device: what only a history needs, no step does."""
+        if self._blend is None or not len(self._taken):
+            return
+        for rows in self._taken.all().split(TOGETHER):
+            weights = self._blend.weights.index_select(1, rows).to(device)
+            valid = torch.ones(weights.shape[:2], dtype=torch.bool, device=device)
+            tally.add(weights, valid, self._keys.index_select(0, rows).to(device))
+        self._taken.clear()
+
     def _blended(self, epoch: int, device: torch.device) -> WholeBlend:
-        outputs = self._data.outputs
+        outputs, keys = self._data.outputs, self._keys
         assert outputs is not None
-        keys = unique(self._data.keys)
         teachers = [fields[FORECASTS][:, : outputs.like.shape[1]] for fields in outputs.fields]
         several, like = len(teachers) > 1, teachers[0]
         same = self._step_weights(keys[:1], epoch, device) if self._weighting.varies == "never" else None

@@ -17,8 +17,8 @@ from tskd._core.aspects import Aspect
 from tskd._core.step_values import StepValues
 
 HOURS = 24
-# batches whose weights are summed at once
-TOGETHER = 256
+# windows whose weights are summed at once
+TOGETHER = 8192
 # weights of windows that differ by no more count as equal
 ALIKE = 1e-6
 # as a trainer's strategy has it: values of all processes, `reduce_op="sum"` or `"max"`
@@ -80,8 +80,7 @@ class Tally:
         self.clear()
 
     def clear(self) -> None:
-        # number of batches that are not summed yet, and their weights, valid and keys, windows last
-        self._waiting = 0
+        # of batches that are not summed yet, weights, valid and keys, windows last
         self._batches = StepValues(), StepValues(), StepValues()
         # weights of the K teachers, effective number, windows with a teacher, share of teachers left out, windows
         self._sums: Tensor | None = None  # [K + 4, 24 or 1]
@@ -91,7 +90,7 @@ class Tally:
         self._apart: Tensor | None = None  # [A, K + 1]
 
     def __bool__(self) -> bool:
-        return self._sums is not None or self._waiting > 0
+        return self._sums is not None or len(self._batches[0]) > 0
 
     def add(self, weights: Tensor, valid: Tensor, keys: Tensor, apart: Mapping[Aspect, Tensor] | None = None) -> None:
         """Add a batch.
@@ -105,7 +104,6 @@ class Tally:
         own = over_steps(weights)
         for kept, values in zip(self._batches, (own, valid, keys.T), strict=True):
             kept.add(values)
-        self._waiting += 1
         if weights.dim() > 2 and weights.shape[2] > 1:
             # over windows first: averaging a few components of each window would take most of the time
             by_step = weights.sum(1).unsqueeze(-1).flatten(2).mean(2)
@@ -116,15 +114,14 @@ class Tally:
                 if apart and aspect in apart:
                     row[:-1], row[-1] = apart[aspect].sum(1), valid.any(0).sum()
             self._apart = _sum(self._apart, sums)
-        if self._waiting >= TOGETHER:
+        if len(self._batches[0]) >= TOGETHER:
             self._sum_up()
 
     def _sum_up(self) -> None:
         """Sum the batches that wait: many at once, since summing each takes as long as the rest of a step."""
-        if not self._waiting:
+        if not len(self._batches[0]):
             return
         own, valid, keys = (kept.all() for kept in self._batches)
-        self._waiting = 0
         for kept in self._batches:
             kept.clear()
         known = valid.any(0)

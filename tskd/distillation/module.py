@@ -115,10 +115,11 @@ class Distillation(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         self._log_metrics(self.student.train_metrics)
         epoch, step = self._history.number(self._first_epoch, self.current_epoch), self.step
-        if step.tally:
-            record = step.tally.record(epoch, self.objective.names, self.trainer.strategy.reduce)
+        tally = step.tallied()
+        if tally:
+            record = tally.record(epoch, self.objective.names, self.trainer.strategy.reduce)
             self._history.entries.append(record)
-            step.tally.clear()
+            tally.clear()
             self.log_dict(logged_weights(record), sync_dist=True)
         # all processes in the same order: logged values are averaged over them
         self.log("balance", step.alpha, sync_dist=True)

@@ -223,7 +223,8 @@ class Objective(nn.Module):
     def blended(self, forecast: Tensor, blend: Blend) -> Tensor:
         """The distillation term of a step for the student's forecast `[B, H, C]`, from the blend of the teachers."""
         assert self._squares is not None
-        return self._squares * blend.error(forecast)
+        error = blend.error(forecast)
+        return error if self._squares == 1 else self._squares * error
 
     def _features(
         self, output: StudentOutput, step: Step, details: Sequence[Mapping[str, Tensor]], number: int

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
@@ -24,7 +23,7 @@ from tskd.distillation.means import Means
 from tskd.distillation.objective import Objective
 from tskd.distillation.paired_loss import StudentOutput
 from tskd.distillation.student_queries import Calibration, gradient_gram
-from tskd.distillation.weighted_sum import DistillationTerm
+from tskd.distillation.weighted_sum import DistillationTerm, mixed
 from tskd.weighting import Step, StepContext
 
 
@@ -75,6 +74,12 @@ class StudentStep:
         self.means.end_step(loss)
         update_metrics(network, output, batch.labels, ModuleStage.TRAIN)
         return loss
+
+    def tallied(self) -> Tally:
+        """The tally of all steps so far."""
+        if self.blender is not None:
+            self.blender.count(self.tally, self.network.device)
+        return self.tally
 
     def release(self) -> None:
         """Drop the data: a trainer that outlives the fit keeps a reference to this object."""
@@ -133,13 +138,10 @@ class StudentStep:
         """The loss of a batch's labels, and the whole one, from the blend of the teachers."""
         assert self.blender is not None
         forecast = self._forecast(output)[1]
-        blend = self.blender.blend(self.epoch, forecast.device).take(rows, forecast.device)
-        term = self.objective.blended(forecast, blend)
+        term = self.objective.blended(forecast, self.blender.take(rows, self.epoch, forecast.device))
         labels = self._label_loss(output, forecast, batch.labels)
         self.means.add("train_distillation_loss", term)
-        valid = torch.ones(blend.weights.shape[:2], dtype=torch.bool, device=forecast.device)
-        self.tally.add(blend.weights, valid, batch.keys)
-        return labels, DistillationTerm(term, blend.weights).with_labels(labels, self.alpha, compares=True)
+        return labels, mixed(labels, term, self.alpha)
 
     def _label_loss(
         self, output: PLModuleOutput, forecast: Tensor, batch: TorchTrainingBatch, weights: Tensor | None = None

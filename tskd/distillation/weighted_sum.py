@@ -127,8 +127,13 @@ class DistillationTerm:
         """
         if not compares:
             return labels
-        own = (1 - alpha) * (labels if self.label_share is None else self.label_share * labels)
-        return own if self.term is None else own + alpha * self.term
+        own = labels if self.label_share is None else self.label_share * labels
+        return (1 - alpha) * own if self.term is None else mixed(own, self.term, alpha)
+
+
+def mixed(labels: Tensor, teachers: Tensor, alpha: float) -> Tensor:
+    """(1 − α)·labels + α·teachers, of two scalars."""
+    return torch.add((1 - alpha) * labels, teachers, alpha=alpha)
 
 
 def label_share(step: Step) -> Tensor | None:
