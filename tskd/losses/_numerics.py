@@ -48,14 +48,29 @@ def with_power(values: Tensor, floor: Tensor, root: float = 1.0) -> Tensor:
     return _WithPower.apply(values, floor, root)
 
 
+def standardised(values: Tensor, root: float = 1.0) -> Tensor:
+    """Values with mean 0 and root mean square `root` along the last dimension; 0 where they are constant."""
+    return _Standardised.apply(values, root)
+
+
+def scaled_to(root: float, squares: Tensor, floor: Tensor) -> Tensor:
+    """What scales values with these squares to the root mean square `root`; 0 where theirs is not above the floor."""
+    power = squares.mean(-1, keepdim=True)
+    return root * power.where(power > floor.square(), torch.inf).rsqrt()
+
+
+def of_scaled(gradient: Tensor, found: Tensor, scale: Tensor, root: float) -> Tensor:
+    """The gradient of values by that of what they are scaled to, `found = values * scale`."""
+    along = (gradient * found).mean(-1, keepdim=True) / root**2
+    return torch.addcmul(gradient, found, along, value=-1).mul_(scale)
+
+
 class _WithPower(torch.autograd.Function):
     """With the gradient as one formula: that of the parts takes several times as long, for a batch of usual size."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, floor: Tensor, root: float) -> Tensor:
-        power = values.square().mean(-1, keepdim=True)
-        varies = power > floor.square()
-        scale = root * power.where(varies, torch.inf).rsqrt()
+        scale = scaled_to(root, values.square(), floor)
         found = values * scale
         ctx.root = root
         ctx.save_for_backward(found, scale)
@@ -65,13 +80,27 @@ class _WithPower(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         found, scale = ctx.saved_tensors
-        along = (gradient * found).mean(-1, keepdim=True) / ctx.root**2
-        return torch.addcmul(gradient, found, along, value=-1).mul_(scale), None, None
+        return of_scaled(gradient, found, scale, ctx.root), None, None
 
 
-def standardised(values: Tensor, root: float = 1.0) -> Tensor:
-    """Values with mean 0 and root mean square `root` along the last dimension; 0 where they are constant."""
-    return with_power(*centred(values), root)
+class _Standardised(torch.autograd.Function):
+    """As `_WithPower`, of centred values, whose gradients have the mean 0 too."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, root: float) -> Tensor:
+        away, floor = centred(values)
+        scale = scaled_to(root, away.square(), floor)
+        found = away.mul_(scale)
+        ctx.root = root
+        ctx.save_for_backward(found, scale)
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        found, scale = ctx.saved_tensors
+        gradient = gradient - gradient.mean(-1, keepdim=True)
+        return of_scaled(gradient, found, scale, ctx.root), None
 
 
 def per_window(values: Tensor) -> Tensor:

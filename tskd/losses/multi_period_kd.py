@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from tskd._core.checks import check_positive
-from tskd.losses._numerics import centred, steps_last, with_power
+from tskd.losses._numerics import centred, of_scaled, scaled_to, steps_last
 from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
 
 
 def log_periods(values: Tensor, temperature: float) -> Tensor:
     """Logarithm of the share of each period `[B, C, F]` in values `[B, H, C]`, the mean left out."""
-    values, floor = centred(steps_last(values))
-    amplitudes = torch.fft.rfft(values)[:, :, 1:].abs()
-    return torch.log_softmax(with_power(amplitudes, values.shape[2] * floor, 1 / temperature), dim=2)
+    return _LogShares.apply(steps_last(values), temperature)
+
+
+class _LogShares(torch.autograd.Function):
+    """log softmax(A/temperature) of values `[B, C, H]`, A of root mean square 1, with the gradient as one formula."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, temperature: float) -> Tensor:
+        values, floor = centred(values)
+        spectrum = torch.fft.rfft(values)[:, :, 1:]
+        squares = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
+        scale = scaled_to(1 / temperature, squares, values.shape[2] * floor)
+        logits = squares.sqrt() * scale
+        found = torch.log_softmax(logits, 2)
+        ctx.temperature, ctx.steps = temperature, values.shape[2]
+        ctx.save_for_backward(spectrum, squares, scale, logits, found)
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        spectrum, squares, scale, logits, found = ctx.saved_tensors
+        gradient = torch.addcmul(gradient, found.exp(), gradient.sum(2, keepdim=True), value=-1)
+        gradient = of_scaled(gradient, logits, scale, 1 / ctx.temperature)
+        # half of it for each of two conjugates, of which a real transform has one
+        gradient = gradient * squares.where(squares > 0, torch.inf).rsqrt() / 2
+        if ctx.steps % 2 == 0:
+            gradient[:, :, -1] *= 2
+        both = functional.pad(spectrum * gradient, (1, 0))
+        return torch.fft.irfft(both, ctx.steps, norm="forward"), None
 
 
 class MultiPeriodKD(DistillationLoss):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from tskd._core.checks import is_choice
@@ -33,16 +34,46 @@ def by_point(values: Tensor, points: int) -> Tensor:
 
 def angles(points: Tensor) -> Tensor:
     """Cosines of the angles at j of i–j–k `[B, B, B]` (axes j, i, k); 0 where two of the points are equal."""
-    # differences of inner products: in float32 those of close windows would be rounding errors
-    centred = (points - points.mean(0)).double()
-    gram = centred @ centred.T
-    lengths = by_point(torch.pdist(centred), len(points))
-    # 0 where two are equal
-    inverse = lengths.where(lengths > 0, torch.inf).reciprocal()
-    products = gram[None] - gram[:, :, None] - gram[:, None, :] + gram.diagonal()[:, None, None]
-    cosines = products * inverse[:, :, None] * inverse[:, None, :]
-    same = torch.eye(len(points), dtype=torch.bool, device=points.device)
-    return cosines.masked_fill(same, 0).to(points.dtype)
+    return _Angles.apply(points)
+
+
+class _Angles(torch.autograd.Function):
+    """By inner products g of the points, ⟨i − j, k − j⟩ = g_ik − g_ij − g_jk + g_jj, with the gradient as one formula.
+
+    In double precision: differences of inner products of close windows would be rounding errors otherwise.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor) -> Tensor:
+        centred = (points - points.mean(0)).double()
+        gram = centred @ centred.T
+        own = gram.diagonal()[:, None]
+        both = own + own.T
+        squares = both - 2 * gram
+        # 0 where two are equal, but for rounding
+        equal = squares <= points.shape[1] * torch.finfo(gram.dtype).eps * both
+        inverse = squares.masked_fill(equal, torch.inf).rsqrt()
+        cosines = (gram - gram[:, :, None]).add_((own - gram)[:, None])
+        cosines.mul_(inverse[:, :, None]).mul_(inverse[:, None])
+        cosines.diagonal(dim1=1, dim2=2).zero_()
+        ctx.save_for_backward(centred, inverse, cosines)
+        return cosines.to(points.dtype, copy=True)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        centred, inverse, cosines = ctx.saved_tensors
+        of_products = gradient.to(cosines.dtype, copy=True)
+        of_products.diagonal(dim1=1, dim2=2).zero_()
+        of_cosines = of_products * cosines
+        # by the squared lengths
+        of_squares = (of_cosines.sum(1) + of_cosines.sum(2)) * inverse.square() / -2
+        of_products.mul_(inverse[:, :, None]).mul_(inverse[:, None])
+        rows = of_products.sum(2)
+        of_gram = of_products.sum(0) - of_products.sum(1) - rows - 2 * of_squares
+        of_gram.diagonal().add_(rows.sum(1) + of_squares.sum(0) + of_squares.sum(1))
+        # it has the mean 0: angles do not depend on where the points are
+        return ((of_gram + of_gram.T) @ centred).to(gradient.dtype)
 
 
 def similarities(points: Tensor) -> Tensor:
