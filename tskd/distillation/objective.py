@@ -23,6 +23,7 @@ from tskd.distillation.squared_errors import squares_only, weighted_squares
 from tskd.distillation.weighted_sum import (
     AspectWeights,
     DistillationTerm,
+    StepWeights,
     by_label,
     check_aspects_used,
     label_share,
@@ -68,6 +69,7 @@ class Objective(nn.Module):
         self.names = list(teachers)
         self.weighting = copy.deepcopy(weighting)
         self.weighting.set_up(self.names)
+        self._weights = StepWeights(self.weighting)
         self._student = student
         spans = [shared_steps(student.horizon, teacher.horizon) for teacher in teachers.values()]
         self.covers = covered_steps(spans, len(student.horizon))
@@ -196,7 +198,7 @@ class Objective(nn.Module):
             details: for each teacher, its `fields`, and `ahead`.
             sample_weight: of the labels `[B, H, 1 or C]`, or None.
         """
-        weights, of_labels = self.weighting(step), label_share(step)
+        weights, of_labels = self._weights(step), label_share(step)
         known = None if step.whole else step.valid.any(0)
         windows = weights.new_tensor(len(step.keys)) if known is None else known.sum().to(weights.dtype)
         # the mean of the processes' terms is then the mean over the windows of all of them

@@ -46,6 +46,25 @@ def _aspects(losses: Iterable[LossTerm]) -> set[Aspect]:
     return {aspect for loss in losses if isinstance(loss, DistillationLoss) for aspect in loss.aspects}
 
 
+class StepWeights:
+    """The weights of the teachers in each step `[K, B, …]`, computed once where they are the same in all windows.
+
+    Args:
+        weighting: calibrated before the first step.
+    """
+
+    def __init__(self, weighting: Weighting) -> None:
+        self._weighting = weighting
+        self._same: Tensor | None = None
+
+    def __call__(self, step: Step) -> Tensor:
+        if not (step.whole and step.labelled is None and self._weighting.varies == "never"):
+            return self._weighting(step)
+        if self._same is None:
+            self._same = self._weighting(step)[:, :1].clone()
+        return self._same.expand(-1, len(step.keys), *self._same.shape[2:])
+
+
 class AspectWeights:
     """The weights of each aspect of the losses in a step, computed once.
 
