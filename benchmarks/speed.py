@@ -5,8 +5,9 @@
     python benchmarks/speed.py --table-only    # the tables from the parts that are done
 
 8,640 hours of 7 components, L = H = 96, one thread, bar and loggers off; answers of teachers are cached. Everything
-that is compared is timed in turn within one process, and the median of the ratios of each turn counts. Each part is an
-entry of `benchmarks/results/speed.json`, with the load of the machine; the tables go into `benchmarks/README.md`.
+that is compared is timed in turn within one process, each directly after what it is compared with, and the median of
+these ratios counts. Each part is an entry of `benchmarks/results/speed.json`, with the load of the machine; the tables
+go into `benchmarks/README.md`.
 """
 
 from __future__ import annotations
@@ -54,10 +55,10 @@ PREAMBLE = """## Speed
 
 `python benchmarks/speed.py`
 
-Processor time unless said otherwise, everything in a row in turn within one process, one thread, median of 5 turns;
-8,640 × 7, L = H = 96, default Adam; K teachers, whose answers are cached. *Adapts* is `CAMKD`, the others `Uniform`;
-*bare* is a PyTorch loop over tensors that were gathered before. *Load* is that of the machine, which had two cores and
-other work."""
+Processor time unless said otherwise, in one process, one thread; medians of 5 ratios, each to a time taken directly
+before; 8,640 × 7, L = H = 96, default Adam; K teachers, whose answers are cached. *Adapts* is `CAMKD`, the others
+`Uniform`; *bare* is a PyTorch loop over tensors that were gathered before. *Load* is that of the machine, which had two
+cores."""
 
 
 def main() -> None:

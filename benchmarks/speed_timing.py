@@ -35,10 +35,16 @@ def noise(rows: int, components: int = 7) -> TimeSeries:
 
 
 def ratios(calls: Mapping[str, Callable[[], float]], turns: int = TURNS) -> dict[str, float]:
-    """Medians over turns of the seconds of each call over those of the first, and the seconds of the first."""
+    """Medians over turns of the seconds of each call over those of the first directly before it, since the machine's
+    own speed drifts within a minute; and the median of the seconds of the first."""
     for call in calls.values():
         call()
-    taken = [{name: call() for name, call in calls.items()} for _ in range(turns)]
-    first = next(iter(calls))
-    found = {name: round(statistics.median(turn[name] / turn[first] for turn in taken), 2) for name in calls}
-    return {f"seconds of {first}": round(statistics.median(turn[first] for turn in taken), 3), **found}
+    (first, reference), *others = calls.items()
+    seconds, found = [], {first: 1.0}
+    taken: dict[str, list[float]] = {name: [] for name, _ in others}
+    for _ in range(turns):
+        for name, call in others:
+            seconds.append(reference())
+            taken[name].append(call() / seconds[-1])
+    found |= {name: round(statistics.median(own), 2) for name, own in taken.items()}
+    return {f"seconds of {first}": round(statistics.median(seconds), 3), **found}

@@ -4,16 +4,16 @@
 
 A TiDE student, L = 96, H = 24, 7 components, batches of 64, 3 epochs, one thread, 2, 4 and 8 linear teachers whose
 answers are cached. What a weighting does before every epoch counts, what it does once before the training does not.
-Timings are noisy: all are timed in turn, and the median of the ratios of each turn is written into
+Each training is timed directly after one under `Uniform`; the median of five such ratios is written into
 `benchmarks/results/weighting_cost.csv` and `benchmarks/README.md`.
 """
 
 from __future__ import annotations
 
 import logging
-import statistics
 import tempfile
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import torch
 from darts import TimeSeries
 from darts.models import DLinearModel, TiDEModel
 from small_networks import QUIET
+from speed_timing import ratios
 from tables import markdown, write_section
 from tqdm import tqdm
 from training_clock import Clock
@@ -30,15 +31,15 @@ from training_clock import Clock
 from tskd import DistilledModel, Teacher, weighting
 
 HERE = Path(__file__).parent
-TURNS, ROWS, HELD_OUT = 3, 2_000, 500
+ROWS, HELD_OUT = 2_000, 500
 TEACHERS = (2, 4, 8)
 PREAMBLE = """## Cost of the weightings
 
 `python benchmarks/weighting_cost.py`
 
-Processor time of a training step over that under `Uniform`, median of 3 turns: a TiDE student (hidden size 64), L = 96,
-H = 24, 7 components, batches of 64, one thread, by number of teachers, whose answers are cached. What a weighting does
-before every epoch counts; what it does once, before the training, does not."""
+Processor time of a training over one under `Uniform` directly before it, median of 5: a TiDE student (hidden size 64),
+L = 96, H = 24, 7 components, batches of 64, one thread, by number of teachers, whose answers are cached. What a
+weighting does before every epoch counts; what it does once, before the training, does not."""
 
 
 def main() -> None:
@@ -54,14 +55,13 @@ def main() -> None:
     rows: dict[str, dict[str, Any]] = {method: {"weighting": f"`{method}`"} for method in made}
     with tempfile.TemporaryDirectory() as cache:
         for count in tqdm(TEACHERS, desc="numbers of teachers"):
-            ratios: dict[str, list[float]] = {method: [] for method in made}
-            for _ in range(TURNS):
-                all_of_them = {"Uniform": weighting.Uniform(), **made}
-                found = {m: seconds(one, teachers[:count], series, held_out, cache) for m, one in all_of_them.items()}
-                for method, taken in ratios.items():
-                    taken.append(found[method] / found["Uniform"])
-            for method, taken in ratios.items():
-                rows[method][f"K = {count}"] = f"{statistics.median(taken):.2f}"
+            fits = {
+                name: partial(seconds, one, teachers[:count], series, held_out, cache)
+                for name, one in {"Uniform": weighting.Uniform(), **made}.items()
+            }
+            found = ratios(fits)
+            for method, row in rows.items():
+                row[f"K = {count}"] = f"{found[method]:.2f}"
     pd.DataFrame(rows.values()).to_csv(HERE / "results" / "weighting_cost.csv", index=False)
     text = markdown(["weighting", *(f"K = {count}" for count in TEACHERS)], rows.values())
     write_section(HERE / "README.md", "weighting_cost", f"{PREAMBLE}\n\n{text}")
