@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tskd.losses._numerics import per_window
 from tskd.losses.base import DistillationLoss, Needs, StudentTeacherPair
@@ -59,7 +60,7 @@ class AttentiveImitation(DistillationLoss):
     def forward(self, pair: StudentTeacherPair) -> Tensor:
         errors = _errors((pair.teacher - pair.target).square(), pair.labelled)
         trust = attention(errors, self.smallest, self.largest).nan_to_num(1)
-        return trust[:, None, None] * (pair.student - pair.teacher).square()
+        return trust[:, None, None] * functional.mse_loss(pair.student, pair.teacher, reduction="none")
 
 
 def _errors(squares: Tensor, labelled: Tensor | None) -> Tensor:
