@@ -130,7 +130,7 @@ def fit_parts(cache: str) -> dict[str, Callable[[], dict[str, Any]]]:
             clock = Clock()
             return training(student_of("TiDE", 32, [clock]), clock, less, 3, loss)
 
-        calls = {name: lambda loss=loss: timed(loss) for name, loss in LOSSES.items()}  # type: ignore[misc]
+        calls = {name: lambda loss=loss: timed(loss) for name, loss in LOSSES.items()}
         return ratios(calls, turns=9)
 
     def profiled() -> dict[str, float]:
@@ -163,7 +163,7 @@ def fit_parts(cache: str) -> dict[str, Callable[[], dict[str, Any]]]:
             clock = Clock()
             student = student_of("DLinear, shared", 256, [clock])
             model = DistilledModel(student, teachers[:1]) if distils else student
-            options = {"cache": folder} if distils else {}
+            options: dict[str, Any] = {"cache": folder} if distils else {}
             return cpu_seconds(lambda: model.fit(series, verbose=False, **options)) - clock.seconds
 
         warm, cold = [], []
