@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pytest
@@ -45,6 +45,7 @@ from tskd.losses import (
     TeacherBounded,
     TemporalRelation,
 )
+from tskd.losses.sample_relation import Relation, angles
 
 B, H, C = 6, 9, 3
 LEVELS = (0.1, 0.5, 0.9)
@@ -576,17 +577,37 @@ def test_similarities_of_steps_by_numpy(horizon: int, units: tuple[int, int]) ->
 @pytest.mark.parametrize("steps", [8, 9])
 @pytest.mark.parametrize(
     "loss",
-    [TemporalRelation(), ChannelRelation(), SampleRelation("similarity"), MultiPeriodKD(), MultiPeriodKD(0.7)],
+    [
+        TemporalRelation(),
+        ChannelRelation(),
+        *(SampleRelation(relation) for relation in get_args(Relation)),
+        MultiPeriodKD(),
+        MultiPeriodKD(0.7),
+        LevelShapeKD(),
+    ],
     ids=repr,
 )
-def test_gradients_of_relations_are_slopes(loss: DistillationLoss, steps: int) -> None:
-    """By finite differences; a component that is constant has none."""
-    student, teacher = (draw(3, steps, 2, seed=seed) for seed in (0, 1))
+def test_gradients_are_slopes(loss: DistillationLoss, steps: int) -> None:
+    """By finite differences; in a relation, a component that is constant has none."""
+    student, teacher = (draw(4, steps, 2, seed=seed) for seed in (0, 1))
     assert torch.autograd.gradcheck(lambda own: loss(pair(own, teacher)), student.requires_grad_())
     flat = student.detach().clone()
     flat[0, :, 1] = 0.1
-    if loss.least <= 1:
+    if loss.least <= 1 and not isinstance(loss, LevelShapeKD):
         assert (torch.autograd.grad(loss(pair(flat.requires_grad_(), teacher)).sum(), flat)[0][0, :, 1] == 0).all()
+
+
+def test_the_slope_of_each_angle() -> None:
+    """Of each alone, by finite differences; equal points have no angle, and no slope."""
+    points = draw(5, 3)
+    assert torch.autograd.gradcheck(angles, points.requires_grad_())
+    equal = points.detach().clone()
+    equal[3] = equal[1]
+    equal.requires_grad_()
+    found = angles(equal)
+    (slopes,) = torch.autograd.grad(found[1, 3].sum() + found[3, :, 1].sum(), equal)
+    assert not found[1, 3].any() and not found[3, :, 1].any() and not slopes.any()
+    assert torch.autograd.grad(angles(equal).sum(), equal)[0].isfinite().all()
 
 
 @pytest.mark.parametrize("components", [2, 12])

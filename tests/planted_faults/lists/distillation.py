@@ -59,6 +59,11 @@ FAULTS = (
         ("if not outputs.whole or not", "if not"),
         ("None if ones else total", "None"),
         ("keys[part], epoch, device)", "keys[:PART], epoch, device)"),
+        ("        self._taken.clear()", ""),
+        (
+            "tally.add(weights, valid, self._keys.index_select(0, rows)",
+            "tally.add(weights, valid, self._keys[: len(rows)]",
+        ),
     ),
     *faults_in(
         "distillation/blend",
@@ -76,8 +81,11 @@ FAULTS = (
     *faults_in(
         "distillation/weighted_sum",
         ["distillation/test_two_of_everything", "distillation/test_missing_labels", "distillation/test_blend"],
-        ("own = (1 - alpha) * (labels", "own = (labels"),
-        ("own + alpha * self.term", "own + self.term"),
+        ("torch.add((1 - alpha) * labels", "torch.add(labels"),
+        ("teachers, alpha=alpha)", "teachers)"),
+        ("mixed(own, self.term, alpha)", "mixed(labels, self.term, alpha)"),
+        ("step.whole and step.labelled is None and self._weighting", "self._weighting"),
+        ('self._weighting.varies == "never"', 'self._weighting.varies != "step"'),
         ("key = (aspect, number if inside else 0)", "key = (aspect, 0)"),
         ("step.labelled | step.present.any(0)[..., None]", "step.labelled"),
         ("less[:, span] += ", "less[:, span] = "),

@@ -10,9 +10,10 @@ FAULTS = (
     *faults_in(
         "losses/_numerics",
         TESTS,
-        ("power.where(varies, torch.inf).rsqrt()", "power.where(varies, torch.inf).reciprocal()"),
+        ("floor.square(), torch.inf).rsqrt()", "floor.square(), torch.inf).reciprocal()"),
         ("* mean.detach().abs()", "* 0 * mean.detach().abs()"),
-        ("(gradient * found).mean(-1, keepdim=True) / ctx.root**2", "(gradient * found).mean(-1, keepdim=True)"),
+        ("(gradient * found).mean(-1, keepdim=True) / root**2", "(gradient * found).mean(-1, keepdim=True)"),
+        ("gradient = gradient - gradient.mean(-1, keepdim=True)", ""),
     ),
     *faults_in(
         "losses/base",
@@ -52,7 +53,15 @@ FAULTS = (
         TESTS,
         ("(teacher.scale / student.scale).square()", "(student.scale / teacher.scale).square()"),
     ),
-    *faults_in("losses/multi_period_kd", TESTS, ("values.shape[2] * floor", "0 * floor")),
+    *faults_in(
+        "losses/multi_period_kd",
+        TESTS,
+        ("values.shape[2] * floor", "0 * floor"),
+        ("if ctx.steps % 2 == 0:", "if True:"),
+        ("if ctx.steps % 2 == 0:", "if False:"),
+        ("gradient.sum(2, keepdim=True)", "gradient.mean(2, keepdim=True)"),
+        ("scale, 1 / ctx.temperature", "scale, 1"),
+    ),
     *faults_in(
         "losses/multi_scale_kd",
         TESTS,
@@ -75,6 +84,15 @@ FAULTS = (
         "losses/sample_relation",
         TESTS,
         ("(windows - 1) * (windows - 2)", "(windows - 1) ** 2"),
+        (
+            "squares.masked_fill(equal, torch.inf).rsqrt()",
+            "squares.masked_fill(squares <= 0, torch.inf).rsqrt()",
+        ),
+        ("cosines.diagonal(dim1=1, dim2=2).zero_()", "cosines.diagonal().zero_()"),
+        ("of_products.diagonal(dim1=1, dim2=2).zero_()", ""),
+        ("(of_cosines.sum(1) + of_cosines.sum(2))", "2 * of_cosines.sum(1)"),
+        ("- 2 * of_squares", "- of_squares"),
+        ("rows.sum(1) + of_squares.sum(0)", "rows.sum(0) + of_squares.sum(0)"),
     ),
     *faults_in(
         "losses/temporal_relation",
