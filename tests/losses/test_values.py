@@ -45,6 +45,7 @@ from tskd.losses import (
     TeacherBounded,
     TemporalRelation,
 )
+from tskd.losses._numerics import standardised
 from tskd.losses.sample_relation import Relation, angles
 
 B, H, C = 6, 9, 3
@@ -608,6 +609,33 @@ def test_the_slope_of_each_angle() -> None:
     (slopes,) = torch.autograd.grad(found[1, 3].sum() + found[3, :, 1].sum(), equal)
     assert not found[1, 3].any() and not found[3, :, 1].any() and not slopes.any()
     assert torch.autograd.grad(angles(equal).sum(), equal)[0].isfinite().all()
+
+
+@pytest.mark.parametrize("windows", [6, 7, 9, 13])
+@pytest.mark.parametrize("values", [3, 27, 1001])
+def test_equal_points_make_no_angle_of_rounding_errors(windows: int, values: int) -> None:
+    """The squared distance between the first and the last, of inner products, is not exactly 0 in most sizes."""
+    for seed in range(4):
+        points = draw(windows, values, seed=seed)
+        points[-1] = points[0]
+        found = angles(points)
+        assert not found[0, -1].any() and not found[-1, :, 0].any()
+        expected = (points[2] - points[0]) @ (points[3] - points[0])
+        expected /= (points[2] - points[0]).norm() * (points[3] - points[0]).norm()
+        assert found[0, 2, 3].item() == pytest.approx(expected.item(), abs=1e-12)
+
+
+@pytest.mark.parametrize("root", [1.0, 0.3])
+def test_the_slope_of_standardised_values(root: float) -> None:
+    """By finite differences, and by numpy; constant values become 0, without a slope."""
+    values = draw(3, 5)
+    assert torch.autograd.gradcheck(lambda own: standardised(own, root), values.requires_grad_())
+    numbers = values.detach().numpy()
+    expected = root * (numbers - numbers.mean(1, keepdims=True)) / numbers.std(1, keepdims=True)
+    close(standardised(values, root).detach(), expected)
+    flat = torch.full((1, 5), 0.1, dtype=torch.float64, requires_grad=True)
+    assert not standardised(flat, root).any()
+    assert not torch.autograd.grad(standardised(flat, root)[0, 2], flat)[0].any()
 
 
 @pytest.mark.parametrize("components", [2, 12])
