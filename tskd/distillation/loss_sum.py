@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 
 from torch import Tensor
@@ -69,38 +69,44 @@ def comparable_at_once(pairs: Sequence[PairedLoss], step: Step) -> bool:
     return whole and by_window and len(pairs) > 1 and step.forecasts.numel() <= AT_ONCE
 
 
-@dataclass(frozen=True)
 class EveryTeacher(StudentTeacherPair):
     """The student beside each of K teachers, whose windows follow one another: `[K·B, H, C]`.
 
-    Attributes:
-        once: the student's forecast `[B, H, C]`, and the same for every teacher `[K·B, H, C]`.
+    The student's forecasts and the labels are repeated when a loss reads them: many read a view of the student only.
     """
 
-    once: tuple[Tensor, Tensor] = field(kw_only=True)
+    # the student's forecast and the labels [B, H, C]; None where a loss has put something else in their place
+    _once: tuple[Tensor, Tensor] | None = None
 
     @classmethod
     def of(cls, output: StudentOutput, step: Step) -> EveryTeacher:
         """Those of a step."""
-        teachers = len(step.forecasts)
-        student = _for_each(output.forecast, teachers)
-        return cls(
-            student,
-            step.forecasts.flatten(0, 1),
-            _for_each(step.target, teachers),
-            labelled=None if step.labelled is None else _for_each(step.labelled, teachers),
-            views=output.views,
-            once=(output.forecast, student),
-        )
+        pair = cls.__new__(cls)
+        labelled = None if step.labelled is None else _for_each(step.labelled, len(step.forecasts))
+        own = {"teacher": step.forecasts.flatten(0, 1), "labelled": labelled, "views": output.views}
+        vars(pair).update(own, _once=(output.forecast, step.target))
+        return pair
+
+    @cached_property
+    def student(self) -> Tensor:
+        return self._repeated(0)
+
+    @cached_property
+    def target(self) -> Tensor:
+        return self._repeated(1)
 
     def of_student(self, view: Callable[..., Tensor], *arguments: Hashable) -> Tensor:
         """See `StudentTeacherPair.of_student`."""
-        once, student = self.once
-        # a loss may put something else in its place
-        if self.student is not student:
+        if self._once is None:
             return super().of_student(view, *arguments)
+        once = self._once[0]
         found = StudentTeacherPair(once, once, once, views=self.views).of_student(view, *arguments)
-        return _for_each(found, len(student) // len(once))
+        return _for_each(found, len(self.teacher) // len(once))
+
+    def _repeated(self, which: int) -> Tensor:
+        assert self._once is not None
+        values = self._once[which]
+        return _for_each(values, len(self.teacher) // len(values))
 
 
 def _for_each(values: Tensor, teachers: int) -> Tensor:
