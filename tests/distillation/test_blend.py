@@ -134,7 +134,7 @@ def test_the_history_of_blended_steps(
     assert outputs is not None
     blender = Blender.of(data, weighting)
     assert blender is not None
-    monkeypatch.setattr("tskd.distillation.blend.TOGETHER", 100)
+    monkeypatch.setattr("tskd.distillation.blend.COUNTED", 100)
     hours = Hours(torch.arange(LOOKBACK + len(data)).remainder(7), torch.tensor([0]))
     tally, cpu = Tally(hours), torch.device("cpu")
     blender.count(tally, cpu)

@@ -45,6 +45,19 @@ class OfSquares(DistillationLoss):
         return ChannelRelation()(replace(pair, student=pair.student.square(), teacher=pair.teacher.square()))
 
 
+class Doubted(DistillationLoss):
+    """Squared distances, times a factor that is computed first, without gradient."""
+
+    def __init__(self, mode: type[torch.no_grad] | type[torch.inference_mode]) -> None:
+        super().__init__()
+        self.mode = mode
+
+    def forward(self, pair: StudentTeacherPair) -> Tensor:
+        with self.mode():
+            doubt = (pair.student - pair.target).abs() + pair.of_student(torch.sin)
+        return doubt.clone() * (pair.student - pair.teacher).square() + pair.of_student(torch.sin)
+
+
 AT_ONCE: list[DistillationLoss] = [
     OutputKD("mae"),
     OutputKD("huber", weight=0.7),
@@ -56,6 +69,8 @@ AT_ONCE: list[DistillationLoss] = [
     TeacherBounded(0.1),
     HorizonWeighted(OutputKD("mae"), rate=-2),
     OfSquares(),
+    Doubted(torch.no_grad),
+    Doubted(torch.inference_mode),
 ]
 
 
@@ -102,7 +117,11 @@ def by_hand(losses: list[DistillationLoss], pairs: list[StudentTeacherPair], wei
 
 @pytest.mark.parametrize("labels", ["all", "some, weighted"])
 @pytest.mark.parametrize("shape", [(), (H,), (H, C)], ids=["windows", "steps", "components"])
-@pytest.mark.parametrize("losses", [*([one] for one in AT_ONCE), [AT_ONCE[4], AT_ONCE[3], AT_ONCE[7]]], ids=repr)
+@pytest.mark.parametrize(
+    "losses",
+    [*([one] for one in AT_ONCE), [AT_ONCE[4], AT_ONCE[3], AT_ONCE[7]], [AT_ONCE[-1], AT_ONCE[-2], AT_ONCE[0]]],
+    ids=repr,
+)
 def test_term_and_gradient_are_those_of_one_teacher_after_the_other(
     losses: list[DistillationLoss], shape: tuple[int, ...], labels: str
 ) -> None:

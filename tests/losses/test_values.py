@@ -625,6 +625,30 @@ def test_equal_points_make_no_angle_of_rounding_errors(windows: int, values: int
         assert found[0, 2, 3].item() == pytest.approx(expected.item(), abs=1e-12)
 
 
+def test_windows_that_are_close_in_single_precision_make_an_angle() -> None:
+    """Of many values, whose sum of squares has larger rounding errors: at a millionth of their size apart."""
+    points = draw(4, 49_152)
+    points[1] = points[0] + 1e-6 * draw(49_152, seed=1)
+    found = angles(points)[0, 1, 2].item()
+    one, other = points[1] - points[0], points[2] - points[0]
+    assert found == pytest.approx(float(one @ other / (one.norm() * other.norm())), abs=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-21, 1e-19, 1.0, 3e18, 1e25])
+def test_periods_of_values_of_any_size(scale: float) -> None:
+    """In single precision: as of values of usual size, where their squares are numbers, else as of constant ones."""
+    student, teacher = (draw(B, H, C, seed=seed).float() for seed in (0, 1))
+    usual = MultiPeriodKD()(pair(student, teacher))
+    own = (student * scale).requires_grad_()
+    found = MultiPeriodKD()(pair(own, teacher))
+    assert found.isfinite().all() and torch.autograd.grad(found.sum(), own)[0].isfinite().all()
+    even = MultiPeriodKD()(pair(torch.zeros_like(student), teacher))
+    if scale in (1e-19, 1.0):
+        torch.testing.assert_close(found.detach(), usual, rtol=1e-4, atol=1e-5)
+    if scale in (1e-30, 1e25):
+        torch.testing.assert_close(found.detach(), even)
+
+
 @pytest.mark.parametrize("root", [1.0, 0.3])
 def test_the_slope_of_standardised_values(root: float) -> None:
     """By finite differences, and by numpy; constant values become 0, without a slope."""

@@ -13,7 +13,7 @@ from tskd._core.row_file import RowFile
 from tskd._core.step_values import StepValues
 from tskd._core.window_keys import unique
 from tskd.distillation.batches import DistillationData
-from tskd.distillation.history import TOGETHER, Tally
+from tskd.distillation.history import Tally
 from tskd.distillation.squared_errors import weighted_squares
 from tskd.teachers.outputs import FORECASTS
 from tskd.weighting import Step, Weighting
@@ -22,6 +22,8 @@ from tskd.weighting import Step, Weighting
 LARGEST = 2**30
 # windows that are blended at once
 PART = 256
+# windows whose weights are counted at once
+COUNTED = 1024
 # of sums of shares, in units of the precision
 ROUNDING = 8
 
@@ -117,7 +119,7 @@ class Blender:
         return self._blend
 
     def take(self, rows: Tensor, epoch: int, device: torch.device) -> Blend:
-        """The blend of the windows of a step in an epoch, by their rows `[B]`."""
+        """The blend of the windows of a step in an epoch, by their rows `[B]`, of which `count` is to know."""
         self._taken.add(rows)
         return self.blend(epoch, device).take(rows, device)
 
@@ -125,7 +127,7 @@ class Blender:
         """Add the windows that were taken since the last time, on a device: what only a history needs, no step does."""
         if self._blend is None or not len(self._taken):
             return
-        for rows in self._taken.all().split(TOGETHER):
+        for rows in self._taken.all().split(COUNTED):
             weights = self._blend.weights.index_select(1, rows).to(device)
             valid = torch.ones(weights.shape[:2], dtype=torch.bool, device=device)
             tally.add(weights, valid, self._keys.index_select(0, rows).to(device))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
 
+import torch
 from torch import Tensor
 
 from tskd.distillation.paired_loss import PairedLoss, StudentOutput, Take
@@ -75,38 +76,40 @@ class EveryTeacher(StudentTeacherPair):
     The student's forecasts and the labels are repeated when a loss reads them: many read a view of the student only.
     """
 
-    # the student's forecast and the labels [B, H, C]; None where a loss has put something else in their place
-    _once: tuple[Tensor, Tensor] | None = None
+    # the student's forecast and the labels [B, H, C]; None in a copy, in which a loss has put something else
+    _own_student: Tensor | None = None
+    _own_target: Tensor | None = None
 
     @classmethod
     def of(cls, output: StudentOutput, step: Step) -> EveryTeacher:
         """Those of a step."""
         pair = cls.__new__(cls)
         labelled = None if step.labelled is None else _for_each(step.labelled, len(step.forecasts))
-        own = {"teacher": step.forecasts.flatten(0, 1), "labelled": labelled, "views": output.views}
-        vars(pair).update(own, _once=(output.forecast, step.target))
+        vars(pair).update(teacher=step.forecasts.flatten(0, 1), labelled=labelled, views=output.views)
+        vars(pair).update(_own_student=output.forecast, _own_target=step.target)
         return pair
 
     @cached_property
     def student(self) -> Tensor:
-        return self._repeated(0)
+        return self._repeated(self._own_student)
 
     @cached_property
     def target(self) -> Tensor:
-        return self._repeated(1)
+        return self._repeated(self._own_target)
 
     def of_student(self, view: Callable[..., Tensor], *arguments: Hashable) -> Tensor:
         """See `StudentTeacherPair.of_student`."""
-        if self._once is None:
+        own = self._own_student
+        if own is None:
             return super().of_student(view, *arguments)
-        once = self._once[0]
-        found = StudentTeacherPair(once, once, once, views=self.views).of_student(view, *arguments)
-        return _for_each(found, len(self.teacher) // len(once))
+        found = StudentTeacherPair(own, own, own, views=self.views).of_student(view, *arguments)
+        return _for_each(found, len(self.teacher) // len(own))
 
-    def _repeated(self, which: int) -> Tensor:
-        assert self._once is not None
-        values = self._once[which]
-        return _for_each(values, len(self.teacher) // len(values))
+    def _repeated(self, values: Tensor | None) -> Tensor:
+        assert values is not None
+        # it is kept, whatever the loss that reads it first does without gradient
+        with torch.inference_mode(False), torch.enable_grad():
+            return _for_each(values, len(self.teacher) // len(values))
 
 
 def _for_each(values: Tensor, teachers: int) -> Tensor:

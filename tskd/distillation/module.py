@@ -115,7 +115,7 @@ class Distillation(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         self._log_metrics(self.student.train_metrics)
         epoch, step = self._history.number(self._first_epoch, self.current_epoch), self.step
-        tally = step.tallied()
+        tally = step.complete_tally()
         if tally:
             record = tally.record(epoch, self.objective.names, self.trainer.strategy.reduce)
             self._history.entries.append(record)

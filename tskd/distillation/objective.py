@@ -226,6 +226,7 @@ class Objective(nn.Module):
         """The distillation term of a step for the student's forecast `[B, H, C]`, from the blend of the teachers."""
         assert self._squares is not None
         error = blend.error(forecast)
+        # one operation less, and its gradient
         return error if self._squares == 1 else self._squares * error
 
     def _features(

@@ -75,8 +75,8 @@ class StudentStep:
         update_metrics(network, output, batch.labels, ModuleStage.TRAIN)
         return loss
 
-    def tallied(self) -> Tally:
-        """The tally of all steps so far."""
+    def complete_tally(self) -> Tally:
+        """The tally, once the windows of blended steps are added to it."""
         if self.blender is not None:
             self.blender.count(self.tally, self.network.device)
         return self.tally

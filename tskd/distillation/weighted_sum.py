@@ -61,7 +61,7 @@ class StepWeights:
         if not (step.whole and step.labelled is None and self._weighting.varies == "never"):
             return self._weighting(step)
         if self._same is None:
-            self._same = self._weighting(step)[:, :1].clone()
+            self._same = self._weighting(step)[:, :1].detach().clone()
         return self._same.expand(-1, len(step.keys), *self._same.shape[2:])
 
 

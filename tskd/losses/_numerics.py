@@ -53,14 +53,15 @@ def standardised(values: Tensor, root: float = 1.0) -> Tensor:
     return _Standardised.apply(values, root)
 
 
-def scaled_to(root: float, squares: Tensor, floor: Tensor) -> Tensor:
-    """What scales values with these squares to the root mean square `root`; 0 where theirs is not above the floor."""
+def scale_to(root: float, squares: Tensor, floor: Tensor) -> Tensor:
+    """By what values with these squares are scaled to the root mean square `root`; 0 where theirs is not above the
+    floor."""
     power = squares.mean(-1, keepdim=True)
     return root * power.where(power > floor.square(), torch.inf).rsqrt()
 
 
-def of_scaled(gradient: Tensor, found: Tensor, scale: Tensor, root: float) -> Tensor:
-    """The gradient of values by that of what they are scaled to, `found = values * scale`."""
+def through_scale(gradient: Tensor, found: Tensor, scale: Tensor, root: float) -> Tensor:
+    """The gradient by values, from that by what they are scaled to, `found = values * scale`."""
     along = (gradient * found).mean(-1, keepdim=True) / root**2
     return torch.addcmul(gradient, found, along, value=-1).mul_(scale)
 
@@ -70,7 +71,7 @@ class _WithPower(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, floor: Tensor, root: float) -> Tensor:
-        scale = scaled_to(root, values.square(), floor)
+        scale = scale_to(root, values.square(), floor)
         found = values * scale
         ctx.root = root
         ctx.save_for_backward(found, scale)
@@ -80,7 +81,7 @@ class _WithPower(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         found, scale = ctx.saved_tensors
-        return of_scaled(gradient, found, scale, ctx.root), None, None
+        return through_scale(gradient, found, scale, ctx.root), None, None
 
 
 class _Standardised(torch.autograd.Function):
@@ -89,7 +90,7 @@ class _Standardised(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, root: float) -> Tensor:
         away, floor = centred(values)
-        scale = scaled_to(root, away.square(), floor)
+        scale = scale_to(root, away.square(), floor)
         found = away.mul_(scale)
         ctx.root = root
         ctx.save_for_backward(found, scale)
@@ -100,7 +101,7 @@ class _Standardised(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         found, scale = ctx.saved_tensors
         gradient = gradient - gradient.mean(-1, keepdim=True)
-        return of_scaled(gradient, found, scale, ctx.root), None
+        return through_scale(gradient, found, scale, ctx.root), None
 
 
 def per_window(values: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -84,6 +85,9 @@ class StudentTeacherPair:
 
     def of_student(self, view: Callable[..., Tensor], *arguments: Hashable) -> Tensor:
         """`view(student, *arguments)`, computed once for all teachers that the same forecast is compared with."""
+        if not torch.is_grad_enabled():
+            # others need its gradient
+            return view(self.student, *arguments)
         key = (view, *arguments)
         values, found = self.views.get(key, (None, None))
         if values is not self.student or found is None:

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from tskd._core.checks import check_positive
-from tskd.losses._numerics import centred, of_scaled, scaled_to, steps_last
+from tskd.losses._numerics import centred, scale_to, steps_last, through_scale
 from tskd.losses.base import DistillationLoss, StudentTeacherPair, check_steps
 
 
@@ -27,8 +27,9 @@ class _LogShares(torch.autograd.Function):
         values, floor = centred(values)
         spectrum = torch.fft.rfft(values)[:, :, 1:]
         squares = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
-        scale = scaled_to(1 / temperature, squares, values.shape[2] * floor)
-        logits = squares.sqrt() * scale
+        scale = scale_to(1 / temperature, squares, values.shape[2] * floor)
+        # squares that overflow have the scale 0
+        logits = squares.where(scale > 0, 0).sqrt() * scale
         found = torch.log_softmax(logits, 2)
         ctx.temperature, ctx.steps = temperature, values.shape[2]
         ctx.save_for_backward(spectrum, squares, scale, logits, found)
@@ -39,12 +40,13 @@ class _LogShares(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         spectrum, squares, scale, logits, found = ctx.saved_tensors
         gradient = torch.addcmul(gradient, found.exp(), gradient.sum(2, keepdim=True), value=-1)
-        gradient = of_scaled(gradient, logits, scale, 1 / ctx.temperature)
+        gradient = through_scale(gradient, logits, scale, 1 / ctx.temperature)
         # half of it for each of two conjugates, of which a real transform has one
-        gradient = gradient * squares.where(squares > 0, torch.inf).rsqrt() / 2
+        gradient = gradient / 2
         if ctx.steps % 2 == 0:
             gradient[:, :, -1] *= 2
-        both = functional.pad(spectrum * gradient, (1, 0))
+        directions = spectrum * squares.where(squares > 0, torch.inf).rsqrt()
+        both = functional.pad(directions * gradient, (1, 0))
         return torch.fft.irfft(both, ctx.steps, norm="forward"), None
 
 

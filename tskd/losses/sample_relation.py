@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
@@ -33,14 +34,17 @@ def by_point(values: Tensor, points: int) -> Tensor:
 
 
 def angles(points: Tensor) -> Tensor:
-    """Cosines of the angles at j of i–j–k `[B, B, B]` (axes j, i, k); 0 where two of the points are equal."""
+    """Cosines of the angles at j of i–j–k `[B, B, B]` (axes j, i, k); 0 where two of the points are equal, up to
+    rounding."""
     return _Angles.apply(points)
 
 
 class _Angles(torch.autograd.Function):
-    """By inner products g of the points, ⟨i − j, k − j⟩ = g_ik − g_ij − g_jk + g_jj, with the gradient as one formula.
+    """By inner products g of the points, with the gradient as one formula.
 
-    In double precision: differences of inner products of close windows would be rounding errors otherwise.
+    With p = ⟨i − j, k − j⟩ = g_ik − g_ij − g_jk + g_jj and s_ij = |i − j|² = g_ii + g_jj − 2g_ij the cosine is
+    c = p/√(s_ij s_kj), so that ∂c/∂p = 1/√(s_ij s_kj) and ∂c/∂s_ij = −c/(2s_ij); what remains is linear in g. In double
+    precision: differences of inner products of close windows would be rounding errors otherwise.
     """
 
     @staticmethod
@@ -50,8 +54,8 @@ class _Angles(torch.autograd.Function):
         own = gram.diagonal()[:, None]
         both = own + own.T
         squares = both - 2 * gram
-        # 0 where two are equal, but for rounding
-        equal = squares <= points.shape[1] * torch.finfo(gram.dtype).eps * both
+        # rounding leaves less than half of this
+        equal = squares <= 2 * math.sqrt(points.shape[1]) * torch.finfo(gram.dtype).eps * both
         inverse = squares.masked_fill(equal, torch.inf).rsqrt()
         cosines = (gram - gram[:, :, None]).add_((own - gram)[:, None])
         cosines.mul_(inverse[:, :, None]).mul_(inverse[:, None])
@@ -66,7 +70,6 @@ class _Angles(torch.autograd.Function):
         of_products = gradient.to(cosines.dtype, copy=True)
         of_products.diagonal(dim1=1, dim2=2).zero_()
         of_cosines = of_products * cosines
-        # by the squared lengths
         of_squares = (of_cosines.sum(1) + of_cosines.sum(2)) * inverse.square() / -2
         of_products.mul_(inverse[:, :, None]).mul_(inverse[:, None])
         rows = of_products.sum(2)

@@ -17,9 +17,10 @@ FAULTS = (
     ),
     *faults_in(
         "losses/base",
-        ["distillation/test_shared_views"],
+        ["distillation/test_shared_views", "distillation/test_teachers_at_once"],
         ("if values is not self.student or found is None:", "if found is None:"),
         ("key = (view, *arguments)", "key = view"),
+        ("if not torch.is_grad_enabled():", "if False:"),
     ),
     *faults_in("losses/attention_transfer", TESTS, (".square().sum(1)", ".square().mean(1)")),
     *faults_in(
@@ -61,6 +62,7 @@ FAULTS = (
         ("if ctx.steps % 2 == 0:", "if False:"),
         ("gradient.sum(2, keepdim=True)", "gradient.mean(2, keepdim=True)"),
         ("scale, 1 / ctx.temperature", "scale, 1"),
+        ("squares.where(scale > 0, 0).sqrt()", "squares.sqrt()"),
     ),
     *faults_in(
         "losses/multi_scale_kd",
@@ -88,6 +90,7 @@ FAULTS = (
             "squares.masked_fill(equal, torch.inf).rsqrt()",
             "squares.masked_fill(squares <= 0, torch.inf).rsqrt()",
         ),
+        ("2 * math.sqrt(points.shape[1])", "points.shape[1]"),
         ("cosines.diagonal(dim1=1, dim2=2).zero_()", "cosines.diagonal().zero_()"),
         ("of_products.diagonal(dim1=1, dim2=2).zero_()", ""),
         ("(of_cosines.sum(1) + of_cosines.sum(2))", "2 * of_cosines.sum(1)"),
