@@ -29,6 +29,7 @@ from tqdm import tqdm
 from training_clock import Clock
 
 from tskd import DistilledModel, Teacher, weighting
+from tskd.weighting.base import Variation
 
 HERE = Path(__file__).parent
 ROWS, HELD_OUT = 2_000, 500
@@ -39,7 +40,17 @@ PREAMBLE = """## Cost of the weightings
 
 Processor time of a training over one under `Uniform` directly before it, median of 5: a TiDE student (hidden size 64),
 L = 96, H = 24, 7 components, batches of 64, one thread, by number of teachers, whose answers are cached. What a
-weighting does before every epoch counts; what it does once, before the training, does not."""
+weighting does before every epoch counts; what it does once, before the training, does not. Under `Uniform` several
+teachers are blended beforehand; under weights that vary by step, each is read and compared in every step, which the
+first row shows by itself."""
+
+
+class InEveryStep(weighting.Uniform):
+    """Equal weights, computed in every step: what each weighting costs that varies by step."""
+
+    @property
+    def varies(self) -> Variation:
+        return "step"
 
 
 def main() -> None:
@@ -73,7 +84,8 @@ def methods() -> dict[str, weighting.Weighting]:
     names = [name for name, kind in kinds.items() if issubclass(kind, weighting.Weighting)]
     made = {name: kinds[name]() for name in sorted(names) if name not in ("Fixed", "Uniform", "Weighting")}
     others = [weighting.AEKD(space="head"), weighting.AEKD(space="parameters")]
-    return dict(sorted({**made, **{repr(one): one for one in others}}.items()))
+    sorted_by_name = dict(sorted({**made, **{repr(one): one for one in others}}.items()))
+    return {"Uniform, in every step": InEveryStep(), **sorted_by_name}
 
 
 def noise(rows: int, seed: int) -> TimeSeries:
