@@ -63,7 +63,7 @@ def main() -> None:
         Teacher(linear(number), name=f"t{number}").fit(series, verbose=False) for number in range(max(TEACHERS))
     ]
     made = methods()
-    rows: dict[str, dict[str, Any]] = {method: {"weighting": f"`{method}`"} for method in made}
+    rows: dict[str, dict[str, Any]] = {method: {"weighting": method} for method in made}
     with tempfile.TemporaryDirectory() as cache:
         for count in tqdm(TEACHERS, desc="numbers of teachers"):
             fits = {
@@ -84,8 +84,8 @@ def methods() -> dict[str, weighting.Weighting]:
     names = [name for name, kind in kinds.items() if issubclass(kind, weighting.Weighting)]
     made = {name: kinds[name]() for name in sorted(names) if name not in ("Fixed", "Uniform", "Weighting")}
     others = [weighting.AEKD(space="head"), weighting.AEKD(space="parameters")]
-    sorted_by_name = dict(sorted({**made, **{repr(one): one for one in others}}.items()))
-    return {"Uniform, in every step": InEveryStep(), **sorted_by_name}
+    by_name = sorted({**made, **{repr(one): one for one in others}}.items())
+    return {"`Uniform`, in every step": InEveryStep(), **{f"`{name}`": one for name, one in by_name}}
 
 
 def noise(rows: int, seed: int) -> TimeSeries:
