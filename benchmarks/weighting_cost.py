@@ -4,7 +4,7 @@
 
 A TiDE student, L = 96, H = 24, 7 components, batches of 64, 3 epochs, one thread, 2, 4 and 8 linear teachers whose
 answers are cached. What a weighting does before every epoch counts, what it does once before the training does not.
-Each training is timed directly after one under `Uniform`; the median of five such ratios is written into
+Each training is timed directly after one under `Uniform`; the median of 15 such ratios is written into
 `benchmarks/results/weighting_cost.csv` and `benchmarks/README.md`.
 """
 
@@ -38,8 +38,8 @@ PREAMBLE = """## Cost of the weightings
 
 `python benchmarks/weighting_cost.py`
 
-Processor time of a training over one under `Uniform` directly before it, median of 5: a TiDE student (hidden size 64),
-L = 96, H = 24, 7 components, batches of 64, one thread, by number of teachers, whose answers are cached. What a
+Processor time of a training over one under `Uniform` directly before it, median of 15: a TiDE student (hidden size
+64), L = 96, H = 24, 7 components, batches of 64, one thread, by number of teachers, whose answers are cached. What a
 weighting does before every epoch counts; what it does once, before the training, does not. Under `Uniform` several
 teachers are blended beforehand; under weights that vary by step, each is read and compared in every step, which the
 first row shows by itself."""
@@ -70,7 +70,7 @@ def main() -> None:
                 name: partial(seconds, one, teachers[:count], series, held_out, cache)
                 for name, one in {"Uniform": weighting.Uniform(), **made}.items()
             }
-            found = ratios(fits)
+            found = ratios(fits, turns=15)
             for method, row in rows.items():
                 row[f"K = {count}"] = f"{found[method]:.2f}"
     pd.DataFrame(rows.values()).to_csv(HERE / "results" / "weighting_cost.csv", index=False)
