@@ -76,6 +76,8 @@ def main() -> None:
             parts = _parts(folder)
             for name in tqdm([one for one in parts if one not in done and one.startswith(options.only)], desc="parts"):
                 done[name] = {**parts[name](), "load": round(os.getloadavg()[0], 1)}
+                order = {one: place for place, one in enumerate(parts)}
+                done = dict(sorted(done.items(), key=lambda part: order.get(part[0], len(order))))
                 RESULTS.write_text(json.dumps(done, indent=2) + "\n")
     growth = {name: part for name, part in done.items() if name.startswith("growth")}
     if growth:

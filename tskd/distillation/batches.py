@@ -11,9 +11,12 @@ from torch import Tensor
 
 from tskd._core.darts.dataset import TorchTrainingBatch, WindowData
 from tskd._core.window_keys import unique
-from tskd._core.windows import CHUNK, LABEL_SLOTS, Windows
+from tskd._core.windows import LABEL_SLOTS, Windows
 from tskd.teachers.outputs import TeacherOutputs
 from tskd.weighting import CalibrationWindows
+
+# windows that are compared at once: the forecasts of more leave the caches
+PART = 256
 
 
 @dataclass
@@ -123,7 +126,7 @@ class DistillationData(WindowData):
         of the horizon, the steps that it forecasts."""
         assert self.outputs is not None and self.windows is not None
         span = self.outputs.spans[teacher]
-        for part in unique(self.keys).split(CHUNK):
+        for part in unique(self.keys).split(PART):
             forecasts, valid = self.outputs.of(part)
             slots = self.windows.gather(part)
             labels = slots["future_target"]
@@ -138,7 +141,7 @@ class DistillationData(WindowData):
         assert self.outputs is not None
         keys, span = unique(self.keys), self.outputs.spans[teacher]
         chosen = keys[torch.linspace(0, len(keys) - 1, min(len(keys), most)).long()]
-        for part in chosen.split(CHUNK):
+        for part in chosen.split(PART):
             forecasts, valid = self.outputs.of(part)
             usable = valid[teacher]
             yield (
@@ -149,7 +152,7 @@ class DistillationData(WindowData):
     def calibration_windows(self) -> Iterator[CalibrationWindows]:
         """All windows with inputs, teacher outputs and labels, in chunks."""
         assert self.outputs is not None and self.windows is not None
-        for part in unique(self.keys).split(CHUNK):
+        for part in unique(self.keys).split(PART):
             forecasts, valid = self.outputs.of(part)
             slots = self.windows.gather(part)
             steps = slice(-forecasts.shape[2], None)

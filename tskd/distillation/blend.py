@@ -12,7 +12,7 @@ from torch.nn import functional
 from tskd._core.row_file import RowFile
 from tskd._core.step_values import StepValues
 from tskd._core.window_keys import unique
-from tskd.distillation.batches import DistillationData
+from tskd.distillation.batches import PART, DistillationData
 from tskd.distillation.history import Tally
 from tskd.distillation.squared_errors import weighted_squares
 from tskd.teachers.outputs import FORECASTS
@@ -20,8 +20,6 @@ from tskd.weighting import Step, Weighting
 
 # of the blended forecasts
 LARGEST = 2**30
-# windows that are blended at once
-PART = 256
 # windows whose weights are counted at once
 COUNTED = 1024
 # of sums of shares, in units of the precision
