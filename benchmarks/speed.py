@@ -58,7 +58,7 @@ PREAMBLE = """## Speed
 Processor time unless said otherwise, in one process, one thread; medians of 5 ratios (losses 9), each to a time taken
 directly before; 8,640 × 7, L = H = 96, default Adam; K teachers, whose answers are cached. *Adapts* is `CAMKD`, the
 others `Uniform`; *bare* is a PyTorch loop over tensors that were gathered before. *Load* is that of the machine, which
-had two cores."""
+had two cores; rows at a load above 5 are of other days, timed in turn."""
 
 
 def main() -> None:
