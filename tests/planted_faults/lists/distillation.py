@@ -35,6 +35,16 @@ FAULTS = (
         ("None if sample_weight is None else _for_each", "None if sample_weight is not None else _for_each"),
     ),
     *faults_in(
+        "distillation/batches",
+        ["distillation/test_batches"],
+        ("for part in chosen.split(PART):", "for part in chosen[:PART].split(PART):"),
+        (
+            "yield forecasts[teacher][usable, span], labels[usable, span]",
+            "yield forecasts[0][usable, span], labels[usable, span]",
+        ),
+        ("inputs = {name: values for name", "part = part.flip(0)\n            inputs = {name: values for name"),
+    ),
+    *faults_in(
         "distillation/squared_errors",
         ["distillation/test_blend"],
         ("shares.sum(0)", "away.mean(0)"),
