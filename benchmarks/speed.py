@@ -74,9 +74,9 @@ def main() -> None:
     if not options.table_only:
         with tempfile.TemporaryDirectory() as folder:
             parts = _parts(folder)
+            order = {one: place for place, one in enumerate(parts)}
             for name in tqdm([one for one in parts if one not in done and one.startswith(options.only)], desc="parts"):
                 done[name] = {**parts[name](), "load": round(os.getloadavg()[0], 1)}
-                order = {one: place for place, one in enumerate(parts)}
                 done = dict(sorted(done.items(), key=lambda part: order.get(part[0], len(order))))
                 RESULTS.write_text(json.dumps(done, indent=2) + "\n")
     growth = {name: part for name, part in done.items() if name.startswith("growth")}
